@@ -1,0 +1,128 @@
+// The matchers that exist and what their values may be: from a name and a text to a leaf of the rule, or to words of help.
+import { RE2JS } from "re2js";
+import { formatNetwork, parseNetwork } from "./address.ts";
+import type { Rule } from "./ast.ts";
+
+type ValueResult = { kind: "ok"; rule: Rule } | { kind: "error"; message: string };
+type MatcherResult =
+  | { kind: "ok"; name: string; read: (value: string) => ValueResult }
+  | { kind: "error"; message: string };
+
+const READERS: Record<string, (value: string) => ValueResult> = {
+  HostSNI: readHostSNI,
+  HostSNIRegexp: readHostSNIRegexp,
+  ClientIP: readClientIP,
+  ALPN: readALPN,
+};
+const NAMES = Object.keys(READERS);
+// Traefik registers each name so, and as lower, upper and title case of it; no other mixture.
+const SPELLINGS = new Map(
+  NAMES.flatMap((name) => {
+    const lower = name.toLowerCase();
+    return [name, lower, name.toUpperCase(), lower.charAt(0).toUpperCase() + lower.slice(1)].map(
+      (as) => [as, name] as const,
+    );
+  }),
+);
+const HTTP_MATCHERS = new Set(
+  "host hostheader hostregexp path pathprefix pathregexp method header headers headerregexp headersregexp query queryregexp".split(
+    " ",
+  ),
+);
+
+/** Finds a matcher by one of its four spellings; an unknown one is answered with what was probably meant. */
+export function readMatcher(spelling: string): MatcherResult {
+  const name = SPELLINGS.get(spelling);
+  if (name !== undefined) return { kind: "ok", name, read: READERS[name]! };
+  const lower = spelling.toLowerCase();
+  if (HTTP_MATCHERS.has(lower)) {
+    const message = `${spelling} is an HTTP matcher and this proxy routes TCP: use HostSNI, which matches the TLS server name`;
+    return { kind: "error", message };
+  }
+  const near = NAMES.find((known) => editDistance(known.toLowerCase(), lower) <= 2);
+  const unknown = `unknown matcher "${spelling.slice(0, 40)}"`;
+  return {
+    kind: "error",
+    message: near ? `${unknown}, did you mean ${near}?` : `${unknown}; there are ${NAMES.join(", ")}`,
+  };
+}
+
+/** Levenshtein distance; anything clearly longer than a matcher is just far away. */
+function editDistance(a: string, b: string): number {
+  if (b.length > a.length + 2) return b.length - a.length;
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(previous[j]! + 1, row[j - 1]! + 1, swap));
+    }
+    previous = row;
+  }
+  return previous[b.length]!;
+}
+
+function isASCII(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false;
+  return true;
+}
+
+const NOT_ASCII =
+  "names are compared as the client sends them, in ASCII: write an international name as punycode (xn--...)";
+// Traefik's pattern for HostSNI values: addresses and underscores are names too.
+const HOST = /^(\*\.)?[0-9A-Za-z_.\-:]+$/;
+
+function readHostSNI(value: string): ValueResult {
+  if (value === "*") return { kind: "ok", rule: { kind: "any" } };
+  if (!isASCII(value)) return { kind: "error", message: NOT_ASCII };
+  if (!HOST.test(value)) {
+    if (value.includes("*")) {
+      return {
+        kind: "error",
+        message: "a wildcard is `*` alone or `*.` in front, for exactly one label; use HostSNIRegexp for more",
+      };
+    }
+    return { kind: "error", message: `${JSON.stringify(value.slice(0, 60))} is not a host name` };
+  }
+  const name = (value.endsWith(".") ? value.slice(0, -1) : value).toLowerCase();
+  if (name === "" || name === "*" || name === "*.") {
+    return { kind: "error", message: `${JSON.stringify(value)} is not a host name` };
+  }
+  return {
+    kind: "ok",
+    rule: name.startsWith("*.") ? { kind: "hostSNIWildcard", suffix: name.slice(1) } : { kind: "hostSNI", name },
+  };
+}
+
+function readHostSNIRegexp(value: string): ValueResult {
+  if (!isASCII(value)) return { kind: "error", message: NOT_ASCII };
+  try {
+    RE2JS.compile(value);
+  } catch (error) {
+    return { kind: "error", message: error instanceof Error ? error.message : "bad regexp" };
+  }
+  return { kind: "ok", rule: { kind: "hostSNIRegexp", source: value } };
+}
+
+function readClientIP(value: string): ValueResult {
+  const network = parseNetwork(value);
+  if (network) return { kind: "ok", rule: { kind: "clientIP", cidr: formatNetwork(network) } };
+  return {
+    kind: "error",
+    message: `${JSON.stringify(value.slice(0, 60))} is neither an IP address nor a CIDR network such as 10.0.0.0/8`,
+  };
+}
+
+function readALPN(value: string): ValueResult {
+  if (value === "acme-tls/1") {
+    return { kind: "error", message: "acme-tls/1 is answered by the proxy itself (RFC 8737) and cannot be routed" };
+  }
+  // The ClientHello parser writes every other byte as \xNN; refusing them here keeps a rule from silently never matching.
+  if (!/^[\x21-\x5b\x5d-\x7e]{1,255}$/.test(value)) {
+    return {
+      kind: "error",
+      message: "an ALPN protocol is 1 to 255 printable ASCII characters, without space and backslash",
+    };
+  }
+  return { kind: "ok", rule: { kind: "alpn", protocol: value } };
+}

@@ -1,0 +1,81 @@
+// Turns a rule into a function that answers for one connection.
+import { RE2JS } from "re2js";
+import { isMapped, networkHolds, parseNetwork } from "./address.ts";
+import type { Facts, Rule } from "./ast.ts";
+
+export { parseAddress } from "./address.ts";
+export type { Facts } from "./ast.ts";
+
+export type Matcher = (facts: Facts) => boolean;
+
+// From here on a Set of names beats comparing one by one.
+const MANY_NAMES = 4;
+
+/**
+ * Compiles a rule. It allocates nothing when it runs, and runs in time linear in the rule and the SNI (regexps are RE2).
+ * `regexps` lets many rules share what they compile. Throws only on rules that `parseRule` did not make.
+ */
+export function compile(rule: Rule, regexps: Map<string, RE2JS> = new Map()): Matcher {
+  switch (rule.kind) {
+    case "any":
+      return () => true;
+    case "hostSNI": {
+      const { name } = rule;
+      // An empty SNI never equals a name, because parseRule gives no empty names.
+      return (facts) => facts.sni === name;
+    }
+    case "hostSNIWildcard": {
+      const { suffix } = rule;
+      return ({ sni }) =>
+        sni.length > suffix.length && sni.endsWith(suffix) && sni.indexOf(".") === sni.length - suffix.length;
+    }
+    case "hostSNIRegexp": {
+      let regexp = regexps.get(rule.source);
+      if (!regexp) {
+        regexp = RE2JS.compile(rule.source);
+        regexps.set(rule.source, regexp);
+      }
+      const compiled = regexp;
+      return (facts) => compiled.test(facts.sni);
+    }
+    case "clientIP": {
+      const network = parseNetwork(rule.cidr);
+      if (network === null) throw new Error(`not a network: ${rule.cidr}`);
+      return ({ address }) => {
+        if (address === null) return false;
+        return isMapped(address)
+          ? networkHolds(network, address, 12, 4)
+          : networkHolds(network, address, 0, address.length);
+      };
+    }
+    case "alpn": {
+      const { protocol } = rule;
+      return (facts) => facts.alpn.includes(protocol);
+    }
+    case "not": {
+      const inner = compile(rule.rule, regexps);
+      return (facts) => !inner(facts);
+    }
+    case "and": {
+      const all = rule.rules.map((child) => compile(child, regexps));
+      return (facts) => {
+        for (const matches of all) if (!matches(facts)) return false;
+        return true;
+      };
+    }
+    case "or":
+      return compileOr(rule.rules, regexps);
+  }
+}
+
+function compileOr(rules: readonly Rule[], regexps: Map<string, RE2JS>): Matcher {
+  const names = new Set<string>();
+  for (const child of rules) if (child.kind === "hostSNI") names.add(child.name);
+  const useNames = names.size > MANY_NAMES;
+  const some = rules.filter((child) => !useNames || child.kind !== "hostSNI").map((child) => compile(child, regexps));
+  return (facts) => {
+    if (useNames && names.has(facts.sni)) return true;
+    for (const matches of some) if (matches(facts)) return true;
+    return false;
+  };
+}

@@ -1,0 +1,194 @@
+// The rule language is Traefik's, and every mistake in it is an error with the column where it is.
+import { describe, expect, test } from "bun:test";
+import { defaultPriority, MAX_RULE_DEPTH, MAX_RULE_LENGTH, parseRule, type Rule } from "../../../src/rules/parser.ts";
+import { random } from "./random.ts";
+
+const sni = (name: string): Rule => ({ kind: "hostSNI", name });
+const not = (rule: Rule): Rule => ({ kind: "not", rule });
+const and = (...rules: Rule[]): Rule => ({ kind: "and", rules });
+const or = (...rules: Rule[]): Rule => ({ kind: "or", rules });
+const [a, b, c, d] = ["a", "b", "c", "d"].map(sni) as [Rule, Rule, Rule, Rule];
+
+describe("a rule is read", () => {
+  const cases: [string, Rule][] = [
+    ["HostSNI(`a.example.com`)", sni("a.example.com")],
+    ["HostSNI(`A.Example.COM.`)", sni("a.example.com")],
+    ["HostSNI(`my_device-1:8883`)", sni("my_device-1:8883")],
+    ["HostSNI(`192.0.2.1`)", sni("192.0.2.1")],
+    ["HostSNI(`2001:DB8::1`)", sni("2001:db8::1")],
+    ["HostSNI(`*`)", { kind: "any" }],
+    ["HostSNI(`*.Example.com.`)", { kind: "hostSNIWildcard", suffix: ".example.com" }],
+    ["HostSNIRegexp(`^[a-z]+\\.Example\\.com$`)", { kind: "hostSNIRegexp", source: "^[a-z]+\\.Example\\.com$" }],
+    ["ClientIP(`192.0.2.1`)", { kind: "clientIP", cidr: "192.0.2.1/32" }],
+    ["ClientIP(`10.1.2.3/8`)", { kind: "clientIP", cidr: "10.0.0.0/8" }],
+    ["ClientIP(`2001:DB8:0:0:0:0:0:1`)", { kind: "clientIP", cidr: "2001:db8::1/128" }],
+    ["ClientIP(`2001:db8::ffff/33`)", { kind: "clientIP", cidr: "2001:db8::/33" }],
+    ["ClientIP(`::/0`)", { kind: "clientIP", cidr: "::/0" }],
+    ["ClientIP(`::ffff:10.1.2.3/104`)", { kind: "clientIP", cidr: "10.0.0.0/8" }],
+    ["ALPN(`mqtt`)", { kind: "alpn", protocol: "mqtt" }],
+    // The four casings of a matcher.
+    ["hostsni(`a`)", a],
+    ["HOSTSNI(`a`)", a],
+    ["Hostsni(`a`)", a],
+    ["Clientip(`::1`) && alpn(`x`)", and({ kind: "clientIP", cidr: "::1/128" }, { kind: "alpn", protocol: "x" })],
+    // Go's string literals.
+    ['HostSNI("a")', a],
+    ['HostSNI("\\x61.\\u0062\\056c")', sni("a.b.c")],
+    ['HostSNIRegexp("^a\\\\.b\\"$")', { kind: "hostSNIRegexp", source: '^a\\.b"$' }],
+    ["HostSNI(`a\r`)", a],
+    ["HostSNI(`a`,)", a],
+    // Precedence: ! before && before ||.
+    ["HostSNI(`a`) || HostSNI(`b`) && HostSNI(`c`)", or(a, and(b, c))],
+    ["HostSNI(`a`) && HostSNI(`b`) || HostSNI(`c`) && HostSNI(`d`)", or(and(a, b), and(c, d))],
+    ["(HostSNI(`a`) || HostSNI(`b`)) && HostSNI(`c`)", and(or(a, b), c)],
+    ["!HostSNI(`a`) && HostSNI(`b`)", and(not(a), b)],
+    ["!(HostSNI(`a`) && HostSNI(`b`))", not(and(a, b))],
+    ["!!HostSNI(`a`)", not(not(a))],
+    ["((HostSNI(`a`)))", a],
+    ["HostSNI(`a`)||HostSNI(`b`)||HostSNI(`c`)", or(a, b, c)],
+    // White space and comments, also where Go would end the expression.
+    ["\n HostSNI ( `a` )\n\t|| HostSNI(`b`) \r\n", or(a, b)],
+    ["HostSNI(`a`) // one\n || /* two\n */ HostSNI(`b`)", or(a, b)],
+  ];
+  test.each(cases)("%s", (text, rule) => {
+    expect(parseRule(text)).toEqual({ kind: "ok", rule });
+    expect(JSON.parse(JSON.stringify(rule))).toEqual(rule);
+  });
+});
+
+describe("a mistake is an error at its column", () => {
+  const cases: [string, number, RegExp][] = [
+    ["", 1, /empty/],
+    ["   ", 4, /empty/],
+    ["// only a comment", 18, /empty/],
+    ["HostSNI", 8, /expected "\("/],
+    ["HostSNI(", 9, /expected a value/],
+    ["HostSNI()", 9, /needs a value/],
+    ["HostSNI(``)", 9, /empty/],
+    ["HostSNI(a)", 9, /backticks/],
+    ["HostSNI('a')", 9, /single quotes/],
+    ["HostSNI(`a", 9, /never closed/],
+    ['HostSNI("a', 9, /never closed/],
+    ['HostSNI("a\nb")', 9, /never closed/],
+    ['HostSNI("\\q")', 10, /escape/],
+    ['HostSNI("\\ud800")', 10, /escape/],
+    ['HostSNI("\\777")', 10, /escape/],
+    ["HostSNI(`a`", 12, /expected "\)"/],
+    ["HostSNI(`a`,`b`)", 13, /takes one value.*\|\|/],
+    ["HostSNI(`a` `b`)", 13, /expected "\)"/],
+    ["HostSNI(`a`) HostSNI(`b`)", 14, /expected "&&" or "\|\|", found "HostSNI"/],
+    ["HostSNI(`a`) and HostSNI(`b`)", 14, /write "&&"/],
+    ["not HostSNI(`a`)", 1, /write "!"/],
+    ["HostSNI(`a`) & HostSNI(`b`)", 14, /"&&"/],
+    ["HostSNI(`a`) | HostSNI(`b`)", 14, /"\|\|"/],
+    ["HostSNI(`a`) + HostSNI(`b`)", 14, /unexpected "\+"/],
+    ["HostSNI == `a`", 9, /comparisons/],
+    ["HostSNI(`a`) &&", 16, /expected a matcher.*the rule ends/],
+    ["&& HostSNI(`a`)", 1, /expected a matcher/],
+    ["(HostSNI(`a`)", 14, /expected "\)"/],
+    ["HostSNI(`a`))", 13, /closes nothing/],
+    ["()", 2, /expected a matcher/],
+    ["`a`", 1, /inside a matcher/],
+    ["HostSNI(`a`);", 13, /unexpected ";"/],
+    ["HostSni(`a`)", 1, /did you mean HostSNI\?/],
+    ["HostSNI(`a`) && HostSNl(`b`)", 17, /did you mean HostSNI\?/],
+    ["HostSNIRegex(`a`)", 1, /did you mean HostSNIRegexp\?/],
+    ["ClientIPs(`::1`)", 1, /did you mean ClientIP\?/],
+    ["Username(`a`)", 1, /unknown matcher "Username"; there are/],
+    ["constructor(`a`)", 1, /unknown matcher/],
+    ["Host(`a`)", 1, /HTTP matcher.*HostSNI/],
+    ["HostSNI(`a`) || PathPrefix(`/x`)", 17, /HTTP matcher/],
+    // Characters, not bytes or UTF-16 units.
+    ["/* 🔒ü */ HostSNI(`ü`)", 18, /punycode/],
+    ["HostSNI(`münchen.example`)", 9, /punycode/],
+    ["HostSNIRegexp(`ü`)", 15, /punycode/],
+    ["HostSNI(`*.*.example.com`)", 9, /wildcard/],
+    ["HostSNI(`a*.example.com`)", 9, /wildcard/],
+    ["HostSNI(`*.`)", 9, /wildcard/],
+    ["HostSNI(`*..`)", 9, /not a host name/],
+    ["HostSNI(`.`)", 9, /not a host name/],
+    ["HostSNI(`a b`)", 9, /not a host name/],
+    ["HostSNI(`a/b`)", 9, /not a host name/],
+    ["HostSNIRegexp(`^a(`)", 15, /missing closing \)/],
+    ["HostSNIRegexp(`a(?=b)`)", 15, /Perl syntax/],
+    ["HostSNIRegexp(`a{1001}`)", 15, /repeat count/],
+    ["HostSNIRegexp(``)", 15, /empty/],
+    ["ClientIP(`10.0.0.256`)", 10, /neither an IP address nor a CIDR/],
+    ["ClientIP(`010.0.0.1`)", 10, /neither/],
+    ["ClientIP(`10.0.0.0/33`)", 10, /neither/],
+    ["ClientIP(`10.0.0.0/08`)", 10, /neither/],
+    ["ClientIP(`10.0.0.0/`)", 10, /neither/],
+    ["ClientIP(`::/129`)", 10, /neither/],
+    ["ClientIP(`fe80::1%eth0`)", 10, /neither/],
+    ["ClientIP(`example.com`)", 10, /neither/],
+    ["HostSNI(`a`) && ALPN(`acme-tls/1`)", 22, /RFC 8737/],
+    ["ALPN(`mq tt`)", 6, /printable/],
+    ['ALPN("\\n\\n")', 6, /printable/],
+  ];
+  test.each(cases)("%j at %d", (text, column, message) => {
+    const result = parseRule(text);
+    expect(result).toMatchObject({ kind: "error", column });
+    expect(result.kind === "error" && result.message).toMatch(message);
+  });
+});
+
+test("depth is capped, with the column where it is too deep", () => {
+  const nested = (levels: number) => `${"(".repeat(levels)}HostSNI(\`a\`)${")".repeat(levels)}`;
+  expect(parseRule(nested(MAX_RULE_DEPTH - 1))).toEqual({ kind: "ok", rule: a });
+  expect(parseRule(nested(MAX_RULE_DEPTH))).toMatchObject({ kind: "error", column: MAX_RULE_DEPTH + 1 });
+  expect(parseRule("(".repeat(MAX_RULE_LENGTH)).kind).toBe("error");
+  expect(parseRule(`${"!".repeat(60_000)}HostSNI(\`a\`)`).kind).toBe("error");
+});
+
+test("length is capped, and a long chain below the cap is fine", () => {
+  const chain = (count: number) => Array(count).fill("HostSNI(`a`)").join("||");
+  expect(parseRule(chain(4000)).kind).toBe("ok");
+  expect(parseRule(chain(5000))).toMatchObject({ kind: "error", column: 1 });
+});
+
+test("any text gives a rule or an error with a column inside the text, never an exception", () => {
+  const dice = random(3);
+  const pieces = [
+    ..."(),!&|`\"'\\\n\r \t*./é🔒\ud800\0",
+    "HostSNI",
+    "ALPN",
+    "ClientIP",
+    "HostSNIRegexp",
+    "Host",
+    "`a`",
+    '"b"',
+  ];
+  pieces.push("&&", "||", "`*`", "`*.d`", "`[`", "`::1/64`", "//", "/*", "*/", "\\x41", "__proto__", "toString");
+  const seeds = [
+    "HostSNI(`a.b`) && !ClientIP(`10.0.0.0/8`)",
+    "(ALPN(`mqtt`) || HostSNIRegexp(`^a$`))",
+    'HostSNI("\\u0061")',
+  ];
+  for (let round = 0; round < 30_000; round++) {
+    let text = dice.chance(0.5) ? dice.pick(seeds) : "";
+    for (let change = 1 + dice.below(8); change > 0; change--) {
+      const at = dice.below(text.length + 1);
+      text = text.slice(0, at) + dice.pick(pieces) + text.slice(at + dice.below(3));
+    }
+    const result = parseRule(text);
+    if (result.kind === "ok") continue;
+    expect(result.column).toBeGreaterThanOrEqual(1);
+    expect(result.column).toBeLessThanOrEqual([...text].length + 1);
+    expect(result.message.length).toBeLessThan(300);
+  }
+});
+
+test.each([
+  ["HostSNI(`*`)", -1],
+  [" ( hostsni(`*`) ) ", -1],
+  ["HostSNI(`a.example.com`)", 24],
+  ["HostSNI(`*.example.com`)", 24],
+  ["HostSNI(`*`) || HostSNI(`*`)", 28],
+  ["!HostSNI(`a`)", 13],
+  ["ClientIP(`0.0.0.0/0`)", 21],
+  // Bytes: the comment has a two-byte letter.
+  ["HostSNI(`a`) //ü", 17],
+])("the default priority of %s is %d", (text, priority) => {
+  const result = parseRule(text);
+  expect(result.kind === "ok" && defaultPriority(text, result.rule)).toBe(priority);
+});
