@@ -1,0 +1,42 @@
+// The command line: which command with which options.
+
+import { Command } from "commander";
+import { BUN_VERSION, VERSION } from "../version.ts";
+import { check } from "./check.ts";
+import { healthcheck } from "./healthcheck.ts";
+import { run } from "./run.ts";
+
+const FILE_OPTION = [
+  "--configFile <file>",
+  "the static configuration (default: ./config/sluice.yml, then /etc/sluice/sluice.yml)",
+] as const;
+
+/** @param argv as process.argv. */
+export async function runCommand(argv: readonly string[]): Promise<void> {
+  const program = new Command("sluice")
+    .description(
+      "The TLS edge for MQTT: terminates, passes through or re-encrypts by SNI, in front of brokers that speak plain MQTT.",
+    )
+    .showHelpAfterError("(sluice --help lists the commands)")
+    .configureHelp({ showGlobalOptions: true });
+  program
+    .command("run", { isDefault: true })
+    .description("run the proxy (the default command)")
+    .option(...FILE_OPTION)
+    .action(async ({ configFile }: { configFile?: string }) => run(configFile));
+  program
+    .command("check")
+    .description("print every problem of the configuration as file:line:column: message; exit 1 if there is an error")
+    .option(...FILE_OPTION)
+    .action(async ({ configFile }: { configFile?: string }) => process.exit(await check(configFile)));
+  program
+    .command("healthcheck")
+    .description("ask a running Sluice whether it is well; exit 1 if not")
+    .option(...FILE_OPTION)
+    .action(async ({ configFile }: { configFile?: string }) => process.exit(await healthcheck(configFile)));
+  program
+    .command("version")
+    .description("print the versions of Sluice and of the Bun it was tested with")
+    .action(() => console.log(`sluice ${VERSION} (Bun ${Bun.version}, tested with ${BUN_VERSION})`));
+  await program.parseAsync(argv as string[]);
+}

@@ -1,0 +1,262 @@
+// YAML to plain values in the way of Traefik's decoder, steered by a zod schema: keys without case, null is absent, scalars are
+// read by the type that is wanted, a scalar may stand for a list of one, an unknown key is an error where it stands.
+
+import { isMap, isScalar, isSeq, type Node } from "yaml";
+import { z } from "zod";
+import { type Diagnostics, type Place, suggestion } from "./diagnostics.ts";
+import { parseBool, parseDuration } from "./scalars.ts";
+import type { Path, SourceFile } from "./source.ts";
+
+/** What becomes of the object that carries a known field which Sluice lacks. */
+export type Effect = "off" | "warn" | "error";
+
+interface FieldMeta {
+  /** The number is a duration in milliseconds. */
+  duration?: boolean;
+  /** `x: {}` and `x: true` mean "on, with defaults"; `x: false` means absent. */
+  allowEmpty?: boolean;
+  /** The field is Traefik's, but not built here. */
+  unsupported?: { effect: Effect; why: string };
+  /** A scalar stands for this key of the object. */
+  scalarKey?: string;
+}
+
+/** A duration, in milliseconds once decoded. */
+export const duration = () => z.number().meta({ duration: true } satisfies FieldMeta);
+/** An object that may be written as `{}` or `true`. */
+export const section = <T extends z.ZodRawShape>(shape: T) =>
+  z.object(shape).meta({ allowEmpty: true } satisfies FieldMeta);
+/** A field of Traefik's that Sluice knows but lacks: `off` disables what carries it, `warn` says so, `error` refuses the file. */
+export const unsupported = (effect: Effect, why: string) =>
+  z
+    .unknown()
+    .optional()
+    .meta({ unsupported: { effect, why } } satisfies FieldMeta);
+
+export interface Unsupported {
+  readonly path: Path;
+  readonly effect: Effect;
+  readonly why: string;
+  readonly place: Place;
+}
+
+export interface Decoded<T> {
+  readonly value: T;
+  readonly unsupported: readonly Unsupported[];
+}
+
+/** Aliases can make a small file unfold into a huge tree (the "billion laughs"); no real configuration has this many nodes. */
+const MAX_NODES = 20_000_000;
+const MAX_DEPTH = 64;
+
+/** Decodes a file's root. Everything wrong goes to `diagnostics` with its place; null when there was any error. */
+export function decode<S extends z.ZodType>(
+  schema: S,
+  source: SourceFile,
+  diagnostics: Diagnostics,
+): Decoded<z.output<S>> | null {
+  const before = diagnostics.errors;
+  const walk = new Walk(source, diagnostics);
+  const raw = source.root === null ? {} : (walk.value(schema, source.root, []) ?? {});
+  if (diagnostics.errors > before) return null;
+  const parsed = schema.safeParse(raw);
+  if (parsed.success) return { value: parsed.data, unsupported: walk.unsupported };
+  for (const issue of parsed.error.issues) {
+    const path = issue.path.map((step) => (typeof step === "symbol" ? String(step) : step));
+    const name = path.length === 0 ? "" : `${path.join(".")}: `;
+    diagnostics.error(source.locate(path), `${name}${issue.message}`);
+  }
+  return null;
+}
+
+class Walk {
+  readonly unsupported: Unsupported[] = [];
+  readonly #source: SourceFile;
+  readonly #diagnostics: Diagnostics;
+  #nodes = 0;
+
+  constructor(source: SourceFile, diagnostics: Diagnostics) {
+    this.#source = source;
+    this.#diagnostics = diagnostics;
+  }
+
+  value(schema: z.ZodType, node: Node, path: Path): unknown {
+    if (++this.#nodes > MAX_NODES || path.length > MAX_DEPTH) {
+      if (this.#nodes <= MAX_NODES + 1)
+        this.#error(node, "the file unfolds into more than Sluice reads: are its aliases nested?");
+      this.#nodes = MAX_NODES + 1;
+      return undefined;
+    }
+    if (isScalar(node) && node.value === null) return undefined;
+    const { type, meta } = unwrap(schema);
+    switch (type.def.type) {
+      case "object":
+        return this.#object(type as z.ZodObject, meta, node, path);
+      case "record":
+        return this.#record(type as z.ZodRecord, node, path);
+      case "array":
+        return this.#array(type as z.ZodArray, node, path);
+      case "unknown":
+        return undefined;
+      default:
+        return this.#scalar(type, meta, node, path);
+    }
+  }
+
+  #object(type: z.ZodObject, meta: FieldMeta, node: Node, path: Path): unknown {
+    if (isScalar(node)) {
+      if (meta.scalarKey !== undefined)
+        return { [meta.scalarKey]: this.value(type.shape[meta.scalarKey] as z.ZodType, node, path) };
+      const on = meta.allowEmpty ? parseBool(text(node)) : null;
+      if (on !== null) return on ? {} : undefined;
+    }
+    if (!isMap(node)) return this.#error(node, `${label(path)} must be a mapping, not ${describe(node)}`);
+    const keys = fieldNames(type);
+    const result: Record<string, unknown> = {};
+    for (const pair of node.items) {
+      const keyNode = pair.key as Node;
+      const written = isScalar(keyNode) ? text(keyNode) : "";
+      const key = keys.get(written.toLowerCase());
+      if (key === undefined) {
+        this.#error(keyNode, `unknown field "${written}"${inside(path)}${suggestion(written, keys.values())}`);
+        continue;
+      }
+      if (Object.hasOwn(result, key)) this.#error(keyNode, `"${written}" is given twice`);
+      const child = this.#source.target(pair.value);
+      if (child === null || (isScalar(child) && child.value === null)) continue;
+      const field = type.shape[key] as z.ZodType;
+      const lacking = unwrap(field).meta.unsupported;
+      if (lacking) {
+        const place = this.#source.place(keyNode);
+        if (isScalar(child) && parseBool(text(child)) === false) continue;
+        this.unsupported.push({ path: [...path, key], ...lacking, place });
+        continue;
+      }
+      const value = this.value(field, child, [...path, key]);
+      if (value !== undefined) result[key] = value;
+    }
+    return result;
+  }
+
+  #record(type: z.ZodRecord, node: Node, path: Path): unknown {
+    if (!isMap(node)) return this.#error(node, `${label(path)} must be a mapping of names, not ${describe(node)}`);
+    const result: Record<string, unknown> = {};
+    for (const pair of node.items) {
+      const name = isScalar(pair.key) ? text(pair.key) : "";
+      if (name === "" || name === "__proto__") {
+        this.#error(pair.key as Node, `"${name}" cannot be a name${inside(path)}`);
+        continue;
+      }
+      const child = this.#source.target(pair.value);
+      // A null entry, `mqtt:` with nothing behind it, is an entry with defaults in Traefik too.
+      const empty = child === null || (isScalar(child) && child.value === null);
+      const value = empty ? {} : this.value(type.valueType as z.ZodType, child, [...path, name]);
+      if (value !== undefined) result[name] = value;
+    }
+    return result;
+  }
+
+  #array(type: z.ZodArray, node: Node, path: Path): unknown {
+    const element = type.element as z.ZodType;
+    if (isSeq(node)) {
+      return node.items.map((item, index) => {
+        const child = this.#source.target(item);
+        if (child === null || (isScalar(child) && child.value === null))
+          return this.#error(child ?? node, `${label([...path, index])} is empty`);
+        return this.value(element, child, [...path, index]);
+      });
+    }
+    const elementType = unwrap(element);
+    if (isScalar(node) && elementType.type.def.type !== "object") {
+      return text(node)
+        .split(",")
+        .map((part) => this.#convert(elementType.type, elementType.meta, part.trim(), node, path));
+    }
+    return this.#error(node, `${label(path)} must be a list, not ${describe(node)}`);
+  }
+
+  #scalar(type: z.ZodType, meta: FieldMeta, node: Node, path: Path): unknown {
+    if (!isScalar(node)) return this.#error(node, `${label(path)} must be a single value, not ${describe(node)}`);
+    return this.#convert(type, meta, text(node), node, path);
+  }
+
+  #convert(type: z.ZodType, meta: FieldMeta, written: string, node: Node, path: Path): unknown {
+    switch (type.def.type) {
+      case "boolean": {
+        const value = parseBool(written);
+        return value ?? this.#error(node, `${label(path)} must be true or false, not "${written}"`);
+      }
+      case "number": {
+        if (meta.duration) {
+          const ms = parseDuration(written);
+          return (
+            ms ??
+            this.#error(
+              node,
+              `${label(path)} must be a duration such as 10s, 250ms or 1m30s (a bare number is seconds), not "${written}"`,
+            )
+          );
+        }
+        return /^[+-]?\d{1,15}$/.test(written)
+          ? Number(written)
+          : this.#error(node, `${label(path)} must be a whole number, not "${written}"`);
+      }
+      case "enum": {
+        const options = (type as z.ZodEnum).options as string[];
+        const match = options.find((option) => option.toLowerCase() === written.toLowerCase());
+        return (
+          match ??
+          this.#error(
+            node,
+            `${label(path)} must be one of ${options.join(", ")}, not "${written}"${suggestion(written, options)}`,
+          )
+        );
+      }
+      default:
+        return written;
+    }
+  }
+
+  #error(node: Node | null, message: string): undefined {
+    this.#diagnostics.error(this.#source.place(node), message);
+  }
+}
+
+function unwrap(schema: z.ZodType): { type: z.ZodType; meta: FieldMeta } {
+  let type = schema;
+  const meta: FieldMeta = { ...(type.meta() as FieldMeta | undefined) };
+  while (type.def.type === "optional" || type.def.type === "default" || type.def.type === "prefault") {
+    type = (type as z.ZodOptional<z.ZodType>).def.innerType;
+    Object.assign(meta, type.meta());
+  }
+  return { type, meta };
+}
+
+const fieldNamesOf = new WeakMap<z.ZodType, Map<string, string>>();
+
+function fieldNames(type: z.ZodObject): Map<string, string> {
+  let names = fieldNamesOf.get(type);
+  if (names === undefined) {
+    names = new Map(Object.keys(type.shape).map((key) => [key.toLowerCase(), key]));
+    fieldNamesOf.set(type, names);
+  }
+  return names;
+}
+
+function text(node: { source?: string; value?: unknown }): string {
+  return node.source ?? String(node.value);
+}
+
+function label(path: Path): string {
+  return path.length === 0 ? "the file" : path.join(".");
+}
+
+function inside(path: Path): string {
+  return path.length === 0 ? "" : ` in ${path.join(".")}`;
+}
+
+function describe(node: Node): string {
+  if (isMap(node)) return "a mapping";
+  if (isSeq(node)) return "a list";
+  return isScalar(node) ? `"${text(node)}"` : "this";
+}

@@ -1,0 +1,162 @@
+// The dynamic configuration: routers, services, transports and TLS, as one file gives them. Traefik's schema.
+
+import { z } from "zod";
+import { type Decoded, decode, section, unsupported } from "./decode.ts";
+import type { Diagnostics } from "./diagnostics.ts";
+import { parsePort } from "./scalars.ts";
+import { SourceFile } from "./source.ts";
+import { STATIC_ROOT_KEYS } from "./static.ts";
+import { transport } from "./transport.ts";
+
+const LATER = "is not built into Sluice yet and is ignored";
+
+const router = z.object({
+  entryPoints: z.array(z.string().min(1)).optional(),
+  rule: z.string().optional(),
+  service: z.string().optional(),
+  priority: z
+    .number()
+    .int()
+    .min(-(2 ** 53))
+    .max(2 ** 53 - 1000)
+    .default(0),
+  middlewares: unsupported("off", "is not built into Sluice yet; ignoring a middleware could admit someone"),
+  ruleSyntax: z.enum(["default", "v3", "v2"]).optional(),
+  tls: section({
+    passthrough: z.boolean().default(false),
+    options: z.string().min(1).optional(),
+    certResolver: z.string().min(1).optional(),
+    domains: z.array(z.object({ main: z.string(), sans: z.array(z.string()).default([]) })).default([]),
+  }).optional(),
+});
+
+const server = z.object({
+  address: z.string().optional(),
+  /** An extension that people already write: without an address the broker is on this machine. */
+  port: z
+    .string()
+    .refine((value) => parsePort(value) !== null, { message: "must be a port from 1 to 65535" })
+    .optional(),
+  tls: z.boolean().default(false),
+  weight: unsupported("warn", "does not exist for a TCP server: use a weighted service"),
+});
+
+const service = z.object({
+  loadBalancer: section({
+    servers: z.array(server).default([]),
+    serversTransport: z.string().min(1).optional(),
+    /** Deprecated in Traefik, where it is taken for nanoseconds; here it means what its documentation says: milliseconds. */
+    terminationDelay: z.number().int().optional(),
+    proxyProtocol: unsupported(
+      "off",
+      "is not built into Sluice yet; ignoring it would tell the broker another client address",
+    ),
+    healthCheck: unsupported("warn", LATER),
+  }).optional(),
+  weighted: section({
+    services: z
+      .array(z.object({ name: z.string().min(1), weight: z.number().int().min(0).max(1_000_000).default(1) }))
+      .default([]),
+    healthCheck: unsupported("warn", LATER),
+  }).optional(),
+});
+
+const pair = z.object({
+  certFile: z.string().min(1),
+  /** Without it the key is looked for in certFile. */
+  keyFile: z.string().min(1).optional(),
+});
+
+const version = z.enum(["VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"]);
+
+const tlsOptions = z.object({
+  minVersion: version.optional(),
+  maxVersion: version.optional(),
+  cipherSuites: z.array(z.string().min(1)).optional(),
+  curvePreferences: z.array(z.string().min(1)).optional(),
+  alpnProtocols: z.array(z.string().min(1).max(255)).optional(),
+  sniStrict: z.boolean().default(false),
+  clientAuth: section({
+    caFiles: z.array(z.string().min(1)).default([]),
+    clientAuthType: z
+      .enum([
+        "NoClientCert",
+        "RequestClientCert",
+        "RequireAnyClientCert",
+        "VerifyClientCertIfGiven",
+        "RequireAndVerifyClientCert",
+      ])
+      .optional(),
+  }).optional(),
+  disableSessionTickets: unsupported("warn", LATER),
+  preferServerCipherSuites: unsupported("warn", "has no effect in Traefik either"),
+});
+
+const schema = z.object({
+  tcp: section({
+    routers: z.record(z.string(), router).default({}),
+    services: z.record(z.string(), service).default({}),
+    serversTransports: z.record(z.string(), transport).default({}),
+    middlewares: unsupported("warn", "is not built into Sluice yet: routers that name a middleware are off"),
+  }).prefault({}),
+  tls: section({
+    certificates: z.array(pair.extend({ stores: z.array(z.string()).optional() })).default([]),
+    options: z.record(z.string(), tlsOptions).default({}),
+    stores: z
+      .record(
+        z.string(),
+        z.object({ defaultCertificate: pair.optional(), defaultGeneratedCert: unsupported("warn", LATER) }),
+      )
+      .default({}),
+  }).prefault({}),
+  http: unsupported("warn", "is for HTTP, which Sluice does not serve"),
+  udp: unsupported("warn", "is for UDP, which Sluice does not serve"),
+  // Traefik lets one file hold both configurations; the other half is not read here.
+  ...Object.fromEntries(
+    STATIC_ROOT_KEYS.filter((key) => !["tcp", "tls", "http", "udp"].includes(key)).map((key) => [
+      key,
+      z.unknown().optional(),
+    ]),
+  ),
+});
+
+export type DynamicConfig = z.output<typeof schema>;
+export type RouterConfig = z.output<typeof router>;
+export type ServiceConfig = z.output<typeof service>;
+export type TlsOptionsConfig = z.output<typeof tlsOptions>;
+export type CertificatePair = z.output<typeof pair>;
+
+export interface DynamicFile extends Decoded<DynamicConfig> {
+  readonly source: SourceFile;
+}
+
+/** Decodes a dynamic file's text. Every problem goes to `diagnostics`; null when one of them is an error. */
+export function parseDynamic(file: string, text: string, diagnostics: Diagnostics): DynamicFile | null {
+  if (file.toLowerCase().endsWith(".toml")) {
+    diagnostics.error(
+      { file, line: 0, column: 0 },
+      "TOML is not read by Sluice: write the same keys as YAML, in a .yml file",
+    );
+    return null;
+  }
+  const template = findTemplate(text);
+  if (template !== null) {
+    diagnostics.error({ file, ...template }, "Go templates ({{ ... }}) are not run by Sluice: write the values out");
+    return null;
+  }
+  const before = diagnostics.errors;
+  const source = new SourceFile(file, text, diagnostics);
+  if (diagnostics.errors > before) return null;
+  const decoded = decode(schema, source, diagnostics);
+  return decoded === null ? null : { ...decoded, source };
+}
+
+/** Where the first `{{` stands outside a comment. Traefik would run it, and `{{` opens nothing useful in YAML. */
+function findTemplate(text: string): { line: number; column: number } | null {
+  const lines = text.split("\n");
+  for (const [index, line] of lines.entries()) {
+    const column = line.replace(/(^|\s)#.*$/, "").indexOf("{{");
+    if (column >= 0) return { line: index + 1, column: column + 1 };
+  }
+  return null;
+}

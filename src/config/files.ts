@@ -1,0 +1,40 @@
+// Reading the files that a configuration consists of, with errors fit for an operator.
+
+import { readFileSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+
+/** Larger than any certificate bundle in use (Debian's, with every public CA, is 220 kB). */
+export const MAX_FILE_BYTES = 16 * 1024 * 1024;
+
+export type FileText = { kind: "ok"; text: string; path: string | null } | { kind: "error"; message: string };
+
+/** Reads a text file of at most MAX_FILE_BYTES; the message of an error is fit for an operator and names the resolved path. */
+export function readTextFile(path: string): FileText {
+  const absolute = resolve(path);
+  try {
+    const info = statSync(absolute);
+    if (info.isDirectory()) return { kind: "error", message: `${absolute} is a directory, not a file` };
+    if (info.size > MAX_FILE_BYTES)
+      return { kind: "error", message: `${absolute} has ${info.size} bytes; at most ${MAX_FILE_BYTES} are read` };
+    return { kind: "ok", text: readFileSync(absolute, "utf8"), path: absolute };
+  } catch (error) {
+    return { kind: "error", message: `${absolute}: ${reasonOf(error)}` };
+  }
+}
+
+/** A system error in words. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  switch (code) {
+    case "ENOENT":
+      return "no such file";
+    case "EACCES":
+      return "permission denied";
+    case "ELOOP":
+      return "too many symbolic links";
+    case "EADDRINUSE":
+      return "the address is already in use";
+    default:
+      return code ?? message;
+  }
+}

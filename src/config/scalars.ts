@@ -1,0 +1,84 @@
+// The scalar forms of Traefik's files: Go durations, Go booleans, host:port addresses with named ports.
+
+const UNIT_MS: Record<string, number> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+const DURATION = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/;
+const DURATION_PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g;
+
+/**
+ * A duration in milliseconds: Go's form (`1h30m`, `250ms`, `-1s`), or a bare integer, which means seconds as in Traefik.
+ * null when it is neither, or longer than 24 days, which is what a 32-bit millisecond timer can hold.
+ */
+export function parseDuration(text: string): number | null {
+  let ms: number;
+  if (/^[+-]?\d{1,15}$/.test(text)) ms = Number(text) * 1000;
+  else if (DURATION.test(text)) {
+    ms = 0;
+    for (const [, amount, unit] of text.matchAll(DURATION_PART)) ms += Number(amount) * UNIT_MS[unit!]!;
+    if (text.startsWith("-")) ms = -ms;
+  } else return null;
+  return Math.abs(ms) <= 0x7fffffff ? ms : null;
+}
+
+/** The words that Go's strconv.ParseBool takes; null for any other. */
+export function parseBool(text: string): boolean | null {
+  if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
+  if (/^(0|f|F|FALSE|false|False)$/.test(text)) return false;
+  return null;
+}
+
+/** The names that /etc/services gives to ports people put in such files; built in, because a container has no /etc/services. */
+const NAMED_PORTS: Record<string, number> = {
+  http: 80,
+  https: 443,
+  mqtt: 1883,
+  "secure-mqtt": 8883,
+  mqtts: 8883,
+  "http-alt": 8080,
+  "https-alt": 8443,
+};
+
+export type Address = { kind: "ok"; host: string; port: number } | { kind: "error"; message: string };
+
+/**
+ * `host:port`, `:port`, `[v6]:port`, each with an optional `/tcp`. The host is "" where none is given; a port is a number
+ * from 0 to 65535 or a name from the table above.
+ */
+export function parseAddress(text: string): Address {
+  const error = (message: string): Address => ({ kind: "error", message });
+  const slash = text.lastIndexOf("/");
+  const protocol = slash < 0 ? "tcp" : text.slice(slash + 1).toLowerCase();
+  if (protocol === "udp") return error(`"${text}" is UDP, which Sluice does not carry`);
+  if (protocol !== "tcp") return error(`"${text}": the protocol must be /tcp`);
+  const address = slash < 0 ? text : text.slice(0, slash);
+  const match = /^(?:\[([0-9a-fA-F:.%\w]*)\]|([^:[\]\s]*)):([\w-]+)$/.exec(address);
+  if (match === null) {
+    const hint = /^[0-9a-fA-F:]+:[0-9a-fA-F:]*$/.test(address)
+      ? " (an IPv6 host is written in brackets, [::1]:8883)"
+      : "";
+    return error(`"${text}" is not host:port${hint}`);
+  }
+  const port = parsePort(match[3]!);
+  if (port === null) return error(`"${text}": "${match[3]}" is neither a port from 0 to 65535 nor a known port name`);
+  return { kind: "ok", host: match[1] ?? match[2] ?? "", port };
+}
+
+/** A port number from 0 to 65535 or a port's name; null for anything else. */
+export function parsePort(text: string): number | null {
+  if (/^\d{1,5}$/.test(text)) return Number(text) <= 65535 ? Number(text) : null;
+  const name = text.toLowerCase();
+  return Object.hasOwn(NAMED_PORTS, name) ? NAMED_PORTS[name]! : null;
+}
+
+/** `host:port`, with brackets where the host is IPv6. */
+export function formatAddress(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,269 @@
+// The static configuration: what is fixed while Sluice runs. Traefik's names and defaults where Traefik has them.
+
+import { z } from "zod";
+import { decode, duration, section, unsupported } from "./decode.ts";
+import type { Diagnostics } from "./diagnostics.ts";
+import { parseAddress } from "./scalars.ts";
+import { type Path, SourceFile } from "./source.ts";
+import { transport } from "./transport.ts";
+
+const LATER = "is not built into Sluice yet and is ignored";
+
+const address = z.string().superRefine((value, context) => {
+  const parsed = parseAddress(value);
+  if (parsed.kind === "error") context.addIssue({ code: "custom", message: parsed.message });
+});
+
+const positive = (max: number) => z.number().int().min(1).max(max);
+
+const entryPoint = z.object({
+  address,
+  asDefault: z.boolean().default(false),
+  transport: section({
+    respondingTimeouts: section({
+      /** How long a client may take for its ClientHello and for the rest of the handshake, each. 0 would let one wait for ever. */
+      readTimeout: duration()
+        .pipe(z.number().min(1, "must be longer than 0, or a silent client could hold a connection for ever"))
+        .default(10_000),
+      writeTimeout: unsupported("warn", "is bounded by readTimeout here"),
+      idleTimeout: unsupported("warn", "has no effect on TCP in Traefik either"),
+    }).prefault({}),
+    lifeCycle: section({
+      graceTimeOut: duration().pipe(z.number().min(0)).default(10_000),
+      requestAcceptGraceTimeout: unsupported("warn", LATER),
+    }).prefault({}),
+    keepAliveMaxTime: unsupported("warn", "is for HTTP"),
+    keepAliveMaxRequests: unsupported("warn", "is for HTTP"),
+  }).prefault({}),
+  reusePort: unsupported("warn", "is always on between Sluice's own workers, and refused between two Sluices"),
+  proxyProtocol: unsupported(
+    "error",
+    "is not built into Sluice yet; ignoring it would take the balancer's address for the client's",
+  ),
+  http: unsupported("warn", "is for HTTP, which Sluice does not serve"),
+  http2: unsupported("warn", "is for HTTP, which Sluice does not serve"),
+  http3: unsupported("warn", "is for HTTP, which Sluice does not serve"),
+  udp: unsupported("warn", "is for UDP, which Sluice does not serve"),
+  observability: unsupported("warn", "is for HTTP, which Sluice does not serve"),
+  forwardedHeaders: unsupported("warn", "is for HTTP, which Sluice does not serve"),
+  allowACMEByPass: unsupported("warn", LATER),
+});
+
+const onAdmin = { entryPoint: z.string().default("traefik") };
+
+const logFormat = z.enum(["common", "json"]);
+
+const schema = z.object({
+  entryPoints: z.record(z.string(), entryPoint).default({}),
+  providers: section({
+    file: section({
+      filename: z.string().min(1).optional(),
+      directory: z.string().min(1).optional(),
+      watch: z.boolean().default(true),
+      debugLogGeneratedTemplate: unsupported("warn", "has no templates to show"),
+    }).optional(),
+    /** How long changes are gathered before the next reload: a reload happens at once, then not again for this long. */
+    providersThrottleDuration: duration().pipe(z.number().min(0)).default(200),
+    ...Object.fromEntries(
+      [
+        "docker",
+        "swarm",
+        "kubernetesIngress",
+        "kubernetesCRD",
+        "kubernetesGateway",
+        "knative",
+        "consul",
+        "consulCatalog",
+        "nomad",
+        "ecs",
+        "etcd",
+        "zooKeeper",
+        "redis",
+        "rest",
+        "http",
+        "plugin",
+        "precedence",
+      ].map((name) => [name, unsupported("warn", LATER)]),
+    ),
+  }).prefault({}),
+  log: section({
+    level: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "panic"]).default("info"),
+    /** common is for people, json for collectors; without it: common on a terminal, else json. */
+    format: logFormat.optional(),
+    noColor: unsupported("warn", LATER),
+    filePath: unsupported("warn", "is ignored: logs go to standard output"),
+    maxSize: unsupported("warn", LATER),
+    maxAge: unsupported("warn", LATER),
+    maxBackups: unsupported("warn", LATER),
+    compress: unsupported("warn", LATER),
+    otlp: unsupported("warn", LATER),
+  }).prefault({}),
+  accessLog: section({
+    filePath: unsupported("warn", "is ignored: access-log lines go to standard output"),
+    format: unsupported("warn", "follows log.format here"),
+    filters: unsupported("warn", LATER),
+    fields: unsupported("warn", LATER),
+    bufferingSize: unsupported("warn", LATER),
+    addInternals: unsupported("warn", LATER),
+    otlp: unsupported("warn", LATER),
+  }).optional(),
+  metrics: section({
+    prometheus: section({
+      ...onAdmin,
+      buckets: unsupported("warn", LATER),
+      addEntryPointsLabels: unsupported("warn", LATER),
+      addRoutersLabels: unsupported("warn", LATER),
+      addServicesLabels: unsupported("warn", LATER),
+      manualRouting: unsupported("warn", LATER),
+      headerLabels: unsupported("warn", "is for HTTP"),
+    }).optional(),
+    addInternals: unsupported("warn", LATER),
+    datadog: unsupported("warn", LATER),
+    influxDB2: unsupported("warn", LATER),
+    statsD: unsupported("warn", LATER),
+    otlp: unsupported("warn", LATER),
+  }).prefault({}),
+  ping: section({
+    ...onAdmin,
+    manualRouting: unsupported("warn", LATER),
+    terminatingStatusCode: unsupported("warn", "is always 503"),
+  }).optional(),
+  /** What services use that name no serversTransport. */
+  tcpServersTransport: transport.optional(),
+  workers: z
+    .string()
+    .regex(/^(auto|[1-9]\d{0,2})$/i, "must be a number from 1 to 999, or auto")
+    .default("auto"),
+  limits: section({
+    /** Per worker. The default is what the descriptor limit allows: (limit - 200) / 2. */
+    maxConnections: positive(10_000_000).optional(),
+    /** Bytes that one connection may hold for a receiver that does not read. */
+    heldBytesPerConnection: positive(1 << 30).default(512 * 1024),
+    /** Bytes that all connections of a worker may hold together; over that the largest stalled one is cut. */
+    heldBytesPerWorker: positive(2 ** 40).default(256 * 1024 * 1024),
+  }).prefault({}),
+  embeddedBroker: section({ address: address.default("127.0.0.1:1883") }).optional(),
+  developmentCertificate: section({
+    directory: z.string().min(1).default("data"),
+    names: z.array(z.string().min(1)).min(1).default(["localhost", "127.0.0.1", "::1"]),
+  }).optional(),
+  certificatesResolvers: unsupported(
+    "warn",
+    "(ACME) is not built into Sluice yet: routers with a certResolver use the certificates of the files, or the default one",
+  ),
+  ...Object.fromEntries(
+    [
+      "api",
+      "global",
+      "serversTransport",
+      "tracing",
+      "hostResolver",
+      "experimental",
+      "core",
+      "spiffe",
+      "ocsp",
+      "pilot",
+    ].map((name) => [name, unsupported("warn", LATER)]),
+  ),
+  // A file may hold both configurations; the other half is not read here.
+  tcp: z.unknown().optional(),
+  tls: z.unknown().optional(),
+  udp: z.unknown().optional(),
+  http: z.unknown().optional(),
+});
+
+type Parsed = z.output<typeof schema>;
+
+export interface EntryPointConfig {
+  readonly name: string;
+  readonly address: string;
+  /** "" listens on every address, IPv6 and IPv4. */
+  readonly host: string;
+  readonly port: number;
+  readonly asDefault: boolean;
+  readonly readTimeoutMs: number;
+  readonly graceTimeoutMs: number;
+  /** It serves /metrics or /ping from the master, and no TCP router. */
+  readonly admin: boolean;
+}
+
+export interface StaticConfig extends Omit<Parsed, "entryPoints" | "workers"> {
+  readonly file: string;
+  readonly entryPoints: ReadonlyMap<string, EntryPointConfig>;
+  readonly workers: number | "auto";
+}
+
+/** The root keys of a static file, which a dynamic file may carry too. */
+export const STATIC_ROOT_KEYS: readonly string[] = Object.keys(schema.shape);
+
+const DEFAULT_ADMIN = "127.0.0.1:8080";
+
+/** Decodes a static file's text. Every problem goes to `diagnostics`; null when one of them is an error. */
+export function parseStatic(file: string, text: string, diagnostics: Diagnostics): StaticConfig | null {
+  const source = new SourceFile(file, text, diagnostics);
+  if (diagnostics.errors > 0) return null;
+  const decoded = decode(schema, source, diagnostics);
+  if (decoded === null) return null;
+  for (const lack of decoded.unsupported) {
+    const message = `${lack.path.join(".")} ${lack.why}`;
+    if (lack.effect === "warn") diagnostics.warn(lack.place, message);
+    else diagnostics.error(lack.place, message);
+  }
+  const { entryPoints, workers, ...rest } = decoded.value;
+  const problem = (path: Path, message: string) => diagnostics.error(source.locate(path), message);
+
+  if (rest.log.format === "json" && rest.log.level === "panic") rest.log.level = "fatal";
+  const admins = new Set(
+    [rest.metrics.prometheus?.entryPoint, rest.ping?.entryPoint].filter((name) => name !== undefined),
+  );
+  const points = new Map<string, EntryPointConfig>();
+  for (const [name, point] of Object.entries(entryPoints))
+    points.set(name, toEntryPoint(name, point, admins.has(name)));
+  for (const name of admins) {
+    if (points.has(name)) continue;
+    if (name === "traefik") points.set(name, toEntryPoint(name, entryPoint.parse({ address: DEFAULT_ADMIN }), true));
+    else {
+      const path =
+        rest.metrics.prometheus?.entryPoint === name ? ["metrics", "prometheus", "entryPoint"] : ["ping", "entryPoint"];
+      problem(
+        path,
+        `the entry point "${name}" does not exist: define it under entryPoints, or leave the field out to use 127.0.0.1:8080`,
+      );
+    }
+  }
+  if (![...points.values()].some((point) => !point.admin)) {
+    problem(["entryPoints"], 'no entry point for MQTT: add for example  entryPoints: { mqtts: { address: ":8883" } }');
+  }
+  const used = new Map<string, string>();
+  for (const point of points.values()) {
+    const key = `${point.host}:${point.port}`;
+    const other = used.get(key);
+    if (point.port !== 0 && other !== undefined)
+      problem(
+        ["entryPoints", point.name, "address"],
+        `${point.address} is already the address of the entry point "${other}"`,
+      );
+    used.set(key, point.name);
+  }
+  const files = rest.providers.file;
+  if (files !== undefined && files.directory === undefined && files.filename === undefined) {
+    problem(["providers", "file"], "providers.file needs a directory or a filename");
+  }
+  if (diagnostics.errors > 0) return null;
+  return { ...rest, file, entryPoints: points, workers: workers.toLowerCase() === "auto" ? "auto" : Number(workers) };
+}
+
+function toEntryPoint(name: string, point: z.output<typeof entryPoint>, admin: boolean): EntryPointConfig {
+  const parsed = parseAddress(point.address);
+  if (parsed.kind === "error") throw new Error(parsed.message);
+  return {
+    name,
+    address: point.address,
+    host: parsed.host,
+    port: parsed.port,
+    asDefault: point.asDefault,
+    readTimeoutMs: point.transport.respondingTimeouts.readTimeout,
+    graceTimeoutMs: point.transport.lifeCycle.graceTimeOut,
+    admin,
+  };
+}

@@ -1,0 +1,173 @@
+// Services and transports of the configuration, made into what a worker dials by.
+
+import type { CertificateFiles } from "../certs/files.ts";
+import type { Diagnostics, Place } from "../config/diagnostics.ts";
+import type { ServiceConfig } from "../config/dynamic.ts";
+import { formatAddress, parseAddress, parsePort } from "../config/scalars.ts";
+import type { Path } from "../config/source.ts";
+import type { TransportConfig } from "../config/transport.ts";
+import type { Server, ServiceRow, Transport } from "../upstream/service.ts";
+import type { Item } from "./merge.ts";
+
+/** A service that may turn out not to be sound. */
+export interface ServiceDraft {
+  row: ServiceRow | null;
+}
+
+/** Where a server without an address is: beside Sluice, as a sidecar has it. */
+const SIDECAR_HOST = "127.0.0.1";
+
+export function compileTransport(
+  config: TransportConfig,
+  at: (...path: Path) => Place,
+  files: CertificateFiles,
+  diagnostics: Diagnostics,
+  what: string,
+): Transport | null {
+  const before = diagnostics.errors;
+  const error = (path: Path, message: string) => diagnostics.error(at(...path), `${what}: ${message}`);
+  const authorities: string[] = [];
+  for (const [index, value] of (config.tls?.rootCAs ?? []).entries()) {
+    const loaded = files.authorities(value);
+    if (loaded.kind === "error") error(["tls", "rootCAs", index], loaded.message);
+    else authorities.push(loaded.pem);
+  }
+  const pairs = config.tls?.certificates ?? [];
+  if (pairs.length > 1)
+    diagnostics.warn(at("tls", "certificates", 1), `${what}: only the first client certificate is used`);
+  let identity: { cert: string; key: string } | null = null;
+  if (pairs[0] !== undefined) {
+    const loaded = files.pair(pairs[0].certFile, pairs[0].keyFile);
+    if (loaded.kind === "error") error(["tls", "certificates", 0, "certFile"], loaded.message);
+    else identity = loaded.pair;
+  }
+  if (diagnostics.errors > before) return null;
+  return {
+    dialTimeoutMs: config.dialTimeout,
+    // 0 is Go's "default", which is 15 s.
+    keepAliveMs: config.dialKeepAlive === 0 ? 15_000 : config.dialKeepAlive,
+    terminationDelayMs: config.terminationDelay,
+    tls: {
+      serverName: config.tls?.serverName ?? null,
+      insecureSkipVerify: config.tls?.insecureSkipVerify ?? false,
+      ca: authorities.length === 0 ? null : authorities.join(""),
+      cert: identity?.cert ?? null,
+      key: identity?.key ?? null,
+    },
+  };
+}
+
+/** `transportOf` answers undefined for a name that does not exist and null for one that is broken. */
+export function compileService(
+  name: string,
+  item: Item<ServiceConfig>,
+  transportOf: (reference: string | undefined) => Transport | null | undefined,
+  qualify: (reference: string) => string | null,
+  diagnostics: Diagnostics,
+): ServiceDraft {
+  const { value, at } = item;
+  const error = (place: Place, message: string): ServiceDraft => {
+    diagnostics.error(place, `the service "${name}": ${message}`);
+    return { row: null };
+  };
+  if (item.off !== null) return { row: null };
+  const { loadBalancer, weighted } = value;
+  if (loadBalancer !== undefined && weighted !== undefined)
+    return error(at(), "it has both loadBalancer and weighted; it can only be one");
+  if (weighted !== undefined) return { row: compileWeighted(name, item, weighted, qualify, diagnostics) };
+  if (loadBalancer === undefined) return error(at(), "it has neither loadBalancer nor weighted");
+
+  const transport = transportOf(loadBalancer.serversTransport);
+  if (transport === undefined)
+    return error(
+      at("loadBalancer", "serversTransport"),
+      `the serversTransport "${loadBalancer.serversTransport}" does not exist`,
+    );
+  if (transport === null) return error(at("loadBalancer"), "its serversTransport is off");
+  const servers: Server[] = [];
+  for (const [index, server] of loadBalancer.servers.entries()) {
+    const made = compileServer(server);
+    if (typeof made === "string")
+      diagnostics.error(
+        at("loadBalancer", "servers", index),
+        `the service "${name}": server ${index + 1} is left out: ${made}`,
+      );
+    else servers.push(made);
+  }
+  if (servers.length === 0)
+    diagnostics.warn(at("loadBalancer"), `the service "${name}" has no server: its clients are disconnected`);
+  const delay = loadBalancer.serversTransport === undefined ? loadBalancer.terminationDelay : undefined;
+  return {
+    row: {
+      kind: "loadBalancer",
+      servers,
+      transport: delay === undefined ? transport : { ...transport, terminationDelayMs: delay },
+    },
+  };
+}
+
+type ServerConfig = NonNullable<ServiceConfig["loadBalancer"]>["servers"][number];
+
+function compileServer(server: ServerConfig): Server | string {
+  if (server.address === undefined) {
+    if (server.port === undefined) return "it has neither address nor port";
+    const port = parsePort(server.port)!;
+    return { address: formatAddress(SIDECAR_HOST, port), host: SIDECAR_HOST, port, tls: server.tls };
+  }
+  const given =
+    /:[\w-]+(\/tcp)?$/.test(server.address) || server.port === undefined
+      ? server.address
+      : `${server.address}:${server.port}`;
+  const parsed = parseAddress(given);
+  if (parsed.kind === "error") return parsed.message;
+  if (parsed.port === 0) return `"${given}": a server needs a port from 1 to 65535`;
+  const host = parsed.host === "" ? SIDECAR_HOST : parsed.host;
+  return { address: formatAddress(host, parsed.port), host, port: parsed.port, tls: server.tls };
+}
+
+function compileWeighted(
+  name: string,
+  item: Item<ServiceConfig>,
+  weighted: NonNullable<ServiceConfig["weighted"]>,
+  qualify: (reference: string) => string | null,
+  diagnostics: Diagnostics,
+): ServiceRow | null {
+  const services: { name: string; weight: number }[] = [];
+  for (const [index, child] of weighted.services.entries()) {
+    const qualified = qualify(child.name);
+    if (qualified === null) {
+      diagnostics.error(
+        item.at("weighted", "services", index),
+        `the service "${name}" uses "${child.name}", which does not exist`,
+      );
+      return null;
+    }
+    services.push({ name: qualified, weight: child.weight });
+  }
+  if (!services.some((child) => child.weight > 0)) {
+    diagnostics.warn(
+      item.at("weighted"),
+      `the service "${name}" has no service with a weight above 0: its clients are disconnected`,
+    );
+  }
+  return { kind: "weighted", services };
+}
+
+/** The services that contain themselves. */
+export function findCycle(services: ReadonlyMap<string, ServiceDraft>): Set<string> {
+  const inCycle = new Set<string>();
+  const done = new Set<string>();
+  const visit = (name: string, path: string[]): void => {
+    const start = path.indexOf(name);
+    if (start >= 0) {
+      for (const each of path.slice(start)) inCycle.add(each);
+      return;
+    }
+    const row = services.get(name)?.row;
+    if (done.has(name) || row?.kind !== "weighted") return;
+    for (const child of row.services) visit(child.name, [...path, name]);
+    done.add(name);
+  };
+  for (const name of services.keys()) visit(name, []);
+  return inCycle;
+}

@@ -1,0 +1,397 @@
+// A merged configuration as the rows of a snapshot, with everything checked that can be checked before a client comes.
+
+import type { CertificateFiles } from "../certs/files.ts";
+import { loadPair } from "../certs/pem.ts";
+import { type Diagnostics, type Place, suggestion } from "../config/diagnostics.ts";
+import type { RouterConfig } from "../config/dynamic.ts";
+import type { EntryPointConfig } from "../config/static.ts";
+import { type TransportConfig, transport } from "../config/transport.ts";
+import { defaultPriority, parseRule } from "../rules/parser.ts";
+import { isCatchAll, ruleNames } from "../rules/table.ts";
+import { compileOptions, DEFAULT_OPTIONS } from "../tls/options.ts";
+import { compileService, compileTransport, findCycle, type ServiceDraft } from "./compile-services.ts";
+import type { Item, Merged } from "./merge.ts";
+import { type RouterAction, type Row, rowKey } from "./messages.ts";
+
+/** Warned about before it happens. */
+const EXPIRY_WARNING_MS = 30 * 86_400_000;
+
+export interface CertificateInUse {
+  readonly commonName: string;
+  readonly serial: string;
+  readonly names: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number;
+}
+
+export interface RouterInForce {
+  readonly name: string;
+  readonly entryPoints: readonly string[];
+  readonly rule: string;
+  readonly action: RouterAction["kind"];
+  readonly service: string;
+}
+
+export interface Compiled {
+  readonly rows: ReadonlyMap<string, Row>;
+  readonly certificates: readonly CertificateInUse[];
+  readonly routers: readonly RouterInForce[];
+}
+
+export interface CompileInput {
+  readonly merged: Merged;
+  readonly files: CertificateFiles;
+  readonly entryPoints: ReadonlyMap<string, EntryPointConfig>;
+  /** tcpServersTransport of the static file. */
+  readonly defaultTransport: TransportConfig | undefined;
+  /** Serves where no configured certificate does; made anew at each start. */
+  readonly selfSigned: { readonly cert: string; readonly key: string };
+  readonly provider: string;
+  readonly now: number;
+}
+
+/** Compiles everything that is sound; what is not is a diagnostic, and what depends on it is off. */
+export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled {
+  return new Compiler(input, diagnostics).run();
+}
+
+class Compiler {
+  readonly #input: CompileInput;
+  readonly #diagnostics: Diagnostics;
+  readonly #rows = new Map<string, Row>();
+  readonly #certificates: CertificateInUse[] = [];
+  readonly #routers: RouterInForce[] = [];
+  readonly #options = new Map<string, boolean>();
+  readonly #services = new Map<string, ServiceDraft>();
+  /** Names that certificates serve, and those that routers terminate. */
+  readonly #claimed = new Map<string, string>();
+  readonly #terminated = new Set<string>();
+  #catchAll = false;
+  #usesDefault = false;
+
+  constructor(input: CompileInput, diagnostics: Diagnostics) {
+    this.#input = input;
+    this.#diagnostics = diagnostics;
+  }
+
+  run(): Compiled {
+    this.#compileOptions();
+    this.#compileServices();
+    for (const [name, item] of this.#input.merged.routers) this.#compileRouter(name, item);
+    this.#compileCertificates();
+    return { rows: this.#rows, certificates: this.#certificates, routers: this.#routers };
+  }
+
+  #put(row: Row): void {
+    this.#rows.set(rowKey(row), row);
+  }
+
+  /** `x` and `x@file` as the name under which it is kept; null when another provider is meant. */
+  #qualify(reference: string): string | null {
+    const at = reference.indexOf("@");
+    if (at < 0) return reference;
+    return reference.slice(at + 1).toLowerCase() === this.#input.provider ? reference.slice(0, at) : null;
+  }
+
+  #compileOptions(): void {
+    for (const [name, item] of this.#input.merged.options) {
+      const { options, problems } = compileOptions(item.value, this.#input.files);
+      for (const problem of problems) {
+        const place = item.at(...problem.path);
+        const message = `the TLS option "${name}": ${problem.message}`;
+        if (problem.severity === "warning") this.#diagnostics.warn(place, message);
+        else this.#diagnostics.error(place, message);
+      }
+      const sound = options !== null && item.off === null;
+      this.#options.set(name, sound);
+      if (sound) this.#put({ kind: "options", name, value: options });
+    }
+    if (!this.#options.has("default")) {
+      this.#options.set("default", true);
+      this.#put({ kind: "options", name: "default", value: DEFAULT_OPTIONS });
+    }
+  }
+
+  #compileServices(): void {
+    const { merged, files, defaultTransport } = this.#input;
+    const fallback = compileTransport(
+      defaultTransport ?? transport.parse({}),
+      () => NOWHERE,
+      files,
+      this.#diagnostics,
+      "tcpServersTransport",
+    );
+    const transports = new Map<string, ReturnType<typeof compileTransport>>();
+    for (const [name, item] of merged.transports) {
+      const compiled = compileTransport(
+        item.value,
+        item.at,
+        files,
+        this.#diagnostics,
+        `the serversTransport "${name}"`,
+      );
+      transports.set(name, item.off === null ? compiled : null);
+    }
+    for (const [name, item] of merged.services) {
+      const transportOf = (reference: string | undefined) => {
+        if (reference === undefined) return fallback;
+        const qualified = this.#qualify(reference);
+        return qualified === null ? undefined : transports.get(qualified);
+      };
+      this.#services.set(
+        name,
+        compileService(name, item, transportOf, (reference) => this.#qualify(reference), this.#diagnostics),
+      );
+    }
+    // A service is only as sound as those it is made of.
+    const cycle = findCycle(this.#services);
+    for (const name of cycle) {
+      this.#diagnostics.error(merged.services.get(name)!.at(), `the service "${name}" contains itself`);
+      this.#services.set(name, { row: null });
+    }
+    for (const [name, draft] of this.#services) {
+      if (draft.row?.kind === "weighted") {
+        for (const child of draft.row.services) {
+          if (this.#services.get(child.name)?.row) continue;
+          this.#diagnostics.error(
+            merged.services.get(name)!.at(),
+            `the service "${name}" uses "${child.name}", which ${this.#services.has(child.name) ? "is off" : "does not exist"}`,
+          );
+        }
+      }
+      if (draft.row !== null) this.#put({ kind: "service", name, value: draft.row });
+    }
+  }
+
+  #compileRouter(name: string, item: Item<RouterConfig>): void {
+    const { value: router, at } = item;
+    let off = item.off !== null;
+    const fail = (place: Place, message: string) => {
+      this.#diagnostics.error(place, `the router "${name}" is off: ${message}`);
+      off = true;
+    };
+    if (item.off !== null) fail(at(), item.off);
+    if (router.rule === undefined || router.rule === "") return fail(at(), "it has no rule");
+    const parsed = parseRule(router.rule);
+    if (parsed.kind === "error") {
+      return fail(at("rule"), `its rule ${JSON.stringify(router.rule)}, column ${parsed.column}: ${parsed.message}`);
+    }
+    const { rule } = parsed;
+    const names = ruleNames(rule);
+    if (router.ruleSyntax === "v2")
+      fail(
+        at("ruleSyntax"),
+        "rules of Traefik v2 are not read by Sluice: write the rule in v3 syntax and drop ruleSyntax",
+      );
+    if (router.tls === undefined && names.length > 0) {
+      return fail(
+        at("rule"),
+        "HostSNI needs TLS, and the router has no tls section (add  tls: {}  to terminate TLS, or use HostSNI(`*`))",
+      );
+    }
+    const entryPoints = this.#entryPointsOf(name, router, item);
+    if (entryPoints.length === 0) return fail(at(), "none of its entry points exists");
+    const service = this.#serviceOf(router, fail, at);
+    const action = this.#actionOf(router, fail, at);
+    if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(name, service, at);
+    if (action.kind === "terminate") {
+      for (const each of names) this.#terminated.add(each);
+      if (names.length === 0) this.#catchAll = true;
+    }
+    if (isCatchAll(rule) && action.kind === "terminate") this.#catchAll = true;
+    const effective: RouterAction = off ? { kind: "off", tls: router.tls !== undefined } : action;
+    const value = {
+      entryPoints,
+      rule,
+      priority: router.priority === 0 ? defaultPriority(router.rule, rule) : router.priority,
+      action: effective,
+      service: service ?? "",
+    };
+    this.#put({ kind: "router", name: `${name}@${this.#input.provider}`, value });
+    this.#routers.push({
+      name: `${name}@${this.#input.provider}`,
+      entryPoints,
+      rule: router.rule,
+      action: effective.kind,
+      service: value.service,
+    });
+  }
+
+  #entryPointsOf(name: string, router: RouterConfig, item: Item<RouterConfig>): string[] {
+    const all = [...this.#input.entryPoints.values()];
+    const serving = all.filter((point) => !point.admin);
+    if (router.entryPoints === undefined) {
+      const defaults = serving.filter((point) => point.asDefault);
+      return (defaults.length > 0 ? defaults : serving).map((point) => point.name);
+    }
+    const found: string[] = [];
+    for (const [index, wanted] of router.entryPoints.entries()) {
+      const point = this.#input.entryPoints.get(wanted);
+      if (point !== undefined && !point.admin) {
+        if (!found.includes(wanted)) found.push(wanted);
+        continue;
+      }
+      const why =
+        point === undefined
+          ? `does not exist${suggestion(
+              wanted,
+              serving.map((each) => each.name),
+            )}`
+          : "serves /metrics or /ping, and no routers";
+      this.#diagnostics.warn(item.at("entryPoints", index), `the router "${name}": the entry point "${wanted}" ${why}`);
+    }
+    return found;
+  }
+
+  #serviceOf(
+    router: RouterConfig,
+    fail: (place: Place, message: string) => void,
+    at: Item<unknown>["at"],
+  ): string | null {
+    if (router.service === undefined || router.service === "") {
+      fail(at(), "it names no service");
+      return null;
+    }
+    const name = this.#qualify(router.service);
+    const draft = name === null ? undefined : this.#services.get(name);
+    if (name === null || draft === undefined) {
+      fail(
+        at("service"),
+        `the service "${router.service}" does not exist${suggestion(router.service, this.#services.keys())}`,
+      );
+      return null;
+    }
+    if (draft.row === null) fail(at("service"), `the service "${router.service}" is off`);
+    return name;
+  }
+
+  #actionOf(
+    router: RouterConfig,
+    fail: (place: Place, message: string) => void,
+    at: Item<unknown>["at"],
+  ): RouterAction {
+    if (router.tls === undefined) return { kind: "plain" };
+    if (router.tls.passthrough) return { kind: "passthrough" };
+    const reference = router.tls.options ?? "default";
+    const name = this.#qualify(reference);
+    const sound = name === null ? undefined : this.#options.get(name);
+    if (name === null || sound === undefined) {
+      fail(
+        at("tls", "options"),
+        `the TLS option "${reference}" does not exist${suggestion(reference, this.#options.keys())}`,
+      );
+    } else if (!sound) fail(at("tls"), `the TLS option "${reference}" is broken`);
+    return { kind: "terminate", options: name ?? reference };
+  }
+
+  /** TLS that is passed through to the plain port cannot work: the broker would read a ClientHello as MQTT. */
+  #warnPlainPassthrough(name: string, service: string, at: Item<unknown>["at"]): void {
+    const row = this.#services.get(service)?.row;
+    if (row?.kind !== "loadBalancer") return;
+    const plain = row.servers.find((server) => server.port === 1883);
+    if (plain === undefined) return;
+    this.#diagnostics.warn(
+      at("tls", "passthrough"),
+      `the router "${name}" passes TLS through to ${plain.address}, and 1883 is the port of plain MQTT: no client can connect. Drop "passthrough: true" to terminate TLS here`,
+    );
+  }
+
+  #compileCertificates(): void {
+    const { merged } = this.#input;
+    const seen = new Set<string>();
+    const load = (item: Item<{ certFile: string; keyFile?: string | undefined }>, what: string): string | null => {
+      const loaded = this.#input.files.pair(item.value.certFile, item.value.keyFile);
+      if (loaded.kind === "error") {
+        this.#diagnostics.error(item.at("certFile"), `${what}: ${loaded.message}`);
+        return null;
+      }
+      if (seen.has(loaded.pair.hash)) return loaded.pair.hash;
+      seen.add(loaded.pair.hash);
+      this.#checkDates(item.at("certFile"), what, loaded.facts);
+      this.#keep(loaded.pair, loaded.facts);
+      return loaded.pair.hash;
+    };
+    const fallback =
+      merged.defaultCertificate === null ? null : load(merged.defaultCertificate, "the default certificate");
+    if (fallback !== null) {
+      // What serves by default is asked for last: a configured certificate keeps its names.
+      const row = this.#rows.get(`certificate/${fallback}`);
+      if (row?.kind === "certificate") for (const name of row.value.names) this.#claimed.delete(name);
+      this.#put({ kind: "default", name: "default", value: { certificate: fallback } });
+    }
+    for (const item of merged.certificates) {
+      const hash = load(item, "the certificate");
+      const row = hash === null ? undefined : this.#rows.get(`certificate/${hash}`);
+      if (row?.kind === "certificate" && hash !== fallback) this.#checkUse(item.at("certFile"), row.value.names);
+    }
+    if (fallback === null) this.#putSelfSigned();
+    this.#checkCoverage();
+  }
+
+  /** A worker gets each certificate with the names that it shall serve: of two for one name, the first keeps it. */
+  #keep(
+    pair: { hash: string; cert: string; key: string; names: readonly string[] },
+    facts: { commonName: string; serial: string; notAfter: number },
+  ): void {
+    const names = pair.names.filter((name) => !this.#claimed.has(name));
+    for (const name of names) this.#claimed.set(name, pair.hash);
+    this.#put({ kind: "certificate", name: pair.hash, value: { ...pair, names } });
+    this.#certificates.push({
+      commonName: facts.commonName,
+      serial: facts.serial,
+      names: pair.names,
+      notAfter: facts.notAfter,
+    });
+  }
+
+  #putSelfSigned(): void {
+    const loaded = loadPair(this.#input.selfSigned.cert, this.#input.selfSigned.key);
+    if (loaded.kind === "error") throw new Error(`the self-signed certificate: ${loaded.message}`);
+    this.#put({ kind: "certificate", name: loaded.pair.hash, value: { ...loaded.pair, names: [] } });
+    this.#put({ kind: "default", name: "default", value: { certificate: loaded.pair.hash } });
+    this.#usesDefault = true;
+  }
+
+  #checkDates(place: Place, what: string, facts: { notBefore: number; notAfter: number }): void {
+    const { now } = this.#input;
+    const day = (time: number) => new Date(time).toISOString().slice(0, 10);
+    if (facts.notAfter < now) this.#diagnostics.warn(place, `${what} expired on ${day(facts.notAfter)}`);
+    else if (facts.notAfter - now < EXPIRY_WARNING_MS)
+      this.#diagnostics.warn(place, `${what} expires on ${day(facts.notAfter)}`);
+    if (facts.notBefore > now) this.#diagnostics.warn(place, `${what} is not valid before ${day(facts.notBefore)}`);
+  }
+
+  #checkUse(place: Place, names: readonly string[]): void {
+    if (this.#catchAll || names.length === 0) return;
+    const used = names.some((name) => {
+      if (this.#terminated.has(name)) return true;
+      if (name.startsWith("*."))
+        return [...this.#terminated].some((each) => each.slice(each.indexOf(".")) === name.slice(1));
+      return this.#terminated.has(`*${name.slice(name.indexOf("."))}`);
+    });
+    if (!used)
+      this.#diagnostics.warn(
+        place,
+        `the certificate for ${names.slice(0, 3).join(", ")} matches no router that terminates TLS`,
+      );
+  }
+
+  /** Names that only the self-signed certificate would serve: clients would refuse it. */
+  #checkCoverage(): void {
+    if (!this.#usesDefault) return;
+    for (const [name, item] of this.#input.merged.routers) {
+      const row = this.#rows.get(`router/${name}@${this.#input.provider}`);
+      if (row?.kind !== "router" || row.value.action.kind !== "terminate") continue;
+      const bare = ruleNames(row.value.rule).find(
+        (each) => !this.#claimed.has(each) && !this.#claimed.has(`*${each.slice(each.indexOf("."))}`),
+      );
+      if (bare === undefined) continue;
+      this.#diagnostics.warn(
+        item.at("rule"),
+        `the router "${name}" has no certificate for ${bare}: clients get a self-signed one (add one under tls.certificates)`,
+      );
+    }
+  }
+}
+
+const NOWHERE: Place = { file: "static configuration", line: 0, column: 0 };

@@ -1,0 +1,40 @@
+// One load of the dynamic configuration: read, merge, compile. Used by start, reload and `check` alike.
+
+import { CertificateFiles } from "../certs/files.ts";
+import type { Diagnostics } from "../config/diagnostics.ts";
+import type { StaticConfig } from "../config/static.ts";
+import type { Provider } from "../providers/provider.ts";
+import { type Compiled, type CompileInput, compile } from "./compile.ts";
+import { merge } from "./merge.ts";
+
+export interface LoadResult {
+  /** null: the load is refused as a whole, and what served before goes on serving. */
+  readonly compiled: Compiled | null;
+  /** Files outside the provider's own that the configuration names. */
+  readonly paths: ReadonlySet<string>;
+}
+
+/** Loads everything anew. A file that cannot be used refuses the load; a router that cannot work is only off. */
+export function load(
+  config: StaticConfig,
+  provider: Provider | null,
+  selfSigned: CompileInput["selfSigned"],
+  diagnostics: Diagnostics,
+): LoadResult {
+  const read = provider === null ? [] : provider.read(diagnostics);
+  if (read === null) return { compiled: null, paths: new Set() };
+  const files = new CertificateFiles();
+  const compiled = compile(
+    {
+      merged: merge(read, diagnostics),
+      files,
+      entryPoints: config.entryPoints,
+      defaultTransport: config.tcpServersTransport,
+      selfSigned,
+      provider: provider?.name ?? "file",
+      now: Date.now(),
+    },
+    diagnostics,
+  );
+  return { compiled: files.broken ? null : compiled, paths: files.paths };
+}

@@ -1,0 +1,288 @@
+// The master: reads the configuration, keeps workers and the embedded broker running, reloads, serves metrics, and stops it all.
+
+import { availableParallelism } from "node:os";
+import type { Server, Subprocess } from "bun";
+import type { Logger } from "pino";
+import { serveAdmin } from "../admin/server.ts";
+import type { FromBroker, ToBroker } from "../broker/embedded.ts";
+import { createAuthority, ensureDevelopmentCertificate, issueServer } from "../certs/authority.ts";
+import { type Diagnostic, Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
+import { reasonOf } from "../config/files.ts";
+import { formatAddress, parseAddress } from "../config/scalars.ts";
+import type { EntryPointConfig, StaticConfig } from "../config/static.ts";
+import { proveFree } from "../net/listen.ts";
+import { createLog, defaultFormat, type Log } from "../observe/log.ts";
+import { MasterMetrics } from "../observe/master-metrics.ts";
+import { FileProvider } from "../providers/file.ts";
+import { VERSION } from "../version.ts";
+import type { Compiled } from "./compile.ts";
+import { descriptorLimit } from "./descriptors.ts";
+import { load } from "./load.ts";
+import { Reloader, type ReloadOutcome } from "./reloader.ts";
+import { Restarts } from "./restarts.ts";
+import { spawnSelf } from "./spawn.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/** Something that the operator must mend before Sluice can start; its message is the one line that is printed. */
+export class StartError extends Error {}
+
+/** Descriptors that are not connections: listeners, pipes, the runtime's own. */
+const RESERVED_DESCRIPTORS = 200;
+/** How long after the grace time a worker may take to go before it is killed. Milliseconds. */
+const KILL_AFTER_MS = 2000;
+
+export interface Started {
+  readonly entryPoints: readonly { readonly name: string; readonly address: string; readonly admin: boolean }[];
+  readonly routers: Compiled["routers"];
+  /** Where the embedded broker listens, or null. */
+  readonly broker: string | null;
+  readonly workers: number;
+}
+
+export class Master {
+  readonly #config: StaticConfig;
+  readonly #log: Log;
+  readonly #metrics = new MasterMetrics(VERSION);
+  readonly #admin: Server<undefined>[] = [];
+  #supervisor!: Supervisor;
+  #reloader!: Reloader;
+  #broker: Subprocess | null = null;
+  #stopping = false;
+  #certificates: Compiled["certificates"] = [];
+
+  constructor(config: StaticConfig) {
+    this.#config = config;
+    this.#log = createLog(config.log.level, config.log.format ?? defaultFormat(), "master");
+  }
+
+  get #logger(): Logger {
+    return this.#log.logger;
+  }
+
+  /**
+   * Starts everything; resolves when connections are accepted.
+   * @throws StartError with the line to print.
+   */
+  async start(staticDiagnostics: Diagnostics): Promise<Started> {
+    const config = this.#config;
+    for (const point of config.entryPoints.values()) this.#prove(point);
+    await this.#ensureCertificate();
+    const selfSigned = await issueServer(await createAuthority("Sluice default certificate"), ["sluice.invalid"]);
+    const file = config.providers.file;
+    const provider = file === undefined ? null : new FileProvider(file);
+    this.#reloader = new Reloader(config, provider, selfSigned, (outcome) => this.#onReload(outcome));
+
+    const first = new Diagnostics();
+    const { compiled } = load(config, provider, selfSigned, first);
+    if (compiled === null) {
+      throw new StartError(
+        first.list
+          .filter((each) => each.severity === "error")
+          .map(formatDiagnostic)
+          .join("\n"),
+      );
+    }
+    this.#logDiagnostics([...staticDiagnostics.list, ...first.list]);
+    if (provider === null) this.#logger.warn("providers.file is not configured: there are no routers");
+
+    const broker = await this.#startBroker();
+    const workers = config.workers === "auto" ? availableParallelism() : config.workers;
+    const ports = await this.#startWorkers(workers, compiled);
+    this.#serveAdmin();
+    this.#certificates = compiled.certificates;
+    this.#metrics.reloaded(true, this.#certificates);
+    // Only now the watch: what changed since the first load is found by loading once more.
+    if (file?.watch) this.#reloader.now();
+    return {
+      entryPoints: [...config.entryPoints.values()].map((point) => ({
+        name: point.name,
+        address: formatAddress(point.host || "*", ports[point.name] ?? point.port),
+        admin: point.admin,
+      })),
+      routers: compiled.routers,
+      broker,
+      workers,
+    };
+  }
+
+  reload(): void {
+    if (!this.#stopping) this.#reloader.now();
+  }
+
+  /** Lets connections finish for the longest graceTimeOut of the entry points, then closes them. */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const grace = Math.max(
+      ...[...this.#config.entryPoints.values()].filter((point) => !point.admin).map((point) => point.graceTimeoutMs),
+    );
+    this.#logger.info({ graceMs: grace }, "stopping: no new connections, open ones may finish");
+    await this.#reloader.close();
+    const killer = setTimeout(() => this.#supervisor.kill(), grace + KILL_AFTER_MS);
+    await this.#supervisor.drain(grace);
+    clearTimeout(killer);
+    this.#broker?.kill();
+    for (const server of this.#admin) await server.stop(true);
+    this.#logger.info("stopped");
+    await this.#log.flush();
+  }
+
+  /** At once, whatever is open. */
+  kill(): void {
+    this.#stopping = true;
+    this.#supervisor?.kill();
+    this.#broker?.kill("SIGKILL");
+  }
+
+  #prove(point: EntryPointConfig): void {
+    try {
+      proveFree(point.host, point.port);
+    } catch (error) {
+      throw new StartError(
+        `entry point ${point.name}: cannot listen on ${formatAddress(point.host || "*", point.port)}: ${reasonOf(error)}`,
+      );
+    }
+  }
+
+  async #ensureCertificate(): Promise<void> {
+    const wanted = this.#config.developmentCertificate;
+    if (wanted === undefined) return;
+    try {
+      if (await ensureDevelopmentCertificate(wanted.directory, wanted.names))
+        this.#logger.info({ directory: wanted.directory, names: wanted.names }, "made a development certificate");
+    } catch (error) {
+      throw new StartError(`developmentCertificate: cannot write to ${wanted.directory}: ${reasonOf(error)}`);
+    }
+  }
+
+  async #startWorkers(count: number, compiled: Compiled): Promise<Readonly<Record<string, number>>> {
+    const config = this.#config;
+    const limit = descriptorLimit();
+    const most = Math.max(1, Math.floor((limit - RESERVED_DESCRIPTORS) / 2));
+    const maxConnections = config.limits.maxConnections ?? most;
+    if (maxConnections > most) {
+      throw new StartError(
+        `limits.maxConnections is ${maxConnections}, but the descriptor limit (ulimit -n ${limit}) allows ${most}: each connection takes two`,
+      );
+    }
+    const settings = {
+      entryPoints: [...config.entryPoints.values()]
+        .filter((point) => !point.admin)
+        .map(({ name, host, port, readTimeoutMs }) => ({ name, host, port, readTimeoutMs })),
+      maxConnections,
+      heldBytesPerConnection: config.limits.heldBytesPerConnection,
+      heldBytesPerWorker: config.limits.heldBytesPerWorker,
+      log: { level: config.log.level, format: config.log.format ?? defaultFormat() },
+      accessLog: config.accessLog !== undefined,
+    };
+    return new Promise((resolve, reject) => {
+      const listening = new Set<number>();
+      this.#supervisor = new Supervisor(count, settings, {
+        onListening: (index, ports) => {
+          listening.add(index);
+          if (listening.size === count) resolve(ports);
+        },
+        onFailed: (message) => {
+          if (listening.size < count) reject(new StartError(message));
+          else this.#logger.error(message);
+        },
+        onDeath: (index, pid, how, restartInMs) => {
+          if (restartInMs > 0 && listening.size < count)
+            reject(new StartError(`worker ${index} cannot run: it ended with ${how}`));
+          this.#logger.error({ worker: index, pid, how, restartInMs }, "a worker died and is replaced");
+        },
+        onCommitted: (index, version) => this.#logger.debug({ worker: index, version }, "snapshot in force"),
+      });
+      this.#supervisor.start(compiled.rows);
+    });
+  }
+
+  #onReload({ compiled, diagnostics, durationMs }: ReloadOutcome): void {
+    if (this.#stopping) return;
+    this.#logDiagnostics(diagnostics.list);
+    this.#metrics.reloaded(compiled !== null, compiled?.certificates ?? null);
+    if (compiled === null) {
+      this.#logger.error("the configuration is not loaded: what served before goes on serving");
+      return;
+    }
+    this.#certificates = compiled.certificates;
+    const version = this.#supervisor.publish(compiled.rows);
+    this.#logger.info(
+      {
+        version,
+        routers: compiled.routers.length,
+        certificates: compiled.certificates.length,
+        ms: Math.round(durationMs),
+      },
+      "configuration loaded",
+    );
+  }
+
+  #logDiagnostics(list: readonly Diagnostic[]): void {
+    for (const each of list) this.#logger[each.severity === "error" ? "error" : "warn"](formatDiagnostic(each));
+  }
+
+  #serveAdmin(): void {
+    const { metrics, ping } = this.#config;
+    for (const point of this.#config.entryPoints.values()) {
+      if (!point.admin) continue;
+      try {
+        this.#admin.push(
+          serveAdmin(point.host, point.port, {
+            metrics: metrics.prometheus?.entryPoint === point.name ? () => this.#render() : null,
+            ping: ping?.entryPoint === point.name ? () => !this.#stopping : null,
+          }),
+        );
+      } catch (error) {
+        throw new StartError(
+          `entry point ${point.name}: cannot listen on ${formatAddress(point.host || "*", point.port)}: ${reasonOf(error)}`,
+        );
+      }
+    }
+  }
+
+  async #render(): Promise<string> {
+    const collected = await this.#supervisor.collect();
+    const processes = new Map<string, readonly number[]>([
+      ["master", [process.pid]],
+      ["worker", this.#supervisor.pids],
+    ]);
+    if (this.#broker !== null) processes.set("broker", [this.#broker.pid]);
+    return this.#metrics.render(collected, this.#supervisor.restarts, this.#log.dropped(), processes);
+  }
+
+  /** Resolves to its address when it listens. It is restarted like a worker. */
+  async #startBroker(): Promise<string | null> {
+    const wanted = this.#config.embeddedBroker;
+    if (wanted === undefined) return null;
+    const address = parseAddress(wanted.address);
+    if (address.kind === "error") throw new StartError(`embeddedBroker.address: ${address.message}`);
+    const restarts = new Restarts();
+    return new Promise((resolve, reject) => {
+      const spawn = () => {
+        const startedAt = performance.now();
+        const child = spawnSelf("broker", {
+          ipc: (message) => {
+            const told = message as FromBroker;
+            if (told.type === "listening") resolve(formatAddress(address.host || "127.0.0.1", told.port));
+            else reject(new StartError(`embeddedBroker: cannot listen on ${wanted.address}: ${told.message}`));
+          },
+          onExit: (code, signal) => {
+            if (this.#stopping) return;
+            const wait = restarts.next(performance.now() - startedAt);
+            this.#logger.error(
+              { how: signal ?? `exit code ${code}`, restartInMs: wait },
+              "the embedded broker died and is replaced",
+            );
+            setTimeout(() => {
+              if (!this.#stopping) spawn();
+            }, wait);
+          },
+        });
+        this.#broker = child;
+        child.send({ type: "start", host: address.host, port: address.port } satisfies ToBroker);
+      };
+      spawn();
+    });
+  }
+}

@@ -1,0 +1,82 @@
+// Several dynamic files as one configuration: of two equal names the first file wins, and the second one hears of it.
+
+import type { Diagnostics, Place } from "../config/diagnostics.ts";
+import type { CertificatePair, DynamicFile, RouterConfig, ServiceConfig, TlsOptionsConfig } from "../config/dynamic.ts";
+import type { Path } from "../config/source.ts";
+import type { TransportConfig } from "../config/transport.ts";
+
+/** Something named in a file, and how to say where any part of it stands. */
+export interface Item<T> {
+  readonly value: T;
+  at(...rest: Path): Place;
+  /** Why it must not be used: a field that Sluice lacks and cannot ignore. */
+  readonly off: string | null;
+}
+
+export interface Merged {
+  readonly routers: Map<string, Item<RouterConfig>>;
+  readonly services: Map<string, Item<ServiceConfig>>;
+  readonly transports: Map<string, Item<TransportConfig>>;
+  readonly options: Map<string, Item<TlsOptionsConfig>>;
+  readonly certificates: Item<CertificatePair>[];
+  defaultCertificate: Item<CertificatePair> | null;
+}
+
+export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): Merged {
+  const merged: Merged = {
+    routers: new Map(),
+    services: new Map(),
+    transports: new Map(),
+    options: new Map(),
+    certificates: [],
+    defaultCertificate: null,
+  };
+  for (const { value, source, unsupported } of files) {
+    const off = new Map<string, string>();
+    for (const lack of unsupported) {
+      const message = `${lack.path.join(".")} ${lack.why}`;
+      if (lack.effect === "warn") diagnostics.warn(lack.place, message);
+      else {
+        diagnostics.error(lack.place, message);
+        off.set(lack.path.slice(0, 3).join("\0"), message);
+      }
+    }
+    const item = <T>(value: T, ...path: Path): Item<T> => ({
+      value,
+      at: (...rest) => source.locate([...path, ...rest]),
+      off: off.get(path.slice(0, 3).join("\0")) ?? null,
+    });
+    const add = <T>(kind: string, into: Map<string, Item<T>>, entries: Record<string, T>, ...path: Path) => {
+      for (const [name, entry] of Object.entries(entries)) {
+        const made = item(entry, ...path, name);
+        if (name.includes("@"))
+          diagnostics.error(
+            made.at(),
+            `the ${kind} "${name}": a name must not contain @, which stands before the provider`,
+          );
+        else if (into.has(name))
+          diagnostics.warn(
+            made.at(),
+            `the ${kind} "${name}" is configured already in ${into.get(name)!.at().file}, which wins`,
+          );
+        else into.set(name, made);
+      }
+    };
+    add("router", merged.routers, value.tcp.routers, "tcp", "routers");
+    add("service", merged.services, value.tcp.services, "tcp", "services");
+    add("serversTransport", merged.transports, value.tcp.serversTransports, "tcp", "serversTransports");
+    add("TLS option", merged.options, value.tls.options, "tls", "options");
+    for (const [index, pair] of value.tls.certificates.entries())
+      merged.certificates.push(item(pair, "tls", "certificates", index));
+    for (const [name, store] of Object.entries(value.tls.stores)) {
+      const made = item(store, "tls", "stores", name);
+      if (name !== "default")
+        diagnostics.warn(made.at(), `the store "${name}" is not used: only the store "default" is, as in Traefik`);
+      else if (store.defaultCertificate === undefined) continue;
+      else if (merged.defaultCertificate !== null)
+        diagnostics.warn(made.at("defaultCertificate"), "a default certificate is configured already, which wins");
+      else merged.defaultCertificate = item(store.defaultCertificate, "tls", "stores", name, "defaultCertificate");
+    }
+  }
+  return merged;
+}

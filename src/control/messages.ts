@@ -1,0 +1,65 @@
+// Everything that master and workers say to each other. All of it is plain data.
+//
+// A snapshot travels as rows, each under its own key; a reload sends the rows that changed and the keys that are gone, in parts of
+// bounded size, and then one commit. So what a reload costs depends on what changed.
+
+import type { CertifiedKey } from "../certs/pem.ts";
+import type { Rule } from "../rules/ast.ts";
+import type { ServerTlsOptions } from "../tls/options.ts";
+import type { ServiceRow } from "../upstream/service.ts";
+
+/** What a router does with a connection. `off` refuses it: its configuration is broken, and no other router shall take its names. */
+export type RouterAction =
+  | { readonly kind: "plain" }
+  | { readonly kind: "passthrough" }
+  | { readonly kind: "terminate"; readonly options: string }
+  | { readonly kind: "off"; readonly tls: boolean };
+
+export interface RouterRow {
+  readonly entryPoints: readonly string[];
+  readonly rule: Rule;
+  readonly priority: number;
+  readonly action: RouterAction;
+  readonly service: string;
+}
+
+export type Row =
+  | { readonly kind: "router"; readonly name: string; readonly value: RouterRow }
+  | { readonly kind: "service"; readonly name: string; readonly value: ServiceRow }
+  | { readonly kind: "options"; readonly name: string; readonly value: ServerTlsOptions }
+  | { readonly kind: "certificate"; readonly name: string; readonly value: CertifiedKey }
+  | { readonly kind: "default"; readonly name: string; readonly value: { readonly certificate: string } };
+
+export interface WorkerSettings {
+  /** The worker's number; the one that replaces a dead one has the same. */
+  readonly index: number;
+  readonly entryPoints: readonly {
+    readonly name: string;
+    readonly host: string;
+    readonly port: number;
+    readonly readTimeoutMs: number;
+  }[];
+  readonly maxConnections: number;
+  readonly heldBytesPerConnection: number;
+  readonly heldBytesPerWorker: number;
+  readonly log: { readonly level: string; readonly format: "common" | "json" };
+  readonly accessLog: boolean;
+}
+
+export type ToWorker =
+  | { readonly type: "start"; readonly settings: WorkerSettings }
+  | { readonly type: "rows"; readonly put: readonly Row[]; readonly drop: readonly string[] }
+  | { readonly type: "commit"; readonly version: number }
+  | { readonly type: "collect"; readonly id: number }
+  | { readonly type: "drain"; readonly graceMs: number };
+
+export type FromWorker =
+  | { readonly type: "listening"; readonly ports: Readonly<Record<string, number>> }
+  | { readonly type: "failed"; readonly message: string }
+  | { readonly type: "committed"; readonly version: number }
+  | { readonly type: "metrics"; readonly id: number; readonly metrics: unknown };
+
+/** The key under which a row is kept. */
+export function rowKey(row: Row): string {
+  return `${row.kind}/${row.name}`;
+}

@@ -1,0 +1,69 @@
+// Reloads: when something has changed, load it all anew and hand it on, or keep what serves and say what is wrong.
+
+import { Diagnostics } from "../config/diagnostics.ts";
+import type { StaticConfig } from "../config/static.ts";
+import type { Provider } from "../providers/provider.ts";
+import type { Compiled, CompileInput } from "./compile.ts";
+import { load } from "./load.ts";
+
+/** Editors and certificate tools write several files in a row; a change is read when none has followed for this long. */
+const SETTLE_MS = 50;
+
+export interface ReloadOutcome {
+  /** null: refused, the former one goes on serving. */
+  readonly compiled: Compiled | null;
+  readonly diagnostics: Diagnostics;
+  readonly durationMs: number;
+}
+
+export class Reloader {
+  readonly #config: StaticConfig;
+  readonly #provider: Provider | null;
+  readonly #selfSigned: CompileInput["selfSigned"];
+  readonly #done: (outcome: ReloadOutcome) => void;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #lastAt = Number.NEGATIVE_INFINITY;
+  #closed = false;
+
+  /** `done` hears of every reload, successful or not. */
+  constructor(
+    config: StaticConfig,
+    provider: Provider | null,
+    selfSigned: CompileInput["selfSigned"],
+    done: (outcome: ReloadOutcome) => void,
+  ) {
+    this.#config = config;
+    this.#provider = provider;
+    this.#selfSigned = selfSigned;
+    this.#done = done;
+  }
+
+  /** Reloads soon: at once after a quiet time, else when providersThrottleDuration has passed since the last reload. */
+  request(): void {
+    if (this.#closed || this.#timer !== null) return;
+    const wait = this.#lastAt + this.#config.providers.providersThrottleDuration - performance.now();
+    this.#timer = setTimeout(() => this.now(), Math.max(SETTLE_MS, wait));
+  }
+
+  now(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const started = performance.now();
+    const diagnostics = new Diagnostics();
+    const { compiled, paths } = load(this.#config, this.#provider, this.#selfSigned, diagnostics);
+    this.#lastAt = performance.now();
+    // After a failed reading the old paths are still watched: mending any of them must be noticed.
+    for (const path of paths) this.#paths.add(path);
+    if (compiled !== null) this.#paths = new Set(paths);
+    this.#provider?.watch(this.#paths, () => this.request());
+    this.#done({ compiled, diagnostics, durationMs: this.#lastAt - started });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#provider?.close();
+  }
+
+  #paths = new Set<string>();
+}

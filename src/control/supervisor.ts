@@ -1,0 +1,214 @@
+// Keeps the workers running: starts them, brings each to the snapshot in force, replaces the dead, collects what they count.
+
+import type { Subprocess } from "bun";
+import { diff, NO_ROWS, type Rows } from "./diff.ts";
+import type { FromWorker, ToWorker, WorkerSettings } from "./messages.ts";
+import { Restarts } from "./restarts.ts";
+import { spawnSelf } from "./spawn.ts";
+
+/** A worker that does not answer within this is left out of a scrape; its last totals stand in. Milliseconds. */
+const COLLECT_TIMEOUT_MS = 1000;
+
+export interface SupervisorEvents {
+  /** A worker accepts connections. */
+  onListening(index: number, ports: Readonly<Record<string, number>>): void;
+  /** A worker could not listen. */
+  onFailed(message: string): void;
+  onDeath(index: number, pid: number, how: string, restartInMs: number): void;
+  onCommitted(index: number, version: number): void;
+}
+
+interface Worker {
+  readonly index: number;
+  readonly process: Subprocess;
+  readonly startedAt: number;
+  /** What it has been sent, as the rows it then had. */
+  sent: Rows;
+  sending: boolean;
+  committed: number;
+  /** Its totals as it last told them. */
+  metrics: unknown;
+}
+
+export class Supervisor {
+  readonly #settings: Omit<WorkerSettings, "index">;
+  readonly #events: SupervisorEvents;
+  readonly #workers = new Map<number, Worker>();
+  readonly #restarts: Restarts[];
+  readonly #waiting = new Map<number, (worker: Worker) => void>();
+  /** The totals of workers that are gone. */
+  readonly retired: unknown[] = [];
+  restarts = 0;
+  #rows: Rows = NO_ROWS;
+  #version = 0;
+  #collects = 0;
+  #stopping = false;
+
+  constructor(count: number, settings: Omit<WorkerSettings, "index">, events: SupervisorEvents) {
+    this.#settings = settings;
+    this.#events = events;
+    this.#restarts = Array.from({ length: count }, () => new Restarts());
+  }
+
+  /** Starts the workers with a first snapshot. */
+  start(rows: Rows): void {
+    this.#rows = rows;
+    this.#version = 1;
+    for (const index of this.#restarts.keys()) this.#spawn(index);
+  }
+
+  /** Brings all workers to a new snapshot. */
+  publish(rows: Rows): number {
+    this.#rows = rows;
+    this.#version++;
+    for (const worker of this.#workers.values()) void this.#bring(worker);
+    return this.#version;
+  }
+
+  get pids(): number[] {
+    return [...this.#workers.values()].map((worker) => worker.process.pid);
+  }
+
+  /** The counters of every living worker, and those of the dead. A hung worker costs a second at most, and then its last word counts. */
+  async collect(): Promise<unknown[]> {
+    const id = ++this.#collects;
+    const missing = new Set(this.#workers.values());
+    if (missing.size > 0) {
+      await new Promise<void>((done) => {
+        const timer = setTimeout(done, COLLECT_TIMEOUT_MS);
+        this.#waiting.set(id, (worker) => {
+          missing.delete(worker);
+          if (missing.size > 0) return;
+          clearTimeout(timer);
+          done();
+        });
+        for (const worker of missing) this.#send(worker, { type: "collect", id });
+      });
+      this.#waiting.delete(id);
+    }
+    return [
+      ...this.retired,
+      ...[...this.#workers.values()].map((worker) => worker.metrics).filter((metrics) => metrics !== null),
+    ];
+  }
+
+  /** Lets connections finish for `graceMs`, then closes them. Resolves when every worker has gone. */
+  async drain(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    const workers = [...this.#workers.values()];
+    for (const worker of workers) this.#send(worker, { type: "drain", graceMs });
+    await Promise.all(workers.map((worker) => worker.process.exited));
+  }
+
+  /** At once. */
+  kill(): void {
+    this.#stopping = true;
+    for (const worker of this.#workers.values()) worker.process.kill("SIGKILL");
+  }
+
+  #spawn(index: number): void {
+    const worker: Worker = {
+      index,
+      process: spawnSelf("worker", {
+        ipc: (message) => this.#onMessage(worker, message as FromWorker),
+        onExit: (code, signal) => this.#onExit(worker, signal ?? `exit code ${code}`),
+      }),
+      startedAt: performance.now(),
+      sent: NO_ROWS,
+      sending: false,
+      committed: 0,
+      metrics: null,
+    };
+    this.#workers.set(index, worker);
+    this.#send(worker, { type: "start", settings: { ...this.#settings, index } });
+    void this.#bring(worker);
+  }
+
+  /** Sends what is missing, part by part; a snapshot that is published meanwhile is caught up with. */
+  async #bring(worker: Worker): Promise<void> {
+    if (worker.sending) return;
+    worker.sending = true;
+    while (worker.committed !== this.#version && this.#workers.get(worker.index) === worker) {
+      const rows = this.#rows;
+      const version = this.#version;
+      for (const part of diff(worker.sent, rows)) {
+        this.#send(worker, { type: "rows", ...part });
+        await new Promise((next) => setImmediate(next));
+      }
+      worker.sent = rows;
+      worker.committed = version;
+      this.#send(worker, { type: "commit", version });
+    }
+    worker.sending = false;
+  }
+
+  #send(worker: Worker, message: ToWorker): void {
+    try {
+      worker.process.send(message);
+    } catch {
+      // It is dying; onExit comes.
+    }
+  }
+
+  #onMessage(worker: Worker, message: FromWorker): void {
+    switch (message.type) {
+      case "listening":
+        this.#events.onListening(worker.index, message.ports);
+        return;
+      case "failed":
+        this.#events.onFailed(message.message);
+        return;
+      case "committed":
+        this.#events.onCommitted(worker.index, message.version);
+        return;
+      case "metrics":
+        worker.metrics = message.metrics;
+        this.#waiting.get(message.id)?.(worker);
+    }
+  }
+
+  #onExit(worker: Worker, how: string): void {
+    if (this.#workers.get(worker.index) !== worker) return;
+    this.#workers.delete(worker.index);
+    if (worker.metrics !== null) this.#retire(worker.metrics);
+    if (this.#stopping) return;
+    this.restarts++;
+    const wait = this.#restarts[worker.index]!.next(performance.now() - worker.startedAt);
+    this.#events.onDeath(worker.index, worker.process.pid, how, wait);
+    setTimeout(() => {
+      if (!this.#stopping) this.#spawn(worker.index);
+    }, wait);
+  }
+
+  /** Only totals outlive a worker; what it had open is gone with it. The retired ones are added up, so that they do not gather. */
+  #retire(metrics: unknown): void {
+    this.retired.push(onlyTotals(metrics as MetricJson[]));
+    if (this.retired.length > 1)
+      this.retired.splice(0, 2, addTotals(this.retired[0] as MetricJson[], this.retired[1] as MetricJson[]));
+  }
+}
+
+interface MetricJson {
+  readonly name: string;
+  readonly type: string;
+  readonly values: { readonly labels: Record<string, string | number>; value: number; metricName?: string }[];
+}
+
+function onlyTotals(metrics: MetricJson[]): MetricJson[] {
+  return metrics.filter((metric) => metric.type === "counter" || metric.type === "histogram");
+}
+
+function addTotals(a: MetricJson[], b: MetricJson[]): MetricJson[] {
+  const keyOf = (value: MetricJson["values"][number]) =>
+    JSON.stringify([value.metricName, Object.entries(value.labels).sort()]);
+  return a.map((metric) => {
+    const other = b.find((each) => each.name === metric.name);
+    const sums = new Map(metric.values.map((value) => [keyOf(value), { ...value }]));
+    for (const value of other?.values ?? []) {
+      const sum = sums.get(keyOf(value));
+      if (sum === undefined) sums.set(keyOf(value), { ...value });
+      else sum.value += value.value;
+    }
+    return { ...metric, values: [...sums.values()] };
+  });
+}

@@ -1,0 +1,289 @@
+// The hot path: bytes from one socket to the other, in both directions, until both are closed.
+//
+// Per chunk: one handler, one write, no allocation and no copy of ours. What a write does not take is held once, the side it came
+// from is paused, and `drain` goes on. The held bytes have a limit per connection and per worker.
+
+import type { Deadlines, Timed } from "./deadlines.ts";
+import { closeGracefully, type NativeSocket, type SocketOwner } from "./socket.ts";
+
+/** How a relay ended: also the `reason` of the log line and the `result` label of the metric. */
+export type RelayEnd =
+  | "client-closed"
+  | "server-closed"
+  | "client-reset"
+  | "server-reset"
+  | "held-limit"
+  | "termination-timeout"
+  | "shutdown";
+
+/** Where the bytes of a direction are added up. */
+export interface ByteMeter {
+  bytes: number;
+}
+
+/** Told once, when both sockets are closed. */
+export interface RelayOwner {
+  onRelayClosed(reason: RelayEnd, bytesFromClient: number, bytesFromServer: number): void;
+}
+
+/** What all relays of a worker share: limits, the sum of what they hold, and the counters of the hot path. */
+export class RelayPool {
+  readonly deadlines: Deadlines;
+  readonly heldPerConnection: number;
+  readonly heldPerWorker: number;
+  /** Bytes held now, over all connections. */
+  held = 0;
+  /** Chunks that one write() took whole: no copy of ours was made. */
+  chunksDirect = 0;
+  /** Chunks of which a part had to be held. */
+  chunksHeld = 0;
+  pauses = 0;
+  /** Connections cut because of a limit on held bytes. */
+  cuts = 0;
+  readonly #stalled = new Set<Side>();
+
+  /** Limits in bytes. */
+  constructor(deadlines: Deadlines, heldPerConnection: number, heldPerWorker: number) {
+    this.deadlines = deadlines;
+    this.heldPerConnection = heldPerConnection;
+    this.heldPerWorker = heldPerWorker;
+  }
+
+  stall(side: Side, bytes: number): void {
+    this.chunksHeld++;
+    this.held += bytes;
+    this.#stalled.add(side);
+    if (side.heldBytes > this.heldPerConnection) this.#cut(side);
+    while (this.held > this.heldPerWorker) {
+      let largest: Side | null = null;
+      for (const each of this.#stalled) if (largest === null || each.heldBytes > largest.heldBytes) largest = each;
+      if (largest === null) break;
+      this.#cut(largest);
+    }
+  }
+
+  release(side: Side, bytes: number, empty: boolean): void {
+    this.held -= bytes;
+    if (empty) this.#stalled.delete(side);
+  }
+
+  #cut(side: Side): void {
+    this.cuts++;
+    side.relay.abort("held-limit");
+  }
+}
+
+/** One of the two sockets of a relay, and what is waiting to be written to it. */
+export class Side implements SocketOwner {
+  readonly relay: Relay;
+  readonly socket: NativeSocket;
+  readonly #meter: ByteMeter;
+  other!: Side;
+  /** Bytes read from this socket. */
+  received = 0;
+  held: Buffer[] | null = null;
+  heldBytes = 0;
+  paused = false;
+  /** The peer behind this socket has finished sending. */
+  ended = false;
+  /** We have finished sending to it. */
+  finished = false;
+  closed = false;
+
+  constructor(relay: Relay, socket: NativeSocket, meter: ByteMeter) {
+    this.relay = relay;
+    this.socket = socket;
+    this.#meter = meter;
+  }
+
+  onData(chunk: Buffer): void {
+    this.received += chunk.length;
+    this.#meter.bytes += chunk.length;
+    const other = this.other;
+    if (other.held === null) {
+      const taken = other.socket.write(chunk);
+      if (taken === chunk.length) {
+        this.relay.pool.chunksDirect++;
+        return;
+      }
+      if (other.closed) return;
+      other.hold(taken > 0 ? chunk.subarray(taken) : chunk);
+    } else other.hold(chunk);
+  }
+
+  /** Keeps what this socket did not take and stops reading from the other one; it may still deliver what was decrypted already. */
+  hold(rest: Buffer): void {
+    if (this.held === null) this.held = [rest];
+    else this.held.push(rest);
+    this.heldBytes += rest.length;
+    const other = this.other;
+    if (!other.paused && !other.closed) {
+      other.paused = true;
+      other.socket.pause();
+      this.relay.pool.pauses++;
+    }
+    this.relay.pool.stall(this, rest.length);
+  }
+
+  onDrain(): void {
+    const held = this.held;
+    if (held === null) return;
+    let done = 0;
+    let written = 0;
+    for (const chunk of held) {
+      const taken = this.socket.write(chunk);
+      if (taken > 0) written += taken;
+      if (taken !== chunk.length) {
+        if (this.held === null) return; // the write found the socket dead, and onClose has cleared all this
+        if (taken > 0) held[done] = chunk.subarray(taken);
+        break;
+      }
+      done++;
+    }
+    this.heldBytes -= written;
+    const empty = done === held.length;
+    this.relay.pool.release(this, written, empty);
+    if (!empty) {
+      held.splice(0, done);
+      return;
+    }
+    this.held = null;
+    const other = this.other;
+    if (other.ended || other.closed) this.finish();
+    else if (other.paused) {
+      other.paused = false;
+      other.socket.resume();
+    }
+  }
+
+  onEnd(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.relay.note(this);
+    const other = this.other;
+    if (other.held === null) other.finish();
+  }
+
+  /** Sends FIN (or close_notify) once everything is written; closes both when both directions are over. */
+  finish(): void {
+    if (this.closed || this.finished) return;
+    this.finished = true;
+    const other = this.other;
+    if (this.ended || other.closed) {
+      closeGracefully(this.socket);
+      if (!other.closed && other.finished) closeGracefully(other.socket);
+      return;
+    }
+    this.socket.shutdown();
+    this.relay.awaitOtherEnd();
+  }
+
+  onClose(error: Error | undefined): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.dropHeld();
+    const relay = this.relay;
+    const other = this.other;
+    // A reset after the peer had finished sending loses nothing of what it sent, so the other side is still ended in order.
+    const reset = error !== undefined && !this.ended;
+    relay.note(this, reset);
+    if (other.closed) relay.done();
+    else if (reset) other.socket.terminate();
+    else if (other.held === null) {
+      other.finished = true;
+      closeGracefully(other.socket);
+    } else relay.awaitOtherEnd(); // what is held is still written; onDrain then ends it
+  }
+
+  dropHeld(): void {
+    if (this.held === null) return;
+    this.relay.pool.release(this, this.heldBytes, true);
+    this.held = null;
+    this.heldBytes = 0;
+  }
+
+  onHandshake(): void {}
+}
+
+export class Relay implements Timed {
+  wheelTick = -1;
+  wheelIndex = 0;
+  readonly pool: RelayPool;
+  readonly client: Side;
+  readonly server: Side;
+  readonly #owner: RelayOwner;
+  readonly #terminationDelayMs: number;
+  #reason: RelayEnd | null = null;
+  #seen = 0;
+
+  /** `terminationDelayMs`: how long one side may stay silent after the other has finished; negative is for ever. */
+  constructor(
+    pool: RelayPool,
+    client: NativeSocket,
+    server: NativeSocket,
+    terminationDelayMs: number,
+    meters: { in: ByteMeter; out: ByteMeter },
+    owner: RelayOwner,
+  ) {
+    this.pool = pool;
+    this.#owner = owner;
+    this.#terminationDelayMs = terminationDelayMs;
+    this.client = new Side(this, client, meters.in);
+    this.server = new Side(this, server, meters.out);
+    this.client.other = this.server;
+    this.server.other = this.client;
+    client.data = this.client;
+    server.data = this.server;
+  }
+
+  /** The first thing that ends a relay gives the reason. */
+  note(side: Side, reset = false): void {
+    if (this.#reason !== null) return;
+    if (side === this.client) this.#reason = reset ? "client-reset" : "client-closed";
+    else this.#reason = reset ? "server-reset" : "server-closed";
+  }
+
+  /** Closes both sides at once; what is held is lost. */
+  abort(reason: RelayEnd): void {
+    this.#reason = reason;
+    this.client.dropHeld();
+    this.server.dropHeld();
+    if (!this.client.closed) this.client.socket.terminate();
+    if (!this.server.closed) this.server.socket.terminate();
+  }
+
+  /** Ends both sides in an orderly way, for a shutdown. */
+  close(reason: RelayEnd): void {
+    this.#reason ??= reason;
+    for (const side of [this.client, this.server]) if (!side.closed) closeGracefully(side.socket);
+  }
+
+  awaitOtherEnd(): void {
+    if (this.#terminationDelayMs < 0) return;
+    this.#seen = this.#progress();
+    this.pool.deadlines.set(this, this.#terminationDelayMs);
+  }
+
+  onDeadline(): void {
+    // Bytes that still flow move the deadline: a long answer after a half-close arrives whole.
+    const progress = this.#progress();
+    if (progress !== this.#seen) {
+      this.#seen = progress;
+      this.pool.deadlines.set(this, this.#terminationDelayMs);
+    } else if (this.client.held !== null || this.server.held !== null) {
+      // A receiver that is slow to take what is already here is bounded by the limits on held bytes, not by this clock.
+      this.pool.deadlines.set(this, Math.max(1000, this.#terminationDelayMs));
+    } else {
+      this.close("termination-timeout");
+    }
+  }
+
+  done(): void {
+    this.pool.deadlines.clear(this);
+    this.#owner.onRelayClosed(this.#reason ?? "client-closed", this.client.received, this.server.received);
+  }
+
+  #progress(): number {
+    return this.client.received + this.server.received - this.client.heldBytes - this.server.heldBytes;
+  }
+}

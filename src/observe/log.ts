@@ -1,0 +1,70 @@
+// Logs: pino, JSON for collectors or one readable line for people, on standard output.
+//
+// Writing never waits: lines go into a bounded buffer and a thread of the runtime writes them out. If nobody reads, the buffer fills,
+// further lines are dropped and counted, and traffic goes on.
+
+import pino, { type Logger } from "pino";
+import pretty from "pino-pretty";
+
+export type LogFormat = "common" | "json";
+
+/** Characters that wait for a slow reader before lines are dropped. */
+const MAX_WAITING = 1024 * 1024;
+/** A write of at most PIPE_BUF (4096) bytes to a pipe is atomic (pipe(7)), so lines of several processes never mix; the room is for UTF-8. */
+const MAX_WRITE = 3500;
+/** How long the last lines may take to get out at exit. */
+const FLUSH_MS = 500;
+
+export interface Log {
+  readonly logger: Logger;
+  /** Lines dropped so far because standard output was not read. */
+  dropped(): number;
+  /** Waits for the last lines, but not long. */
+  flush(): Promise<void>;
+}
+
+/** `level` is Traefik's word in lower case. `role` tells master and workers apart in every line. */
+export function createLog(level: string, format: LogFormat, role: string): Log {
+  let dropped = 0;
+  const output = pino.destination({ dest: 1, sync: false, maxLength: MAX_WAITING, maxWrite: MAX_WRITE });
+  output.on("drop", () => dropped++);
+  output.on("error", () => dropped++); // a closed pipe: nobody will ever read these lines
+  const options = {
+    level: level === "panic" ? "fatal" : level,
+    base: { role },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  const stream =
+    format === "json"
+      ? output
+      : pretty({
+          colorize: process.stdout.isTTY === true,
+          singleLine: true,
+          ignore: "role",
+          translateTime: "SYS:HH:MM:ss",
+          destination: output,
+        });
+  return {
+    logger: pino(options, stream),
+    dropped: () => dropped,
+    flush: () =>
+      new Promise((done) => {
+        const timer = setTimeout(done, FLUSH_MS);
+        const finished = () => {
+          clearTimeout(timer);
+          done();
+        };
+        try {
+          output.flush(finished);
+        } catch {
+          finished();
+        }
+      }),
+  };
+}
+
+/** What the configuration leaves open: people read terminals, collectors read pipes. */
+export function defaultFormat(): LogFormat {
+  return process.stdout.isTTY ? "common" : "json";
+}

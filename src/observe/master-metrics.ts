@@ -1,0 +1,135 @@
+// /metrics: the workers' figures added up, and the master's own.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { AggregatorRegistry, Counter, Gauge, type MetricObject, Registry } from "prom-client";
+import type { CertificateInUse } from "../control/compile.ts";
+
+/** The kernel's clock ticks per second in /proc/PID/stat; 100 on every Linux that Bun runs on. */
+const CLOCK_TICKS = 100;
+const PAGE_BYTES = 4096;
+
+export class MasterMetrics {
+  readonly #registry = new Registry();
+  readonly #reloads: Counter<"result">;
+  readonly #lastSuccess: Gauge;
+  readonly #expiry: Gauge<"cn" | "serial" | "sans">;
+  readonly #restarts: Counter;
+  readonly #dropped: Counter;
+  readonly #cpu: Counter<"process">;
+  readonly #memory: Gauge<"process">;
+  readonly #fds: Gauge<"process">;
+  readonly #workers: Gauge;
+
+  constructor(version: string) {
+    const registers = [this.#registry];
+    this.#reloads = new Counter({
+      name: "sluice_config_reloads_total",
+      help: "Loads of the dynamic configuration, by result.",
+      labelNames: ["result"],
+      registers,
+    });
+    this.#lastSuccess = new Gauge({
+      name: "sluice_config_last_reload_success_timestamp_seconds",
+      help: "When the running configuration was loaded (Unix time).",
+      registers,
+    });
+    this.#expiry = new Gauge({
+      name: "sluice_tls_certificate_not_after_timestamp_seconds",
+      help: "When each configured certificate expires (Unix time).",
+      labelNames: ["cn", "serial", "sans"],
+      registers,
+    });
+    this.#restarts = new Counter({
+      name: "sluice_worker_restarts_total",
+      help: "Workers that died and were replaced.",
+      registers,
+    });
+    this.#dropped = new Counter({
+      name: "sluice_master_log_lines_dropped_total",
+      help: "The master's log lines dropped because standard output was not read.",
+      registers,
+    });
+    this.#workers = new Gauge({ name: "sluice_workers", help: "Workers running now.", registers });
+    this.#cpu = new Counter({
+      name: "sluice_process_cpu_seconds_total",
+      help: "CPU time of the processes running now.",
+      labelNames: ["process"],
+      registers,
+    });
+    this.#memory = new Gauge({
+      name: "sluice_process_resident_memory_bytes",
+      help: "Resident memory.",
+      labelNames: ["process"],
+      registers,
+    });
+    this.#fds = new Gauge({
+      name: "sluice_process_open_fds",
+      help: "Open descriptors.",
+      labelNames: ["process"],
+      registers,
+    });
+    const info = new Gauge({
+      name: "sluice_build_info",
+      help: "Always 1; the version is the label.",
+      labelNames: ["version"],
+      registers,
+    });
+    info.set({ version }, 1);
+    for (const result of ["success", "failure"]) this.#reloads.inc({ result }, 0);
+  }
+
+  reloaded(success: boolean, certificates: readonly CertificateInUse[] | null): void {
+    this.#reloads.inc({ result: success ? "success" : "failure" });
+    if (!success || certificates === null) return;
+    this.#lastSuccess.set(Date.now() / 1000);
+    this.#expiry.reset();
+    for (const { commonName, serial, names, notAfter } of certificates) {
+      this.#expiry.set({ cn: commonName, serial, sans: [...names].sort().join(",") }, notAfter / 1000);
+    }
+  }
+
+  /** Prometheus' text format. `workers` is what the supervisor collected; `processes` are pids by name. */
+  async render(
+    workers: unknown[],
+    restarts: number,
+    droppedLines: number,
+    processes: ReadonlyMap<string, readonly number[]>,
+  ): Promise<string> {
+    this.#restarts.reset();
+    this.#restarts.inc(restarts);
+    this.#dropped.reset();
+    this.#dropped.inc(droppedLines);
+    this.#workers.set(processes.get("worker")?.length ?? 0);
+    this.#cpu.reset();
+    this.#memory.reset();
+    this.#fds.reset();
+    for (const [name, pids] of processes) {
+      for (const pid of pids) {
+        const figures = readProcess(pid);
+        if (figures === null) continue;
+        this.#cpu.inc({ process: name }, figures.cpuSeconds);
+        this.#memory.inc({ process: name }, figures.residentBytes);
+        this.#fds.inc({ process: name }, figures.openFds);
+      }
+    }
+    const own = await this.#registry.metrics();
+    if (workers.length === 0) return own;
+    const summed = AggregatorRegistry.aggregate(workers as MetricObject[][]);
+    return `${own}\n${await summed.metrics()}`;
+  }
+}
+
+function readProcess(pid: number): { cpuSeconds: number; residentBytes: number; openFds: number } | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The command may hold anything; what is wanted stands behind its closing bracket (proc(5)).
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return {
+      cpuSeconds: (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS,
+      residentBytes: Number(fields[21]) * PAGE_BYTES,
+      openFds: readdirSync(`/proc/${pid}/fd`).length,
+    };
+  } catch {
+    return null; // gone meanwhile, or no /proc on this system
+  }
+}

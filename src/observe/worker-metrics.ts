@@ -1,0 +1,176 @@
+// The metrics that workers have. Counted in plain fields, put into prom-client when the master collects. Labels come only from the
+// configuration and from fixed sets.
+
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Edge } from "../proxy/edge.ts";
+
+/** Seconds: from a resumed handshake on loopback to one that a slow modem takes. */
+const HANDSHAKE_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const DIAL_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30];
+const LOOP_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+
+export class WorkerMetrics {
+  readonly #registry = new Registry();
+  readonly #edge: () => Edge;
+  readonly #dropped: () => number;
+  readonly #handshake: Histogram<"version" | "resumed">;
+  readonly #dial: Histogram<"service" | "server">;
+  readonly #dialErrors: Counter<"service" | "server" | "reason">;
+  readonly #loop: Histogram;
+  readonly #fill: (() => void)[] = [];
+
+  constructor(edge: () => Edge, droppedLines: () => number) {
+    const registers = [this.#registry];
+    this.#edge = edge;
+    this.#dropped = droppedLines;
+    this.#handshake = new Histogram({
+      name: "sluice_tls_handshake_duration_seconds",
+      help: "Time from the ClientHello to the end of a successful handshake, by TLS version and whether a session was resumed.",
+      labelNames: ["version", "resumed"],
+      buckets: HANDSHAKE_BUCKETS,
+      registers,
+    });
+    this.#dial = new Histogram({
+      name: "sluice_dial_duration_seconds",
+      help: "Time to an open connection to a server, with TLS where the server has it.",
+      labelNames: ["service", "server"],
+      buckets: DIAL_BUCKETS,
+      registers,
+    });
+    this.#dialErrors = new Counter({
+      name: "sluice_dial_errors_total",
+      help: "Dials that failed on every address of a server, by the reason of the last one.",
+      labelNames: ["service", "server", "reason"],
+      registers,
+    });
+    this.#loop = new Histogram({
+      name: "sluice_event_loop_delay_seconds",
+      help: "How late the timer of a worker's event loop came; measured while any deadline is running.",
+      buckets: LOOP_BUCKETS,
+      registers,
+    });
+    this.#gauges();
+  }
+
+  handshake(version: string, resumed: boolean, ms: number): void {
+    this.#handshake.observe({ version, resumed: resumed ? "true" : "false" }, ms / 1000);
+  }
+
+  dial(service: string, server: string, ms: number): void {
+    this.#dial.observe({ service, server }, ms / 1000);
+  }
+
+  dialFailed(service: string, server: string, reason: string): void {
+    this.#dialErrors.inc({ service, server, reason });
+  }
+
+  loopDelay(ms: number): void {
+    this.#loop.observe(ms / 1000);
+  }
+
+  /** Everything as JSON, for the master to add up. */
+  async collect(): Promise<unknown> {
+    for (const fill of this.#fill) fill();
+    return this.#registry.getMetricsAsJSON();
+  }
+
+  #gauges(): void {
+    const gauge = <L extends string>(
+      name: string,
+      help: string,
+      labelNames: L[],
+      fill: (metric: Gauge<L>, edge: Edge) => void,
+    ) => {
+      const metric = new Gauge<L>({ name, help, labelNames, registers: [this.#registry] });
+      this.#fill.push(() => {
+        metric.reset();
+        fill(metric, this.#edge());
+      });
+    };
+    const counter = <L extends string>(
+      name: string,
+      help: string,
+      labelNames: L[],
+      fill: (metric: Counter<L>, edge: Edge) => void,
+    ) => {
+      const metric = new Counter<L>({ name, help, labelNames, registers: [this.#registry] });
+      this.#fill.push(() => {
+        metric.reset();
+        fill(metric, this.#edge());
+      });
+    };
+    gauge(
+      "sluice_entrypoint_open_connections",
+      "Connections open now, by entry point.",
+      ["entrypoint"],
+      (metric, edge) => {
+        for (const point of edge.entryPoints) metric.set({ entrypoint: point.name }, point.meters.open);
+      },
+    );
+    counter(
+      "sluice_connections_total",
+      "Connections ended, by entry point and how they ended.",
+      ["entrypoint", "result"],
+      (metric, edge) => {
+        for (const point of edge.entryPoints)
+          for (const [result, count] of point.meters.results) metric.inc({ entrypoint: point.name, result }, count);
+      },
+    );
+    gauge(
+      "sluice_router_open_connections",
+      "Connections open now, by router.",
+      ["router", "service"],
+      (metric, edge) => {
+        for (const { router, service, open } of edge.meters.routes()) metric.set({ router, service }, open);
+      },
+    );
+    counter(
+      "sluice_router_connections_total",
+      "Connections routed, by router.",
+      ["router", "service"],
+      (metric, edge) => {
+        for (const { router, service, connections } of edge.meters.routes())
+          metric.inc({ router, service }, connections);
+      },
+    );
+    counter(
+      "sluice_router_bytes_total",
+      "Bytes relayed; in is from clients, out is to clients.",
+      ["router", "service", "direction"],
+      (metric, edge) => {
+        for (const route of edge.meters.routes()) {
+          const { router, service } = route;
+          metric.inc({ router, service, direction: "in" }, route.in.bytes);
+          metric.inc({ router, service, direction: "out" }, route.out.bytes);
+        }
+      },
+    );
+    counter(
+      "sluice_relay_chunks_total",
+      "Chunks relayed: direct was taken whole by one write, held had to wait for the receiver.",
+      ["path"],
+      (metric, edge) => {
+        metric.inc({ path: "direct" }, edge.pool.chunksDirect);
+        metric.inc({ path: "held" }, edge.pool.chunksHeld);
+      },
+    );
+    counter(
+      "sluice_relay_pauses_total",
+      "Times a sender was paused because its receiver did not keep up.",
+      [],
+      (metric, edge) => metric.inc(edge.pool.pauses),
+    );
+    counter("sluice_relay_cuts_total", "Connections cut because of a limit on held bytes.", [], (metric, edge) =>
+      metric.inc(edge.pool.cuts),
+    );
+    gauge("sluice_relay_held_bytes", "Bytes held now for receivers that do not keep up.", [], (metric, edge) =>
+      metric.set(edge.pool.held),
+    );
+    gauge("sluice_tls_contexts", "TLS contexts built and cached now.", [], (metric, edge) =>
+      metric.set(edge.contexts.size),
+    );
+    counter("sluice_log_lines_dropped_total", "Log lines dropped because standard output was not read.", [], (metric) =>
+      metric.inc(this.#dropped()),
+    );
+  }
+}

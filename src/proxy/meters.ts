@@ -1,0 +1,53 @@
+// What a worker counts. Plain integer fields, because they are touched for every connection and every chunk; the metrics are made of
+// them when the master collects.
+
+import type { ByteMeter } from "../net/relay.ts";
+import type { Reason } from "./reasons.ts";
+
+/** All that an established connection keeps of its route. */
+export interface RouteMeters {
+  readonly router: string;
+  readonly service: string;
+  connections: number;
+  open: number;
+  /** From clients. */
+  readonly in: ByteMeter;
+  /** To clients. */
+  readonly out: ByteMeter;
+}
+
+export class EntryMeters {
+  readonly name: string;
+  open = 0;
+  readonly results = new Map<Reason, number>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  ended(reason: Reason): void {
+    this.results.set(reason, (this.results.get(reason) ?? 0) + 1);
+  }
+}
+
+export class Meters {
+  readonly #routes = new Map<string, RouteMeters>();
+
+  /** The meters of a router with a service, the same ones as long as it is configured. */
+  route(router: string, service: string): RouteMeters {
+    const known = this.#routes.get(router);
+    if (known !== undefined && known.service === service) return known;
+    const made: RouteMeters = { router, service, connections: 0, open: 0, in: { bytes: 0 }, out: { bytes: 0 } };
+    this.#routes.set(router, made);
+    return made;
+  }
+
+  /** Forgets routers that are configured no more; their connections go on counting into meters that nobody reads. */
+  keep(routers: ReadonlySet<string>): void {
+    for (const name of this.#routes.keys()) if (!routers.has(name)) this.#routes.delete(name);
+  }
+
+  routes(): Iterable<RouteMeters> {
+    return this.#routes.values();
+  }
+}

@@ -1,0 +1,29 @@
+// Every way a connection can end. A reason is at once the `reason` of the log line and the `result` label of the metric, so the set is
+// fixed: nothing from outside can add to it.
+
+import type { RelayEnd } from "../net/relay.ts";
+import type { ClientAuthReject } from "../tls/client-auth.ts";
+import type { HelloReject } from "../wire/client-hello.ts";
+
+export type Reason =
+  // Relayed, and ended by one side.
+  | RelayEnd
+  // Never relayed: admission and peek.
+  | "limit"
+  | "client-gone"
+  | "hello-timeout"
+  | HelloReject
+  // Routing.
+  | "no-route"
+  | "unknown-sni"
+  | "no-certificate"
+  | "router-off"
+  // Handshake.
+  | "handshake-timeout"
+  | "handshake-failed"
+  | ClientAuthReject
+  // Broker.
+  | "no-server"
+  | "dial-failed"
+  // A defect of ours; never counted in a healthy Sluice.
+  | "internal-error";

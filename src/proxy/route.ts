@@ -1,0 +1,68 @@
+// Route: chooses the router by SNI, ALPN and client address, and starts what it asks for.
+
+import { type Facts, parseAddress } from "../rules/matchers.ts";
+import type { RouteTable } from "../rules/table.ts";
+import type { HelloResult } from "../wire/client-hello.ts";
+import { connect } from "./connect.ts";
+import type { Connection } from "./connection.ts";
+import type { Route } from "./snapshot.ts";
+import { terminate } from "./terminate.ts";
+
+export type Hello = Extract<HelloResult, { kind: "ok" | "none" }>;
+
+/** fatal(2), unrecognized_name(112), in a record of TLS 1.2's version as every stack takes it (RFC 6066 3, RFC 8446 6.2). */
+const UNRECOGNIZED_NAME = Buffer.from("15030300020270", "hex");
+
+export function routeTls(connection: Connection, hello: Hello, received: Uint8Array): void {
+  connection.sni = hello.kind === "ok" ? hello.sni : "";
+  const snapshot = connection.edge.snapshot;
+  const route = choose(connection, snapshot.routes(connection.entryPoint.name).tls, connection.sni, hello.alpn);
+  if (route === null) {
+    refuseName(connection, connection.sni === "" ? "no-route" : "unknown-sni");
+  } else if (route.action === "off") {
+    refuseName(connection, "router-off");
+  } else if (route.action === "passthrough") {
+    connection.edge.deadlines.clear(connection);
+    connection.hello = null;
+    connection.keepEarly(asBuffer(received));
+    connect(connection, route);
+  } else {
+    terminate(connection, route, hello, asBuffer(received), snapshot.certificates);
+  }
+}
+
+/** `connection.early` holds what the client has sent, if anything. */
+export function routePlain(connection: Connection): void {
+  const { edge, entryPoint } = connection;
+  edge.deadlines.clear(connection);
+  connection.hello = null;
+  const route = choose(connection, edge.snapshot.routes(entryPoint.name).plain, "", []);
+  if (route === null) connection.finish("no-route");
+  else if (route.action === "off") connection.finish("router-off");
+  else connect(connection, route);
+}
+
+/** Answers the hello with the alert unrecognized_name, which tells the client more than a silent close would. */
+export function refuseName(
+  connection: Connection,
+  reason: "no-route" | "unknown-sni" | "router-off" | "no-certificate",
+): void {
+  connection.socket.write(UNRECOGNIZED_NAME);
+  connection.finish(reason);
+}
+
+function choose(connection: Connection, table: RouteTable<Route>, sni: string, alpn: readonly string[]): Route | null {
+  const facts: Facts = { sni, alpn, address: parseAddress(connection.clientAddress) };
+  const route = table.match(facts);
+  if (route !== null) {
+    connection.route = route;
+    connection.meters = route.meters;
+    route.meters.connections++;
+    route.meters.open++;
+  }
+  return route;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,169 @@
+// A worker process: takes its orders from the master, listens, and moves the traffic.
+
+import { reasonOf } from "../config/files.ts";
+import type { FromWorker, ToWorker, WorkerSettings } from "../control/messages.ts";
+import { type Listener, listen } from "../net/listen.ts";
+import { onFault } from "../net/socket.ts";
+import { logAccess } from "../observe/access-log.ts";
+import { createLog, type Log } from "../observe/log.ts";
+import { WorkerMetrics } from "../observe/worker-metrics.ts";
+import { Edge, type EntryPoint, type Observer } from "./edge.ts";
+import { Rows } from "./snapshot.ts";
+
+/** A worker tells its totals this often without being asked, so that little is lost when it is killed. */
+const REPORT_MS = 1000;
+/** How often a draining worker looks whether its connections are gone. */
+const DRAIN_POLL_MS = 50;
+
+export function runWorker(): void {
+  let worker: Worker | null = null;
+  // The master has gone: nobody would restart, reload or stop us, and its successor needs the ports.
+  process.on("disconnect", () => process.exit(1));
+  // The terminal sends these to the whole group; the master decides what they mean.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"] as const) process.on(signal, () => {});
+  process.on("message", (message: ToWorker) => {
+    if (message.type === "start") worker = new Worker(message.settings);
+    else worker?.onMessage(message);
+  });
+}
+
+function send(message: FromWorker): void {
+  if (process.connected) process.send?.(message);
+}
+
+class Worker implements Observer {
+  readonly #settings: WorkerSettings;
+  readonly #log: Log;
+  readonly #edge: Edge;
+  readonly #rows: Rows;
+  readonly #metrics: WorkerMetrics;
+  readonly #listeners: Listener[] = [];
+  #ended = 0;
+  #reported = -1;
+  /** Servers that failed last time: an outage is one line, not one per connection. The configuration bounds it. */
+  readonly #failing = new Set<string>();
+
+  constructor(settings: WorkerSettings) {
+    this.#settings = settings;
+    this.#log = createLog(settings.log.level, settings.log.format, `worker-${settings.index}`);
+    this.#edge = new Edge(settings, this);
+    this.#rows = new Rows(this.#edge.meters, settings.index);
+    this.#metrics = new WorkerMetrics(
+      () => this.#edge,
+      () => this.#log.dropped(),
+    );
+    onFault((error) => this.onFault(error));
+    process.on("uncaughtException", (error) => this.#die(error));
+    process.on("unhandledRejection", (error) => this.#die(error));
+    setInterval(() => {
+      const seen = this.#ended + this.#edge.pool.chunksDirect + this.#edge.connections.size;
+      if (seen === this.#reported) return;
+      this.#reported = seen;
+      void this.#report(0);
+    }, REPORT_MS);
+  }
+
+  onMessage(message: Exclude<ToWorker, { type: "start" }>): void {
+    switch (message.type) {
+      case "rows":
+        this.#rows.apply(message.put, message.drop);
+        return;
+      case "commit":
+        this.#commit(message.version);
+        return;
+      case "collect":
+        void this.#report(message.id);
+        return;
+      case "drain":
+        this.#drain(message.graceMs);
+    }
+  }
+
+  onHandshake(version: string, resumed: boolean, ms: number): void {
+    this.#metrics.handshake(version, resumed, ms);
+  }
+
+  onDial(service: string, server: string, ms: number): void {
+    this.#metrics.dial(service, server, ms);
+    if (this.#failing.delete(`${service} ${server}`))
+      this.#log.logger.info({ service, server }, "the server answers again");
+  }
+
+  onDialFailed(service: string, server: string, reason: string): void {
+    this.#metrics.dialFailed(service, server, reason);
+    const known = this.#failing.has(`${service} ${server}`);
+    this.#failing.add(`${service} ${server}`);
+    this.#log.logger[known ? "debug" : "warn"]({ service, server, reason }, "cannot reach the server");
+  }
+
+  onLoopDelay(ms: number): void {
+    this.#metrics.loopDelay(ms);
+  }
+
+  onEnd: Observer["onEnd"] = (connection, reason, bytesIn, bytesOut) => {
+    this.#ended++;
+    if (this.#settings.accessLog) logAccess(this.#log.logger, connection, reason, bytesIn, bytesOut);
+    else this.#log.logger.debug({ client: connection.clientAddress, sni: connection.sni, reason }, "connection ended");
+  };
+
+  onFault(error: unknown): void {
+    this.#log.logger.error({ err: error }, "a defect in Sluice ended a connection");
+  }
+
+  #commit(version: number): void {
+    this.#edge.snapshot = this.#rows.compile(version);
+    const { options, certificates } = this.#rows.contents();
+    this.#edge.contexts.prune(options, certificates);
+    if (this.#listeners.length === 0 && !this.#listen()) return;
+    send({ type: "committed", version });
+  }
+
+  /** Only with a snapshot in hand does a worker accept: nobody is refused because it has just started. */
+  #listen(): boolean {
+    const ports: Record<string, number> = {};
+    for (const point of this.#settings.entryPoints) {
+      const entryPoint: EntryPoint = this.#edge.entryPoint(point.name, point.readTimeoutMs);
+      try {
+        const listener = listen(point.host, point.port, (socket) => this.#edge.admit(socket, entryPoint));
+        this.#listeners.push(listener);
+        ports[point.name] = listener.port;
+      } catch (error) {
+        send({
+          type: "failed",
+          message: `entry point ${point.name}: cannot listen on ${point.host || "*"}:${point.port}: ${reasonOf(error)}`,
+        });
+        return false;
+      }
+    }
+    send({ type: "listening", ports });
+    return true;
+  }
+
+  async #report(id: number): Promise<void> {
+    send({ type: "metrics", id, metrics: await this.#metrics.collect() });
+  }
+
+  #drain(graceMs: number): void {
+    for (const listener of this.#listeners) listener.stop();
+    const deadline = performance.now() + graceMs;
+    const timer = setInterval(() => {
+      const late = performance.now() >= deadline;
+      if (late) for (const connection of this.#edge.connections) connection.shutdown();
+      if (this.#edge.connections.size > 0 && !late) return;
+      clearInterval(timer);
+      void this.#exit();
+    }, DRAIN_POLL_MS);
+  }
+
+  async #exit(): Promise<void> {
+    await this.#report(0);
+    await this.#log.flush();
+    process.exit(0);
+  }
+
+  /** A defect outside any connection: better a fresh worker than one in an unknown state. */
+  #die(error: unknown): void {
+    this.#log.logger.fatal({ err: error }, "a defect in Sluice ended a worker");
+    void this.#log.flush().then(() => process.exit(70));
+  }
+}
