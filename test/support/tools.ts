@@ -8,14 +8,18 @@ import { join } from "node:path";
 
 const cleanups: (() => unknown)[] = [];
 
-/** Runs `action` when the test file is over, last registered first, whatever happened. */
+/**
+ * Runs `action` when the test file is over, last registered first, whatever happened; in a file whose first call comes from within
+ * a test, when that test is over. Bun loads this module once for all files, so each file registers its own hook.
+ */
 export function cleanup(action: () => unknown): void {
+  if (cleanups.length === 0) afterAll(cleanUp);
   cleanups.push(action);
 }
 
-afterAll(async () => {
+async function cleanUp(): Promise<void> {
   for (const action of cleanups.splice(0).reverse()) await action();
-});
+}
 
 /** Polls until `condition` gives something truthy, and returns it. Milliseconds. */
 export async function waitFor<T>(
