@@ -56,7 +56,7 @@ export function afterHandshake(
   const options = route!.termination!.options;
   const asked = options.clientAuth !== "NoClientCert";
   if (!success) {
-    const missing = asked && error?.code === "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE";
+    const missing = asked && error?.message.includes("PEER_DID_NOT_RETURN_A_CERTIFICATE");
     return connection.finish(missing ? "client-certificate-missing" : "handshake-failed");
   }
   // TLS facts are copied now, once: after the socket is closed its getters answer nothing.
