@@ -1,0 +1,104 @@
+// HAProxy, the reference: one worker process, one thread, TCP mode.
+import { join } from "node:path";
+import { freePort, listening } from "../proc.ts";
+import { CIPHERS_12, CIPHERS_13, firstLine, type Peer, type PeerOptions, running, startPeer } from "./peer.ts";
+
+/**
+ * - `-W` (master-worker) is how Debian's unit runs it, and what makes a reload possible.
+ * - log: `option tcplog` to stdout, the documented way for containers, as Sluice's access log goes to stdout too.
+ * - the Prometheus exporter is on, on a listener of its own, as metrics are on in Sluice.
+ * - hour-long client and server timeouts: the documentation's advice for long-lived protocols is a timeout above the
+ *   keep alive; ours are never reached.
+ * - `tune.ssl.*`, buffers and everything else: the defaults of the distribution. Idle buffers are released by default.
+ * - SNI decides in both modes, as it does in Sluice; many names are a map, many certificates a crt-list, both as the
+ *   configuration manual advises for large numbers.
+ */
+function config(o: PeerOptions, port: number, metricsPort: number): string {
+  const passthrough = o.mode === "passthrough";
+  const name = passthrough ? "req.ssl_sni" : "ssl_fc_sni";
+  const certificates = o.extraCerts ? `crt-list ${join(o.dir, "crt-list")}` : `crt ${o.certs.leaf[o.key].bundle}`;
+  const bind = passthrough
+    ? `  bind 127.0.0.1:${port}
+  tcp-request inspect-delay 5s
+  tcp-request content reject unless { req.ssl_hello_type 1 }`
+    : `  bind 127.0.0.1:${port} ssl ${certificates}`;
+  const rules = [`  use_backend broker if { ${name} -i localhost }`];
+  if (o.extraRoutes) rules.push(`  use_backend %[${name},lower,map(${join(o.dir, "routes.map")})]`);
+  if (o.extraCerts) rules.push("  default_backend broker");
+  return `global
+  nbthread 1
+  maxconn 9900
+  log stdout format raw local0
+  ssl-default-bind-ciphersuites ${CIPHERS_13}
+  ssl-default-bind-ciphers ${CIPHERS_12}
+  ssl-default-bind-options prefer-client-ciphers ssl-min-ver TLSv1.2
+
+defaults
+  mode tcp
+  log global
+  option tcplog
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+
+frontend metrics
+  mode http
+  no log
+  bind 127.0.0.1:${metricsPort}
+  http-request use-service prometheus-exporter if { path /metrics }
+
+frontend mqtts
+${bind}
+${rules.join("\n")}
+
+backend broker
+  server broker 127.0.0.1:${o.backendPort}
+`;
+}
+
+/** The map and the crt-list; what a reload changes is in them. */
+async function lists(o: PeerOptions, round: number): Promise<void> {
+  if (o.extraRoutes) {
+    const names = Array.from({ length: o.extraRoutes }, (_, i) => `r${i}.bench.test broker`);
+    await Bun.write(join(o.dir, "routes.map"), `${names.join("\n")}\nreload-${round}.bench.test broker\n`);
+  }
+  if (o.extraCerts) {
+    const added = o.addedCert && round > 0 ? [o.addedCert] : [];
+    const lines = [...o.extraCerts, ...added].map((extra) => `${extra.both}\n`);
+    await Bun.write(join(o.dir, "crt-list"), `${o.certs.leaf[o.key].bundle}\n${lines.join("")}`);
+  }
+}
+
+function haproxyPeer(name: string, binary: string): Peer {
+  return {
+    name,
+    note: "TCP mode, master-worker, nbthread 1, tcplog to stdout, Prometheus exporter on",
+    modes: ["terminate", "passthrough"],
+    tls: true,
+    workers: "one",
+    reloads: true,
+    grows: true,
+    version: () => firstLine([binary, "-v"]),
+    async start(o) {
+      const port = await freePort();
+      const file = join(o.dir, "haproxy.cfg");
+      await Bun.write(file, config(o, port, await freePort()));
+      await lists(o, 0);
+      const program = startPeer([binary, "-W", "-f", file], o);
+      await listening(port, program, 60);
+      return {
+        ...running(program, port),
+        // SIGUSR2 to the master is the documented reload: a new worker starts, the old one keeps its connections.
+        reload: async (round) => {
+          await lists(o, round);
+          process.kill(program.pid, "SIGUSR2");
+        },
+      };
+    },
+  };
+}
+
+/** The distribution's HAProxy: every ratio is to it. */
+export const haproxy = haproxyPeer("haproxy", "haproxy");
+/** Another HAProxy beside it, such as a 3.x built from source: HAPROXY_NEW=/path/to/haproxy. */
+export const haproxyNew = process.env.HAPROXY_NEW ? haproxyPeer("haproxy-new", process.env.HAPROXY_NEW) : null;

@@ -1,0 +1,100 @@
+// Sluice itself: one worker, or one per core. The only file of bench/ that knows its configuration.
+import { renameSync, writeFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { freePort, listening, startLogged, until } from "../proc.ts";
+import { firstLine, type Peer, type PeerOptions, type Running, running } from "./peer.ts";
+
+const repository = join(import.meta.dir, "../..");
+/** Another checkout's or another build's binary can be measured with SLUICE=/path. */
+const binary = process.env.SLUICE ?? join(repository, "bin/sluice");
+
+/** Metrics, access log and ping are on, as an operator has them; the log goes to stdout and from there to a file. */
+function staticConfig(port: number, adminPort: number, directory: string, workers: 1 | "auto"): string {
+  return `entryPoints:
+  mqtts: { address: "127.0.0.1:${port}" }
+  traefik: { address: "127.0.0.1:${adminPort}" }
+providers:
+  file: { directory: ${directory} }
+metrics: { prometheus: {} }
+ping: {}
+accessLog: {}
+log: { level: info, format: json }
+workers: ${workers}
+`;
+}
+
+/** The route of the bench, `extraRoutes` and `extraCerts` beside it, and one route that changes with every reload. */
+function dynamicConfig(o: PeerOptions, round: number): string {
+  const tls = o.mode === "passthrough" ? "{ passthrough: true }" : "{}";
+  const router = (name: string, host: string): string =>
+    `    ${name}: { rule: "HostSNI(\`${host}\`)", service: broker, tls: ${tls} }\n`;
+  const routers = [router("mqtt", "localhost"), router("reloaded", `reload-${round}.bench.test`)];
+  for (let i = 0; i < (o.extraRoutes ?? 0); i++) routers.push(router(`r${i}`, `r${i}.bench.test`));
+  if (o.extraCerts) routers.push(router("certs", "*"));
+  const leaf = o.certs.leaf[o.key];
+  const added = o.addedCert && round > 0 ? [o.addedCert] : [];
+  const certificates = [leaf, ...(o.extraCerts ?? []), ...added];
+  const listed = certificates.map(({ cert, key }) => `    - { certFile: ${cert}, keyFile: ${key} }\n`).join("");
+  return `tcp:
+  routers:
+${routers.join("")}  services:
+    broker: { loadBalancer: { servers: [ { address: "127.0.0.1:${o.backendPort}" } ] } }
+${o.mode === "passthrough" ? "" : `tls:\n  certificates:\n${listed}`}`;
+}
+
+async function start(o: PeerOptions, workers: 1 | "auto"): Promise<Running> {
+  const port = await freePort();
+  const adminPort = await freePort();
+  const directory = join(o.dir, "dynamic");
+  const file = join(o.dir, "sluice.yml");
+  await mkdir(directory, { recursive: true });
+  const publish = (round: number): void => {
+    // Written aside and renamed, as editors and configuration tools do, so that no half file is ever seen.
+    writeFileSync(join(o.dir, "bench.yml"), dynamicConfig(o, round));
+    renameSync(join(o.dir, "bench.yml"), join(directory, "bench.yml"));
+  };
+  publish(0);
+  writeFileSync(file, staticConfig(port, adminPort, directory, workers));
+  const program = startLogged([binary, "run", `--configFile=${file}`], {
+    log: join(o.dir, "log"),
+    cwd: repository,
+    ...(workers === 1 && o.cpus && { cpus: o.cpus }),
+  });
+  const ping = `http://127.0.0.1:${adminPort}/ping`;
+  const pings = (): Promise<boolean> =>
+    fetch(ping).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+  await until(pings, program, 120);
+  await listening(port, program);
+  // The first SIGTERM lets connections finish, the second does not.
+  return { ...running(program, port, 2), reload: async (round) => publish(round) };
+}
+
+const shared = {
+  modes: ["terminate", "passthrough"],
+  tls: true,
+  reloads: true,
+  grows: true,
+  version: () => firstLine([binary, "version"]),
+} satisfies Partial<Peer>;
+
+/** Sluice with one worker beside its master: what is compared with the other single-worker peers. */
+export const sluice: Peer = {
+  ...shared,
+  name: "sluice",
+  note: "workers: 1, metrics and access log on",
+  workers: "one",
+  start: (options) => start(options, 1),
+};
+
+/** Sluice with a worker per core. */
+export const sluiceAll: Peer = {
+  ...shared,
+  name: "sluice-all",
+  note: "workers: auto, metrics and access log on",
+  workers: "all",
+  start: (options) => start(options, "auto"),
+};

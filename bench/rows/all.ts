@@ -1,0 +1,29 @@
+// The list of rows, in the order of the table.
+
+import { bulkDown, bulkUp } from "./bulk.ts";
+import { echo16k, echo100, passthrough16k, passthrough100 } from "./echo.ts";
+import { growthCerts, growthRoutes } from "./growth.ts";
+import { handshake, handshakeRsa, resumed12, resumed13 } from "./handshake.ts";
+import { idle } from "./idle.ts";
+import { reload } from "./reload.ts";
+import type { Row } from "./row.ts";
+import { storm } from "./storm.ts";
+
+/** Everything that can be named with --rows. */
+export const rows: readonly Row[] = [
+  handshake,
+  handshakeRsa,
+  resumed12,
+  resumed13,
+  echo100,
+  echo16k,
+  bulkUp,
+  bulkDown,
+  idle,
+  passthrough100,
+  passthrough16k,
+  storm,
+  growthRoutes,
+  growthCerts,
+  reload,
+];
