@@ -21,8 +21,12 @@ interface FieldMeta {
   scalarKey?: string;
 }
 
-/** A duration, in milliseconds once decoded. */
-export const duration = () => z.number().meta({ duration: true } satisfies FieldMeta);
+/** A duration, in milliseconds once decoded; `message` is for one below `least`. */
+export const duration = (least = Number.NEGATIVE_INFINITY, message?: string) =>
+  z
+    .number()
+    .min(least, message)
+    .meta({ duration: true } satisfies FieldMeta);
 /** An object that may be written as `{}` or `true`. */
 export const section = <T extends z.ZodRawShape>(shape: T) =>
   z.object(shape).meta({ allowEmpty: true } satisfies FieldMeta);
@@ -45,8 +49,8 @@ export interface Decoded<T> {
   readonly unsupported: readonly Unsupported[];
 }
 
-/** Aliases can make a small file unfold into a huge tree (the "billion laughs"); no real configuration has this many nodes. */
-const MAX_NODES = 20_000_000;
+/** Aliases can make a small file unfold into a huge tree (the "billion laughs"). 100 000 routers with services are half of this. */
+const MAX_NODES = 2_000_000;
 const MAX_DEPTH = 64;
 
 /** Decodes a file's root. Everything wrong goes to `diagnostics` with its place; null when there was any error. */
@@ -61,12 +65,32 @@ export function decode<S extends z.ZodType>(
   if (diagnostics.errors > before) return null;
   const parsed = schema.safeParse(raw);
   if (parsed.success) return { value: parsed.data, unsupported: walk.unsupported };
-  for (const issue of parsed.error.issues) {
+  const problems = parsed.error.issues.map((issue) => {
     const path = issue.path.map((step) => (typeof step === "symbol" ? String(step) : step));
-    const name = path.length === 0 ? "" : `${path.join(".")}: `;
-    diagnostics.error(source.locate(path), `${name}${issue.message}`);
-  }
+    return { place: source.locate(path), message: `${label(path)} ${inWords(issue)}` };
+  });
+  problems.sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column);
+  for (const { place, message } of problems) diagnostics.error(place, message);
   return null;
+}
+
+/** zod's own messages speak of types; an operator reads what to write instead. A schema's message begins with a verb. */
+function inWords(issue: z.core.$ZodIssue): string {
+  const what = (size: unknown, origin: string) =>
+    origin === "string" ? `${size} characters` : `${size} ${size === 1 ? "entry" : "entries"}`;
+  switch (issue.code) {
+    case "invalid_type":
+      return "is missing";
+    case "too_small":
+      if (issue.message.startsWith("must ")) return issue.message;
+      if (issue.origin === "number") return `must be at least ${issue.minimum}`;
+      return issue.minimum === 1 ? "must not be empty" : `needs at least ${what(issue.minimum, issue.origin)}`;
+    case "too_big":
+      if (issue.origin === "number") return `must be at most ${issue.maximum}`;
+      return `takes at most ${what(issue.maximum, issue.origin)}`;
+    default:
+      return issue.message;
+  }
 }
 
 class Walk {
@@ -113,7 +137,7 @@ class Walk {
     if (!isMap(node)) return this.#error(node, `${label(path)} must be a mapping, not ${describe(node)}`);
     const keys = fieldNames(type);
     const result: Record<string, unknown> = {};
-    for (const pair of node.items) {
+    for (const pair of this.#source.pairs(node)) {
       const keyNode = pair.key as Node;
       const written = isScalar(keyNode) ? text(keyNode) : "";
       const key = keys.get(written.toLowerCase());
@@ -128,7 +152,9 @@ class Walk {
       const lacking = unwrap(field).meta.unsupported;
       if (lacking) {
         const place = this.#source.place(keyNode);
+        // Switched off, or a list of nothing: there is nothing to lack.
         if (isScalar(child) && parseBool(text(child)) === false) continue;
+        if (isSeq(child) && child.items.length === 0) continue;
         this.unsupported.push({ path: [...path, key], ...lacking, place });
         continue;
       }
@@ -141,7 +167,7 @@ class Walk {
   #record(type: z.ZodRecord, node: Node, path: Path): unknown {
     if (!isMap(node)) return this.#error(node, `${label(path)} must be a mapping of names, not ${describe(node)}`);
     const result: Record<string, unknown> = {};
-    for (const pair of node.items) {
+    for (const pair of this.#source.pairs(node)) {
       const name = isScalar(pair.key) ? text(pair.key) : "";
       if (name === "" || name === "__proto__") {
         this.#error(pair.key as Node, `"${name}" cannot be a name${inside(path)}`);
@@ -208,7 +234,7 @@ class Walk {
           match ??
           this.#error(
             node,
-            `${label(path)} must be one of ${options.join(", ")}, not "${written}"${suggestion(written, options)}`,
+            `${label(path)} must be one of ${options.join(", ")}, not "${written}"`,
           )
         );
       }
@@ -225,8 +251,12 @@ class Walk {
 function unwrap(schema: z.ZodType): { type: z.ZodType; meta: FieldMeta } {
   let type = schema;
   const meta: FieldMeta = { ...(type.meta() as FieldMeta | undefined) };
-  while (type.def.type === "optional" || type.def.type === "default" || type.def.type === "prefault") {
-    type = (type as z.ZodOptional<z.ZodType>).def.innerType;
+  for (;;) {
+    const { def } = type;
+    if (def.type === "pipe") type = (type as z.ZodPipe<z.ZodType>).def.in;
+    else if (def.type === "optional" || def.type === "default" || def.type === "prefault")
+      type = (type as z.ZodOptional<z.ZodType>).def.innerType;
+    else break;
     Object.assign(meta, type.meta());
   }
   return { type, meta };

@@ -2,9 +2,9 @@
 
 import { z } from "zod";
 import { decode, duration, section, unsupported } from "./decode.ts";
-import type { Diagnostics } from "./diagnostics.ts";
+import type { Diagnostics, Place } from "./diagnostics.ts";
 import { parseAddress } from "./scalars.ts";
-import { type Path, SourceFile } from "./source.ts";
+import { type Path, readSource } from "./source.ts";
 import { transport } from "./transport.ts";
 
 const LATER = "is not built into Sluice yet and is ignored";
@@ -22,14 +22,14 @@ const entryPoint = z.object({
   transport: section({
     respondingTimeouts: section({
       /** How long a client may take for its ClientHello and for the rest of the handshake, each. 0 would let one wait for ever. */
-      readTimeout: duration()
-        .pipe(z.number().min(1, "must be longer than 0, or a silent client could hold a connection for ever"))
-        .default(10_000),
+      readTimeout: duration(1, "must be longer than 0, or a silent client could hold a connection for ever").default(
+        10_000,
+      ),
       writeTimeout: unsupported("warn", "is bounded by readTimeout here"),
       idleTimeout: unsupported("warn", "has no effect on TCP in Traefik either"),
     }).prefault({}),
     lifeCycle: section({
-      graceTimeOut: duration().pipe(z.number().min(0)).default(10_000),
+      graceTimeOut: duration(0).default(10_000),
       requestAcceptGraceTimeout: unsupported("warn", LATER),
     }).prefault({}),
     keepAliveMaxTime: unsupported("warn", "is for HTTP"),
@@ -63,7 +63,7 @@ const schema = z.object({
       debugLogGeneratedTemplate: unsupported("warn", "has no templates to show"),
     }).optional(),
     /** How long changes are gathered before the next reload: a reload happens at once, then not again for this long. */
-    providersThrottleDuration: duration().pipe(z.number().min(0)).default(200),
+    providersThrottleDuration: duration(0).default(200),
     ...Object.fromEntries(
       [
         "docker",
@@ -189,6 +189,8 @@ export interface EntryPointConfig {
 
 export interface StaticConfig extends Omit<Parsed, "entryPoints" | "workers"> {
   readonly file: string;
+  /** Where a path of it stands. */
+  at(...path: Path): Place;
   readonly entryPoints: ReadonlyMap<string, EntryPointConfig>;
   readonly workers: number | "auto";
 }
@@ -200,8 +202,8 @@ const DEFAULT_ADMIN = "127.0.0.1:8080";
 
 /** Decodes a static file's text. Every problem goes to `diagnostics`; null when one of them is an error. */
 export function parseStatic(file: string, text: string, diagnostics: Diagnostics): StaticConfig | null {
-  const source = new SourceFile(file, text, diagnostics);
-  if (diagnostics.errors > 0) return null;
+  const source = readSource(file, text, diagnostics);
+  if (source === null) return null;
   const decoded = decode(schema, source, diagnostics);
   if (decoded === null) return null;
   for (const lack of decoded.unsupported) {
@@ -234,23 +236,48 @@ export function parseStatic(file: string, text: string, diagnostics: Diagnostics
   if (![...points.values()].some((point) => !point.admin)) {
     problem(["entryPoints"], 'no entry point for MQTT: add for example  entryPoints: { mqtts: { address: ":8883" } }');
   }
-  const used = new Map<string, string>();
-  for (const point of points.values()) {
-    const key = `${point.host}:${point.port}`;
-    const other = used.get(key);
-    if (point.port !== 0 && other !== undefined)
-      problem(
-        ["entryPoints", point.name, "address"],
-        `${point.address} is already the address of the entry point "${other}"`,
-      );
-    used.set(key, point.name);
-  }
+  checkOverlaps([...points.values()], rest.embeddedBroker?.address, problem);
   const files = rest.providers.file;
   if (files !== undefined && files.directory === undefined && files.filename === undefined) {
     problem(["providers", "file"], "providers.file needs a directory or a filename");
   }
+  if (files?.directory !== undefined && files.filename !== undefined)
+    diagnostics.warn(
+      source.locate(["providers", "file", "filename"]),
+      "providers.file.filename is not read: the directory wins, as in Traefik",
+    );
   if (diagnostics.errors > 0) return null;
-  return { ...rest, file, entryPoints: points, workers: workers.toLowerCase() === "auto" ? "auto" : Number(workers) };
+  return {
+    ...rest,
+    file,
+    at: (...path) => source.locate(path),
+    entryPoints: points,
+    workers: workers.toLowerCase() === "auto" ? "auto" : Number(workers),
+  };
+}
+
+/** Two listeners on one port, and on one address or on all of them: one of them could never start. */
+function checkOverlaps(
+  points: readonly EntryPointConfig[],
+  broker: string | undefined,
+  problem: (path: Path, message: string) => void,
+): void {
+  const former: { host: string; port: number; what: string }[] = [];
+  const add = (path: Path, what: string, address: string, host: string, port: number) => {
+    const everywhere = ["", "::", "0.0.0.0"];
+    const other = former.find(
+      (each) =>
+        each.port === port &&
+        (each.host === host || everywhere.includes(each.host) || everywhere.includes(host)),
+    );
+    if (port !== 0 && other !== undefined) problem(path, `${what}: ${address} is already taken by ${other.what}`);
+    former.push({ host, port, what });
+  };
+  for (const { name, address, host, port } of points)
+    add(["entryPoints", name, "address"], `the entry point "${name}"`, address, host, port);
+  const parsed = broker === undefined ? null : parseAddress(broker);
+  if (parsed?.kind === "ok")
+    add(["embeddedBroker", "address"], "embeddedBroker", broker!, parsed.host || "127.0.0.1", parsed.port);
 }
 
 function toEntryPoint(name: string, point: z.output<typeof entryPoint>, admin: boolean): EntryPointConfig {

@@ -7,7 +7,7 @@ const OTHER_SERVER = "is not built into Sluice yet; ignoring it could accept ano
 
 export const transport = section({
   /** For one address of one server; 0 is refused, because a black hole would hold a descriptor for minutes. */
-  dialTimeout: duration().pipe(z.number().min(1, "must be longer than 0")).default(30_000),
+  dialTimeout: duration(1, "must be longer than 0").default(30_000),
   /** TCP keep-alive towards the broker; negative is off. */
   dialKeepAlive: duration().default(15_000),
   /** After one side has finished sending, how long the other may stay silent; negative is for ever. */
