@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import { serveAdmin } from "../admin/server.ts";
 import type { FromBroker, ToBroker } from "../broker/embedded.ts";
 import { createAuthority, ensureDevelopmentCertificate, issueServer } from "../certs/authority.ts";
-import { type Diagnostic, Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
+import { type Diagnostic, type Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
 import { reasonOf } from "../config/files.ts";
 import { formatAddress, parseAddress } from "../config/scalars.ts";
 import type { EntryPointConfig, StaticConfig } from "../config/static.ts";
@@ -17,7 +17,6 @@ import { FileProvider } from "../providers/file.ts";
 import { VERSION } from "../version.ts";
 import type { Compiled } from "./compile.ts";
 import { descriptorLimit } from "./descriptors.ts";
-import { load } from "./load.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
 import { Restarts } from "./restarts.ts";
 import { spawnSelf } from "./spawn.ts";
@@ -72,8 +71,7 @@ export class Master {
     const provider = file === undefined ? null : new FileProvider(file);
     this.#reloader = new Reloader(config, provider, selfSigned, (outcome) => this.#onReload(outcome));
 
-    const first = new Diagnostics();
-    const { compiled } = load(config, provider, selfSigned, first);
+    const { compiled, diagnostics: first } = this.#reloader.load();
     if (compiled === null) {
       throw new StartError(
         first.list
@@ -91,8 +89,7 @@ export class Master {
     this.#serveAdmin();
     this.#certificates = compiled.certificates;
     this.#metrics.reloaded(true, this.#certificates);
-    // Only now the watch: what changed since the first load is found by loading once more.
-    if (file?.watch) this.#reloader.now();
+    this.#reloader.open();
     return {
       entryPoints: [...config.entryPoints.values()].map((point) => ({
         name: point.name,
@@ -106,7 +103,7 @@ export class Master {
   }
 
   reload(): void {
-    if (!this.#stopping) this.#reloader.now();
+    if (!this.#stopping) this.#reloader.request();
   }
 
   /** Lets connections finish for the longest graceTimeOut of the entry points, then closes them. */

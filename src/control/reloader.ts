@@ -24,6 +24,9 @@ export class Reloader {
   #timer: ReturnType<typeof setTimeout> | null = null;
   #lastAt = Number.NEGATIVE_INFINITY;
   #closed = false;
+  #open = false;
+  #missed = false;
+  #paths: ReadonlySet<string> = new Set();
 
   /** `done` hears of every reload, successful or not. */
   constructor(
@@ -41,22 +44,36 @@ export class Reloader {
   /** Reloads soon: at once after a quiet time, else when providersThrottleDuration has passed since the last reload. */
   request(): void {
     if (this.#closed || this.#timer !== null) return;
+    if (!this.#open) {
+      this.#missed = true;
+      return;
+    }
     const wait = this.#lastAt + this.#config.providers.providersThrottleDuration - performance.now();
     this.#timer = setTimeout(() => this.now(), Math.max(SETTLE_MS, wait));
   }
 
+  /** From now on changes are reloaded; one that came since the first load is, too. */
+  open(): void {
+    this.#open = true;
+    if (this.#missed) this.request();
+  }
+
   now(): void {
+    this.#done(this.load());
+  }
+
+  /** Loads now, and from here on watches what was read. */
+  load(): ReloadOutcome {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     const started = performance.now();
     const diagnostics = new Diagnostics();
     const { compiled, paths } = load(this.#config, this.#provider, this.#selfSigned, diagnostics);
     this.#lastAt = performance.now();
-    // After a failed reading the old paths are still watched: mending any of them must be noticed.
-    for (const path of paths) this.#paths.add(path);
-    if (compiled !== null) this.#paths = new Set(paths);
+    // After a failed load the old paths are watched too: mending any of them must be noticed.
+    this.#paths = compiled === null ? new Set([...this.#paths, ...paths]) : paths;
     this.#provider?.watch(this.#paths, () => this.request());
-    this.#done({ compiled, diagnostics, durationMs: this.#lastAt - started });
+    return { compiled, diagnostics, durationMs: this.#lastAt - started };
   }
 
   async close(): Promise<void> {
@@ -64,6 +81,4 @@ export class Reloader {
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#provider?.close();
   }
-
-  #paths = new Set<string>();
 }
