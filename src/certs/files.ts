@@ -11,14 +11,21 @@ export class CertificateFiles {
   broken = false;
   readonly #texts = new Map<string, FileText>();
 
-  /** Without `keyFile` the key is looked for beside the certificate. Messages name the file. */
+  /** `texts` are files that will be there when Sluice runs, by absolute path. */
+  constructor(texts: ReadonlyMap<string, string> = new Map()) {
+    for (const [path, text] of texts) this.#texts.set(path, { kind: "ok", text, path });
+  }
+
+  /** Without `keyFile` the key is looked for beside the certificate. Messages name the file; `part` is the field that names it. */
   pair(certFile: string, keyFile: string | undefined): Loaded {
     const cert = this.#read(certFile);
     const key = keyFile === undefined ? cert : this.#read(keyFile);
-    if (cert.kind === "error") return this.#fail(cert.message);
-    if (key.kind === "error") return this.#fail(key.message);
+    if (cert.kind === "error") return { ...this.#fail(cert.message), part: "certificate" };
+    if (key.kind === "error") return { ...this.#fail(key.message), part: "key" };
     const loaded = loadPair(cert.text, key.text);
-    return loaded.kind === "ok" ? loaded : this.#fail(`${cert.path ?? "inline PEM"}: ${loaded.message}`);
+    if (loaded.kind === "ok") return loaded;
+    const { part, message } = loaded;
+    return { ...this.#fail(`${(part === "key" ? key : cert).path ?? "inline PEM"}: ${message}`), part };
   }
 
   authorities(value: string): ReturnType<typeof loadAuthorities> {

@@ -23,7 +23,10 @@ export interface CertificateFacts {
   readonly notAfter: number;
 }
 
-export type Loaded = { kind: "ok"; pair: CertifiedKey; facts: CertificateFacts } | { kind: "error"; message: string };
+export type Loaded =
+  | { kind: "ok"; pair: CertifiedKey; facts: CertificateFacts }
+  /** `part` is the text in which the mistake is. */
+  | { kind: "error"; part: "certificate" | "key"; message: string };
 
 const cache = new Map<string, Loaded>();
 /** Pairs whose parsing is remembered, so that a reload of 10 000 unchanged certificates parses none of them. */
@@ -45,30 +48,25 @@ function parsePair(hash: string, certText: string, keyText: string): Loaded {
     certText,
     (label) => label === "CERTIFICATE" || label === "X509 CERTIFICATE" || label === "TRUSTED CERTIFICATE",
   );
-  if (certs.length === 0)
-    return { kind: "error", message: "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)" };
+  if (certs.length === 0) return wrong("certificate", "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)");
   const keys = blocks(keyText, (label) => label.endsWith("PRIVATE KEY"));
-  if (keys.length === 0)
-    return { kind: "error", message: "holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)" };
+  if (keys.length === 0) return wrong("key", "holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)");
   let key: KeyObject;
   try {
     if (/ENCRYPTED/.test(keys[0]!))
-      return {
-        kind: "error",
-        message: "the private key is encrypted, which Sluice cannot read yet: decrypt it with openssl pkey",
-      };
+      return wrong("key", "the private key is encrypted, which Sluice cannot read yet: decrypt it with openssl pkey");
     key = createPrivateKey(keys[0]!);
   } catch {
-    return { kind: "error", message: "the private key cannot be read: it is damaged or of an unknown type" };
+    return wrong("key", "the private key cannot be read: it is damaged or of an unknown type");
   }
   let parsed: X509Certificate[];
   try {
     parsed = certs.map((cert) => new X509Certificate(cert));
   } catch {
-    return { kind: "error", message: "the certificate cannot be read: it is damaged" };
+    return wrong("certificate", "the certificate cannot be read: it is damaged");
   }
   const leaf = parsed.findIndex((cert) => cert.checkPrivateKey(key));
-  if (leaf < 0) return { kind: "error", message: "the private key does not belong to the certificate" };
+  if (leaf < 0) return wrong("key", "the private key does not belong to the certificate");
   const certificate = parsed[leaf]!;
   const chain = [certs[leaf]!, ...certs.filter((_, index) => index !== leaf)];
   return {
@@ -76,6 +74,10 @@ function parsePair(hash: string, certText: string, keyText: string): Loaded {
     pair: { hash, cert: `${chain.join("\n")}\n`, key: `${keys[0]!}\n`, names: namesOf(certificate) },
     facts: factsOf(certificate),
   };
+}
+
+function wrong(part: "certificate" | "key", message: string): Loaded {
+  return { kind: "error", part, message };
 }
 
 function factsOf(certificate: X509Certificate): CertificateFacts {

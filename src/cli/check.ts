@@ -1,6 +1,9 @@
-// sluice check: every problem of the static and the dynamic configuration, without starting anything.
+// sluice check: every problem of the static and the dynamic configuration, without starting or writing anything.
 
-import { createAuthority, issueServer } from "../certs/authority.ts";
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { CertificateFiles } from "../certs/files.ts";
+import type { StaticConfig } from "../config/static.ts";
 import { load } from "../control/load.ts";
 import { FileProvider } from "../providers/file.ts";
 import { printDiagnostics, readStatic } from "./static-file.ts";
@@ -8,9 +11,10 @@ import { printDiagnostics, readStatic } from "./static-file.ts";
 /** @returns the exit code: 1 when there is an error, 0 when there are at most warnings. */
 export async function check(configFile: string | undefined): Promise<number> {
   const { config, diagnostics } = readStatic(configFile);
-  if (config !== null && config.providers.file !== undefined) {
-    const selfSigned = await issueServer(await createAuthority("Sluice check"), ["sluice.invalid"]);
-    load(config, new FileProvider(config.providers.file), selfSigned, diagnostics);
+  if (config !== null) {
+    const { file } = config.providers;
+    if (file === undefined) diagnostics.warn(config.at(), "providers.file is not configured: there are no routers");
+    else load(config, new FileProvider(file), null, diagnostics, await filesAfterStart(config));
   }
   printDiagnostics(diagnostics);
   const { errors, warnings } = diagnostics;
@@ -21,4 +25,21 @@ export async function check(configFile: string | undefined): Promise<number> {
       : `${count(errors, "error")}, ${count(warnings, "warning")}`,
   );
   return errors > 0 ? 1 : 0;
+}
+
+/** The files as they will be when Sluice runs: it makes a development certificate at its first start. */
+async function filesAfterStart(config: StaticConfig): Promise<CertificateFiles> {
+  const wanted = config.developmentCertificate;
+  if (wanted === undefined) return new CertificateFiles();
+  const { createAuthority, developmentFiles, issueServer } = await import("../certs/authority.ts");
+  const files = developmentFiles(wanted.directory);
+  if (existsSync(files.cert) && existsSync(files.key)) return new CertificateFiles();
+  const authority = await createAuthority("Sluice check");
+  const { cert, key } = await issueServer(authority, wanted.names);
+  const texts: [string, string][] = [
+    [files.caCert, authority.cert],
+    [files.cert, cert],
+    [files.key, key],
+  ];
+  return new CertificateFiles(new Map(texts.map(([path, text]) => [resolve(path), text])));
 }

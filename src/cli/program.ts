@@ -2,16 +2,13 @@
 
 import { Command } from "commander";
 import { BUN_VERSION, VERSION } from "../version.ts";
-import { check } from "./check.ts";
-import { healthcheck } from "./healthcheck.ts";
-import { run } from "./run.ts";
 
 const FILE_OPTION = [
   "--configFile <file>",
   "the static configuration (default: ./config/sluice.yml, then /etc/sluice/sluice.yml)",
 ] as const;
 
-/** @param argv as process.argv. */
+/** A command's own modules are loaded when it is the one that was typed: `healthcheck` runs every few seconds in a container. @param argv as process.argv. */
 export async function runCommand(argv: readonly string[]): Promise<void> {
   const program = new Command("sluice")
     .description(
@@ -23,17 +20,21 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .command("run", { isDefault: true })
     .description("run the proxy (the default command)")
     .option(...FILE_OPTION)
-    .action(async ({ configFile }: { configFile?: string }) => run(configFile));
+    .action(async ({ configFile }: { configFile?: string }) => (await import("./run.ts")).run(configFile));
   program
     .command("check")
     .description("print every problem of the configuration as file:line:column: message; exit 1 if there is an error")
     .option(...FILE_OPTION)
-    .action(async ({ configFile }: { configFile?: string }) => process.exit(await check(configFile)));
+    .action(async ({ configFile }: { configFile?: string }) =>
+      process.exit(await (await import("./check.ts")).check(configFile)),
+    );
   program
     .command("healthcheck")
     .description("ask a running Sluice whether it is well; exit 1 if not")
     .option(...FILE_OPTION)
-    .action(async ({ configFile }: { configFile?: string }) => process.exit(await healthcheck(configFile)));
+    .action(async ({ configFile }: { configFile?: string }) =>
+      process.exit(await (await import("./healthcheck.ts")).healthcheck(configFile)),
+    );
   program
     .command("version")
     .description("print the versions of Sluice and of the Bun it was tested with")

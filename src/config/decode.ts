@@ -83,10 +83,10 @@ function inWords(issue: z.core.$ZodIssue): string {
       return "is missing";
     case "too_small":
       if (issue.message.startsWith("must ")) return issue.message;
-      if (issue.origin === "number") return `must be at least ${issue.minimum}`;
+      if (issue.origin !== "string" && issue.origin !== "array") return `must be at least ${issue.minimum}`;
       return issue.minimum === 1 ? "must not be empty" : `needs at least ${what(issue.minimum, issue.origin)}`;
     case "too_big":
-      if (issue.origin === "number") return `must be at most ${issue.maximum}`;
+      if (issue.origin !== "string" && issue.origin !== "array") return `must be at most ${issue.maximum}`;
       return `takes at most ${what(issue.maximum, issue.origin)}`;
     default:
       return issue.message;
@@ -136,6 +136,7 @@ class Walk {
     }
     if (!isMap(node)) return this.#error(node, `${label(path)} must be a mapping, not ${describe(node)}`);
     const keys = fieldNames(type);
+    const seen = new Set<string>();
     const result: Record<string, unknown> = {};
     for (const pair of this.#source.pairs(node)) {
       const keyNode = pair.key as Node;
@@ -145,7 +146,8 @@ class Walk {
         this.#error(keyNode, `unknown field "${written}"${inside(path)}${suggestion(written, keys.values())}`);
         continue;
       }
-      if (Object.hasOwn(result, key)) this.#error(keyNode, `"${written}" is given twice`);
+      if (seen.has(key)) this.#error(keyNode, `"${written}" is given twice${inside(path)}`);
+      seen.add(key);
       const child = this.#source.target(pair.value);
       if (child === null || (isScalar(child) && child.value === null)) continue;
       const field = type.shape[key] as z.ZodType;
@@ -166,6 +168,7 @@ class Walk {
 
   #record(type: z.ZodRecord, node: Node, path: Path): unknown {
     if (!isMap(node)) return this.#error(node, `${label(path)} must be a mapping of names, not ${describe(node)}`);
+    const seen = new Set<string>();
     const result: Record<string, unknown> = {};
     for (const pair of this.#source.pairs(node)) {
       const name = isScalar(pair.key) ? text(pair.key) : "";
@@ -173,6 +176,8 @@ class Walk {
         this.#error(pair.key as Node, `"${name}" cannot be a name${inside(path)}`);
         continue;
       }
+      if (seen.has(name)) this.#error(pair.key as Node, `"${name}" is given twice${inside(path)}`);
+      seen.add(name);
       const child = this.#source.target(pair.value);
       // A null entry, `mqtt:` with nothing behind it, is an entry with defaults in Traefik too.
       const empty = child === null || (isScalar(child) && child.value === null);
@@ -223,20 +228,14 @@ class Walk {
             )
           );
         }
-        return /^[+-]?\d{1,15}$/.test(written)
+        return /^[+-]?\d{1,30}$/.test(written)
           ? Number(written)
           : this.#error(node, `${label(path)} must be a whole number, not "${written}"`);
       }
       case "enum": {
         const options = (type as z.ZodEnum).options as string[];
         const match = options.find((option) => option.toLowerCase() === written.toLowerCase());
-        return (
-          match ??
-          this.#error(
-            node,
-            `${label(path)} must be one of ${options.join(", ")}, not "${written}"`,
-          )
-        );
+        return match ?? this.#error(node, `${label(path)} must be one of ${options.join(", ")}, not "${written}"`);
       }
       default:
         return written;

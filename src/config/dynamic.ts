@@ -4,7 +4,7 @@ import { z } from "zod";
 import { type Decoded, decode, section, unsupported } from "./decode.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import { parsePort } from "./scalars.ts";
-import { SourceFile } from "./source.ts";
+import { readSource, type SourceFile } from "./source.ts";
 import { STATIC_ROOT_KEYS } from "./static.ts";
 import { transport } from "./transport.ts";
 
@@ -16,7 +16,6 @@ const router = z.object({
   service: z.string().optional(),
   priority: z
     .number()
-    .int()
     .min(-(2 ** 53))
     .max(2 ** 53 - 1000)
     .default(0),
@@ -35,7 +34,7 @@ const server = z.object({
   /** An extension that people already write: without an address the broker is on this machine. */
   port: z
     .string()
-    .refine((value) => parsePort(value) !== null, { message: "must be a port from 1 to 65535" })
+    .refine((value) => (parsePort(value) ?? 0) > 0, { message: "must be a port from 1 to 65535" })
     .optional(),
   tls: z.boolean().default(false),
   weight: unsupported("warn", "does not exist for a TCP server: use a weighted service"),
@@ -132,31 +131,8 @@ export interface DynamicFile extends Decoded<DynamicConfig> {
 
 /** Decodes a dynamic file's text. Every problem goes to `diagnostics`; null when one of them is an error. */
 export function parseDynamic(file: string, text: string, diagnostics: Diagnostics): DynamicFile | null {
-  if (file.toLowerCase().endsWith(".toml")) {
-    diagnostics.error(
-      { file, line: 0, column: 0 },
-      "TOML is not read by Sluice: write the same keys as YAML, in a .yml file",
-    );
-    return null;
-  }
-  const template = findTemplate(text);
-  if (template !== null) {
-    diagnostics.error({ file, ...template }, "Go templates ({{ ... }}) are not run by Sluice: write the values out");
-    return null;
-  }
-  const before = diagnostics.errors;
-  const source = new SourceFile(file, text, diagnostics);
-  if (diagnostics.errors > before) return null;
+  const source = readSource(file, text, diagnostics);
+  if (source === null) return null;
   const decoded = decode(schema, source, diagnostics);
   return decoded === null ? null : { ...decoded, source };
-}
-
-/** Where the first `{{` stands outside a comment. Traefik would run it, and `{{` opens nothing useful in YAML. */
-function findTemplate(text: string): { line: number; column: number } | null {
-  const lines = text.split("\n");
-  for (const [index, line] of lines.entries()) {
-    const column = line.replace(/(^|\s)#.*$/, "").indexOf("{{");
-    if (column >= 0) return { line: index + 1, column: column + 1 };
-  }
-  return null;
 }

@@ -28,6 +28,8 @@ export function reasonOf(error: unknown): string {
   switch (code) {
     case "ENOENT":
       return "no such file";
+    case "ENOTDIR":
+      return "not a directory";
     case "EACCES":
       return "permission denied";
     case "ELOOP":

@@ -267,8 +267,7 @@ function checkOverlaps(
     const everywhere = ["", "::", "0.0.0.0"];
     const other = former.find(
       (each) =>
-        each.port === port &&
-        (each.host === host || everywhere.includes(each.host) || everywhere.includes(host)),
+        each.port === port && (each.host === host || everywhere.includes(each.host) || everywhere.includes(host)),
     );
     if (port !== 0 && other !== undefined) problem(path, `${what}: ${address} is already taken by ${other.what}`);
     former.push({ host, port, what });

@@ -1,7 +1,7 @@
 // Services and transports of the configuration, made into what a worker dials by.
 
 import type { CertificateFiles } from "../certs/files.ts";
-import type { Diagnostics, Place } from "../config/diagnostics.ts";
+import { type Diagnostics, type Place, suggestion } from "../config/diagnostics.ts";
 import type { ServiceConfig } from "../config/dynamic.ts";
 import { formatAddress, parseAddress, parsePort } from "../config/scalars.ts";
 import type { Path } from "../config/source.ts";
@@ -38,7 +38,7 @@ export function compileTransport(
   let identity: { cert: string; key: string } | null = null;
   if (pairs[0] !== undefined) {
     const loaded = files.pair(pairs[0].certFile, pairs[0].keyFile);
-    if (loaded.kind === "error") error(["tls", "certificates", 0, "certFile"], loaded.message);
+    if (loaded.kind === "error") error(["tls", "certificates", 0, fieldOf(loaded.part)], loaded.message);
     else identity = loaded.pair;
   }
   if (diagnostics.errors > before) return null;
@@ -62,6 +62,7 @@ export function compileService(
   name: string,
   item: Item<ServiceConfig>,
   transportOf: (reference: string | undefined) => Transport | null | undefined,
+  transportNames: Iterable<string>,
   qualify: (reference: string) => string | null,
   diagnostics: Diagnostics,
 ): ServiceDraft {
@@ -70,7 +71,7 @@ export function compileService(
     diagnostics.error(place, `the service "${name}": ${message}`);
     return { row: null };
   };
-  if (item.off !== null) return { row: null };
+  if (item.off) return { row: null };
   const { loadBalancer, weighted } = value;
   if (loadBalancer !== undefined && weighted !== undefined)
     return error(at(), "it has both loadBalancer and weighted; it can only be one");
@@ -81,9 +82,9 @@ export function compileService(
   if (transport === undefined)
     return error(
       at("loadBalancer", "serversTransport"),
-      `the serversTransport "${loadBalancer.serversTransport}" does not exist`,
+      `the serversTransport "${loadBalancer.serversTransport}" does not exist${suggestReference(loadBalancer.serversTransport!, transportNames)}`,
     );
-  if (transport === null) return error(at("loadBalancer"), "its serversTransport is off");
+  if (transport === null) return error(at("loadBalancer", "serversTransport"), "its serversTransport is off");
   const servers: Server[] = [];
   for (const [index, server] of loadBalancer.servers.entries()) {
     const made = compileServer(server);
@@ -104,6 +105,16 @@ export function compileService(
       transport: delay === undefined ? transport : { ...transport, terminationDelayMs: delay },
     },
   };
+}
+
+/** A "did you mean" for a reference that may carry a provider. */
+export function suggestReference(reference: string, names: Iterable<string>): string {
+  return suggestion(reference.replace(/@.*$/, ""), names);
+}
+
+/** The field of a certificate's configuration that names the faulty text. */
+export function fieldOf(part: "certificate" | "key"): "certFile" | "keyFile" {
+  return part === "key" ? "keyFile" : "certFile";
 }
 
 type ServerConfig = NonNullable<ServiceConfig["loadBalancer"]>["servers"][number];

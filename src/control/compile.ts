@@ -4,12 +4,21 @@ import type { CertificateFiles } from "../certs/files.ts";
 import { loadPair } from "../certs/pem.ts";
 import { type Diagnostics, type Place, suggestion } from "../config/diagnostics.ts";
 import type { RouterConfig } from "../config/dynamic.ts";
+import type { Path } from "../config/source.ts";
 import type { EntryPointConfig } from "../config/static.ts";
 import { type TransportConfig, transport } from "../config/transport.ts";
 import { defaultPriority, parseRule } from "../rules/parser.ts";
 import { isCatchAll, ruleNames } from "../rules/table.ts";
 import { compileOptions, DEFAULT_OPTIONS } from "../tls/options.ts";
-import { compileService, compileTransport, findCycle, type ServiceDraft } from "./compile-services.ts";
+import type { Server } from "../upstream/service.ts";
+import {
+  compileService,
+  compileTransport,
+  fieldOf,
+  findCycle,
+  type ServiceDraft,
+  suggestReference,
+} from "./compile-services.ts";
 import type { Item, Merged } from "./merge.ts";
 import { type RouterAction, type Row, rowKey } from "./messages.ts";
 
@@ -42,10 +51,10 @@ export interface CompileInput {
   readonly merged: Merged;
   readonly files: CertificateFiles;
   readonly entryPoints: ReadonlyMap<string, EntryPointConfig>;
-  /** tcpServersTransport of the static file. */
-  readonly defaultTransport: TransportConfig | undefined;
-  /** Serves where no configured certificate does; made anew at each start. */
-  readonly selfSigned: { readonly cert: string; readonly key: string };
+  /** tcpServersTransport of the static file, and where it stands. */
+  readonly defaultTransport: { readonly value: TransportConfig; at(...path: Path): Place } | null;
+  /** Serves where no configured certificate does; made anew at each start. null when nothing will be served. */
+  readonly selfSigned: { readonly cert: string; readonly key: string } | null;
   readonly provider: string;
   readonly now: number;
 }
@@ -68,6 +77,8 @@ class Compiler {
   readonly #terminated = new Set<string>();
   #catchAll = false;
   #usesDefault = false;
+  /** A certificate could not be loaded: which names it was for is not known. */
+  #broken = false;
 
   constructor(input: CompileInput, diagnostics: Diagnostics) {
     this.#input = input;
@@ -102,7 +113,7 @@ class Compiler {
         if (problem.severity === "warning") this.#diagnostics.warn(place, message);
         else this.#diagnostics.error(place, message);
       }
-      const sound = options !== null && item.off === null;
+      const sound = options !== null && !item.off;
       this.#options.set(name, sound);
       if (sound) this.#put({ kind: "options", name, value: options });
     }
@@ -115,8 +126,8 @@ class Compiler {
   #compileServices(): void {
     const { merged, files, defaultTransport } = this.#input;
     const fallback = compileTransport(
-      defaultTransport ?? transport.parse({}),
-      () => NOWHERE,
+      defaultTransport?.value ?? transport.parse({}),
+      defaultTransport?.at ?? (() => NOWHERE),
       files,
       this.#diagnostics,
       "tcpServersTransport",
@@ -130,7 +141,7 @@ class Compiler {
         this.#diagnostics,
         `the serversTransport "${name}"`,
       );
-      transports.set(name, item.off === null ? compiled : null);
+      transports.set(name, item.off ? null : compiled);
     }
     for (const [name, item] of merged.services) {
       const transportOf = (reference: string | undefined) => {
@@ -140,7 +151,14 @@ class Compiler {
       };
       this.#services.set(
         name,
-        compileService(name, item, transportOf, (reference) => this.#qualify(reference), this.#diagnostics),
+        compileService(
+          name,
+          item,
+          transportOf,
+          merged.transports.keys(),
+          (reference) => this.#qualify(reference),
+          this.#diagnostics,
+        ),
       );
     }
     // A service is only as sound as those it is made of.
@@ -165,16 +183,15 @@ class Compiler {
 
   #compileRouter(name: string, item: Item<RouterConfig>): void {
     const { value: router, at } = item;
-    let off = item.off !== null;
+    let { off } = item;
     const fail = (place: Place, message: string) => {
       this.#diagnostics.error(place, `the router "${name}" is off: ${message}`);
       off = true;
     };
-    if (item.off !== null) fail(at(), item.off);
     if (router.rule === undefined || router.rule === "") return fail(at(), "it has no rule");
     const parsed = parseRule(router.rule);
     if (parsed.kind === "error") {
-      return fail(at("rule"), `its rule ${JSON.stringify(router.rule)}, column ${parsed.column}: ${parsed.message}`);
+      return fail(at("rule"), `its rule ${quote(router.rule)}, column ${parsed.column}: ${parsed.message}`);
     }
     const { rule } = parsed;
     const names = ruleNames(rule);
@@ -183,12 +200,12 @@ class Compiler {
         at("ruleSyntax"),
         "rules of Traefik v2 are not read by Sluice: write the rule in v3 syntax and drop ruleSyntax",
       );
-    if (router.tls === undefined && names.length > 0) {
-      return fail(
+    const lacksTls = router.tls === undefined && names.length > 0;
+    if (lacksTls)
+      fail(
         at("rule"),
         "HostSNI needs TLS, and the router has no tls section (add  tls: {}  to terminate TLS, or use HostSNI(`*`))",
       );
-    }
     const entryPoints = this.#entryPointsOf(name, router, item);
     if (entryPoints.length === 0) return fail(at(), "none of its entry points exists");
     const service = this.#serviceOf(router, fail, at);
@@ -199,7 +216,7 @@ class Compiler {
       if (names.length === 0) this.#catchAll = true;
     }
     if (isCatchAll(rule) && action.kind === "terminate") this.#catchAll = true;
-    const effective: RouterAction = off ? { kind: "off", tls: router.tls !== undefined } : action;
+    const effective: RouterAction = off ? { kind: "off", tls: lacksTls || router.tls !== undefined } : action;
     const value = {
       entryPoints,
       rule,
@@ -220,7 +237,7 @@ class Compiler {
   #entryPointsOf(name: string, router: RouterConfig, item: Item<RouterConfig>): string[] {
     const all = [...this.#input.entryPoints.values()];
     const serving = all.filter((point) => !point.admin);
-    if (router.entryPoints === undefined) {
+    if (router.entryPoints === undefined || router.entryPoints.length === 0) {
       const defaults = serving.filter((point) => point.asDefault);
       return (defaults.length > 0 ? defaults : serving).map((point) => point.name);
     }
@@ -257,7 +274,7 @@ class Compiler {
     if (name === null || draft === undefined) {
       fail(
         at("service"),
-        `the service "${router.service}" does not exist${suggestion(router.service, this.#services.keys())}`,
+        `the service "${router.service}" does not exist${suggestReference(router.service, this.#services.keys())}`,
       );
       return null;
     }
@@ -278,7 +295,7 @@ class Compiler {
     if (name === null || sound === undefined) {
       fail(
         at("tls", "options"),
-        `the TLS option "${reference}" does not exist${suggestion(reference, this.#options.keys())}`,
+        `the TLS option "${reference}" does not exist${suggestReference(reference, this.#options.keys())}`,
       );
     } else if (!sound) fail(at("tls"), `the TLS option "${reference}" is broken`);
     return { kind: "terminate", options: name ?? reference };
@@ -286,14 +303,21 @@ class Compiler {
 
   /** TLS that is passed through to the plain port cannot work: the broker would read a ClientHello as MQTT. */
   #warnPlainPassthrough(name: string, service: string, at: Item<unknown>["at"]): void {
-    const row = this.#services.get(service)?.row;
-    if (row?.kind !== "loadBalancer") return;
-    const plain = row.servers.find((server) => server.port === 1883);
+    const plain = this.#serversOf(service).find((server) => server.port === 1883 && !server.tls);
     if (plain === undefined) return;
     this.#diagnostics.warn(
       at("tls", "passthrough"),
       `the router "${name}" passes TLS through to ${plain.address}, and 1883 is the port of plain MQTT: no client can connect. Drop "passthrough: true" to terminate TLS here`,
     );
+  }
+
+  /** The servers of a service and of all that it is made of. */
+  #serversOf(service: string, seen = new Set<string>()): Server[] {
+    if (seen.has(service)) return [];
+    seen.add(service);
+    const row = this.#services.get(service)?.row;
+    if (row?.kind === "weighted") return row.services.flatMap((child) => this.#serversOf(child.name, seen));
+    return row?.kind === "loadBalancer" ? [...row.servers] : [];
   }
 
   #compileCertificates(): void {
@@ -302,7 +326,8 @@ class Compiler {
     const load = (item: Item<{ certFile: string; keyFile?: string | undefined }>, what: string): string | null => {
       const loaded = this.#input.files.pair(item.value.certFile, item.value.keyFile);
       if (loaded.kind === "error") {
-        this.#diagnostics.error(item.at("certFile"), `${what}: ${loaded.message}`);
+        this.#diagnostics.error(item.at(fieldOf(loaded.part)), `${what}: ${loaded.message}`);
+        this.#broken = true;
         return null;
       }
       if (seen.has(loaded.pair.hash)) return loaded.pair.hash;
@@ -345,11 +370,12 @@ class Compiler {
   }
 
   #putSelfSigned(): void {
+    this.#usesDefault = true;
+    if (this.#input.selfSigned === null) return;
     const loaded = loadPair(this.#input.selfSigned.cert, this.#input.selfSigned.key);
     if (loaded.kind === "error") throw new Error(`the self-signed certificate: ${loaded.message}`);
     this.#put({ kind: "certificate", name: loaded.pair.hash, value: { ...loaded.pair, names: [] } });
     this.#put({ kind: "default", name: "default", value: { certificate: loaded.pair.hash } });
-    this.#usesDefault = true;
   }
 
   #checkDates(place: Place, what: string, facts: { notBefore: number; notAfter: number }): void {
@@ -378,7 +404,7 @@ class Compiler {
 
   /** Names that only the self-signed certificate would serve: clients would refuse it. */
   #checkCoverage(): void {
-    if (!this.#usesDefault) return;
+    if (!this.#usesDefault || this.#broken) return;
     for (const [name, item] of this.#input.merged.routers) {
       const row = this.#rows.get(`router/${name}@${this.#input.provider}`);
       if (row?.kind !== "router" || row.value.action.kind !== "terminate") continue;
@@ -393,5 +419,12 @@ class Compiler {
     }
   }
 }
+
+/** A rule as it is shown in a message: on one line, and not the whole of a long one. */
+function quote(rule: string): string {
+  return JSON.stringify(rule.length <= MAX_SHOWN ? rule : `${rule.slice(0, MAX_SHOWN)}...`);
+}
+
+const MAX_SHOWN = 200;
 
 const NOWHERE: Place = { file: "static configuration", line: 0, column: 0 };

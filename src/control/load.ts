@@ -20,16 +20,19 @@ export function load(
   provider: Provider | null,
   selfSigned: CompileInput["selfSigned"],
   diagnostics: Diagnostics,
+  files = new CertificateFiles(),
 ): LoadResult {
   const read = provider === null ? [] : provider.read(diagnostics);
   if (read === null) return { compiled: null, paths: new Set() };
-  const files = new CertificateFiles();
   const compiled = compile(
     {
       merged: merge(read, diagnostics),
       files,
       entryPoints: config.entryPoints,
-      defaultTransport: config.tcpServersTransport,
+      defaultTransport:
+        config.tcpServersTransport === undefined
+          ? null
+          : { value: config.tcpServersTransport, at: (...path) => config.at("tcpServersTransport", ...path) },
       selfSigned,
       provider: provider?.name ?? "file",
       now: Date.now(),

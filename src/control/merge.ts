@@ -9,8 +9,8 @@ import type { TransportConfig } from "../config/transport.ts";
 export interface Item<T> {
   readonly value: T;
   at(...rest: Path): Place;
-  /** Why it must not be used: a field that Sluice lacks and cannot ignore. */
-  readonly off: string | null;
+  /** It has a field that Sluice lacks and cannot ignore, which a diagnostic says. */
+  readonly off: boolean;
 }
 
 export interface Merged {
@@ -32,19 +32,20 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
     defaultCertificate: null,
   };
   for (const { value, source, unsupported } of files) {
-    const off = new Map<string, string>();
+    const off = new Set<string>();
     for (const lack of unsupported) {
       const message = `${lack.path.join(".")} ${lack.why}`;
       if (lack.effect === "warn") diagnostics.warn(lack.place, message);
       else {
-        diagnostics.error(lack.place, message);
-        off.set(lack.path.slice(0, 3).join("\0"), message);
+        const [, kind, name] = lack.path;
+        diagnostics.error(lack.place, `${message}: the ${String(kind).replace(/s$/, "")} "${name}" is off`);
+        off.add(lack.path.slice(0, 3).join("\0"));
       }
     }
     const item = <T>(value: T, ...path: Path): Item<T> => ({
       value,
       at: (...rest) => source.locate([...path, ...rest]),
-      off: off.get(path.slice(0, 3).join("\0")) ?? null,
+      off: off.has(path.slice(0, 3).join("\0")),
     });
     const add = <T>(kind: string, into: Map<string, Item<T>>, entries: Record<string, T>, ...path: Path) => {
       for (const [name, entry] of Object.entries(entries)) {

@@ -73,7 +73,10 @@ export function compileOptions(
   const minVersion = VERSIONS[config.minVersion ?? "VersionTLS12"]!;
   const maxVersion = VERSIONS[config.maxVersion ?? "VersionTLS13"]!;
   if (minVersion > maxVersion)
-    error(["maxVersion"], `maxVersion ${maxVersion} is below minVersion ${minVersion}: no client could connect`);
+    error(
+      ["maxVersion"],
+      `maxVersion ${config.maxVersion} is below minVersion ${config.minVersion ?? "VersionTLS12 (the default)"}: no client could connect`,
+    );
 
   const choose = (
     field: "cipherSuites" | "curvePreferences",
@@ -81,22 +84,31 @@ export function compileOptions(
     works: (name: string) => boolean,
   ) => {
     const wanted = config[field];
-    if (wanted === undefined) return null;
+    if (wanted === undefined || wanted.length === 0) return null;
     const chosen: string[] = [];
+    let unknown = false;
     for (const [index, name] of wanted.entries()) {
       const known = Object.keys(table).find((each) => each.toLowerCase() === name.toLowerCase());
-      if (known === undefined)
+      if (known === undefined) {
         error([field, index], `unknown name "${name}" in ${field}${suggestion(name, Object.keys(table))}`);
-      else if (!works(table[known]!))
+        unknown = true;
+      } else if (!works(table[known]!))
         warn([field, index], `${known} does not exist in BoringSSL, Sluice's TLS library, and is left out`);
       else chosen.push(table[known]!);
     }
-    if (chosen.length === 0 && problems.every((problem) => problem.severity !== "error"))
-      error([field], `none of ${field} can be used: no client could connect`);
-    return chosen;
+    if (chosen.length === 0 && !unknown) error([field], `none of ${field} can be used: no client could connect`);
+    return [...new Set(chosen)];
   };
   const ciphers = choose("cipherSuites", CIPHERS, (name) => accepts({ ciphers: name }));
   const curves = choose("curvePreferences", CURVES, (name) => accepts({ ecdhCurve: name }));
+  // TLS 1.3 suites cannot be chosen in BoringSSL, as in Go; a list of nothing else rules TLS 1.2 out, as in Go.
+  const chosen = ciphers?.filter((name) => !name.startsWith("TLS_")) ?? null;
+  const only13 = ciphers !== null && ciphers.length > 0 && chosen?.length === 0;
+  if (only13 && maxVersion < "TLSv1.3")
+    error(
+      ["cipherSuites"],
+      `cipherSuites names suites of TLS 1.3 alone, and maxVersion is ${config.maxVersion}: no client could connect`,
+    );
 
   const authorities: string[] = [];
   for (const [index, value] of (config.clientAuth?.caFiles ?? []).entries()) {
@@ -115,10 +127,9 @@ export function compileOptions(
 
   if (problems.some((problem) => problem.severity === "error")) return { options: null, problems };
   const options = identify({
-    minVersion,
+    minVersion: only13 ? "TLSv1.3" : minVersion,
     maxVersion,
-    // TLS 1.3 suites cannot be chosen in BoringSSL, as in Go; a list of nothing else leaves 1.2 to the library.
-    ciphers: cipherList(ciphers),
+    ciphers: chosen === null || chosen.length === 0 ? null : chosen.join(":"),
     curves: curves === null ? null : curves.join(":"),
     alpn: config.alpnProtocols === undefined || config.alpnProtocols.length === 0 ? null : config.alpnProtocols,
     sniStrict: config.sniStrict,
@@ -126,11 +137,6 @@ export function compileOptions(
     clientCa: authorities.join(""),
   });
   return { options, problems };
-}
-
-function cipherList(chosen: readonly string[] | null): string | null {
-  const list = chosen?.filter((name) => !name.startsWith("TLS_")) ?? [];
-  return list.length === 0 ? null : list.join(":");
 }
 
 /** Whether a client's certificate is checked against the client CAs. */

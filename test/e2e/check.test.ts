@@ -1,0 +1,61 @@
+// `sluice check` says every mistake in the folders of test/fixtures/broken, where it is, and ends with the right exit code.
+// A folder is one case; its expected.txt holds the output and the exit code. After a wanted change of words:
+//   UPDATE_EXPECTED=1 bun test test/e2e/check.test.ts    and read the diff.
+
+import { expect, test } from "bun:test";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Authority } from "../support/certs.ts";
+import { SLUICE } from "../support/sluice.ts";
+import { exec, temporaryDirectory } from "../support/tools.ts";
+
+const FIXTURES = resolve(import.meta.dir, "../fixtures/broken");
+const cases = readdirSync(FIXTURES);
+const directory = temporaryDirectory();
+cpSync(FIXTURES, directory, { recursive: true });
+await issueCertificates(join(directory, "certs"));
+
+/** The files that the cases name as ../certs/...; their dates are in the expected output. */
+async function issueCertificates(to: string): Promise<void> {
+  mkdirSync(to);
+  const authority = await Authority.create();
+  const issue = async (name: string, names: string[], notBefore = "20200101000000Z", notAfter = "21200101000000Z") => {
+    const pair = await authority.issue({ names, notBefore, notAfter });
+    renameSync(pair.cert, join(to, `${name}.crt`));
+    renameSync(pair.key, join(to, `${name}.key`));
+  };
+  await issue("good", ["mqtt.example", "*.mqtt.example"]);
+  await issue("other", ["mqtt.example"]);
+  await issue("unused", ["unused.example", "www.unused.example"]);
+  await issue("expired", ["expired.mqtt.example"], "20200101000000Z", "20210203000000Z");
+  await issue("future", ["future.mqtt.example"], "20900203000000Z", "21000101000000Z");
+  const encrypted = await exec([
+    ...["openssl", "pkcs8", "-topk8", "-in", join(to, "good.key")],
+    ...["-out", join(to, "encrypted.key"), "-passout", "pass:secret"],
+  ]);
+  if (encrypted.code !== 0) throw new Error(encrypted.stderr);
+  const damaged = (label: string) => `-----BEGIN ${label}-----\nMIIBszCCAVmgAwIBAgIUAAAA\n-----END ${label}-----\n`;
+  writeFileSync(join(to, "damaged.crt"), damaged("CERTIFICATE"));
+  writeFileSync(join(to, "damaged.key"), damaged("PRIVATE KEY"));
+  writeFileSync(join(to, "garbage.pem"), "this is no PEM\n");
+}
+
+/** What `check` prints, and its exit code; temporary paths as if the cases lay in /broken. */
+async function check(name: string): Promise<string> {
+  const cwd = join(directory, name);
+  const file = readdirSync(cwd).find((each) => each.startsWith("sluice."));
+  const { code, stdout, stderr } = await exec([SLUICE, "check", `--configFile=${file}`], { cwd });
+  return `${`${stderr}${stdout}`.replaceAll(directory, "/broken")}exit ${code}\n`;
+}
+
+test("there are cases", () => expect(cases.length).toBeGreaterThan(90));
+
+for (const name of cases) {
+  test.concurrent(name, async () => {
+    const file = join(FIXTURES, name, "expected.txt");
+    const printed = await check(name);
+    if (process.env.UPDATE_EXPECTED) writeFileSync(file, printed);
+    expect(existsSync(file)).toBe(true);
+    expect(printed).toBe(readFileSync(file, "utf8"));
+  });
+}
