@@ -104,7 +104,9 @@ export class ServerDial implements DialOwner, SocketOwner, Timed {
     const socket = this.#socket;
     if (socket === null) return;
     const { server, transport } = this.#targets[this.#target]!;
-    const verdict = success
+    // Under a wrong name Bun calls a sound handshake failed, whatever rejectUnauthorized is; a truly failed one says EPROTO.
+    const done = success || (error !== null && error.code !== "EPROTO");
+    const verdict = done
       ? this.#judge(socket, transport.tls.serverName ?? server.host, transport.tls.insecureSkipVerify, error)
       : "tls";
     if (verdict !== null) {
