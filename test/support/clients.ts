@@ -1,0 +1,100 @@
+// Raw clients and servers for what MQTT programs cannot do: stalling, half-closing, resetting, counting bytes.
+
+import { createHash } from "node:crypto";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import { cleanup } from "./tools.ts";
+
+/** A TCP server on a free loopback port; `accept` gets every connection. Half-open sockets are kept. */
+export async function tcpServer(
+  accept: (socket: Socket) => void,
+): Promise<{ port: number; sockets: Set<Socket>; server: Server; accepted: () => number }> {
+  const sockets = new Set<Socket>();
+  let accepted = 0;
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    accepted++;
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => {});
+    accept(socket);
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  cleanup(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return { port, sockets, server, accepted: () => accepted };
+}
+
+/** A TLS client whose handshake is over. */
+export function tlsClient(
+  port: number,
+  options: { servername?: string; ca?: string; host?: string } = {},
+): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({
+      host: options.host ?? "127.0.0.1",
+      port,
+      servername: options.servername ?? "localhost",
+      rejectUnauthorized: options.ca !== undefined,
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      allowHalfOpen: true,
+    } as never);
+    socket.once("secureConnect", () => {
+      socket.off("error", reject);
+      socket.on("error", () => {});
+      resolve(socket);
+    });
+    socket.once("error", reject);
+  });
+}
+
+/** A plain client that is connected. */
+export function tcpClient(port: number, host = "127.0.0.1"): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, allowHalfOpen: true });
+    socket.once("connect", () => {
+      socket.off("error", reject);
+      socket.on("error", () => {});
+      resolve(socket);
+    });
+    socket.once("error", reject);
+  });
+}
+
+/** Everything a socket sends until it ends, as its length and SHA-256. */
+export function drainHash(socket: Socket): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  return new Promise((resolve, reject) => {
+    socket.on("data", (chunk: Buffer) => {
+      hash.update(chunk);
+      bytes += chunk.length;
+    });
+    socket.on("end", () => resolve({ bytes, sha256: hash.digest("hex") }));
+    socket.on("error", reject);
+    socket.on("close", (hadError: boolean) => {
+      if (hadError) reject(new Error(`reset after ${bytes} bytes`));
+    });
+  });
+}
+
+/** `total` bytes that no compression or repetition hides, in order, written with back-pressure. Resolves with their SHA-256. */
+export async function sendPattern(socket: Socket, total: number, seed = 1): Promise<string> {
+  const hash = createHash("sha256");
+  const chunkSize = 64 * 1024;
+  let state = seed >>> 0;
+  for (let sent = 0; sent < total; sent += chunkSize) {
+    const chunk = Buffer.allocUnsafe(Math.min(chunkSize, total - sent));
+    for (let i = 0; i < chunk.length; i += 4) {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      chunk.writeUInt8(state >>> 24, i);
+      for (let j = 1; j < 4 && i + j < chunk.length; j++) chunk[i + j] = (state >>> (8 * (3 - j))) & 0xff;
+    }
+    hash.update(chunk);
+    if (!socket.write(chunk)) await new Promise((next) => socket.once("drain", next));
+  }
+  return hash.digest("hex");
+}
