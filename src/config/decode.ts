@@ -250,12 +250,8 @@ class Walk {
 function unwrap(schema: z.ZodType): { type: z.ZodType; meta: FieldMeta } {
   let type = schema;
   const meta: FieldMeta = { ...(type.meta() as FieldMeta | undefined) };
-  for (;;) {
-    const { def } = type;
-    if (def.type === "pipe") type = (type as z.ZodPipe<z.ZodType>).def.in;
-    else if (def.type === "optional" || def.type === "default" || def.type === "prefault")
-      type = (type as z.ZodOptional<z.ZodType>).def.innerType;
-    else break;
+  while (type.def.type === "optional" || type.def.type === "default" || type.def.type === "prefault") {
+    type = (type as z.ZodOptional<z.ZodType>).def.innerType;
     Object.assign(meta, type.meta());
   }
   return { type, meta };

@@ -1,0 +1,250 @@
+// The dynamic file is decoded as Traefik decodes it, traps included (reference: paerser's rules), and without surprises from YAML.
+
+import { describe, expect, test } from "bun:test";
+import { Diagnostics, formatDiagnostic } from "../../../src/config/diagnostics.ts";
+import { type DynamicFile, parseDynamic } from "../../../src/config/dynamic.ts";
+
+function problems(text: string): string[] {
+  const diagnostics = new Diagnostics();
+  const file = parseDynamic("f.yml", text, diagnostics);
+  expect(file === null).toBe(diagnostics.errors > 0);
+  return diagnostics.list.map(formatDiagnostic);
+}
+
+function parse(text: string): DynamicFile {
+  const diagnostics = new Diagnostics();
+  const file = parseDynamic("f.yml", text, diagnostics);
+  expect(diagnostics.list.map(formatDiagnostic)).toEqual([]);
+  return file!;
+}
+
+const routerOf = (fields: string) => parse(`tcp: { routers: { r: { ${fields} } } }`).value.tcp.routers.r!;
+
+describe("tls of a router", () => {
+  test.each([
+    ["", undefined],
+    ["tls:", undefined], // YAML null: the key is absent, so the router is for plain MQTT
+    ["tls: null", undefined],
+    ["tls: ~", undefined],
+    ["tls: false", undefined],
+    ["tls: {}", { passthrough: false, domains: [] }],
+    ["tls: true", { passthrough: false, domains: [] }],
+    ["tls: { passthrough: }", { passthrough: false, domains: [] }],
+    ["tls: { passthrough: True }", { passthrough: true, domains: [] }],
+    ['tls: { passthrough: "1" }', { passthrough: true, domains: [] }],
+    ["tls: { options: strong@file }", { passthrough: false, domains: [], options: "strong@file" }],
+  ])("%j", (text, tls) => expect(routerOf(text).tls).toEqual(tls as never));
+});
+
+describe("lists", () => {
+  test.each([
+    ["entryPoints: mqtts", ["mqtts"]],
+    ['entryPoints: "mqtts, other ,third"', ["mqtts", "other", "third"]],
+    ["entryPoints: [mqtts, other]", ["mqtts", "other"]],
+    ["entryPoints: [8883]", ["8883"]],
+    ["entryPoints:", undefined],
+    ["", undefined],
+  ])("%j", (text, list) => expect(routerOf(text).entryPoints).toEqual(list as never));
+
+  test("a list of scalars where objects belong is an error, not Traefik's silent empty list", () => {
+    expect(problems('tcp: { services: { s: { loadBalancer: { servers: ["10.0.0.1:1883"] } } } }')).toEqual([
+      'f.yml:1:51: tcp.services.s.loadBalancer.servers.0 must be a mapping, not "10.0.0.1:1883"',
+    ]);
+  });
+
+  test("an entry of nothing is an error", () => {
+    expect(problems("tls:\n  certificates:\n    -\n")).toEqual(["f.yml:3:6: tls.certificates.0 is empty"]);
+  });
+});
+
+describe("keys", () => {
+  test("are compared without case, names are not", () => {
+    const { value } = parse("TCP: { ROUTERS: { Mqtt: { RULE: a, EntryPoints: b }, mqtt: { rule: c } } }");
+    expect(Object.keys(value.tcp.routers)).toEqual(["Mqtt", "mqtt"]);
+    expect(value.tcp.routers.Mqtt).toMatchObject({ rule: "a", entryPoints: ["b"] });
+  });
+
+  test("an unknown one is an error where it stands, at the root too", () => {
+    expect(problems("tcp:\n  routers:\n    r:\n      servce: s\n")).toEqual([
+      'f.yml:4:7: unknown field "servce" in tcp.routers.r (did you mean "service"?)',
+    ]);
+    expect(problems("router: {}\n")).toEqual(['f.yml:1:1: unknown field "router"']);
+  });
+
+  test("those of the static configuration may stand in the same file", () => {
+    expect(parse("entryPoints: { mqtts: { nonsense: 1 } }\nPING: {}\n").value.tcp.routers).toEqual({});
+  });
+
+  test.each([
+    ["tcp: { routers: { r: { rule: a, Rule: b } } }", '"Rule" is given twice in tcp.routers.r'],
+    ["tcp: { routers: { r: { tls: , tls: {} } } }", '"tls" is given twice in tcp.routers.r'],
+    ["tcp: { routers: { r: {}, r: {} } }", '"r" is given twice in tcp.routers'],
+    ["tcp: {}\ntcp: {}\n", '"tcp" is given twice'],
+  ])("given twice are an error: %j", (text, message) => {
+    expect(problems(text).join()).toContain(message);
+  });
+
+  test.each(["__proto__", ""])("%j cannot be a name", (name) => {
+    expect(problems(`tcp: { services: { "${name}": {} } }`)).toEqual([
+      `f.yml:1:20: "${name}" cannot be a name in tcp.services`,
+    ]);
+    expect(Object.getPrototypeOf(parse("tcp: { services: { constructor: {} } }").value.tcp.services)).toBe(
+      Object.prototype,
+    );
+  });
+});
+
+describe("nothing", () => {
+  test.each(["", "# only a comment\n", "---\n", "tcp:\n", "tcp: {}\n", "tcp: { routers: {} }", "tls:\ntcp:\n"])(
+    "%j is an empty configuration",
+    (text) => {
+      const { tcp, tls } = parse(text).value;
+      expect([tcp.routers, tcp.services, tcp.serversTransports, tls.certificates, tls.options, tls.stores]).toEqual([
+        {},
+        {},
+        {},
+        [],
+        {},
+        {},
+      ]);
+    },
+  );
+
+  test("a null entry is an entry with defaults", () => {
+    expect(parse("tcp: { services: { s: } }").value.tcp.services).toEqual({ s: {} });
+    expect(parse("tls: { options: { strong: ~ } }").value.tls.options).toEqual({ strong: { sniStrict: false } });
+  });
+});
+
+describe("scalars are read by the type that is wanted", () => {
+  test("a number may be a name, and a quoted number a number", () => {
+    expect(routerOf('rule: "x", service: 8080, priority: "-7"')).toMatchObject({ service: "8080", priority: -7 });
+  });
+
+  test("the written form counts, not YAML's reading of it", () => {
+    // 1883 in octal, a date, and hexadecimal are text to Traefik, which stringifies before it parses.
+    expect(routerOf("service: 0o17")).toMatchObject({ service: "0o17" });
+    expect(routerOf("service: 2026-01-01")).toMatchObject({ service: "2026-01-01" });
+  });
+
+  test("durations: a bare number is seconds, also where Traefik's documentation talks of milliseconds", () => {
+    const transport = (fields: string) =>
+      parse(`tcp: { serversTransports: { t: { ${fields} } } }`).value.tcp.serversTransports.t!;
+    expect(transport("terminationDelay: 100")).toMatchObject({ terminationDelay: 100_000 });
+    expect(transport("terminationDelay: 100ms")).toMatchObject({ terminationDelay: 100 });
+    expect(transport("terminationDelay: -1, dialKeepAlive: -1s")).toMatchObject({
+      terminationDelay: -1000,
+      dialKeepAlive: -1000,
+    });
+    expect(transport("dialTimeout: 1500ms")).toMatchObject({ dialTimeout: 1500 });
+    expect(transport("")).toMatchObject({ dialTimeout: 30_000, dialKeepAlive: 15_000, terminationDelay: 100 });
+  });
+
+  test("an enumeration is read without case", () => {
+    const { value } = parse("tls: { options: { o: { minVersion: versiontls13 } } }");
+    expect(value.tls.options.o!.minVersion).toBe("VersionTLS13");
+  });
+});
+
+describe("fields that Sluice knows and lacks", () => {
+  const lacking = (text: string) => parse(text).unsupported.map(({ path, effect }) => `${effect} ${path.join(".")}`);
+
+  test("are told with their effect", () => {
+    expect(lacking("tcp: { routers: { r: { middlewares: [m] } } }")).toEqual(["off tcp.routers.r.middlewares"]);
+    expect(lacking("tcp: { services: { s: { loadBalancer: { healthCheck: {} } } } }")).toEqual([
+      "warn tcp.services.s.loadBalancer.healthCheck",
+    ]);
+    expect(lacking("tcp: { serversTransports: { t: { proxyProtocol: {}, tls: { spiffe: {} } } } }")).toEqual([
+      "off tcp.serversTransports.t.proxyProtocol",
+      "off tcp.serversTransports.t.tls.spiffe",
+    ]);
+  });
+
+  test("are nothing when they are null, false or an empty list", () => {
+    expect(lacking("tcp: { routers: { r: { middlewares: [] } } }")).toEqual([]);
+    expect(lacking("tcp: { routers: { r: { middlewares: } } }")).toEqual([]);
+    expect(lacking("tcp: { serversTransports: { t: { proxyProtocol: false } } }")).toEqual([]);
+  });
+});
+
+describe("YAML", () => {
+  test("merge keys bring in what the mapping does not have itself", () => {
+    const { routers } = parse(`
+tcp:
+  routers:
+    a: &a { rule: one, service: s, tls: {} }
+    b: { <<: *a, rule: two }
+    c: { <<: [{ service: other }, *a] }
+`).value.tcp;
+    expect(routers.b).toMatchObject({ rule: "two", service: "s", tls: {} });
+    expect(routers.c).toMatchObject({ rule: "one", service: "other" });
+  });
+
+  test("an alias means the last anchor of its name before it", () => {
+    const { routers } = parse(`
+tcp:
+  routers:
+    a: { rule: &x one }
+    b: { rule: *x, service: &x two }
+    c: { rule: *x }
+`).value.tcp;
+    expect([routers.b!.rule, routers.c!.rule]).toEqual(["one", "two"]);
+  });
+
+  test("an alias without an anchor is an error", () => {
+    expect(problems("tcp: *x\n")).toEqual(["f.yml:1:6: YAML: the alias *x stands for nothing: no &x is before it"]);
+  });
+
+  test.each([
+    ["an alias inside its own anchor", "tcp:\n  routers: &r\n    a: *r\n"],
+    ["a mapping that merges itself", "tcp:\n  routers:\n    a: &a\n      <<: *a\n      rule: [x]\n"],
+  ])("%s ends", (_, text) => expect(problems(text).length).toBeGreaterThan(0));
+
+  test("aliases that unfold without end are refused within seconds", () => {
+    const lines = ["tcp:", "  services:", "    s: &s", "      weighted:", "        services: &list"];
+    lines.push(
+      ...Array<string>(100).fill("          - name: x"),
+      "    t:",
+      "      weighted:",
+      "        services: *list",
+    );
+    for (let i = 0; i < 15_000; i++) lines.push(`    s${i}: *s`);
+    const started = performance.now();
+    expect(problems(lines.join("\n")).join()).toContain("the file unfolds into more than Sluice reads");
+    expect(performance.now() - started).toBeLessThan(20_000);
+  }, 60_000);
+
+  test("reading takes time in proportion to the number of routers", () => {
+    const time = (count: number) => {
+      const lines = ["tcp:", "  routers:"];
+      for (let i = 0; i < count; i++)
+        lines.push(`    r${i}:`, `      rule: HostSNI(\`h${i}.example\`)`, "      service: s", "      tls: {}");
+      const started = performance.now();
+      expect(Object.keys(parse(lines.join("\n")).value.tcp.routers).length).toBe(count);
+      return performance.now() - started;
+    };
+    time(500);
+    const small = Math.min(time(1000), time(1000), time(1000));
+    // 8 when it is; the library's own search for equal keys made it 24, and 10 000 routers took 7 s.
+    expect(Math.min(time(8000), time(8000)) / small).toBeLessThan(16);
+  }, 60_000);
+
+  test("CRLF, a byte-order mark and tabs in values change nothing", () => {
+    expect(parse("\uFEFFtcp:\r\n  routers:\r\n    r:\r\n      rule: a\tb\r\n").value.tcp.routers.r!.rule).toBe("a\tb");
+  });
+});
+
+test("Go templates are refused where they stand, but not in comments", () => {
+  expect(problems("# {{ env }}\ntcp:\n  routers: {} # {{\n")).toEqual([]);
+  expect(problems('tcp:\n  routers:\n    r: { rule: "{{ env `X` }}" }\n')).toEqual([
+    "f.yml:3:17: Go templates ({{ ... }}) are not run by Sluice: write the values out",
+  ]);
+});
+
+test("TOML is refused by its name", () => {
+  const diagnostics = new Diagnostics();
+  expect(parseDynamic("a.TOML", "", diagnostics)).toBeNull();
+  expect(diagnostics.list.map(formatDiagnostic)).toEqual([
+    "a.TOML: TOML is not read by Sluice: write the same keys as YAML, in a .yml file",
+  ]);
+});
