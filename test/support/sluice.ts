@@ -19,6 +19,10 @@ export interface SluiceOptions {
   /** Run inside this command, such as ["unshare", "-m", ...]. */
   readonly within?: readonly string[];
   readonly env?: Record<string, string>;
+  /** providersThrottleDuration. */
+  readonly throttle?: string;
+  /** Further YAML of providers.file, as a flow mapping's fields: "watch: false". */
+  readonly file?: string;
 }
 
 export interface Access {
@@ -52,13 +56,16 @@ export class Sluice {
   readonly process: Subprocess<"ignore", "pipe", "pipe">;
   readonly lines: LogLine[] = [];
   stderr = "";
+  readonly #workerCount: number;
 
   private constructor(
     process: Subprocess<"ignore", "pipe", "pipe">,
     port: number,
     adminPort: number,
     directory: string,
+    workerCount: number,
   ) {
+    this.#workerCount = workerCount;
     this.process = process;
     this.port = port;
     this.adminPort = adminPort;
@@ -80,7 +87,7 @@ export class Sluice {
 ${options.entryPoint ?? ""}
   traefik:
     address: "127.0.0.1:${adminPort}"
-providers: { file: { directory: ${directory}/dynamic } }
+providers: { providersThrottleDuration: ${options.throttle ?? "200ms"}, file: { directory: ${directory}/dynamic, ${options.file ?? "watch: true"} } }
 workers: ${options.workers ?? 1}
 metrics: { prometheus: {} }
 ping: {}
@@ -95,7 +102,7 @@ ${options.extra ?? ""}
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...options.env },
     });
-    const sluice = new Sluice(child, port, adminPort, directory);
+    const sluice = new Sluice(child, port, adminPort, directory, options.workers ?? 1);
     cleanup(() => sluice.kill());
     await waitFor("Sluice to answer /ping", async () => {
       if (child.exitCode !== null) throw new Error(`Sluice exited with ${child.exitCode}: ${sluice.stderr}`);
@@ -141,15 +148,18 @@ ${options.extra ?? ""}
     return sum;
   }
 
-  /** Runs `change` and waits until the workers use what came of it. */
+  /** Runs `change` and waits until every worker uses what came of it. */
   async reload(change: () => void): Promise<void> {
-    const before = this.#committed();
+    const before = await waitFor("the first snapshot to be in force", () => this.#version());
     change();
-    await waitFor("the reload to be in force", () => this.#committed() > before);
+    await waitFor("the reload to be in force", () => this.#version() > before);
   }
 
-  #committed(): number {
-    return this.lines.filter((line) => line.msg === "snapshot in force").length;
+  /** The newest snapshot that all workers use, 0 while one of them has none. */
+  #version(): number {
+    const newest = new Map<unknown, number>();
+    for (const line of this.lines) if (line.msg === "snapshot in force") newest.set(line.worker, Number(line.version));
+    return newest.size < this.#workerCount ? 0 : Math.min(...newest.values());
   }
 
   /** Pids of the worker processes. */

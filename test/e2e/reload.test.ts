@@ -1,0 +1,250 @@
+// Reloads: whatever way a file changes, new connections use it within a second, established ones are untouched, and a bad file changes
+// nothing.
+
+import { describe, expect, test } from "bun:test";
+import { copyFileSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Authority, type Pair } from "../support/certs.ts";
+import { drainHash, sendPattern, tcpServer, tlsClient } from "../support/clients.ts";
+import { residentKb } from "../support/proc.ts";
+import { Sluice } from "../support/sluice.ts";
+import { exec, temporaryDirectory, waitFor } from "../support/tools.ts";
+
+const authority = await Authority.create();
+const names = ["a.test", "b.test", "c.test"];
+const pair = await authority.issue({ names });
+const backend = await tcpServer((socket) => {
+  socket.on("data", (chunk) => socket.write(chunk));
+  socket.on("end", () => socket.end());
+});
+
+const routes = (...hosts: string[]) => `
+tcp:
+  routers:
+${hosts.map((host, index) => `    r${index}: { rule: "HostSNI(\`${host}\`)", service: echo, tls: {} }`).join("\n")}
+  services: { echo: { loadBalancer: { servers: [{ port: ${backend.port} }] } } }
+tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }
+`;
+
+async function accepts(sluice: Sluice, servername: string): Promise<boolean> {
+  const socket = await tlsClient(sluice.port, { servername }).catch(() => null);
+  socket?.destroy();
+  return socket !== null;
+}
+
+async function serial(sluice: Sluice, servername: string): Promise<string> {
+  const socket = await tlsClient(sluice.port, { servername });
+  const { serialNumber } = socket.getPeerCertificate();
+  socket.destroy();
+  return serialNumber;
+}
+
+const WITHIN_MS = 1000;
+
+describe("new connections use a change within a second", () => {
+  const cases: [string, (sluice: Sluice, text: string) => void][] = [
+    ["a file that is written in place", (sluice, text) => sluice.write("dynamic.yml", text)],
+    [
+      "a file that is renamed over the old one",
+      (sluice, text) => {
+        writeFileSync(join(sluice.directory, "new"), text);
+        renameSync(join(sluice.directory, "new"), join(sluice.dynamicDirectory, "dynamic.yml"));
+      },
+    ],
+    [
+      "an editor that writes a swap file and a backup",
+      (sluice, text) => {
+        sluice.write(".dynamic.yml.swp", "b0VIM 8.2");
+        renameSync(join(sluice.dynamicDirectory, "dynamic.yml"), join(sluice.dynamicDirectory, "dynamic.yml~"));
+        sluice.write("dynamic.yml", text);
+        rmSync(join(sluice.dynamicDirectory, ".dynamic.yml.swp"));
+      },
+    ],
+    [
+      "a further file",
+      (sluice) => sluice.write("more.yml", routes("b.test").replaceAll("r0", "more").replaceAll("echo", "echo2")),
+    ],
+    [
+      "a file in a new sub-directory",
+      (sluice) => {
+        mkdirSync(join(sluice.dynamicDirectory, "sub"));
+        writeFileSync(
+          join(sluice.dynamicDirectory, "sub/more.yml"),
+          routes("b.test").replaceAll("r0", "more").replaceAll("echo", "echo2"),
+        );
+      },
+    ],
+  ];
+  for (const [what, change] of cases) {
+    test(what, async () => {
+      const sluice = await Sluice.start({ dynamic: routes("a.test") });
+      expect(await accepts(sluice, "b.test")).toBe(false);
+      change(sluice, routes("a.test", "b.test"));
+      await waitFor(`${what} to be in force`, () => accepts(sluice, "b.test"), WITHIN_MS);
+      expect(await accepts(sluice, "a.test")).toBe(true);
+      await sluice.stop();
+    });
+  }
+
+  test("a file that is removed", async () => {
+    const sluice = await Sluice.start({ dynamic: routes("a.test") });
+    await sluice.reload(() =>
+      sluice.write("more.yml", routes("b.test").replaceAll("r0", "more").replaceAll("echo", "echo2")),
+    );
+    expect(await accepts(sluice, "b.test")).toBe(true);
+    rmSync(join(sluice.dynamicDirectory, "more.yml"));
+    await waitFor("its route to be gone", async () => !(await accepts(sluice, "b.test")), WITHIN_MS);
+  });
+
+  test("a Kubernetes volume whose ..data link is swapped, with routes and certificate", async () => {
+    const volume = temporaryDirectory();
+    const fill = (version: string, text: string, from: { cert: string; key: string }) => {
+      mkdirSync(join(volume, version));
+      writeFileSync(join(volume, version, "dynamic.yml"), text);
+      copyFileSync(from.cert, join(volume, version, "tls.crt"));
+      copyFileSync(from.key, join(volume, version, "tls.key"));
+      symlinkSync(version, join(volume, "..data_tmp"));
+      renameSync(join(volume, "..data_tmp"), join(volume, "..data"));
+    };
+    const mounted = (...hosts: string[]) =>
+      routes(...hosts)
+        .replaceAll(pair.cert, join(volume, "tls.crt"))
+        .replaceAll(pair.key, join(volume, "tls.key"));
+    fill("..one", mounted("a.test"), pair);
+    for (const name of ["dynamic.yml", "tls.crt", "tls.key"]) symlinkSync(`..data/${name}`, join(volume, name));
+    const sluice = await Sluice.start({ dynamic: "" });
+    writeFileSync(join(sluice.directory, "sluice.yml"), "");
+    rmSync(join(sluice.dynamicDirectory, "dynamic.yml"));
+    symlinkSync(join(volume, "dynamic.yml"), join(sluice.dynamicDirectory, "dynamic.yml"));
+    await waitFor("the mounted routes", () => accepts(sluice, "a.test"), WITHIN_MS);
+    const before = await serial(sluice, "a.test");
+    fill("..two", mounted("a.test", "b.test"), await authority.issue({ names }));
+    await waitFor("the swapped routes", () => accepts(sluice, "b.test"), WITHIN_MS);
+    expect(await serial(sluice, "b.test")).not.toBe(before);
+  });
+
+  test("a certificate file that lies elsewhere", async () => {
+    const elsewhere = temporaryDirectory();
+    const [cert, key] = [join(elsewhere, "x.crt"), join(elsewhere, "x.key")];
+    copyFileSync(pair.cert, cert);
+    copyFileSync(pair.key, key);
+    const sluice = await Sluice.start({
+      dynamic: routes("a.test").replaceAll(pair.cert, cert).replaceAll(pair.key, key),
+    });
+    const before = await serial(sluice, "a.test");
+    const renewed = await authority.issue({ names });
+    // Key and certificate are replaced one after the other: the half-way state must not serve, nor stop what serves.
+    copyFileSync(renewed.key, key);
+    copyFileSync(renewed.cert, cert);
+    await waitFor("the renewed certificate", async () => (await serial(sluice, "a.test")) !== before, WITHIN_MS);
+  });
+
+  test("SIGHUP, where nothing is watched", async () => {
+    const sluice = await Sluice.start({ dynamic: routes("a.test"), file: "watch: false" });
+    await sluice.reload(() => {
+      sluice.write("dynamic.yml", routes("a.test", "b.test"));
+      sluice.process.kill("SIGHUP");
+    });
+    expect(await accepts(sluice, "b.test")).toBe(true);
+  });
+});
+
+test("a bad file keeps the old snapshot, says where, and is counted; mending it is enough", async () => {
+  const sluice = await Sluice.start({ dynamic: routes("a.test") });
+  sluice.write("dynamic.yml", routes("a.test", "b.test").replace("service: echo", "sevrice: echo"));
+  const line = await sluice.logged('unknown field "sevrice"');
+  expect(line.msg).toMatch(
+    /dynamic\.yml:4:\d+: unknown field "sevrice" in tcp\.routers\.r0 \(did you mean "service"\?\)/,
+  );
+  expect(await accepts(sluice, "a.test")).toBe(true);
+  expect(await accepts(sluice, "b.test")).toBe(false);
+  expect(await sluice.metric("sluice_config_reloads_total", { result: "failure" })).toBe(1);
+  sluice.write("dynamic.yml", routes("a.test", "b.test"));
+  await waitFor("the mended file", () => accepts(sluice, "b.test"), WITHIN_MS);
+});
+
+test("established connections are untouched by a reload that takes their route away", async () => {
+  const sluice = await Sluice.start({ dynamic: routes("a.test", "b.test") });
+  const socket = await tlsClient(sluice.port, { servername: "b.test" });
+  const received = drainHash(socket);
+  const half = await sendPattern(socket, 1024 * 1024, 1);
+  await sluice.reload(() => sluice.write("dynamic.yml", routes("a.test")));
+  expect(await accepts(sluice, "b.test")).toBe(false);
+  await sendPattern(socket, 1024 * 1024, 1);
+  socket.end();
+  expect((await received).bytes).toBe(2 * 1024 * 1024);
+  expect(half).toHaveLength(64);
+});
+
+test("a session ticket survives a reload that does not touch its route", async () => {
+  const sluice = await Sluice.start({ dynamic: routes("a.test") });
+  const session = join(temporaryDirectory(), "session");
+  // BoringSSL sends its tickets with the first bytes of the server, so the client says something to be echoed.
+  const client = (...args: string[]) =>
+    exec([
+      "sh",
+      "-c",
+      `(echo hello; sleep 0.3; echo Q) | openssl s_client -connect 127.0.0.1:${sluice.port} -servername a.test ${args.join(" ")}`,
+    ]);
+  await client("-sess_out", session);
+  await sluice.reload(() => sluice.write("dynamic.yml", routes("a.test", "b.test")));
+  expect((await client("-sess_in", session)).stdout).toContain("Reused, TLSv1.3");
+});
+
+test("1000 routes with 100 certificates reload in under a second with traffic running, and no connection is dropped or refused", async () => {
+  const many = temporaryDirectory();
+  const hosts = Array.from({ length: 1000 }, (_, index) => `h${index}.many.test`);
+  const pairs: Pair[] = [];
+  while (pairs.length < 4) pairs.push(await authority.issue({ names: ["x.test"] }));
+  for (let index = 0; index < 100; index++) {
+    // A hundred files; that only four of them differ makes no difference to reading and checking them.
+    copyFileSync(pairs[index % 4]!.cert, join(many, `${index}.crt`));
+    copyFileSync(pairs[index % 4]!.key, join(many, `${index}.key`));
+  }
+  const big = (extra: string) =>
+    `${routes("a.test", ...hosts, extra).replace(/\ntls: .*\n/, "\n")}
+tls:
+  certificates:
+    - { certFile: ${pair.cert}, keyFile: ${pair.key} }
+${Array.from({ length: 100 }, (_, index) => `    - { certFile: ${many}/${index}.crt, keyFile: ${many}/${index}.key }`).join("\n")}
+`;
+  const sluice = await Sluice.start({ dynamic: big("e0.test"), workers: 2 });
+  let failures = 0;
+  let successes = 0;
+  let running = true;
+  const traffic = (async () => {
+    while (running) {
+      if (await accepts(sluice, "a.test")) successes++;
+      else failures++;
+    }
+  })();
+  const established = await tlsClient(sluice.port, { servername: "a.test" });
+  const received = drainHash(established);
+  for (let round = 1; round <= 5; round++) {
+    sluice.write("dynamic.yml", big(`e${round}.test`));
+    await waitFor(`reload ${round}`, () => accepts(sluice, `e${round}.test`), WITHIN_MS);
+    await sendPattern(established, 65536, round);
+  }
+  running = false;
+  await traffic;
+  established.end();
+  expect((await received).bytes).toBe(5 * 65536);
+  expect(failures).toBe(0);
+  expect(successes).toBeGreaterThan(10);
+}, 60_000);
+
+test("after 150 reloads with a connection in each, old snapshots are gone", async () => {
+  const sluice = await Sluice.start({ dynamic: routes("a.test"), throttle: "0s" });
+  const worker = sluice.workers[0]!;
+  const round = async (index: number) => {
+    await sluice.reload(() => {
+      sluice.write("dynamic.yml", routes("a.test", ...Array.from({ length: 50 }, (_, n) => `r${index}-${n}.test`)));
+    });
+    expect(await accepts(sluice, "a.test")).toBe(true);
+  };
+  for (let index = 0; index < 50; index++) await round(index);
+  const before = residentKb(worker);
+  for (let index = 50; index < 150; index++) await round(index);
+  expect(residentKb(worker) - before).toBeLessThan(20 * 1024);
+  expect(await sluice.metric("sluice_tls_contexts")).toBe(1);
+}, 200_000);
