@@ -131,7 +131,10 @@ describe("cipher suites", () => {
 
 describe("curves", () => {
   test("the configured curve is used although the client prefers another", async () => {
-    expect(await sClient(sluice.port, "curve-p384.example.com")).toMatchObject({ group: "secp384r1", reached: "broker" });
+    expect(await sClient(sluice.port, "curve-p384.example.com")).toMatchObject({
+      group: "secp384r1",
+      reached: "broker",
+    });
   });
 
   test("any of several configured curves is accepted", async () => {
