@@ -6,6 +6,7 @@
 import { fstatSync } from "node:fs";
 import pino, { type Logger } from "pino";
 import pretty from "pino-pretty";
+import { SonicBoom } from "sonic-boom";
 
 export type LogFormat = "common" | "json";
 
@@ -33,8 +34,9 @@ export function createLog(level: string, format: LogFormat, role: string): Log {
   let dropped = 0;
   // Nobody can stall a regular file, so there the thread and its wake-ups are saved.
   const isFile = fstatSync(1).isFile();
-  const output = pino.destination({
-    dest: 1,
+  // Not pino.destination: that one writes out what is left when the process exits, and would wait for the reader for ever.
+  const output = new SonicBoom({
+    fd: 1,
     sync: isFile,
     maxLength: MAX_WAITING,
     maxWrite: MAX_WRITE,
@@ -43,6 +45,7 @@ export function createLog(level: string, format: LogFormat, role: string): Log {
   });
   output.on("drop", () => dropped++);
   output.on("error", () => dropped++); // a closed pipe: nobody will ever read these lines
+  if (isFile) process.on("exit", () => output.flushSync());
   const options = {
     level: level === "panic" ? "fatal" : level,
     base: { role },

@@ -55,6 +55,7 @@ export class Sluice {
   readonly dynamicDirectory: string;
   readonly process: Subprocess<"ignore", "pipe", "pipe">;
   readonly lines: LogLine[] = [];
+  readonly binary = SLUICE;
   stderr = "";
   readonly #workerCount: number;
 

@@ -1,0 +1,159 @@
+// Processes: a killed worker is replaced and costs only its own connections, a stopping Sluice lets connections finish, and nothing of
+// it outlives its master.
+
+import { expect, test } from "bun:test";
+import { Authority } from "../support/certs.ts";
+import { drainHash, sendPattern, tcpServer, tlsClient } from "../support/clients.ts";
+import { isAlive } from "../support/proc.ts";
+import { Sluice } from "../support/sluice.ts";
+import { waitFor } from "../support/tools.ts";
+
+const authority = await Authority.create();
+const pair = await authority.issue({ names: ["localhost"] });
+const backend = await tcpServer((socket) => {
+  socket.on("data", (chunk) => socket.write(chunk));
+  socket.on("end", () => socket.end());
+});
+const dynamic = `
+tcp:
+  routers: { echo: { rule: "HostSNI(\`localhost\`)", service: echo, tls: {} } }
+  services: { echo: { loadBalancer: { servers: [{ port: ${backend.port} }] } } }
+tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }
+`;
+const grace = (duration: string) => `    transport: { lifeCycle: { graceTimeOut: ${duration} } }`;
+
+/** Echoes one byte, which proves that the connection lives. */
+async function ping(socket: Awaited<ReturnType<typeof tlsClient>>): Promise<boolean> {
+  return new Promise((resolve) => {
+    socket.once("data", () => resolve(true));
+    socket.once("close", () => resolve(false));
+    socket.once("end", () => resolve(false));
+    if (!socket.write("x")) socket.once("error", () => resolve(false));
+  });
+}
+
+test("kill -9 of a worker: the others go on, a new one accepts within a second, and the totals are kept", async () => {
+  const sluice = await Sluice.start({ dynamic, workers: 2 });
+  const clients = await Promise.all(Array.from({ length: 24 }, () => tlsClient(sluice.port)));
+  await waitFor(
+    "every connection to be counted",
+    async () => (await sluice.metric("sluice_entrypoint_open_connections")) === 24,
+  );
+  const totals = await sluice.metric("sluice_tls_handshake_duration_seconds_count");
+  expect(totals).toBe(24);
+
+  const [victim] = sluice.workers;
+  process.kill(victim!, "SIGKILL");
+  const alive = await Promise.all(clients.map(ping));
+  const survivors = alive.filter(Boolean).length;
+  expect(survivors).toBeGreaterThan(0);
+  expect(survivors).toBeLessThan(24);
+  await waitFor("a second worker again", () => sluice.workers.length === 2 && !sluice.workers.includes(victim!), 1000);
+  await sluice.logged("a worker died and is replaced");
+  for (let i = 0; i < 10; i++) {
+    const socket = await tlsClient(sluice.port);
+    expect(await ping(socket)).toBe(true);
+    socket.destroy();
+  }
+  expect(await sluice.metric("sluice_tls_handshake_duration_seconds_count")).toBeGreaterThanOrEqual(totals + 10);
+  expect(await sluice.metric("sluice_worker_restarts_total")).toBe(1);
+  for (const socket of clients) socket.destroy();
+});
+
+test("traffic in the other worker arrives whole, both ways, while one is killed", async () => {
+  const sluice = await Sluice.start({ dynamic, workers: 2 });
+  const clients = await Promise.all(Array.from({ length: 16 }, () => tlsClient(sluice.port)));
+  const total = 4 * 1024 * 1024;
+  const results = clients.map(async (socket) => {
+    const received = drainHash(socket).catch(() => null);
+    const sent = sendPattern(socket, total, 21).catch(() => null);
+    const closed = new Promise<null>((resolve) => socket.on("close", () => resolve(null)));
+    const sha256 = await Promise.race([sent, closed]);
+    if (sha256 !== null) socket.end();
+    return { sha256, received: await Promise.race([received, closed.then(() => received)]) };
+  });
+  await waitFor("traffic to flow", async () => (await sluice.metric("sluice_router_bytes_total")) > total);
+  process.kill(sluice.workers[0]!, "SIGKILL");
+  const whole = (await Promise.all(results)).filter((each) => each.received?.bytes === total);
+  expect(whole.length).toBeGreaterThan(0);
+  for (const each of whole) expect(each.received?.sha256).toBe(each.sha256!);
+}, 60_000);
+
+test("a crash loop backs off", async () => {
+  const sluice = await Sluice.start({ dynamic });
+  const deaths = () => sluice.lines.filter((line) => line.msg === "a worker died and is replaced");
+  for (let round = 1; round <= 3; round++) {
+    const [worker] = await waitFor("a worker", () => (sluice.workers.length === 1 ? sluice.workers : null));
+    process.kill(worker!, "SIGKILL");
+    await waitFor(`death ${round}`, () => deaths().length === round);
+  }
+  expect(deaths().map((line) => line.restartInMs)).toEqual([0, 500, 1000]);
+});
+
+test("the master dying ends the workers", async () => {
+  const sluice = await Sluice.start({ dynamic, workers: 2 });
+  const workers = sluice.workers;
+  expect(workers).toHaveLength(2);
+  sluice.process.kill("SIGKILL");
+  await waitFor("the workers to be gone", () => workers.every((pid) => !isAlive(pid)));
+});
+
+test("SIGTERM: no new connections, open ones finish, exit code 0", async () => {
+  const sluice = await Sluice.start({ dynamic, entryPoint: grace("20s") });
+  const socket = await tlsClient(sluice.port);
+  expect(await ping(socket)).toBe(true);
+  const received = drainHash(socket);
+  sluice.process.kill("SIGTERM");
+  await waitFor("the port to be closed", () =>
+    tlsClient(sluice.port).then(
+      (late) => {
+        late.destroy();
+        return false;
+      },
+      () => true,
+    ),
+  );
+  const sent = await sendPattern(socket, 1024 * 1024, 4);
+  socket.end();
+  expect(await received).toMatchObject({ sha256: sent });
+  expect(await sluice.process.exited).toBe(0);
+});
+
+test("SIGTERM: what does not finish is closed after graceTimeOut, exit code 0", async () => {
+  const sluice = await Sluice.start({ dynamic, entryPoint: grace("500ms") });
+  const socket = await tlsClient(sluice.port);
+  expect(await ping(socket)).toBe(true);
+  const ended = new Promise((resolve) => socket.on("end", resolve).resume());
+  expect(await sluice.stop()).toBe(0);
+  await ended;
+  await sluice.access((line) => line.reason === "shutdown");
+});
+
+test("a second signal closes at once", async () => {
+  const sluice = await Sluice.start({ dynamic, entryPoint: grace("60s") });
+  const workers = sluice.workers;
+  const socket = await tlsClient(sluice.port);
+  expect(await ping(socket)).toBe(true);
+  sluice.process.kill("SIGTERM");
+  await sluice.logged("stopping");
+  sluice.process.kill("SIGTERM");
+  expect(await sluice.process.exited).not.toBe(null);
+  await waitFor("the workers to be gone", () => workers.every((pid) => !isAlive(pid)));
+});
+
+test("/ping says that Sluice is stopping, and a hung worker delays a scrape by a second at most", async () => {
+  const sluice = await Sluice.start({ dynamic, workers: 2, entryPoint: grace("10s") });
+  const [hung] = sluice.workers;
+  process.kill(hung!, "SIGSTOP");
+  const started = performance.now();
+  const text = await sluice.metrics();
+  const took = performance.now() - started;
+  process.kill(hung!, "SIGCONT");
+  expect(text).toContain("sluice_entrypoint_open_connections");
+  expect(took).toBeLessThan(2500); // a second, and what a busy machine adds
+
+  const socket = await tlsClient(sluice.port);
+  sluice.process.kill("SIGTERM");
+  await waitFor("503", async () => (await fetch(`http://127.0.0.1:${sluice.adminPort}/ping`)).status === 503);
+  socket.destroy();
+});
