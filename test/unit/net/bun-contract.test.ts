@@ -404,8 +404,9 @@ describe("fact 13: a dial", () => {
   test("by net.connect can be given up: destroy() frees the descriptor at once", async () => {
     // The kernel answers nobody whose SYN finds the accept queue full, which backlog 0 is after one connection.
     const script =
-      "import socket,time; s=socket.socket(); s.bind(('127.0.0.1',0)); s.listen(0); print(s.getsockname()[1],flush=True); time.sleep(60)";
-    const deaf = Bun.spawn(["python3", "-c", script], { stdout: "pipe" });
+      "use Socket; socket(S, PF_INET, SOCK_STREAM, 0); bind(S, sockaddr_in(0, INADDR_LOOPBACK)); listen(S, 0);" +
+      "$| = 1; print +(sockaddr_in(getsockname(S)))[0]; sleep 60";
+    const deaf = Bun.spawn(["perl", "-e", script], { stdout: "pipe" });
     cleanup(() => deaf.kill("SIGKILL"));
     const { value } = await deaf.stdout.getReader().read();
     const port = Number(Buffer.from(value!).toString());
