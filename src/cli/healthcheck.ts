@@ -27,7 +27,12 @@ export async function healthcheck(configFile: string | undefined): Promise<numbe
     }
     console.error(`${url} answered ${response.status}`);
   } catch (error) {
-    console.error(`${url}: ${(error as Error).message}`);
+    console.error(`${url}: ${inWords(error as Error & { code?: string })}`);
   }
   return 1;
+}
+
+function inWords({ name, code, message }: Error & { code?: string }): string {
+  if (name === "TimeoutError") return `no answer within ${TIMEOUT_MS / 1000} s`;
+  return /^(ECONNREFUSED|ConnectionRefused)$/.test(code ?? "") ? "nothing listens there: is Sluice running?" : message;
 }

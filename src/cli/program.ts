@@ -1,6 +1,7 @@
 // The command line: which command with which options.
 
 import { Command } from "commander";
+import { suggestion } from "../config/diagnostics.ts";
 import { BUN_VERSION, VERSION } from "../version.ts";
 
 const FILE_OPTION = [
@@ -20,7 +21,13 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .command("run", { isDefault: true })
     .description("run the proxy (the default command)")
     .option(...FILE_OPTION)
-    .action(async ({ configFile }: { configFile?: string }) => (await import("./run.ts")).run(configFile));
+    .allowExcessArguments()
+    .action(async ({ configFile }: { configFile?: string }, { args }: Command) => {
+      // As the default command it gets every misspelt one.
+      const names = program.commands.map((command) => command.name());
+      if (args[0] !== undefined) program.error(`error: unknown command "${args[0]}"${suggestion(args[0], names)}`);
+      await (await import("./run.ts")).run(configFile);
+    });
   program
     .command("check")
     .description("print every problem of the configuration as file:line:column: message; exit 1 if there is an error")

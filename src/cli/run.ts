@@ -14,20 +14,24 @@ export async function run(configFile: string | undefined): Promise<void> {
     process.exit(1);
   }
   const master = new Master(config);
-  let stopping = false;
+  let phase: "starting" | "running" | "stopping" = "starting";
   const stop = () => {
-    if (stopping) {
+    if (phase !== "running") {
       master.kill();
-      process.exit(1);
+      // While it starts there is nothing to finish.
+      process.exit(phase === "starting" ? 0 : 1);
     }
-    stopping = true;
+    phase = "stopping";
     void master.stop().then(() => process.exit(0));
   };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  process.on("SIGHUP", () => {
+    if (phase === "running") master.reload();
+  });
   try {
     const started = await master.start(diagnostics);
-    process.on("SIGTERM", stop);
-    process.on("SIGINT", stop);
-    process.on("SIGHUP", () => master.reload());
+    phase = "running";
     if ((config.log.format ?? defaultFormat()) === "common") console.log(banner(config, started));
   } catch (error) {
     master.kill();
