@@ -65,7 +65,6 @@ export class Dial implements Timed {
     this.#socket = null;
     if (owner === null) return;
     const native = takeHandle(socket);
-    native.setNoDelay(true);
     if (keepAliveMs >= 0) native.setKeepAlive(true, keepAliveMs);
     owner.onDialOpen(native);
   }

@@ -64,7 +64,6 @@ export class Connection implements SocketOwner, RelayOwner, Timed {
     this.edge.connections.add(this);
     this.entryPoint.meters.open++;
     this.socket.data = this;
-    this.socket.setNoDelay(true);
     startPeek(this);
   }
 

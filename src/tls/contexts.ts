@@ -26,6 +26,9 @@ export class ContextCache {
       if (options.ciphers !== null) wanted.ciphers = options.ciphers;
       if (options.curves !== null) wanted.ecdhCurve = options.curves;
       if (verifies(options.clientAuth)) wanted.ca = options.clientCa;
+      // BoringSSL completes a chain of one from its store of authorities, at every handshake; the default store looks for files under
+      // /etc/ssl/certs each time. A store of our own has nothing to look for. Only where no client reads its names in a request.
+      else if (options.clientAuth === "NoClientCert") wanted.ca = certificate.cert;
       context = createSecureContext(wanted).context;
       byCertificate.set(certificate.hash, context);
     }
