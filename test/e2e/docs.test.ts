@@ -1,0 +1,260 @@
+// The documentation is true: its links lead somewhere, its examples pass `sluice check`, its commands exist, and every field, reason
+// and metric of the source is in it.
+
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { parse } from "yaml";
+import { Authority } from "../support/certs.ts";
+import { ROOT, SLUICE } from "../support/sluice.ts";
+import { exec, temporaryDirectory } from "../support/tools.ts";
+
+const PAGES = [
+  "README.md",
+  ...readdirSync(join(ROOT, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+const FENCE = /^```(\w*)\n([\s\S]*?)^```$/gm;
+const proseOf = (page: string) => read(page).replace(FENCE, "");
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(page: string): Set<string> {
+  const anchors = new Set<string>();
+  for (const [, heading] of proseOf(page).matchAll(/^#+ (.+)$/gm)) {
+    const slug = heading!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replace(/ /g, "-");
+    let anchor = slug;
+    for (let n = 1; anchors.has(anchor); n++) anchor = `${slug}-${n}`;
+    anchors.add(anchor);
+  }
+  return anchors;
+}
+
+describe("links", () => {
+  for (const page of PAGES)
+    test(`every relative link of ${page} leads to a file and a heading`, () => {
+      const broken: string[] = [];
+      const links = [...proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!);
+      for (const link of links.filter((each) => !/^[a-z]+:/.test(each))) {
+        const [path, anchor] = link.split("#") as [string, string | undefined];
+        const target = path === "" ? page : relative(ROOT, resolve(ROOT, dirname(page), path));
+        if (!existsSync(join(ROOT, target))) broken.push(`${link}: no such file`);
+        else if (anchor !== undefined && !anchorsOf(target).has(anchor)) broken.push(`${link}: no such heading`);
+      }
+      expect(broken).toEqual([]);
+    });
+
+  test("every file that the pages name in `src/...`, `test/...` or `config/...` exists", () => {
+    const missing: string[] = [];
+    for (const page of PAGES)
+      for (const [, path] of proseOf(page).matchAll(/`((?:src|test|config|dynamic)\/[\w./-]*)`/g))
+        if (!existsSync(join(ROOT, path!))) missing.push(`${page}: ${path}`);
+    expect(missing).toEqual([]);
+  });
+});
+
+interface Example {
+  readonly where: string;
+  readonly kind: string;
+  readonly text: string;
+}
+
+const examples: Example[] = PAGES.flatMap((page) => {
+  const text = read(page);
+  return [...text.matchAll(/(?:^<!-- check: (\w+) -->\n)?^```yaml\n([\s\S]*?)^```$/gm)].map((match) => ({
+    where: `${page}:${text.slice(0, match.index).split("\n").length}`,
+    kind: match[1] ?? "unmarked",
+    text: match[2]!,
+  }));
+});
+
+// One certificate for every name of every example, good for long enough to give no warning.
+const names = new Set(
+  examples.flatMap(({ text }) => [...text.matchAll(/HostSNI\(`([^`]{2,})`\)/g)].map((match) => match[1]!)),
+);
+const authority = await Authority.create();
+const pair = await authority.issue({
+  names: [...names],
+  subject: "/CN=example",
+  notBefore: "20200101000000Z",
+  notAfter: "21200101000000Z",
+});
+
+/** Writes every file that a configuration names as certificate, key or authority. */
+function makeFiles(node: unknown, directory: string): void {
+  if (typeof node !== "object" || node === null) return;
+  const put = (path: string, from: string) => {
+    const to = resolve(directory, path);
+    if (!to.startsWith(directory)) throw new Error(`an example names ${path}, outside its working directory`);
+    mkdirSync(dirname(to), { recursive: true });
+    writeFileSync(to, readFileSync(from));
+  };
+  const { certFile, keyFile, caFiles, rootCAs } = node as Record<string, never>;
+  if (certFile !== undefined) {
+    put(certFile, pair.cert);
+    if (keyFile !== undefined) put(keyFile, pair.key);
+  }
+  for (const path of [caFiles ?? [], rootCAs ?? []].flat()) put(path, authority.cert);
+  for (const child of Object.values(node)) makeFiles(child, directory);
+}
+
+const STATIC = `
+entryPoints: { mqtts: { address: ":8883" }, mqtt: { address: ":1884" } }
+providers: { file: { directory: dynamic } }
+`;
+
+async function check({ kind, text }: Example) {
+  const directory = temporaryDirectory();
+  const config = parse(text);
+  makeFiles(config, directory);
+  writeFileSync(join(directory, "sluice.yml"), kind === "static" ? text : STATIC);
+  const dynamic = kind === "static" ? (config.providers?.file?.directory ?? "dynamic") : "dynamic";
+  mkdirSync(join(directory, dynamic));
+  if (kind === "dynamic") writeFileSync(join(directory, dynamic, "example.yml"), text);
+  return exec([SLUICE, "check", "--configFile=sluice.yml"], { cwd: directory });
+}
+
+describe("examples", () => {
+  test("there are many, and each says whether it is a static or a dynamic configuration", () => {
+    expect(examples.filter(({ kind }) => kind === "dynamic").length).toBeGreaterThan(10);
+    expect(examples.filter(({ kind }) => kind === "static").length).toBeGreaterThan(1);
+    expect(examples.filter(({ kind }) => kind !== "static" && kind !== "dynamic")).toEqual([]);
+  });
+
+  for (const example of examples)
+    test.concurrent(`${example.where} passes check without a warning`, async () => {
+      expect(await check(example)).toEqual({ code: 0, stdout: "The configuration is sound.\n", stderr: "" });
+    }, 60_000);
+
+  test("a broken example would be found", async () => {
+    const broken = { where: "", kind: "dynamic", text: "tcp: { routers: { a: { rul: x } } }\n" };
+    expect((await check(broken)).code).toBe(1);
+  });
+});
+
+describe("commands", () => {
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  const subcommands = [...read("src/cli/program.ts").matchAll(/\.command\("(\w+)"/g)].map((match) => match[1]!);
+  const known = (command: string): boolean => {
+    const [program, ...args] = command.split(/\s+/) as [string, ...string[]];
+    if (program === "npm") return (args[0] === "run" ? args[1]! : args[0]!) in scripts;
+    if (program === "bin/sluice") {
+      const file = args.find((each) => each.startsWith("--configFile="))?.slice("--configFile=".length);
+      return subcommands.includes(args[0]!) && (file === undefined || existsSync(join(ROOT, file)));
+    }
+    return ["mosquitto_sub", "mosquitto_pub"].includes(program);
+  };
+  const commands = PAGES.flatMap((page) => [
+    ...[...read(page).matchAll(FENCE)]
+      .filter(([, language]) => language === "sh")
+      .flatMap(([, , text]) => text!.trim().split("\n")),
+    ...[...proseOf(page).matchAll(/`((?:npm|bin\/sluice) [^`]+)`/g)].map((match) => match[1]!),
+  ]);
+
+  test("every command of the pages exists", () => {
+    expect(commands).toContain("npm start");
+    expect(commands).toContain("npm test");
+    expect(commands.filter((command) => !known(command))).toEqual([]);
+  });
+
+  test("the two lines to copy are the ones that npm start prints", () => {
+    const template = /`(-h localhost [^`]*)`/.exec(read("src/cli/run.ts"))?.[1] ?? "";
+    const common = template.replace("${port}", "8883").replace(/\$\{developmentFiles[^}]*\}/, "data/ca.crt");
+    expect(common).toContain("--cafile data/ca.crt");
+    expect(commands).toContain(`mosquitto_sub ${common}`);
+    expect(commands).toContain(`mosquitto_pub ${common} -m world`);
+  });
+});
+
+describe("nothing is left out", () => {
+  /** Whether a page says `word` as code, alone or within a longer piece such as `tls.options`. */
+  const codeOf = (...pages: string[]) =>
+    pages.flatMap((page) => [...proseOf(page).matchAll(/`([^`\n]+)`/g)].map((match) => match[1]!));
+  const mentions = (pieces: readonly string[], word: string) =>
+    pieces.some((piece) => new RegExp(`(?<![\\w-])${word}(?![\\w-])`).test(piece));
+  const alone = (pieces: readonly string[], word: string) => pieces.includes(word);
+
+  test("every field of the schemas is in the pages on configuration", () => {
+    const fields = new Set<string>();
+    for (const file of ["static", "dynamic", "transport"]) {
+      const source = read(`src/config/${file}.ts`);
+      const value =
+        "(?:z\\b(?!\\.(?:output|infer))|section\\(|unsupported\\(|duration\\(|positive\\(|address\\b|logFormat\\b|transport\\b|pair\\b|version\\b)";
+      for (const [, name] of source.matchAll(new RegExp(`[{(\\s]([A-Za-z]\\w*): ${value}`, "g"))) fields.add(name!);
+      // Lists of names that share one fate: ["docker", ...].map(...).
+      for (const [, list] of source.matchAll(/\[((?:\s*"\w+",?)+\s*)\]\.map/g))
+        for (const [, name] of list!.matchAll(/"(\w+)"/g)) fields.add(name!);
+    }
+    expect(fields.size).toBeGreaterThan(110);
+    for (const known of ["readTimeout", "docker", "pilot", "peerCertSANs", "keyFile", "caFiles", "domains"])
+      expect(fields).toContain(known);
+    const pieces = codeOf("docs/configuration.md", "docs/traefik-compatibility.md");
+    expect([...fields].filter((field) => !mentions(pieces, field))).toEqual([]);
+  });
+
+  test("every value that a field may have is in the pages on configuration", () => {
+    const pieces = codeOf("docs/configuration.md");
+    const values = ["static", "dynamic"].flatMap((file) =>
+      [...read(`src/config/${file}.ts`).matchAll(/z\s*\.enum\(\[([^\]]*)\]/g)].flatMap(([, list]) =>
+        [...list!.matchAll(/"(\w+)"/g)].map((match) => match[1]!),
+      ),
+    );
+    expect(values).toContain("VerifyClientCertIfGiven");
+    expect(values.filter((value) => !alone(pieces, value))).toEqual([]);
+  });
+
+  const operations = codeOf("docs/operations.md");
+
+  /** The string literals of the union types that hold the reasons. */
+  function literals(file: string, type: string): string[] {
+    const source = read(file);
+    const from = source.indexOf(`export type ${type} =`);
+    expect(from).toBeGreaterThanOrEqual(0);
+    const union = source.slice(from, source.indexOf(";\n", from)).replace(/^\s*(\/\/|\/\*\*).*$/gm, "");
+    return [...union.matchAll(/"([a-z0-9-]+)"/g)].map((match) => match[1]!);
+  }
+
+  const reasons = [
+    ...literals("src/proxy/reasons.ts", "Reason"),
+    ...literals("src/net/relay.ts", "RelayEnd"),
+    ...literals("src/wire/client-hello.ts", "HelloReject"),
+    ...literals("src/tls/client-auth.ts", "ClientAuthReject"),
+  ];
+  const dialReasons = literals("src/net/dial.ts", "DialError");
+  const section = (title: string) => {
+    const text = proseOf("docs/operations.md");
+    return text.slice(text.indexOf(`\n## ${title}\n`)).split(/\n## /)[1]!;
+  };
+  const rowsOf = (title: string) => [...section(title).matchAll(/^\| `([\w-]+)` \|/gm)].map((match) => match[1]!);
+
+  test("the table of reasons holds every reason and no other", () => {
+    expect(reasons.length).toBeGreaterThan(25);
+    expect(rowsOf("How a connection ends").sort()).toEqual([...new Set(reasons)].sort());
+  });
+
+  test("the table of dial errors holds every one and no other", () => {
+    expect(rowsOf("Why a dial fails").sort()).toEqual([...dialReasons].sort());
+  });
+
+  test("the table of metrics holds every metric and no other", () => {
+    const metrics = readdirSync(join(ROOT, "src/observe")).flatMap((file) =>
+      [...read(`src/observe/${file}`).matchAll(/"(sluice_\w+)"/g)].map((match) => match[1]!),
+    );
+    expect(metrics.length).toBeGreaterThan(20);
+    expect(rowsOf("Metrics").sort()).toEqual([...new Set(metrics)].sort());
+    const named = PAGES.flatMap((page) => [...read(page).matchAll(/\bsluice_\w+/g)].map((match) => match[0]));
+    expect(named.filter((name) => !metrics.includes(name))).toEqual([]);
+  });
+
+  test("every field of the access log is in its table", () => {
+    const source = read("src/observe/access-log.ts");
+    const object = source.slice(source.indexOf("logger.info("), source.indexOf('"access"'));
+    const fields = [...object.matchAll(/^\s{6}(\w+)[,:]/gm)].map((match) => match[1]!);
+    expect(fields.length).toBeGreaterThan(12);
+    expect(fields.filter((field) => !alone(operations, field))).toEqual([]);
+  });
+});
