@@ -2,7 +2,7 @@
 
 import { HelloBuffer, type HelloReject } from "../wire/client-hello.ts";
 import type { Connection } from "./connection.ts";
-import { routePlain, routeTls } from "./route.ts";
+import { asBuffer, routePlain, routeTls } from "./route.ts";
 
 /** An entry point with only plain routers does not peek: there the server may be the one that speaks first. */
 export function startPeek(connection: Connection): void {
@@ -23,15 +23,15 @@ export function peek(connection: Connection, chunk: Buffer): void {
       routeTls(connection, result, connection.hello.bytes);
       return;
     case "bad":
-      reject(connection, result.reason, chunk);
+      reject(connection, result.reason, connection.hello.bytes);
   }
 }
 
 /** Plain MQTT goes to a plain router if there is one; everything else that is no hello is closed. */
-function reject(connection: Connection, reason: HelloReject, chunk: Buffer): void {
+function reject(connection: Connection, reason: HelloReject, received: Uint8Array): void {
   const hasPlain = connection.edge.snapshot.routes(connection.entryPoint.name).plain.size > 0;
   if (reason === "plain-mqtt" && hasPlain) {
-    connection.keepEarly(chunk);
+    connection.keepEarly(asBuffer(received));
     routePlain(connection);
   } else {
     connection.finish(reason);

@@ -369,7 +369,8 @@ export class HelloBuffer {
     this.#append(chunk);
     if (before.kind === "more" && this.#length >= before.need) {
       this.#result = parseClientHello(this.bytes);
-      if (this.#result.kind === "bad") {
+      // Of what is closed nothing is kept; plain MQTT may have a route of its own, and its first bytes belong to the broker.
+      if (this.#result.kind === "bad" && this.#result.reason !== "plain-mqtt") {
         this.#buffer = NOTHING;
         this.#length = 0;
       }
@@ -379,7 +380,7 @@ export class HelloBuffer {
     return this.#result;
   }
 
-  /** All that was received, for the TLS stack or a passthrough server; empty once the verdict is "bad". A view, not a copy. */
+  /** All that was received, for the TLS stack or a passthrough server; empty once the verdict is "bad", except for "plain-mqtt". A view, not a copy. */
   get bytes(): Uint8Array {
     return this.#buffer.length === this.#length ? this.#buffer : this.#buffer.subarray(0, this.#length);
   }

@@ -28,5 +28,11 @@ test("a message published over TLS reaches a subscriber over TLS", async () => {
   const received = await exec(["mosquitto_sub", ...common, "-C", "1", "-W", "10"]);
   expect(received).toEqual({ code: 0, stdout: "hello\n", stderr: "" });
   const access = await sluice.access((line) => line.reason === "client-closed" && line.bytesOut > 10);
-  expect(access).toMatchObject({ router: "mqtt@file", service: "broker", sni: "localhost", tlsVersion: "TLSv1.3", client: "127.0.0.1" });
+  expect(access).toMatchObject({
+    router: "mqtt@file",
+    service: "broker",
+    sni: "localhost",
+    tlsVersion: "TLSv1.3",
+    client: "127.0.0.1",
+  });
 });
