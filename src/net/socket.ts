@@ -97,3 +97,8 @@ export function closeGracefully(socket: NativeSocket): void {
   socket.shutdown();
   socket.end();
 }
+
+/** IPv4 as IPv4, also where the listener takes both families and sees it as ::ffff:a.b.c.d. */
+export function unmap(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}

@@ -4,7 +4,7 @@
 import type { Timed } from "../net/deadlines.ts";
 import { Relay, type RelayEnd, type RelayOwner } from "../net/relay.ts";
 import type { HandshakeError, NativeSocket, NativeTlsSocket, SocketOwner } from "../net/socket.ts";
-import { closeGracefully, NOBODY } from "../net/socket.ts";
+import { closeGracefully, NOBODY, unmap } from "../net/socket.ts";
 import type { HelloBuffer } from "../wire/client-hello.ts";
 import type { ServerDial } from "./connect.ts";
 import type { Edge, EntryPoint } from "./edge.ts";
@@ -166,9 +166,4 @@ export class Connection implements SocketOwner, RelayOwner, Timed {
     if (this.meters !== null) this.meters.open--;
     this.edge.observer.onEnd(this, reason, bytesIn, bytesOut);
   }
-}
-
-/** IPv4 as IPv4, also where the listener takes both families and sees it as ::ffff:a.b.c.d. */
-function unmap(address: string): string {
-  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }

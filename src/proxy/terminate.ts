@@ -1,6 +1,6 @@
 // Terminate: the TLS handshake with the route's options, and the verdict on the client's certificate. Nothing is dialled before it.
 
-import type { HandshakeError, NativeTlsSocket } from "../net/socket.ts";
+import { closeGracefully, type HandshakeError, type NativeTlsSocket, NOBODY, unmap } from "../net/socket.ts";
 import { encodeAlpn, upgradeServer } from "../net/tls.ts";
 import type { CertificateStore } from "../tls/certificates.ts";
 import { judgeClient } from "../tls/client-auth.ts";
@@ -25,7 +25,7 @@ export function terminate(
   if (termination === null) return refuseName(connection, "router-off");
   const { options } = termination;
   // Without SNI the address that the client dialled is the name it wants, as in Traefik.
-  const name = connection.sni === "" ? connection.socket.localAddress : connection.sni;
+  const name = connection.sni === "" ? unmap(connection.socket.localAddress) : connection.sni;
   const certificate = certificates.find(name) ?? (options.sniStrict ? null : certificates.fallback);
   if (certificate === null) return refuseName(connection, "no-certificate");
   const context = edge.serverContext(connection, options, certificate);
@@ -44,6 +44,10 @@ export function terminate(
   // The handshake may fail within this call, when the rest of the flight is here already: then the connection is closed by now.
   const upgraded = upgradeServer(connection.socket, received, upgrade, connection);
   if (connection.phase === "handshake") connection.socket = upgraded;
+  else {
+    upgraded.data = NOBODY;
+    closeGracefully(upgraded);
+  }
 }
 
 export function afterHandshake(
