@@ -21,7 +21,7 @@ async function start({ host, port }: ToBroker): Promise<void> {
   const broker = await Aedes.createBroker();
   const server = createServer(broker.handle);
   server.on("error", (error) => send({ type: "failed", message: reasonOf(error) }));
-  server.listen(port, host === "" ? undefined : host, () => {
+  server.listen(port, host, () => {
     const address = server.address();
     send({ type: "listening", port: typeof address === "object" && address !== null ? address.port : port });
   });

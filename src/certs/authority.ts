@@ -113,8 +113,7 @@ function isUsable(certFile: string, keyFile: string, names: readonly string[]): 
   if (!existsSync(certFile) || !existsSync(keyFile)) return false;
   const loaded = loadPair(readFileSync(certFile, "utf8"), readFileSync(keyFile, "utf8"));
   if (loaded.kind === "error" || loaded.facts.notAfter - Date.now() < RENEW_BEFORE) return false;
-  // An IPv6 address is written out in a certificate's text form, so it is compared by being an address at all.
-  return names.every((name) => loaded.pair.names.includes(name.toLowerCase()) || isIP(name) === 6);
+  return names.every((name) => loaded.pair.names.includes(name.toLowerCase()));
 }
 
 function writeSecret(path: string, text: string): void {

@@ -1,6 +1,7 @@
 // Certificates and keys in PEM: what is in a text, whether key and certificate belong together, and for which names it serves.
 
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]{1,40})-----[^-]*-----END \1-----/g;
 
@@ -113,11 +114,17 @@ function namesOf(certificate: X509Certificate): string[] {
   // "DNS:a.example, IP Address:10.0.0.1, ..."; a DNS name with a comma or quote in it is not one that SNI could ask for.
   for (const part of (certificate.subjectAltName ?? "").split(", ")) {
     if (part.startsWith("DNS:")) names.add(part.slice(4).toLowerCase());
-    else if (part.startsWith("IP Address:")) names.add(part.slice(11).toLowerCase());
+    else if (part.startsWith("IP Address:")) names.add(canonicalAddress(part.slice(11)));
   }
   const cn = commonName(certificate.subject).toLowerCase();
   if (cn !== "" && !/[^a-z0-9*._:-]/.test(cn)) names.add(cn);
   return [...names];
+}
+
+/** An IPv6 address as sockets write it; a certificate's text form writes all of its zeros out. */
+function canonicalAddress(address: string): string {
+  if (isIP(address) !== 6) return address;
+  return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }
 
 /** The first CN of a subject in OpenSSL's line form; "" when there is none. */

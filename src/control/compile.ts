@@ -239,7 +239,9 @@ class Compiler {
     const serving = all.filter((point) => !point.admin);
     if (router.entryPoints === undefined || router.entryPoints.length === 0) {
       const defaults = serving.filter((point) => point.asDefault);
-      return (defaults.length > 0 ? defaults : serving).map((point) => point.name);
+      // As in Traefik, the entry point "traefik" serves routers only when they name it.
+      const usual = serving.filter((point) => point.name !== "traefik");
+      return (defaults.length > 0 ? defaults : usual).map((point) => point.name);
     }
     const found: string[] = [];
     for (const [index, wanted] of router.entryPoints.entries()) {
@@ -336,20 +338,16 @@ class Compiler {
       this.#keep(loaded.pair, loaded.facts);
       return loaded.pair.hash;
     };
-    const fallback =
-      merged.defaultCertificate === null ? null : load(merged.defaultCertificate, "the default certificate");
-    if (fallback !== null) {
-      // What serves by default is asked for last: a configured certificate keeps its names.
-      const row = this.#rows.get(`certificate/${fallback}`);
-      if (row?.kind === "certificate") for (const name of row.value.names) this.#claimed.delete(name);
-      this.#put({ kind: "default", name: "default", value: { certificate: fallback } });
-    }
     for (const item of merged.certificates) {
       const hash = load(item, "the certificate");
       const row = hash === null ? undefined : this.#rows.get(`certificate/${hash}`);
-      if (row?.kind === "certificate" && hash !== fallback) this.#checkUse(item.at("certFile"), row.value.names);
+      if (row?.kind === "certificate") this.#checkUse(item.at("certFile"), row.value.names);
     }
-    if (fallback === null) this.#putSelfSigned();
+    // The default one comes last, so that a configured certificate keeps its names.
+    const fallback =
+      merged.defaultCertificate === null ? null : load(merged.defaultCertificate, "the default certificate");
+    if (fallback !== null) this.#put({ kind: "default", name: "default", value: { certificate: fallback } });
+    else this.#putSelfSigned();
     this.#checkCoverage();
   }
 

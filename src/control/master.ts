@@ -254,6 +254,8 @@ export class Master {
     if (wanted === undefined) return null;
     const address = parseAddress(wanted.address);
     if (address.kind === "error") throw new StartError(`embeddedBroker.address: ${address.message}`);
+    // It admits everyone, so without a host it is for this machine alone.
+    const host = address.host || "127.0.0.1";
     const restarts = new Restarts();
     return new Promise((resolve, reject) => {
       const spawn = () => {
@@ -261,7 +263,7 @@ export class Master {
         const child = spawnSelf("broker", {
           ipc: (message) => {
             const told = message as FromBroker;
-            if (told.type === "listening") resolve(formatAddress(address.host || "127.0.0.1", told.port));
+            if (told.type === "listening") resolve(formatAddress(host, told.port));
             else reject(new StartError(`embeddedBroker: cannot listen on ${wanted.address}: ${told.message}`));
           },
           onExit: (code, signal) => {
@@ -277,7 +279,7 @@ export class Master {
           },
         });
         this.#broker = child;
-        child.send({ type: "start", host: address.host, port: address.port } satisfies ToBroker);
+        child.send({ type: "start", host, port: address.port } satisfies ToBroker);
       };
       spawn();
     });

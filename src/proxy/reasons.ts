@@ -18,12 +18,11 @@ export type Reason =
   | "unknown-sni"
   | "no-certificate"
   | "router-off"
+  | "acme-challenge"
   // Handshake.
   | "handshake-timeout"
   | "handshake-failed"
   | ClientAuthReject
   // Broker.
   | "no-server"
-  | "dial-failed"
-  // A defect of ours; never counted in a healthy Sluice.
-  | "internal-error";
+  | "dial-failed";

@@ -15,6 +15,8 @@ const UNRECOGNIZED_NAME = Buffer.from("15030300020270", "hex");
 
 export function routeTls(connection: Connection, hello: Hello, received: Uint8Array): void {
   connection.sni = hello.kind === "ok" ? hello.sni : "";
+  // An ACME challenge is for whoever obtains certificates here, never for a broker (RFC 8737 3).
+  if (hello.acme) return refuseName(connection, "acme-challenge");
   const snapshot = connection.edge.snapshot;
   const route = choose(connection, snapshot.routes(connection.entryPoint.name).tls, connection.sni, hello.alpn);
   if (route === null) {
@@ -45,7 +47,7 @@ export function routePlain(connection: Connection): void {
 /** Answers the hello with the alert unrecognized_name, which tells the client more than a silent close would. */
 export function refuseName(
   connection: Connection,
-  reason: "no-route" | "unknown-sni" | "router-off" | "no-certificate",
+  reason: "no-route" | "unknown-sni" | "router-off" | "no-certificate" | "acme-challenge",
 ): void {
   connection.socket.write(UNRECOGNIZED_NAME);
   connection.finish(reason);

@@ -1,5 +1,6 @@
 // A worker process: takes its orders from the master, listens, and moves the traffic.
 
+import type { Logger } from "pino";
 import { reasonOf } from "../config/files.ts";
 import type { FromWorker, ToWorker, WorkerSettings } from "../control/messages.ts";
 import { type Listener, listen } from "../net/listen.ts";
@@ -38,6 +39,7 @@ class Worker implements Observer {
   readonly #rows: Rows;
   readonly #metrics: WorkerMetrics;
   readonly #listeners: Listener[] = [];
+  readonly #accessLogger: Logger;
   #ended = 0;
   #reported = -1;
   /** Servers that failed last time: an outage is one line, not one per connection. The configuration bounds it. */
@@ -46,6 +48,8 @@ class Worker implements Observer {
   constructor(settings: WorkerSettings) {
     this.#settings = settings;
     this.#log = createLog(settings.log.level, settings.log.format, `worker-${settings.index}`);
+    // Who asks for an access log gets it, whatever log.level is.
+    this.#accessLogger = this.#log.logger.child({}, { level: "info" });
     this.#edge = new Edge(settings, this);
     this.#rows = new Rows(this.#edge.meters, settings.index);
     this.#metrics = new WorkerMetrics(
@@ -102,7 +106,7 @@ class Worker implements Observer {
 
   onEnd: Observer["onEnd"] = (connection, reason, bytesIn, bytesOut) => {
     this.#ended++;
-    if (this.#settings.accessLog) logAccess(this.#log.logger, connection, reason, bytesIn, bytesOut);
+    if (this.#settings.accessLog) logAccess(this.#accessLogger, connection, reason, bytesIn, bytesOut);
     else this.#log.logger.debug({ client: connection.clientAddress, sni: connection.sni, reason }, "connection ended");
   };
 

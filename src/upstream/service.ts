@@ -11,7 +11,7 @@ export interface Transport {
     /** null: the server's host is the name that is verified. */
     readonly serverName: string | null;
     readonly insecureSkipVerify: boolean;
-    /** PEM; null is the system's authorities. */
+    /** PEM; null is the public authorities that Bun brings. */
     readonly ca: string | null;
     readonly cert: string | null;
     readonly key: string | null;

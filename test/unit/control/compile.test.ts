@@ -233,8 +233,9 @@ describe("certificates", () => {
     const store = `, stores: { default: { defaultCertificate: ${entry(one)} } }`;
     expect(namesServed("", store)).toEqual(["a.example b.example"]);
     const { compiled, of } = compileTexts(`tls: { certificates: [${entry(two)}]${store} }`, { selfSigned: texts });
-    const [fallback, configured] = of("certificate").map((row) => row.value);
+    const [configured, fallback] = of("certificate").map((row) => row.value);
     expect(configured!.names.toSorted()).toEqual(["b.example", "c.example"]);
+    expect(fallback!.names).toEqual(["a.example"]);
     expect(compiled.rows.get("default/default")!.value).toEqual({ certificate: fallback!.hash });
   });
 
