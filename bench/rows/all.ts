@@ -1,7 +1,7 @@
 // The list of rows, in the order of the table.
 
 import { bulkDown, bulkUp } from "./bulk.ts";
-import { echo16k, echo100, passthrough16k, passthrough100 } from "./echo.ts";
+import { echo16k, echo100, echo16000, passthrough16k, passthrough100 } from "./echo.ts";
 import { growthCerts, growthRoutes } from "./growth.ts";
 import { handshake, handshakeRsa, resumed12, resumed13 } from "./handshake.ts";
 import { idle } from "./idle.ts";
@@ -17,6 +17,7 @@ export const rows: readonly Row[] = [
   resumed13,
   echo100,
   echo16k,
+  echo16000,
   bulkUp,
   bulkDown,
   idle,
