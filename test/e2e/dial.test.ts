@@ -2,7 +2,7 @@
 // tried, and a broker that comes back under another address is found.
 
 import { expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { Authority } from "../support/certs.ts";
@@ -18,24 +18,22 @@ const certificates = `tls: { certificates: [{ certFile: ${pair.cert}, keyFile: $
 
 /** A port that takes no connection: its listen backlog is full, so SYNs are dropped as a black hole drops them. */
 async function blackHole(): Promise<number> {
-  const program = `import socket, time
-s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0); print(s.getsockname()[1], flush=True)
+  const program = `import socket, sys, time
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0)
 c = [socket.socket() for _ in range(8)]
 for x in c:
     x.setblocking(False); x.connect_ex(s.getsockname())
-print("full", flush=True); time.sleep(600)`;
-  const child = Bun.spawn(["python3", "-c", program], { stdout: "pipe", stdin: "ignore", stderr: "inherit" });
+open(sys.argv[1], "w").write(str(s.getsockname()[1]) + "\\n"); time.sleep(600)`;
+  const file = join(temporaryDirectory(), "port");
+  const child = Bun.spawn(["python3", "-c", program, file], { stdio: ["ignore", "ignore", "inherit"] });
   cleanup(async () => {
     child.kill("SIGKILL");
     await child.exited;
   });
-  let text = "";
-  const decoder = new TextDecoder();
-  for await (const chunk of child.stdout) {
-    text += decoder.decode(chunk);
-    if (text.includes("full")) break;
-  }
-  return Number.parseInt(text, 10);
+  return waitFor("the backlog to be full", () => {
+    const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+    return text.endsWith("\n") ? Number(text) : null;
+  });
 }
 
 test("a dial that exceeds dialTimeout frees its descriptor at once, and the next server is tried", async () => {
