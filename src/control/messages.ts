@@ -4,6 +4,7 @@
 // bounded size, and then one commit. So what a reload costs depends on what changed.
 
 import type { CertifiedKey } from "../certs/pem.ts";
+import type { MetricJson } from "../observe/metric-json.ts";
 import type { Rule } from "../rules/ast.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
 import type { ServiceRow } from "../upstream/service.ts";
@@ -57,7 +58,7 @@ export type FromWorker =
   | { readonly type: "listening"; readonly ports: Readonly<Record<string, number>> }
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "committed"; readonly version: number }
-  | { readonly type: "metrics"; readonly id: number; readonly metrics: unknown };
+  | { readonly type: "metrics"; readonly id: number; readonly metrics: MetricJson[] };
 
 /** The key under which a row is kept. */
 export function rowKey(row: Row): string {

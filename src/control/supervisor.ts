@@ -1,6 +1,7 @@
 // Keeps the workers running: starts them, brings each to the snapshot in force, replaces the dead, collects what they count.
 
 import type { Subprocess } from "bun";
+import { addTotals, type MetricJson, onlyTotals } from "../observe/metric-json.ts";
 import { diff, NO_ROWS, type Rows } from "./diff.ts";
 import type { FromWorker, ToWorker, WorkerSettings } from "./messages.ts";
 import { Restarts } from "./restarts.ts";
@@ -27,7 +28,7 @@ interface Worker {
   sending: boolean;
   committed: number;
   /** Its totals as it last told them. */
-  metrics: unknown;
+  metrics: MetricJson[] | null;
 }
 
 export class Supervisor {
@@ -37,7 +38,7 @@ export class Supervisor {
   readonly #restarts: Restarts[];
   readonly #waiting = new Map<number, (worker: Worker) => void>();
   /** The totals of workers that are gone. */
-  readonly retired: unknown[] = [];
+  #retired: MetricJson[] | null = null;
   restarts = 0;
   #rows: Rows = NO_ROWS;
   #version = 0;
@@ -70,7 +71,7 @@ export class Supervisor {
   }
 
   /** The counters of every living worker, and those of the dead. A hung worker costs a second at most, and then its last word counts. */
-  async collect(): Promise<unknown[]> {
+  async collect(): Promise<MetricJson[][]> {
     const id = ++this.#collects;
     const missing = new Set(this.#workers.values());
     if (missing.size > 0) {
@@ -86,10 +87,9 @@ export class Supervisor {
       });
       this.#waiting.delete(id);
     }
-    return [
-      ...this.retired,
-      ...[...this.#workers.values()].map((worker) => worker.metrics).filter((metrics) => metrics !== null),
-    ];
+    return [this.#retired, ...[...this.#workers.values()].map((worker) => worker.metrics)].filter(
+      (each) => each !== null,
+    );
   }
 
   /** Lets connections finish for `graceMs`, then closes them. Resolves when every worker has gone. */
@@ -180,35 +180,9 @@ export class Supervisor {
     }, wait);
   }
 
-  /** Only totals outlive a worker; what it had open is gone with it. The retired ones are added up, so that they do not gather. */
-  #retire(metrics: unknown): void {
-    this.retired.push(onlyTotals(metrics as MetricJson[]));
-    if (this.retired.length > 1)
-      this.retired.splice(0, 2, addTotals(this.retired[0] as MetricJson[], this.retired[1] as MetricJson[]));
+  /** Only totals outlive a worker; what it had open is gone with it. Those of the dead are added up, so that they do not gather. */
+  #retire(metrics: MetricJson[]): void {
+    const totals = onlyTotals(metrics);
+    this.#retired = this.#retired === null ? totals : addTotals(this.#retired, totals);
   }
-}
-
-interface MetricJson {
-  readonly name: string;
-  readonly type: string;
-  readonly values: { readonly labels: Record<string, string | number>; value: number; metricName?: string }[];
-}
-
-function onlyTotals(metrics: MetricJson[]): MetricJson[] {
-  return metrics.filter((metric) => metric.type === "counter" || metric.type === "histogram");
-}
-
-function addTotals(a: MetricJson[], b: MetricJson[]): MetricJson[] {
-  const keyOf = (value: MetricJson["values"][number]) =>
-    JSON.stringify([value.metricName, Object.entries(value.labels).sort()]);
-  return a.map((metric) => {
-    const other = b.find((each) => each.name === metric.name);
-    const sums = new Map(metric.values.map((value) => [keyOf(value), { ...value }]));
-    for (const value of other?.values ?? []) {
-      const sum = sums.get(keyOf(value));
-      if (sum === undefined) sums.set(keyOf(value), { ...value });
-      else sum.value += value.value;
-    }
-    return { ...metric, values: [...sums.values()] };
-  });
 }

@@ -1,8 +1,10 @@
 // The metrics that workers have. Counted in plain fields, put into prom-client when the master collects. Labels come only from the
 // configuration and from fixed sets.
 
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import type { Edge } from "../proxy/edge.ts";
+import { Buckets } from "./buckets.ts";
+import type { MetricJson } from "./metric-json.ts";
 
 /** Seconds: from a resumed handshake on loopback to one that a slow modem takes. */
 const HANDSHAKE_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -13,51 +15,46 @@ export class WorkerMetrics {
   readonly #registry = new Registry();
   readonly #edge: () => Edge;
   readonly #dropped: () => number;
-  readonly #handshake: Histogram<"version" | "resumed">;
-  readonly #dial: Histogram<"service" | "server">;
+  readonly #handshake = new Buckets(
+    "sluice_tls_handshake_duration_seconds",
+    "Time from the ClientHello to the end of a successful handshake, by TLS version and whether a session was resumed.",
+    HANDSHAKE_BUCKETS,
+  );
+  readonly #dial = new Buckets(
+    "sluice_dial_duration_seconds",
+    "Time to an open connection to a server, with TLS where the server has it.",
+    DIAL_BUCKETS,
+  );
+  readonly #loop = new Buckets(
+    "sluice_event_loop_delay_seconds",
+    "How late the timer of a worker's event loop came; measured while any deadline is running.",
+    LOOP_BUCKETS,
+  );
   readonly #dialErrors: Counter<"service" | "server" | "reason">;
-  readonly #loop: Histogram;
   readonly #fill: (() => void)[] = [];
 
   constructor(edge: () => Edge, droppedLines: () => number) {
     const registers = [this.#registry];
     this.#edge = edge;
     this.#dropped = droppedLines;
-    this.#handshake = new Histogram({
-      name: "sluice_tls_handshake_duration_seconds",
-      help: "Time from the ClientHello to the end of a successful handshake, by TLS version and whether a session was resumed.",
-      labelNames: ["version", "resumed"],
-      buckets: HANDSHAKE_BUCKETS,
-      registers,
-    });
-    this.#dial = new Histogram({
-      name: "sluice_dial_duration_seconds",
-      help: "Time to an open connection to a server, with TLS where the server has it.",
-      labelNames: ["service", "server"],
-      buckets: DIAL_BUCKETS,
-      registers,
-    });
     this.#dialErrors = new Counter({
       name: "sluice_dial_errors_total",
       help: "Dials that failed on every address of a server, by the reason of the last one.",
       labelNames: ["service", "server", "reason"],
       registers,
     });
-    this.#loop = new Histogram({
-      name: "sluice_event_loop_delay_seconds",
-      help: "How late the timer of a worker's event loop came; measured while any deadline is running.",
-      buckets: LOOP_BUCKETS,
-      registers,
-    });
     this.#gauges();
   }
 
   handshake(version: string, resumed: boolean, ms: number): void {
-    this.#handshake.observe({ version, resumed: resumed ? "true" : "false" }, ms / 1000);
+    this.#handshake.observe(resumed ? `${version} resumed` : version, ms / 1000, () => ({
+      version,
+      resumed: String(resumed),
+    }));
   }
 
   dial(service: string, server: string, ms: number): void {
-    this.#dial.observe({ service, server }, ms / 1000);
+    this.#dial.observe(`${service} ${server}`, ms / 1000, () => ({ service, server }));
   }
 
   dialFailed(service: string, server: string, reason: string): void {
@@ -65,13 +62,14 @@ export class WorkerMetrics {
   }
 
   loopDelay(ms: number): void {
-    this.#loop.observe(ms / 1000);
+    this.#loop.observe("", ms / 1000, () => ({}));
   }
 
   /** Everything as JSON, for the master to add up. */
-  async collect(): Promise<unknown> {
+  async collect(): Promise<MetricJson[]> {
     for (const fill of this.#fill) fill();
-    return this.#registry.getMetricsAsJSON();
+    const histograms = [this.#handshake, this.#dial, this.#loop].map((buckets) => buckets.toJson());
+    return [...((await this.#registry.getMetricsAsJSON()) as unknown as MetricJson[]), ...histograms];
   }
 
   #gauges(): void {

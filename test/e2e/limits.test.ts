@@ -141,8 +141,8 @@ test("10 000 garbage connections leave descriptors at the baseline and memory wi
   );
   await waitFor("descriptors at the baseline", () => openDescriptors(worker) <= descriptors);
   expect(residentKb(worker) - memory).toBeLessThan(20 * 1024);
-  // A connection that is reset before it is accepted was never one.
-  expect(await sluice.metric("sluice_connections_total")).toBeGreaterThan(10_000);
+  // Four in ten are reset, and one that is reset before it is accepted was never one.
+  expect(await sluice.metric("sluice_connections_total")).toBeGreaterThan(6000);
   expect(backend.accepted()).toBeLessThan(200);
 }, 60_000);
 

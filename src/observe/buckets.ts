@@ -1,0 +1,53 @@
+// Histograms that cost an increment. Observed for every connection; made into prom-client's form only when they are collected.
+
+import type { MetricJson } from "./metric-json.ts";
+
+interface Series {
+  readonly labels: Readonly<Record<string, string>>;
+  /** One for each bound, and one for what is above all of them. */
+  readonly counts: Float64Array;
+  sum: number;
+}
+
+export class Buckets {
+  readonly #name: string;
+  readonly #help: string;
+  readonly #bounds: readonly number[];
+  readonly #series = new Map<string, Series>();
+
+  /** `bounds` are upper bounds in seconds, ascending. */
+  constructor(name: string, help: string, bounds: readonly number[]) {
+    this.#name = name;
+    this.#help = help;
+    this.#bounds = bounds;
+  }
+
+  /** Adds to the series `key`; `labels` is asked for when the series is new. */
+  observe(key: string, seconds: number, labels: () => Record<string, string>): void {
+    let series = this.#series.get(key);
+    if (series === undefined) {
+      series = { labels: labels(), counts: new Float64Array(this.#bounds.length + 1), sum: 0 };
+      this.#series.set(key, series);
+    }
+    const bounds = this.#bounds;
+    let index = 0;
+    while (index < bounds.length && seconds > bounds[index]!) index++;
+    series.counts[index]!++;
+    series.sum += seconds;
+  }
+
+  toJson(): MetricJson {
+    const values: MetricJson["values"] = [];
+    for (const { labels, counts, sum } of this.#series.values()) {
+      let total = 0;
+      for (const [index, count] of counts.entries()) {
+        total += count;
+        const le = this.#bounds[index] ?? "+Inf";
+        values.push({ labels: { le, ...labels }, value: total, metricName: `${this.#name}_bucket` });
+      }
+      values.push({ labels, value: sum, metricName: `${this.#name}_sum` });
+      values.push({ labels, value: total, metricName: `${this.#name}_count` });
+    }
+    return { name: this.#name, help: this.#help, type: "histogram", values, aggregator: "sum" };
+  }
+}
