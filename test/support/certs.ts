@@ -1,5 +1,6 @@
 // Certificates for tests, issued by the real openssl.
 
+import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exec, temporaryDirectory } from "./tools.ts";
@@ -90,7 +91,8 @@ export class Authority {
         this.cert,
         "-CAkey",
         this.key,
-        "-CAcreateserial",
+        "-set_serial",
+        `0x${randomBytes(8).toString("hex")}`,
         "-out",
         `${base}.crt`,
         "-days",
