@@ -164,6 +164,25 @@ function compileWeighted(
   return { kind: "weighted", services };
 }
 
+/** Servers that one service may have over all it is made of; beyond it is a mistake that would cost memory for every connection. */
+export const MAX_TARGETS = 10_000;
+
+/** The services that have more than MAX_TARGETS servers, counted as often as they are reached. Needs services without cycles. */
+export function findTooLarge(services: ReadonlyMap<string, ServiceDraft>): Set<string> {
+  const sizes = new Map<string, number>();
+  const size = (name: string): number => {
+    let known = sizes.get(name);
+    if (known === undefined) {
+      const row = services.get(name)?.row;
+      if (row?.kind === "weighted") known = row.services.reduce((sum, child) => sum + size(child.name), 0);
+      else known = row?.servers.length ?? 0;
+      sizes.set(name, known);
+    }
+    return known;
+  };
+  return new Set([...services.keys()].filter((name) => size(name) > MAX_TARGETS));
+}
+
 /** The services that contain themselves. */
 export function findCycle(services: ReadonlyMap<string, ServiceDraft>): Set<string> {
   const inCycle = new Set<string>();

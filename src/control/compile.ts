@@ -16,6 +16,8 @@ import {
   compileTransport,
   fieldOf,
   findCycle,
+  findTooLarge,
+  MAX_TARGETS,
   type ServiceDraft,
   suggestReference,
 } from "./compile-services.ts";
@@ -165,6 +167,13 @@ class Compiler {
     const cycle = findCycle(this.#services);
     for (const name of cycle) {
       this.#diagnostics.error(merged.services.get(name)!.at(), `the service "${name}" contains itself`);
+      this.#services.set(name, { row: null });
+    }
+    for (const name of findTooLarge(this.#services)) {
+      this.#diagnostics.error(
+        merged.services.get(name)!.at(),
+        `the service "${name}" has more than ${MAX_TARGETS} servers`,
+      );
       this.#services.set(name, { row: null });
     }
     for (const [name, draft] of this.#services) {

@@ -317,3 +317,13 @@ describe("warnings about what cannot work", () => {
     expect(uncovered("HostSNI(`a.example`) || HostSNI(`x.example`)").join()).toContain("no certificate for x.example");
   });
 });
+
+test("weighted services that share children cannot unfold without end", () => {
+  const level = (n: number) =>
+    `s${n}: { weighted: { services: [${Array.from({ length: 10 }, () => `{ name: s${n - 1} }`).join(", ")}] } }`;
+  const services = ["s0: { loadBalancer: { servers: [{ port: 1 }] } }", ...[1, 2, 3, 4, 5, 6].map(level)];
+  const { problems, compiled } = compileTexts(`tcp: { services: { ${services.join(", ")} } }`);
+  expect(problems.filter((line) => line.includes("has more than 10000 servers"))).toHaveLength(2);
+  expect(compiled.rows.has("service/s4")).toBe(true);
+  expect(compiled.rows.has("service/s6")).toBe(false);
+});
