@@ -16,6 +16,9 @@ const MAX_WAITING = 1024 * 1024;
 const MAX_WRITE = 3500;
 /** Characters gathered before they are written: handing a line to the writing thread costs more than making it (measured: 19 % of a handshake). */
 const MIN_WRITE = 3000;
+/** The same for a regular file, where writes of processes that share its offset never mix, whatever their size. */
+const MAX_FILE_WRITE = 16_384;
+const MIN_FILE_WRITE = 16_000;
 /** No line waits longer than this for others to go with it. */
 const LATEST_WRITE_MS = 100;
 /** How long the last lines may take to get out at exit. */
@@ -39,8 +42,8 @@ export function createLog(level: string, format: LogFormat, role: string): Log {
     fd: 1,
     sync: isFile,
     maxLength: MAX_WAITING,
-    maxWrite: MAX_WRITE,
-    minLength: MIN_WRITE,
+    maxWrite: isFile ? MAX_FILE_WRITE : MAX_WRITE,
+    minLength: isFile ? MIN_FILE_WRITE : MIN_WRITE,
     periodicFlush: LATEST_WRITE_MS,
   });
   output.on("drop", () => dropped++);
