@@ -47,7 +47,6 @@ export class Master {
   #reloader!: Reloader;
   #broker: Subprocess | null = null;
   #stopping = false;
-  #certificates: Compiled["certificates"] = [];
 
   constructor(config: StaticConfig) {
     this.#config = config;
@@ -87,8 +86,7 @@ export class Master {
     const workers = config.workers === "auto" ? availableParallelism() : config.workers;
     const ports = await this.#startWorkers(workers, compiled);
     this.#serveAdmin();
-    this.#certificates = compiled.certificates;
-    this.#metrics.reloaded(true, this.#certificates);
+    this.#metrics.reloaded(true, compiled.certificates);
     this.#reloader.open();
     return {
       entryPoints: [...config.entryPoints.values()].map((point) => ({
@@ -202,7 +200,6 @@ export class Master {
       this.#logger.error("the configuration is not loaded: what served before goes on serving");
       return;
     }
-    this.#certificates = compiled.certificates;
     const version = this.#supervisor.publish(compiled.rows);
     this.#logger.info(
       {

@@ -9,23 +9,14 @@ import { diff } from "../../src/control/diff.ts";
 import type { Row } from "../../src/control/messages.ts";
 import { rowKey } from "../../src/control/messages.ts";
 import { Authority } from "../support/certs.ts";
-import { tcpServer, tlsClient } from "../support/clients.ts";
+import { tlsClient } from "../support/clients.ts";
+import { echoEdge } from "../support/echo.ts";
 import { residentKb } from "../support/proc.ts";
 import { Sluice } from "../support/sluice.ts";
 import { temporaryDirectory, waitFor } from "../support/tools.ts";
 
-const authority = await Authority.create();
-const pair = await authority.issue({ names: ["localhost"] });
-const backend = await tcpServer((socket) => {
-  socket.on("data", (chunk) => socket.write(chunk));
-  socket.on("end", () => socket.end());
-});
-const dynamic = `
-tcp:
-  routers: { echo: { rule: "HostSNI(\`localhost\`)", service: echo, tls: {} } }
-  services: { echo: { loadBalancer: { servers: [{ port: ${backend.port} }] } } }
-tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }
-`;
+const { dynamic } = await echoEdge();
+const pair = await (await Authority.create()).issue();
 
 function echo(socket: TLSSocket, payload: Buffer): Promise<void> {
   return new Promise((resolve) => {

@@ -2,24 +2,13 @@
 // it outlives its master.
 
 import { expect, test } from "bun:test";
-import { Authority } from "../support/certs.ts";
-import { drainHash, sendPattern, tcpServer, tlsClient } from "../support/clients.ts";
+import { drainHash, sendPattern, tlsClient } from "../support/clients.ts";
+import { echoEdge } from "../support/echo.ts";
 import { isAlive } from "../support/proc.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/tools.ts";
 
-const authority = await Authority.create();
-const pair = await authority.issue({ names: ["localhost"] });
-const backend = await tcpServer((socket) => {
-  socket.on("data", (chunk) => socket.write(chunk));
-  socket.on("end", () => socket.end());
-});
-const dynamic = `
-tcp:
-  routers: { echo: { rule: "HostSNI(\`localhost\`)", service: echo, tls: {} } }
-  services: { echo: { loadBalancer: { servers: [{ port: ${backend.port} }] } } }
-tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }
-`;
+const { dynamic } = await echoEdge();
 const grace = (duration: string) => `    transport: { lifeCycle: { graceTimeOut: ${duration} } }`;
 
 /** Echoes one byte, which proves that the connection lives. */

@@ -4,24 +4,13 @@ import { expect, test } from "bun:test";
 import { closeSync, constants, openSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { Authority } from "../support/certs.ts";
 import { tcpServer, tlsClient } from "../support/clients.ts";
+import { echoEdge } from "../support/echo.ts";
 import { cpuSeconds, openDescriptors, residentKb } from "../support/proc.ts";
 import { Sluice } from "../support/sluice.ts";
 import { exec, waitFor } from "../support/tools.ts";
 
-const authority = await Authority.create();
-const pair = await authority.issue({ names: ["localhost"] });
-const backend = await tcpServer((socket) => {
-  socket.on("data", (chunk) => socket.write(chunk));
-  socket.on("end", () => socket.end());
-});
-const dynamic = `
-tcp:
-  routers: { echo: { rule: "HostSNI(\`localhost\`)", service: echo, tls: {} } }
-  services: { echo: { loadBalancer: { servers: [{ port: ${backend.port} }] } } }
-tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }
-`;
+const { backend, dynamic } = await echoEdge();
 
 function rawClient(port: number): Promise<{ socket: Socket; closed: Promise<void> }> {
   return new Promise((resolve) => {

@@ -6,6 +6,7 @@ import { copyFileSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync
 import { join } from "node:path";
 import { Authority, type Pair } from "../support/certs.ts";
 import { drainHash, sendPattern, tcpServer, tlsClient } from "../support/clients.ts";
+import { echo } from "../support/echo.ts";
 import { residentKb } from "../support/proc.ts";
 import { Sluice } from "../support/sluice.ts";
 import { exec, temporaryDirectory, waitFor } from "../support/tools.ts";
@@ -13,10 +14,7 @@ import { exec, temporaryDirectory, waitFor } from "../support/tools.ts";
 const authority = await Authority.create();
 const names = ["a.test", "b.test", "c.test"];
 const pair = await authority.issue({ names });
-const backend = await tcpServer((socket) => {
-  socket.on("data", (chunk) => socket.write(chunk));
-  socket.on("end", () => socket.end());
-});
+const backend = await tcpServer(echo);
 
 const routes = (...hosts: string[]) => `
 tcp:
