@@ -4,7 +4,7 @@ import { hitch } from "./hitch.ts";
 import { nginx } from "./nginx.ts";
 import { nodePipe } from "./node-pipe.ts";
 import type { Peer } from "./peer.ts";
-import { sluice, sluiceAll } from "./sluice.ts";
+import { sluice, sluiceAll, sluiceBase } from "./sluice.ts";
 import { stunnel } from "./stunnel.ts";
 import { tcpRelay } from "./tcp-relay.ts";
 
@@ -13,6 +13,7 @@ export const peers: readonly Peer[] = [
   haproxy,
   ...(haproxyNew ? [haproxyNew] : []),
   sluice,
+  ...(sluiceBase ? [sluiceBase] : []),
   sluiceAll,
   nginx,
   stunnel,

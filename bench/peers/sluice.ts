@@ -6,8 +6,7 @@ import { freePort, listening, startLogged, until } from "../proc.ts";
 import { firstLine, type Peer, type PeerOptions, type Running, running } from "./peer.ts";
 
 const repository = join(import.meta.dir, "../..");
-/** Another checkout's or another build's binary can be measured with SLUICE=/path. */
-const binary = process.env.SLUICE ?? join(repository, "bin/sluice");
+const ours = join(repository, "bin/sluice");
 
 /** Metrics, access log and ping are on, as an operator has them; the log goes to stdout and from there to a file. */
 function staticConfig(port: number, adminPort: number, directory: string, workers: 1 | "auto"): string {
@@ -43,7 +42,7 @@ ${routers.join("")}  services:
 ${o.mode === "passthrough" ? "" : `tls:\n  certificates:\n${listed}`}`;
 }
 
-async function start(o: PeerOptions, workers: 1 | "auto"): Promise<Running> {
+async function start(o: PeerOptions, binary: string, workers: 1 | "auto"): Promise<Running> {
   const port = await freePort();
   const adminPort = await freePort();
   const directory = join(o.dir, "dynamic");
@@ -73,28 +72,24 @@ async function start(o: PeerOptions, workers: 1 | "auto"): Promise<Running> {
   return { ...running(program, port, 2), reload: async (round) => publish(round) };
 }
 
-const shared = {
-  modes: ["terminate", "passthrough"],
-  tls: true,
-  reloads: true,
-  grows: true,
-  version: () => firstLine([binary, "version"]),
-} satisfies Partial<Peer>;
+/** A build of Sluice as a peer; `workers` is its setting of that name. */
+export function sluicePeer(name: string, binary: string, workers: 1 | "auto"): Peer {
+  return {
+    name,
+    note: `workers: ${workers}, metrics and access log on`,
+    modes: ["terminate", "passthrough"],
+    tls: true,
+    workers: workers === 1 ? "one" : "all",
+    reloads: true,
+    grows: true,
+    version: () => firstLine([binary, "version"]),
+    start: (options) => start(options, binary, workers),
+  };
+}
 
 /** Sluice with one worker beside its master: what is compared with the other single-worker peers. */
-export const sluice: Peer = {
-  ...shared,
-  name: "sluice",
-  note: "workers: 1, metrics and access log on",
-  workers: "one",
-  start: (options) => start(options, 1),
-};
-
+export const sluice = sluicePeer("sluice", ours, 1);
 /** Sluice with a worker per core. */
-export const sluiceAll: Peer = {
-  ...shared,
-  name: "sluice-all",
-  note: "workers: auto, metrics and access log on",
-  workers: "all",
-  start: (options) => start(options, "auto"),
-};
+export const sluiceAll = sluicePeer("sluice-all", ours, "auto");
+/** Another checkout or build beside it, to compare before with after: SLUICE_BASE=/path/to/bin/sluice. */
+export const sluiceBase = process.env.SLUICE_BASE ? sluicePeer("sluice-base", process.env.SLUICE_BASE, 1) : null;

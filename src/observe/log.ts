@@ -26,6 +26,10 @@ const FLUSH_MS = 500;
 
 export interface Log {
   readonly logger: Logger;
+  readonly format: LogFormat;
+  readonly role: string;
+  /** Writes a finished line, its line feed included, among those of the logger. */
+  write(line: string): void;
   /** Lines dropped so far because standard output was not read. */
   dropped(): number;
   /** Waits for the last lines, but not long. */
@@ -67,6 +71,9 @@ export function createLog(level: string, format: LogFormat, role: string): Log {
         });
   return {
     logger: pino(options, stream),
+    format,
+    role,
+    write: (line) => output.write(line),
     dropped: () => dropped,
     flush: () =>
       new Promise((done) => {

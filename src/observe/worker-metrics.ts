@@ -3,6 +3,7 @@
 
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Edge } from "../proxy/edge.ts";
+import type { Target } from "../upstream/service.ts";
 import { Buckets } from "./buckets.ts";
 import type { MetricJson } from "./metric-json.ts";
 
@@ -53,8 +54,8 @@ export class WorkerMetrics {
     }));
   }
 
-  dial(service: string, server: string, ms: number): void {
-    this.#dial.observe(`${service} ${server}`, ms / 1000, () => ({ service, server }));
+  dial({ key, service, server }: Target, ms: number): void {
+    this.#dial.observe(key, ms / 1000, () => ({ service, server: server.address }));
   }
 
   dialFailed(service: string, server: string, reason: string): void {

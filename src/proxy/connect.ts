@@ -3,7 +3,7 @@
 import { isIP } from "node:net";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import type { Timed } from "../net/deadlines.ts";
-import { Dial, type DialError, type DialOwner } from "../net/dial.ts";
+import type { Dial, DialError, DialOwner } from "../net/dial.ts";
 import {
   closeGracefully,
   type HandshakeError,
@@ -67,14 +67,8 @@ export class ServerDial implements DialOwner, SocketOwner, Timed {
     const { server, transport } = this.#targets[this.#target]!;
     this.#startedAt = performance.now();
     const address = this.#addresses[this.#address]!;
-    this.#dial = new Dial(
-      this.#connection.edge.deadlines,
-      address,
-      server.port,
-      transport.dialTimeoutMs,
-      transport.keepAliveMs,
-      this,
-    );
+    const { dialer } = this.#connection.edge;
+    this.#dial = dialer.dial(address, server.port, transport.dialTimeoutMs, transport.keepAliveMs, this);
   }
 
   onDialOpen(socket: NativeSocket): void {
@@ -143,10 +137,10 @@ export class ServerDial implements DialOwner, SocketOwner, Timed {
 
   #open(socket: NativeSocket): void {
     const connection = this.#connection;
-    const { service, server, transport } = this.#targets[this.#target]!;
-    connection.edge.observer.onDial(service, server.address, performance.now() - this.#startedAt);
-    connection.server = server.address;
-    connection.startRelay(socket, transport.terminationDelayMs);
+    const target = this.#targets[this.#target]!;
+    connection.edge.observer.onDial(target, performance.now() - this.#startedAt);
+    connection.server = target.server.address;
+    connection.startRelay(socket, target.transport.terminationDelayMs);
   }
 
   #failedAddress(reason: DialError): void {
@@ -158,8 +152,7 @@ export class ServerDial implements DialOwner, SocketOwner, Timed {
 
   #next(reason: DialError): void {
     const connection = this.#connection;
-    const { service, server } = this.#targets[this.#target]!;
-    connection.edge.observer.onDialFailed(service, server.address, reason);
+    connection.edge.observer.onDialFailed(this.#targets[this.#target]!, reason);
     this.#target++;
     if (this.#target < this.#targets.length) this.start();
     else connection.finish("dial-failed");

@@ -2,12 +2,14 @@
 
 import type { SecureContext } from "node:tls";
 import { Deadlines } from "../net/deadlines.ts";
+import { Dialer } from "../net/dial.ts";
 import { RelayPool } from "../net/relay.ts";
 import { Resolver } from "../net/resolve.ts";
 import type { NativeSocket } from "../net/socket.ts";
 import { NOBODY } from "../net/socket.ts";
 import { ContextCache } from "../tls/contexts.ts";
 import { ClientContexts } from "../upstream/client-contexts.ts";
+import type { Target } from "../upstream/service.ts";
 import { Connection } from "./connection.ts";
 import { EntryMeters, Meters } from "./meters.ts";
 import type { Reason } from "./reasons.ts";
@@ -16,8 +18,8 @@ import { EMPTY_SNAPSHOT, type Snapshot } from "./snapshot.ts";
 /** What is told about connections as they go; metrics and the access log listen. Times in milliseconds. */
 export interface Observer {
   onHandshake(version: string, resumed: boolean, durationMs: number): void;
-  onDial(service: string, server: string, durationMs: number): void;
-  onDialFailed(service: string, server: string, reason: string): void;
+  onDial(target: Target, durationMs: number): void;
+  onDialFailed(target: Target, reason: string): void;
   onEnd(connection: Connection, reason: Reason, bytesIn: number, bytesOut: number): void;
   onLoopDelay(ms: number): void;
   onFault(error: unknown): void;
@@ -41,6 +43,7 @@ export class Edge {
   readonly limits: EdgeLimits;
   readonly deadlines: Deadlines;
   readonly pool: RelayPool;
+  readonly dialer: Dialer;
   readonly resolver = new Resolver();
   readonly meters = new Meters();
   readonly contexts = new ContextCache();
@@ -53,6 +56,7 @@ export class Edge {
     this.limits = limits;
     this.observer = observer;
     this.deadlines = new Deadlines((ms) => observer.onLoopDelay(ms));
+    this.dialer = new Dialer(this.deadlines);
     this.pool = new RelayPool(this.deadlines, limits.heldBytesPerConnection, limits.heldBytesPerWorker);
   }
 

@@ -151,7 +151,9 @@ export class Rows {
     } else if (former?.row === row) {
       balancer = former.balancer;
     } else {
-      const targets = row.servers.map((server): Target => ({ service: name, server, transport: row.transport }));
+      const targets = row.servers.map((server): Target => {
+        return { service: name, key: `${name} ${server.address}`, server, transport: row.transport };
+      });
       balancer = new RoundRobin(targets, this.#start);
     }
     made.set(name, { row, balancer });

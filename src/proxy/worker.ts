@@ -1,13 +1,13 @@
 // A worker process: takes its orders from the master, listens, and moves the traffic.
 
-import type { Logger } from "pino";
 import { reasonOf } from "../config/files.ts";
 import type { FromWorker, ToWorker, WorkerSettings } from "../control/messages.ts";
 import { type Listener, listen } from "../net/listen.ts";
 import { onFault } from "../net/socket.ts";
-import { logAccess } from "../observe/access-log.ts";
+import { type AccessLog, accessLog } from "../observe/access-log.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { WorkerMetrics } from "../observe/worker-metrics.ts";
+import type { Target } from "../upstream/service.ts";
 import { Edge, type EntryPoint, type Observer } from "./edge.ts";
 import { Rows } from "./snapshot.ts";
 
@@ -39,7 +39,7 @@ class Worker implements Observer {
   readonly #rows: Rows;
   readonly #metrics: WorkerMetrics;
   readonly #listeners: Listener[] = [];
-  readonly #accessLogger: Logger;
+  readonly #accessLog: AccessLog | null;
   #ended = 0;
   #reported = -1;
   /** Servers that failed last time: an outage is one line, not one per connection. The configuration bounds it. */
@@ -48,8 +48,7 @@ class Worker implements Observer {
   constructor(settings: WorkerSettings) {
     this.#settings = settings;
     this.#log = createLog(settings.log.level, settings.log.format, `worker-${settings.index}`);
-    // Who asks for an access log gets it, whatever log.level is.
-    this.#accessLogger = this.#log.logger.child({}, { level: "info" });
+    this.#accessLog = settings.accessLog ? accessLog(this.#log) : null;
     this.#edge = new Edge(settings, this);
     this.#rows = new Rows(this.#edge.meters, settings.index);
     this.#metrics = new WorkerMetrics(
@@ -87,17 +86,18 @@ class Worker implements Observer {
     this.#metrics.handshake(version, resumed, ms);
   }
 
-  onDial(service: string, server: string, ms: number): void {
-    this.#metrics.dial(service, server, ms);
-    if (this.#failing.delete(`${service} ${server}`))
-      this.#log.logger.info({ service, server }, "the server answers again");
+  onDial(target: Target, ms: number): void {
+    this.#metrics.dial(target, ms);
+    if (this.#failing.size > 0 && this.#failing.delete(target.key))
+      this.#log.logger.info({ service: target.service, server: target.server.address }, "the server answers again");
   }
 
-  onDialFailed(service: string, server: string, reason: string): void {
-    this.#metrics.dialFailed(service, server, reason);
-    const known = this.#failing.has(`${service} ${server}`);
-    this.#failing.add(`${service} ${server}`);
-    this.#log.logger[known ? "debug" : "warn"]({ service, server, reason }, "cannot reach the server");
+  onDialFailed(target: Target, reason: string): void {
+    const { service, key, server } = target;
+    this.#metrics.dialFailed(service, server.address, reason);
+    const known = this.#failing.has(key);
+    this.#failing.add(key);
+    this.#log.logger[known ? "debug" : "warn"]({ service, server: server.address, reason }, "cannot reach the server");
   }
 
   onLoopDelay(ms: number): void {
@@ -106,7 +106,7 @@ class Worker implements Observer {
 
   onEnd: Observer["onEnd"] = (connection, reason, bytesIn, bytesOut) => {
     this.#ended++;
-    if (this.#settings.accessLog) logAccess(this.#accessLogger, connection, reason, bytesIn, bytesOut);
+    if (this.#accessLog !== null) this.#accessLog(connection, reason, bytesIn, bytesOut);
     else this.#log.logger.debug({ client: connection.clientAddress, sni: connection.sni, reason }, "connection ended");
   };
 

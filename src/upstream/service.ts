@@ -34,6 +34,8 @@ export type ServiceRow =
 /** One server with everything a dial to it needs. */
 export interface Target {
   readonly service: string;
+  /** Service and address in one word: what is counted per server goes by it. */
+  readonly key: string;
   readonly server: Server;
   readonly transport: Transport;
 }
