@@ -45,8 +45,9 @@ ${o.mode === "passthrough" ? "" : `tls:\n  certificates:\n${listed}`}`;
 async function start(o: PeerOptions, binary: string, workers: 1 | "auto"): Promise<Running> {
   const port = await freePort();
   const adminPort = await freePort();
-  const directory = join(o.dir, "dynamic");
-  const file = join(o.dir, "sluice.yml");
+  // Not beside the log: the directory is watched, and its parent is too.
+  const directory = join(o.dir, "config/dynamic");
+  const file = join(o.dir, "config/sluice.yml");
   await mkdir(directory, { recursive: true });
   const publish = (round: number): void => {
     // Written aside and renamed, as editors and configuration tools do, so that no half file is ever seen.

@@ -5,6 +5,7 @@
 
 import type { Deadlines, Timed } from "./deadlines.ts";
 import { closeGracefully, type NativeSocket, type SocketOwner } from "./socket.ts";
+import { Turns } from "./turns.ts";
 
 /** How a relay ended: also the `reason` of the log line and the `result` label of the metric. */
 export type RelayEnd =
@@ -29,6 +30,7 @@ export interface RelayOwner {
 /** What all relays of a worker share: limits, the sum of what they hold, and the counters of the hot path. */
 export class RelayPool {
   readonly deadlines: Deadlines;
+  readonly turns = new Turns();
   readonly heldPerConnection: number;
   readonly heldPerWorker: number;
   /** Bytes held now, over all connections. */
@@ -161,7 +163,9 @@ export class Side implements SocketOwner {
     this.ended = true;
     this.relay.note(this);
     const other = this.other;
-    if (other.held === null) other.finish();
+    this.relay.pool.turns.run(() => {
+      if (other.held === null) other.finish();
+    });
   }
 
   /** Sends FIN (or close_notify) once everything is written; closes both when both directions are over. */
@@ -188,8 +192,11 @@ export class Side implements SocketOwner {
     const reset = error !== undefined && !this.ended;
     relay.note(this, reset);
     if (other.closed) relay.done();
-    else if (reset) other.socket.terminate();
-    else if (other.held === null) {
+    else if (reset) {
+      relay.pool.turns.run(() => {
+        if (!other.closed) other.socket.terminate();
+      });
+    } else if (other.held === null) {
       other.finished = true;
       closeGracefully(other.socket);
     } else relay.awaitOtherEnd(); // what is held is still written; onDrain then ends it

@@ -15,7 +15,7 @@ import type { Route } from "./snapshot.ts";
 import { afterHandshake } from "./terminate.ts";
 
 /** Where on its way a connection is; the relay has its own owner and is not among them. */
-export type Phase = "peek" | "handshake" | "dial" | "relay" | "closed";
+export type Phase = "peek" | "turn" | "handshake" | "dial" | "relay" | "closed";
 
 /** Bytes that a client may send ahead, while its broker is being dialled, before it is paused. */
 const EARLY_PAUSE_BYTES = 16 * 1024;
@@ -90,7 +90,15 @@ export class Connection implements SocketOwner, RelayOwner, Timed {
   }
 
   onDeadline(): void {
-    this.finish(this.phase === "handshake" ? "handshake-timeout" : "hello-timeout");
+    this.finish(this.phase === "peek" ? "hello-timeout" : "handshake-timeout");
+  }
+
+  /** What came before there was somebody to pass it on to, `first` before it, in one piece. */
+  takeEarly(first: Buffer): Buffer {
+    const early = this.early;
+    if (early === null) return first;
+    this.dropEarly();
+    return Buffer.concat([first, ...early]);
   }
 
   /** Holds what came before there is a broker to write it to, within the limits of the relay. */

@@ -29,7 +29,11 @@ export function routeTls(connection: Connection, hello: Hello, received: Uint8Ar
     connection.keepEarly(asBuffer(received));
     connect(connection, route);
   } else {
-    terminate(connection, route, hello, asBuffer(received), snapshot.certificates);
+    connection.phase = "turn";
+    connection.edge.pool.turns.run(() => {
+      if (connection.phase !== "turn") return; // the client has left meanwhile
+      terminate(connection, route, hello, connection.takeEarly(asBuffer(received)), snapshot.certificates);
+    });
   }
 }
 
