@@ -28,6 +28,7 @@ export class SourceFile {
   /** What each alias stands for: the last anchor of its name before it. */
   readonly #aliases = new Map<Alias, Node>();
   readonly #merged = new Map<YAMLMap, readonly Pair[]>();
+  readonly #indexed = new Map<YAMLMap, ReadonlyMap<string, Pair>>();
 
   /** Syntax errors go to `diagnostics`; the tree is then null. */
   constructor(name: string, text: string, diagnostics: Diagnostics) {
@@ -106,8 +107,7 @@ export class SourceFile {
     for (const step of path) {
       let next: Node | null = null;
       if (isMap(node)) {
-        const wanted = String(step).toLowerCase();
-        const pair = this.pairs(node).find((each) => keyOf(each) === wanted);
+        const pair = this.#byKey(node).get(String(step).toLowerCase());
         if (pair) {
           found = pair.key as Node;
           next = this.target(pair.value);
@@ -120,6 +120,20 @@ export class SourceFile {
       node = next;
     }
     return this.place(found);
+  }
+
+  /** Of equal keys the first. Kept, because one mapping may hold 100 000 routers and each may be asked for. */
+  #byKey(map: YAMLMap): ReadonlyMap<string, Pair> {
+    let index = this.#indexed.get(map);
+    if (index === undefined) {
+      index = new Map(
+        this.pairs(map)
+          .toReversed()
+          .map((pair) => [keyOf(pair), pair]),
+      );
+      this.#indexed.set(map, index);
+    }
+    return index;
   }
 
   #placeAt(offset: number): Place {

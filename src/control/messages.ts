@@ -64,3 +64,8 @@ export type FromWorker =
 export function rowKey(row: Row): string {
   return `${row.kind}/${row.name}`;
 }
+
+export function splitKey(key: string): { kind: Row["kind"]; name: string } {
+  const slash = key.indexOf("/");
+  return { kind: key.slice(0, slash) as Row["kind"], name: key.slice(slash + 1) };
+}

@@ -43,7 +43,7 @@ export class Meters {
   }
 
   /** Forgets routers that are configured no more; their connections go on counting into meters that nobody reads. */
-  keep(routers: ReadonlySet<string>): void {
+  keep(routers: { has(name: string): boolean }): void {
     for (const name of this.#routes.keys()) if (!routers.has(name)) this.#routes.delete(name);
   }
 

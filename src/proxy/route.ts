@@ -1,11 +1,10 @@
 // Route: chooses the router by SNI, ALPN and client address, and starts what it asks for.
 
 import { type Facts, parseAddress } from "../rules/matchers.ts";
-import type { RouteTable } from "../rules/table.ts";
 import type { HelloResult } from "../wire/client-hello.ts";
 import { connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
-import type { Route } from "./snapshot.ts";
+import type { EntryRoutes, Route } from "./snapshot.ts";
 import { terminate } from "./terminate.ts";
 
 export type Hello = Extract<HelloResult, { kind: "ok" | "none" }>;
@@ -18,7 +17,7 @@ export function routeTls(connection: Connection, hello: Hello, received: Uint8Ar
   // An ACME challenge is for whoever obtains certificates here, never for a broker (RFC 8737 3).
   if (hello.acme) return refuseName(connection, "acme-challenge");
   const snapshot = connection.edge.snapshot;
-  const route = choose(connection, snapshot.routes(connection.entryPoint.name).tls, connection.sni, hello.alpn);
+  const route = choose(connection, "tls", connection.sni, hello.alpn);
   if (route === null) {
     refuseName(connection, connection.sni === "" ? "no-route" : "unknown-sni");
   } else if (route.action === "off") {
@@ -39,10 +38,9 @@ export function routeTls(connection: Connection, hello: Hello, received: Uint8Ar
 
 /** `connection.early` holds what the client has sent, if anything. */
 export function routePlain(connection: Connection): void {
-  const { edge, entryPoint } = connection;
-  edge.deadlines.clear(connection);
+  connection.edge.deadlines.clear(connection);
   connection.hello = null;
-  const route = choose(connection, edge.snapshot.routes(entryPoint.name).plain, "", []);
+  const route = choose(connection, "plain", "", []);
   if (route === null) connection.finish("no-route");
   else if (route.action === "off") connection.finish("router-off");
   else connect(connection, route);
@@ -57,9 +55,10 @@ export function refuseName(
   connection.finish(reason);
 }
 
-function choose(connection: Connection, table: RouteTable<Route>, sni: string, alpn: readonly string[]): Route | null {
+function choose(connection: Connection, kind: keyof EntryRoutes, sni: string, alpn: readonly string[]): Route | null {
   const facts: Facts = { sni, alpn, address: parseAddress(connection.clientAddress) };
-  const route = table.match(facts);
+  const { snapshot } = connection.edge;
+  const route = snapshot.match(snapshot.routes(connection.entryPoint.name)[kind], facts);
   if (route !== null) {
     connection.route = route;
     connection.meters = route.meters;

@@ -1,9 +1,11 @@
-// What a worker routes by: rows from the master, compiled. Immutable once made; a connection looks at it once, when it is routed.
+// What a worker routes by: rows from the master, compiled. It changes only at a commit, in one step; a connection looks at it once,
+// when it is routed.
 
 import type { Row } from "../control/messages.ts";
-import { rowKey } from "../control/messages.ts";
+import { splitKey } from "../control/messages.ts";
 import { encodeAlpn } from "../net/tls.ts";
-import { type RouteEntry, RouteTable } from "../rules/table.ts";
+import type { Facts } from "../rules/ast.ts";
+import { RouteTable } from "../rules/table.ts";
 import { CertificateStore } from "../tls/certificates.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
 import { type Balancer, RoundRobin, type Target, Weighted } from "../upstream/service.ts";
@@ -26,40 +28,76 @@ export interface Route {
   readonly meters: RouteMeters;
 }
 
-export interface EntryRoutes {
-  readonly tls: RouteTable<Route>;
-  readonly plain: RouteTable<Route>;
+/** A router as the tables hold it: what it does is worked out when the first connection comes. */
+interface Router {
+  readonly name: string;
+  readonly row: RowOf<"router">;
 }
+
+export interface EntryRoutes {
+  readonly tls: RouteTable<Router>;
+  readonly plain: RouteTable<Router>;
+}
+
+type RowOf<K extends Row["kind"]> = Extract<Row, { kind: K }>["value"];
 
 export class Snapshot {
   readonly version: number;
   readonly certificates: CertificateStore;
   readonly #entries: ReadonlyMap<string, EntryRoutes>;
+  readonly #resolve: (router: Router) => Route;
+  readonly #resolved = new Map<Router, Route>();
 
-  constructor(version: number, certificates: CertificateStore, entries: ReadonlyMap<string, EntryRoutes>) {
+  constructor(
+    version: number,
+    certificates: CertificateStore,
+    entries: ReadonlyMap<string, EntryRoutes>,
+    resolve: (router: Router) => Route,
+  ) {
     this.version = version;
     this.certificates = certificates;
     this.#entries = entries;
+    this.#resolve = resolve;
   }
 
   routes(entryPoint: string): EntryRoutes {
     return this.#entries.get(entryPoint) ?? NO_ROUTES;
   }
+
+  /** The route for these facts, or null where no router wants them. */
+  match(table: RouteTable<Router>, facts: Facts): Route | null {
+    const router = table.match(facts);
+    if (router === null) return null;
+    let route = this.#resolved.get(router);
+    if (route === undefined) this.#resolved.set(router, (route = this.#resolve(router)));
+    return route;
+  }
 }
 
-const NO_ROUTES: EntryRoutes = { tls: new RouteTable([]), plain: new RouteTable([]) };
+const NO_ROUTES: EntryRoutes = { tls: new RouteTable(), plain: new RouteTable() };
+const NO_SERVERS: Balancer = new RoundRobin([]);
 
-export const EMPTY_SNAPSHOT = new Snapshot(0, new CertificateStore([], null), new Map());
+export const EMPTY_SNAPSHOT = new Snapshot(0, new CertificateStore([], null), new Map(), () => {
+  throw new Error("a snapshot without routers has none to resolve");
+});
 
-type RowOf<K extends Row["kind"]> = Extract<Row, { kind: K }>["value"];
-
-/** The rows a worker has, and the snapshot they make. */
+/**
+ * The rows a worker has, and the snapshot they make. What comes is put aside until the commit, which then costs what has changed:
+ * a worker with 100 000 routers takes a new one without a pause.
+ */
 export class Rows {
-  readonly #rows = new Map<string, Row>();
+  readonly #routers = new Map<string, RowOf<"router">>();
+  readonly #services = new Map<string, RowOf<"service">>();
+  readonly #terminations = new Map<string, Termination>();
+  readonly #certificates = new Map<string, RowOf<"certificate">>();
+  #fallback: string | null = null;
+  readonly #tables = new Map<string, EntryRoutes>();
+  /** Made on first use; they go on where they were when a reload leaves their service as it is. */
+  readonly #balancers = new Map<string, Balancer>();
   readonly #meters: Meters;
   readonly #start: number;
-  /** Balancers go on where they were when a reload leaves their service as it is. */
-  #balancers = new Map<string, { row: RowOf<"service">; balancer: Balancer }>();
+  #pending: { put: readonly Row[]; drop: readonly string[] }[] = [];
+  #store: CertificateStore | null = null;
 
   /** `start` is where round robin begins, different in each worker. */
   constructor(meters: Meters, start: number) {
@@ -68,97 +106,132 @@ export class Rows {
   }
 
   apply(put: readonly Row[], drop: readonly string[]): void {
-    for (const key of drop) this.#rows.delete(key);
-    for (const row of put) this.#rows.set(rowKey(row), row);
+    this.#pending.push({ put, drop });
   }
 
   /** The hashes of all options and all certificates: what the context cache keeps. */
-  contents(): { options: Set<string>; certificates: Set<string> } {
-    const options = new Set<string>();
-    const certificates = new Set<string>();
-    for (const row of this.#rows.values()) {
-      if (row.kind === "options") options.add(row.value.key);
-      else if (row.kind === "certificate") certificates.add(row.value.hash);
-    }
-    return { options, certificates };
+  contents(): { options: Set<string>; certificates: { has(hash: string): boolean } } {
+    const options = new Set([...this.#terminations.values()].map((each) => each.options.key));
+    return { options, certificates: this.#certificates };
   }
 
-  compile(version: number): Snapshot {
-    const routers: [string, RowOf<"router">][] = [];
-    const services = new Map<string, RowOf<"service">>();
-    const terminations = new Map<string, Termination>();
-    const certificates = new Map<string, RowOf<"certificate">>();
-    let fallback: string | null = null;
-    for (const row of this.#rows.values()) {
-      if (row.kind === "router") routers.push([row.name, row.value]);
-      else if (row.kind === "service") services.set(row.name, row.value);
-      else if (row.kind === "certificate") certificates.set(row.name, row.value);
-      else if (row.kind === "default") fallback = row.value.certificate;
-      else
-        terminations.set(row.name, {
-          options: row.value,
-          alpn: row.value.alpn === null ? null : encodeAlpn(row.value.alpn),
-        });
+  commit(version: number): Snapshot {
+    for (const { put, drop } of this.#pending) {
+      for (const key of drop) this.#drop(key);
+      for (const row of put) this.#put(row);
     }
-    const balancers = new Map<string, { row: RowOf<"service">; balancer: Balancer }>();
-    for (const name of services.keys()) this.#balancer(name, services, balancers);
-    this.#balancers = balancers;
-
-    const lists = new Map<string, { tls: RouteEntry<Route>[]; plain: RouteEntry<Route>[] }>();
-    for (const [name, row] of routers) {
-      const action = row.action;
-      const route: Route = {
-        router: name,
-        action: action.kind,
-        termination: action.kind === "terminate" ? (terminations.get(action.options) ?? null) : null,
-        balancer: balancers.get(row.service)?.balancer ?? NO_SERVERS,
-        meters: this.#meters.route(name, row.service),
-      };
-      const plain = action.kind === "plain" || (action.kind === "off" && !action.tls);
-      for (const entryPoint of row.entryPoints) {
-        let list = lists.get(entryPoint);
-        if (list === undefined) lists.set(entryPoint, (list = { tls: [], plain: [] }));
-        list[plain ? "plain" : "tls"].push({ name, rule: row.rule, priority: row.priority, value: route });
-      }
-    }
-    this.#meters.keep(new Set(routers.map(([name]) => name)));
-    const entries = new Map<string, EntryRoutes>();
-    for (const [name, list] of lists)
-      entries.set(name, { tls: new RouteTable(list.tls), plain: new RouteTable(list.plain) });
-    const store = new CertificateStore(
-      certificates.values(),
-      fallback === null ? null : (certificates.get(fallback) ?? null),
+    this.#pending = [];
+    this.#meters.keep(this.#routers);
+    this.#store ??= new CertificateStore(
+      this.#certificates.values(),
+      this.#fallback === null ? null : (this.#certificates.get(this.#fallback) ?? null),
     );
-    return new Snapshot(version, store, entries);
+    return new Snapshot(version, this.#store, this.#tables, (router) => this.#resolve(router));
+  }
+
+  #put(row: Row): void {
+    switch (row.kind) {
+      case "router":
+        this.#removeRouter(row.name);
+        this.#routers.set(row.name, row.value);
+        for (const table of this.#tablesOf(row.value)) {
+          const { rule, priority } = row.value;
+          table.add({ name: row.name, rule, priority, value: { name: row.name, row: row.value } });
+        }
+        return;
+      case "service":
+        this.#services.set(row.name, row.value);
+        this.#forgetBalancer(row.name);
+        return;
+      case "options": {
+        const alpn = row.value.alpn === null ? null : encodeAlpn(row.value.alpn);
+        this.#terminations.set(row.name, { options: row.value, alpn });
+        return;
+      }
+      case "certificate":
+        this.#certificates.set(row.name, row.value);
+        this.#store = null;
+        return;
+      case "default":
+        this.#fallback = row.value.certificate;
+        this.#store = null;
+    }
+  }
+
+  #drop(key: string): void {
+    const { kind, name } = splitKey(key);
+    switch (kind) {
+      case "router":
+        this.#removeRouter(name);
+        return;
+      case "service":
+        this.#services.delete(name);
+        this.#forgetBalancer(name);
+        return;
+      case "options":
+        this.#terminations.delete(name);
+        return;
+      case "certificate":
+        this.#certificates.delete(name);
+        this.#store = null;
+        return;
+      case "default":
+        this.#fallback = null;
+        this.#store = null;
+    }
+  }
+
+  #removeRouter(name: string): void {
+    const row = this.#routers.get(name);
+    if (row === undefined) return;
+    this.#routers.delete(name);
+    for (const table of this.#tablesOf(row)) table.remove({ name, rule: row.rule });
+  }
+
+  #tablesOf({ action, entryPoints }: RowOf<"router">): RouteTable<Router>[] {
+    const plain = action.kind === "plain" || (action.kind === "off" && !action.tls);
+    return entryPoints.map((name) => {
+      let tables = this.#tables.get(name);
+      if (tables === undefined) this.#tables.set(name, (tables = { tls: new RouteTable(), plain: new RouteTable() }));
+      return plain ? tables.plain : tables.tls;
+    });
+  }
+
+  #resolve({ name, row }: Router): Route {
+    const { action, service } = row;
+    return {
+      router: name,
+      action: action.kind,
+      termination: action.kind === "terminate" ? (this.#terminations.get(action.options) ?? null) : null,
+      balancer: this.#balancer(service),
+      meters: this.#meters.route(name, service),
+    };
+  }
+
+  /** Its own, and those made of others: one of them may hold it. */
+  #forgetBalancer(name: string): void {
+    this.#balancers.delete(name);
+    for (const each of this.#balancers.keys())
+      if (this.#services.get(each)?.kind !== "loadBalancer") this.#balancers.delete(each);
   }
 
   /** The master has refused cycles among weighted services; a name without a row has no servers. */
-  #balancer(
-    name: string,
-    services: Map<string, RowOf<"service">>,
-    made: Map<string, { row: RowOf<"service">; balancer: Balancer }>,
-  ): Balancer {
-    const done = made.get(name);
-    if (done !== undefined) return done.balancer;
-    const row = services.get(name);
+  #balancer(name: string): Balancer {
+    const known = this.#balancers.get(name);
+    if (known !== undefined) return known;
+    const row = this.#services.get(name);
     if (row === undefined) return NO_SERVERS;
-    const former = this.#balancers.get(name);
     let balancer: Balancer;
     if (row.kind === "weighted") {
-      balancer = new Weighted(
-        row.services.map((child) => ({ balancer: this.#balancer(child.name, services, made), weight: child.weight })),
-      );
-    } else if (former?.row === row) {
-      balancer = former.balancer;
+      const children = row.services.map((child) => ({ balancer: this.#balancer(child.name), weight: child.weight }));
+      balancer = new Weighted(children);
     } else {
       const targets = row.servers.map((server): Target => {
         return { service: name, key: `${name} ${server.address}`, server, transport: row.transport };
       });
       balancer = new RoundRobin(targets, this.#start);
     }
-    made.set(name, { row, balancer });
+    this.#balancers.set(name, balancer);
     return balancer;
   }
 }
-
-const NO_SERVERS: Balancer = new RoundRobin([]);

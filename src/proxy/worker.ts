@@ -115,7 +115,7 @@ class Worker implements Observer {
   }
 
   #commit(version: number): void {
-    this.#edge.snapshot = this.#rows.compile(version);
+    this.#edge.snapshot = this.#rows.commit(version);
     const { options, certificates } = this.#rows.contents();
     this.#edge.contexts.prune(options, certificates);
     if (this.#listeners.length === 0 && !this.#listen()) return;

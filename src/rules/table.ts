@@ -14,12 +14,10 @@ export interface RouteEntry<T> {
 }
 
 interface Slot<T> {
-  /** Place in the overall order, 0 is best. */
-  rank: number;
-  rule: Rule;
-  value: T;
+  readonly entry: RouteEntry<T>;
+  readonly specificity: number;
   /** True when being found in the index already decides the rule. */
-  decided: boolean;
+  readonly decided: boolean;
   /** Compiled on first use: of 100 000 routes a worker sees few. */
   matches: Matcher | null;
 }
@@ -37,38 +35,66 @@ const NONE: readonly never[] = [];
  * wildcard, that before a regexp, that before the rest; last the router name decides. Traefik leaves ties to chance (Go map order).
  */
 export function orderRoutes<T>(entries: readonly RouteEntry<T>[]): RouteEntry<T>[] {
-  const ordered = entries.map((entry) => ({ entry, specificity: specificity(entry.rule) }));
-  ordered.sort(
-    (a, b) =>
-      b.entry.priority - a.entry.priority ||
-      a.specificity - b.specificity ||
-      compareCodePoints(a.entry.name, b.entry.name),
-  );
-  return ordered.map(({ entry }) => entry);
+  return entries
+    .map(slotOf)
+    .sort(compare)
+    .map((slot) => slot.entry);
 }
 
-/** An immutable table of routes that answers as asking each of `orderRoutes` in turn would. */
+function slotOf<T>(entry: RouteEntry<T>): Slot<T> {
+  const { rule } = entry;
+  return { entry, specificity: specificity(rule), decided: isDecidedByKeys(rule), matches: null };
+}
+
+function compare(a: Slot<unknown>, b: Slot<unknown>): number {
+  return (
+    b.entry.priority - a.entry.priority ||
+    a.specificity - b.specificity ||
+    compareCodePoints(a.entry.name, b.entry.name)
+  );
+}
+
+/** A table of routes that answers as asking each of `orderRoutes` in turn would. A change costs what it changes, not the whole. */
 export class RouteTable<T> {
-  readonly size: number;
+  #size = 0;
   readonly #names = new Map<string, Slot<T>[]>();
   readonly #suffixes = new Map<string, Slot<T>[]>();
   readonly #scan: Slot<T>[] = [];
   readonly #regexps = new Map<string, RE2JS>();
 
-  constructor(entries: readonly RouteEntry<T>[]) {
-    this.size = entries.length;
-    const ordered = orderRoutes(entries);
-    for (let rank = 0; rank < ordered.length; rank++) {
-      const { rule, value } = ordered[rank]!;
-      const keys = keysOf(rule);
-      const slot: Slot<T> = { rank, rule, value, decided: isDecidedByKeys(rule), matches: null };
-      if (keys === null) {
-        this.#scan.push(slot);
-      } else {
-        for (const name of new Set(keys.names)) append(this.#names, name, slot);
-        for (const suffix of new Set(keys.suffixes)) append(this.#suffixes, suffix, slot);
-      }
+  constructor(entries: readonly RouteEntry<T>[] = []) {
+    for (const entry of entries) this.add(entry);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Its name must not be in the table. */
+  add(entry: RouteEntry<T>): void {
+    this.#size++;
+    const slot = slotOf(entry);
+    const keys = keysOf(entry.rule);
+    if (keys === null) {
+      insert(this.#scan, slot);
+      return;
     }
+    for (const name of keys.names) append(this.#names, name, slot);
+    for (const suffix of keys.suffixes) append(this.#suffixes, suffix, slot);
+  }
+
+  /** Takes out the entry of this name, which was added with this rule. */
+  remove({ name, rule }: { readonly name: string; readonly rule: Rule }): void {
+    this.#size--;
+    // Regexps that no rule has any more are forgotten when the last scanned route goes: they are shared, and few.
+    const keys = keysOf(rule);
+    if (keys === null) {
+      cut(this.#scan, name);
+      if (this.#scan.length === 0) this.#regexps.clear();
+      return;
+    }
+    for (const each of keys.names) detach(this.#names, each, name);
+    for (const each of keys.suffixes) detach(this.#suffixes, each, name);
   }
 
   /** The value of the first router in order whose rule is true, or null. Allocates at most one short string. */
@@ -84,31 +110,56 @@ export class RouteTable<T> {
       }
     }
     const scan = this.#scan;
-    // All three lists are in rank order: merged, the first that matches is the best.
+    // All three lists are in order: merged, the first that matches is the best.
     let name = 0;
     let suffix = 0;
     let other = 0;
     for (;;) {
       let next = byName[name];
       const a = bySuffix[suffix];
-      if (a !== undefined && (next === undefined || a.rank < next.rank)) next = a;
+      if (a !== undefined && (next === undefined || compare(a, next) < 0)) next = a;
       const b = scan[other];
-      if (b !== undefined && (next === undefined || b.rank < next.rank)) next = b;
+      if (b !== undefined && (next === undefined || compare(b, next) < 0)) next = b;
       if (next === undefined) return null;
       if (next === b) other++;
       else if (next === a) suffix++;
       else name++;
-      if (next.decided) return next.value;
-      next.matches ??= compile(next.rule, this.#regexps);
-      if (next.matches(facts)) return next.value;
+      if (next.decided) return next.entry.value;
+      next.matches ??= compile(next.entry.rule, this.#regexps);
+      if (next.matches(facts)) return next.entry.value;
     }
   }
 }
 
 function append<T>(index: Map<string, Slot<T>[]>, key: string, slot: Slot<T>): void {
   const slots = index.get(key);
-  if (slots) slots.push(slot);
-  else index.set(key, [slot]);
+  if (slots === undefined) index.set(key, [slot]);
+  // A rule may say a name twice.
+  else if (!slots.includes(slot)) insert(slots, slot);
+}
+
+function detach<T>(index: Map<string, Slot<T>[]>, key: string, name: string): void {
+  const slots = index.get(key);
+  if (slots === undefined) return;
+  cut(slots, name);
+  if (slots.length === 0) index.delete(key);
+}
+
+/** Keeps `slots` in order. */
+function insert<T>(slots: Slot<T>[], slot: Slot<T>): void {
+  let low = 0;
+  let high = slots.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compare(slots[middle]!, slot) < 0) low = middle + 1;
+    else high = middle;
+  }
+  slots.splice(low, 0, slot);
+}
+
+function cut<T>(slots: Slot<T>[], name: string): void {
+  const at = slots.findIndex((slot) => slot.entry.name === name);
+  if (at >= 0) slots.splice(at, 1);
 }
 
 /** The names a rule is bound to, or null if it can be true for names that it does not say. */

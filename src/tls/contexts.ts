@@ -36,7 +36,7 @@ export class ContextCache {
   }
 
   /** Forgets what a new snapshot no longer has. */
-  prune(options: ReadonlySet<string>, certificates: ReadonlySet<string>): void {
+  prune(options: ReadonlySet<string>, certificates: { has(hash: string): boolean }): void {
     for (const [key, byCertificate] of this.#contexts) {
       if (!options.has(key)) this.#contexts.delete(key);
       else for (const hash of byCertificate.keys()) if (!certificates.has(hash)) byCertificate.delete(hash);
