@@ -4,7 +4,7 @@ import { reasonOf } from "../config/files.ts";
 import type { FromWorker, ToWorker, WorkerSettings } from "../control/messages.ts";
 import { type Listener, listen } from "../net/listen.ts";
 import { onFault } from "../net/socket.ts";
-import { type AccessLog, accessLog } from "../observe/access-log.ts";
+import { AccessLog } from "../observe/access-log.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { WorkerMetrics } from "../observe/worker-metrics.ts";
 import type { Target } from "../upstream/service.ts";
@@ -48,7 +48,7 @@ class Worker implements Observer {
   constructor(settings: WorkerSettings) {
     this.#settings = settings;
     this.#log = createLog(settings.log.level, settings.log.format, `worker-${settings.index}`);
-    this.#accessLog = settings.accessLog ? accessLog(this.#log) : null;
+    this.#accessLog = settings.accessLog ? new AccessLog(this.#log) : null;
     this.#edge = new Edge(settings, this);
     this.#rows = new Rows(this.#edge.meters, settings.index);
     this.#metrics = new WorkerMetrics(
@@ -106,7 +106,7 @@ class Worker implements Observer {
 
   onEnd: Observer["onEnd"] = (connection, reason, bytesIn, bytesOut) => {
     this.#ended++;
-    if (this.#accessLog !== null) this.#accessLog(connection, reason, bytesIn, bytesOut);
+    if (this.#accessLog !== null) this.#accessLog.write(connection, reason, bytesIn, bytesOut);
     else this.#log.logger.debug({ client: connection.clientAddress, sni: connection.sni, reason }, "connection ended");
   };
 
@@ -161,6 +161,7 @@ class Worker implements Observer {
 
   async #exit(): Promise<void> {
     await this.#report(0);
+    this.#accessLog?.flush();
     await this.#log.flush();
     process.exit(0);
   }
@@ -168,6 +169,7 @@ class Worker implements Observer {
   /** A defect outside any connection: better a fresh worker than one in an unknown state. */
   #die(error: unknown): void {
     this.#log.logger.fatal({ err: error }, "a defect in Sluice ended a worker");
+    this.#accessLog?.flush();
     void this.#log.flush().then(() => process.exit(70));
   }
 }

@@ -85,3 +85,17 @@ export function drippingProxy(port: number): Promise<number> {
     });
   });
 }
+
+/** The port of a listener that takes one connection, and after it answers nobody: the kernel drops a SYN that finds the queue full. */
+export async function deafListener(): Promise<number> {
+  const script =
+    "use Socket; socket(S, PF_INET, SOCK_STREAM, 0); bind(S, sockaddr_in(0, INADDR_LOOPBACK)); listen(S, 0);" +
+    "$| = 1; print +(sockaddr_in(getsockname(S)))[0]; sleep 60";
+  const deaf = Bun.spawn(["perl", "-e", script], { stdout: "pipe" });
+  cleanup(async () => {
+    deaf.kill("SIGKILL");
+    await deaf.exited;
+  });
+  const { value } = await deaf.stdout.getReader().read();
+  return Number(Buffer.from(value!).toString());
+}

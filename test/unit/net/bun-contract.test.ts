@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createServer, connect as netConnect } from "node:net";
 import { createSecureContext, connect as tlsConnect } from "node:tls";
 import { Authority, type Pair } from "../../support/certs.ts";
+import { deafListener } from "../../support/raw.ts";
 import { cleanup, waitFor } from "../../support/tools.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the published types lack most of what is tested here.
@@ -402,14 +403,7 @@ test("fact 11: setNoDelay and setKeepAlive exist on accepted sockets", async () 
 
 describe("fact 13: a dial", () => {
   test("by net.connect can be given up: destroy() frees the descriptor at once", async () => {
-    // The kernel answers nobody whose SYN finds the accept queue full, which backlog 0 is after one connection.
-    const script =
-      "use Socket; socket(S, PF_INET, SOCK_STREAM, 0); bind(S, sockaddr_in(0, INADDR_LOOPBACK)); listen(S, 0);" +
-      "$| = 1; print +(sockaddr_in(getsockname(S)))[0]; sleep 60";
-    const deaf = Bun.spawn(["perl", "-e", script], { stdout: "pipe" });
-    cleanup(() => deaf.kill("SIGKILL"));
-    const { value } = await deaf.stdout.getReader().read();
-    const port = Number(Buffer.from(value!).toString());
+    const port = await deafListener();
     const filler = netConnect(port, "127.0.0.1");
     cleanup(() => filler.destroy());
     await new Promise((resolve) => filler.once("connect", resolve));

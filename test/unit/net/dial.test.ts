@@ -1,0 +1,77 @@
+// A dial never holds up its client, and what an address that falls silent can keep is bounded.
+
+import { expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { Deadlines } from "../../../src/net/deadlines.ts";
+import { type DialError, Dialer, MAX_QUICK } from "../../../src/net/dial.ts";
+import type { NativeSocket } from "../../../src/net/socket.ts";
+import { deafListener } from "../../support/raw.ts";
+import { cleanup, freePort, waitFor } from "../../support/tools.ts";
+
+const descriptors = () => readdirSync("/proc/self/fd").length;
+
+function dial(
+  dialer: Dialer,
+  port: number,
+  timeoutMs = 5000,
+  address = "127.0.0.1",
+): Promise<NativeSocket | DialError> {
+  return new Promise((resolve) => {
+    dialer.dial(address, port, timeoutMs, 15_000, { onDialOpen: resolve, onDialFailed: resolve });
+  });
+}
+
+test("a server that answers is dialled again and again, and a sent byte arrives each time", async () => {
+  let received = "";
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: (_, chunk) => void (received += chunk) },
+  });
+  cleanup(() => listener.stop(true));
+  const dialer = new Dialer(new Deadlines());
+  for (let i = 0; i < 5; i++) {
+    const socket = (await dial(dialer, listener.port)) as NativeSocket;
+    expect(socket.write(Buffer.from(String(i)))).toBe(1);
+  }
+  await waitFor("the bytes to arrive", () => received.length === 5 || null);
+  expect([...received].sort().join("")).toBe("01234");
+});
+
+test("a refused dial says so, of a server that never answered and of one that did", async () => {
+  const port = await freePort();
+  const dialer = new Dialer(new Deadlines());
+  expect(await dial(dialer, port)).toBe("refused");
+  const listener = Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } });
+  expect(typeof (await dial(dialer, port))).toBe("object");
+  listener.stop(true);
+  expect(await dial(dialer, port)).toBe("refused");
+  expect(await dial(dialer, port)).toBe("refused");
+});
+
+test("a server that falls silent keeps a bounded number of descriptors, and later dials free theirs at once", async () => {
+  const port = await deafListener();
+  const dialer = new Dialer(new Deadlines());
+  expect(typeof (await dial(dialer, port))).toBe("object"); // the one connection for which there is room
+  const before = descriptors();
+  const outcomes = await Promise.all(Array.from({ length: MAX_QUICK + 20 }, () => dial(dialer, port, 100)));
+  expect(new Set(outcomes)).toEqual(new Set(["timeout"]));
+  await waitFor("the others to be free", () => descriptors() <= before + MAX_QUICK || null);
+  const held = descriptors();
+  expect(await dial(dialer, port, 100)).toBe("timeout");
+  await waitFor("that one to be free too", () => descriptors() <= held || null);
+});
+
+test("a dial that is given up is heard of no more", async () => {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  cleanup(() => listener.stop(true));
+  const dialer = new Dialer(new Deadlines());
+  await dial(dialer, listener.port);
+  let heard = 0;
+  const owner = { onDialOpen: () => void heard++, onDialFailed: () => void heard++ };
+  const before = descriptors();
+  for (let i = 0; i < 10; i++) dialer.dial("127.0.0.1", listener.port, 5000, -1, owner).cancel();
+  expect(typeof (await dial(dialer, listener.port))).toBe("object");
+  await waitFor("their descriptors to be free", () => descriptors() <= before + 2 || null);
+  expect(heard).toBe(0);
+});

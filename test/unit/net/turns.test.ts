@@ -1,0 +1,62 @@
+// A crowd takes turns: steps above the budget wait, keep their order, and let the event loop through in between.
+
+import { expect, test } from "bun:test";
+import { Turns } from "../../../src/net/turns.ts";
+
+/** A step that takes a millisecond and more. */
+function busy(): void {
+  const until = performance.now() + 1;
+  while (performance.now() < until);
+}
+
+test("steps within the budget are done at once", () => {
+  const turns = new Turns();
+  let done = 0;
+  for (let i = 0; i < 10; i++) turns.run(() => done++);
+  expect(done).toBe(10);
+  expect(turns.size).toBe(0);
+});
+
+test("steps above the budget are all done, in order, with turns of the event loop between them", async () => {
+  const turns = new Turns();
+  const done: number[] = [];
+  const finished = Promise.withResolvers<void>();
+  for (let i = 0; i < 30; i++)
+    turns.run(() => {
+      busy();
+      done.push(i);
+      if (i === 29) finished.resolve();
+    });
+  // 2 ms of budget, in steps of at least 1 ms each: the third begins at the latest when the second has spent it all.
+  const atOnce = done.length;
+  expect(atOnce).toBeLessThanOrEqual(3);
+  expect(turns.size).toBe(30 - atOnce);
+  let turnsSeen = 0;
+  const count = () => {
+    if (turns.size === 0) return;
+    turnsSeen++;
+    setImmediate(count);
+  };
+  setImmediate(count);
+  await finished.promise;
+  expect(done).toEqual(Array.from({ length: 30 }, (_, index) => index));
+  expect(turnsSeen).toBeGreaterThan(5);
+  expect(turns.size).toBe(0);
+});
+
+test("a step that comes while others wait goes behind them, and one that comes from a step too", async () => {
+  const turns = new Turns();
+  const done: string[] = [];
+  const finished = Promise.withResolvers<void>();
+  for (let i = 0; i < 5; i++) turns.run(busy);
+  turns.run(() => {
+    done.push("first");
+    turns.run(() => {
+      done.push("third");
+      finished.resolve();
+    });
+  });
+  turns.run(() => done.push("second"));
+  await finished.promise;
+  expect(done).toEqual(["first", "second", "third"]);
+});

@@ -1,0 +1,128 @@
+// What a worker routes by after any series of changes is what it would route by had it started with their result.
+
+import { expect, test } from "bun:test";
+import { type Row, rowKey } from "../../../src/control/messages.ts";
+import { Meters } from "../../../src/proxy/meters.ts";
+import { Rows, type Snapshot } from "../../../src/proxy/snapshot.ts";
+import { parseRule } from "../../../src/rules/parser.ts";
+import type { Transport } from "../../../src/upstream/service.ts";
+
+const transport = { dialTimeoutMs: 1, keepAliveMs: 1, terminationDelayMs: 1 } as Transport;
+
+function router(name: string, rule: string, service: string, priority = 1): Row {
+  const parsed = parseRule(rule);
+  if (parsed.kind === "error") throw new Error(parsed.message);
+  const action = { kind: "passthrough" } as const;
+  return { kind: "router", name, value: { entryPoints: ["mqtts"], rule: parsed.rule, priority, action, service } };
+}
+
+function service(name: string, ...ports: number[]): Row {
+  const servers = ports.map((port) => ({ address: `h:${port}`, host: "h", port, tls: false }));
+  return { kind: "service", name, value: { kind: "loadBalancer", servers, transport } };
+}
+
+function weighted(name: string, ...children: string[]): Row {
+  return {
+    kind: "service",
+    name,
+    value: { kind: "weighted", services: children.map((each) => ({ name: each, weight: 1 })) },
+  };
+}
+
+const make = () => new Rows(new Meters(), 0);
+const find = (snapshot: Snapshot, sni: string) =>
+  snapshot.match(snapshot.routes("mqtts").tls, { sni, alpn: [], address: null });
+/** The port that the next connection to `sni` goes to. */
+const next = (snapshot: Snapshot, sni: string) => find(snapshot, sni)?.balancer.order()[0]?.server.port;
+
+test("nothing of a new configuration is seen before its commit", () => {
+  const rows = make();
+  rows.apply([service("s", 1), router("r", "HostSNI(`a`)", "s")], []);
+  const first = rows.commit(1);
+  rows.apply([service("s", 2)], []);
+  rows.apply([router("r2", "HostSNI(`b`)", "s")], ["router/r"]);
+  expect([next(first, "a"), next(first, "b")]).toEqual([1, undefined]);
+  const second = rows.commit(2);
+  expect([next(second, "a"), next(second, "b")]).toEqual([undefined, 2]);
+});
+
+test("a service that a reload leaves alone goes on where it was; one that changed, and one made of it, begin anew", () => {
+  const rows = make();
+  const routers = ["kept", "changed", "mixed"].map((name) => router(name, `HostSNI(\`${name}\`)`, name));
+  rows.apply([service("kept", 1, 2, 3), service("changed", 1), weighted("mixed", "changed"), ...routers], []);
+  const first = rows.commit(1);
+  expect([next(first, "kept"), next(first, "changed"), next(first, "mixed")]).toEqual([1, 1, 1]);
+  rows.apply([service("changed", 9)], []);
+  const second = rows.commit(2);
+  expect([next(second, "kept"), next(second, "changed"), next(second, "mixed")]).toEqual([2, 9, 9]);
+});
+
+test("a router whose service comes later, goes, or comes back follows it", () => {
+  const rows = make();
+  rows.apply([router("r", "HostSNI(`a`)", "s")], []);
+  expect(next(rows.commit(1), "a")).toBeUndefined();
+  rows.apply([service("s", 5)], []);
+  expect(next(rows.commit(2), "a")).toBe(5);
+  rows.apply([], ["service/s"]);
+  expect(next(rows.commit(3), "a")).toBeUndefined();
+});
+
+test("after any series of changes a worker routes as one that started with the result", () => {
+  let seed = 7;
+  const random = (n: number) => {
+    seed = (seed * 1103515245 + 12345) & 0x7fffffff;
+    return (seed >> 8) % n;
+  };
+  const names = ["a.x", "b.x", "c.y", "a.y"];
+  const rules = [
+    ...names.map((name) => `HostSNI(\`${name}\`)`),
+    ...["HostSNI(`*.x`)", "HostSNI(`*`)", "HostSNIRegexp(`^a`)", "HostSNI(`a.x`) || HostSNI(`c.y`)", "!HostSNI(`b.x`)"],
+    "HostSNI(`a.x`, `a.x`)",
+  ].filter((rule) => parseRule(rule).kind !== "error");
+  for (let round = 0; round < 200; round++) {
+    const rows = make();
+    const now = new Map<string, Row>();
+    let snapshot: Snapshot | null = null;
+    for (let version = 1; version <= 6; version++) {
+      const put: Row[] = [];
+      const drop: string[] = [];
+      for (let change = 0; change < 4; change++) {
+        const name = `r${random(5)}`;
+        if (random(4) === 0 && now.delete(`router/${name}`)) {
+          drop.push(`router/${name}`);
+          continue;
+        }
+        const row = router(name, rules[random(rules.length)]!, "s", random(2));
+        const earlier = put.findIndex((each) => each.name === name);
+        if (earlier >= 0) put.splice(earlier, 1);
+        if (drop.includes(`router/${name}`)) continue;
+        put.push(row);
+        now.set(rowKey(row), row);
+      }
+      for (const key of drop) {
+        const at = put.findIndex((each) => rowKey(each) === key);
+        if (at >= 0) put.splice(at, 1);
+        now.delete(key);
+      }
+      rows.apply(put, drop);
+      snapshot = rows.commit(version);
+    }
+    const fresh = make();
+    fresh.apply([...now.values()], []);
+    const expected = fresh.commit(1);
+    for (const sni of [...names, "z", ""])
+      expect(find(snapshot!, sni)?.router, `round ${round}, ${sni}`).toBe(find(expected, sni)?.router as string);
+    expect(snapshot!.routes("mqtts").tls.size).toBe(now.size);
+  }
+});
+
+test("a router counts from its first connection on, and is forgotten with its configuration", () => {
+  const meters = new Meters();
+  const rows = new Rows(meters, 0);
+  rows.apply([service("s", 1), router("r", "HostSNI(`a`)", "s"), router("unused", "HostSNI(`b`)", "s")], []);
+  find(rows.commit(1), "a");
+  expect([...meters.routes()].map((each) => each.router)).toEqual(["r"]);
+  rows.apply([], ["router/r"]);
+  rows.commit(2);
+  expect([...meters.routes()]).toEqual([]);
+});
