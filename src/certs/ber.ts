@@ -1,0 +1,123 @@
+// ASN.1 in BER, as far as key stores need it: a reader that is total. PKCS#12 is often DER, but BouncyCastle and Windows write
+// indefinite lengths and octet strings in pieces (X.690 8.1.3.6, 8.7.3).
+
+/** Deeper nesting than any key store has; with the size of the file it bounds the work. */
+const MAX_DEPTH = 24;
+const CONSTRUCTED = 0x20;
+
+export const TAG = {
+  boolean: 0x01,
+  integer: 0x02,
+  octets: 0x04,
+  null: 0x05,
+  oid: 0x06,
+  bmpString: 0x1e,
+  sequence: 0x30,
+  set: 0x31,
+  /** Context-specific and constructed, as in [0] EXPLICIT. */
+  context: (number: number) => 0xa0 | number,
+} as const;
+
+/** Bytes that are not what they should be. Thrown and caught within the readers of stores. */
+export class Malformed extends Error {}
+
+/** One element: its tag with class and form as in the first byte, and where its content lies. */
+export class Element {
+  readonly tag: number;
+  readonly content: Buffer;
+  /** Header and content. */
+  readonly whole: Buffer;
+  readonly #depth: number;
+
+  constructor(tag: number, content: Buffer, whole: Buffer, depth: number) {
+    this.tag = tag;
+    this.content = content;
+    this.whole = whole;
+    this.#depth = depth;
+  }
+
+  /** What a constructed element holds. @throws Malformed */
+  children(): Element[] {
+    if ((this.tag & CONSTRUCTED) === 0) throw new Malformed("an element should be constructed");
+    const found: Element[] = [];
+    for (let at = 0; at < this.content.length; ) {
+      const element = elementAt(this.content, at, this.#depth + 1);
+      found.push(element);
+      at += element.whole.length;
+    }
+    return found;
+  }
+
+  /** The bytes of an octet string, its pieces joined; also of one that is tagged implicitly. @throws Malformed */
+  octets(): Buffer {
+    if ((this.tag & CONSTRUCTED) === 0) return this.content;
+    return Buffer.concat(this.children().map((piece) => piece.octets()));
+  }
+
+  /** A small non-negative integer. @throws Malformed on others. */
+  integer(): number {
+    if (this.tag !== TAG.integer || this.content.length === 0) throw new Malformed("a number is missing");
+    const hex = this.content.toString("hex");
+    if (this.content[0]! > 0x7f || this.content.length > 6) throw new Malformed("a number is out of range");
+    return Number.parseInt(hex, 16);
+  }
+
+  /** An object identifier in dotted form. @throws Malformed */
+  oid(): string {
+    if (this.tag !== TAG.oid || this.content.length === 0 || this.content.length > 64)
+      throw new Malformed("an object identifier is missing");
+    const parts: number[] = [];
+    let value = 0;
+    for (const byte of this.content) {
+      value = value * 128 + (byte & 0x7f);
+      if (value > 0xffff_ffff) throw new Malformed("an object identifier is out of range");
+      if (byte & 0x80) continue;
+      if (parts.length === 0) {
+        const first = Math.min(2, Math.floor(value / 40));
+        parts.push(first, value - first * 40);
+      } else parts.push(value);
+      value = 0;
+    }
+    return parts.join(".");
+  }
+}
+
+/** The first element of `bytes`. @throws Malformed */
+export function parse(bytes: Buffer): Element {
+  return elementAt(bytes, 0, 0);
+}
+
+/** `element` if it has this tag. @throws Malformed */
+export function expect(element: Element | undefined, tag: number, what: string): Element {
+  if (element === undefined || element.tag !== tag) throw new Malformed(`${what} is missing`);
+  return element;
+}
+
+function elementAt(bytes: Buffer, at: number, depth: number): Element {
+  if (depth > MAX_DEPTH) throw new Malformed("it is nested too deeply");
+  const tag = bytes[at];
+  const first = bytes[at + 1];
+  if (tag === undefined || first === undefined) throw new Malformed("it ends too early");
+  // Tags above 30 take more bytes and do not occur here.
+  if ((tag & 0x1f) === 0x1f) throw new Malformed("an element has an unknown form");
+  let start = at + 2;
+  if (first === 0x80) return indefinite(bytes, at, tag, start, depth);
+  let length = first;
+  if (first > 0x80) {
+    const count = first & 0x7f;
+    if (count > 4 || start + count > bytes.length) throw new Malformed("a length is out of range");
+    length = bytes.readUIntBE(start, count);
+    start += count;
+  }
+  const end = start + length;
+  if (end > bytes.length) throw new Malformed("it ends too early");
+  return new Element(tag, bytes.subarray(start, end), bytes.subarray(at, end), depth);
+}
+
+/** The content goes up to two zero bytes that stand where an element would. */
+function indefinite(bytes: Buffer, at: number, tag: number, start: number, depth: number): Element {
+  if ((tag & CONSTRUCTED) === 0) throw new Malformed("a length is missing");
+  let end = start;
+  while (!(bytes[end] === 0 && bytes[end + 1] === 0)) end += elementAt(bytes, end, depth + 1).whole.length;
+  return new Element(tag, bytes.subarray(start, end), bytes.subarray(at, end + 2), depth);
+}
