@@ -1,0 +1,169 @@
+// tls.certificateDirectories: finds the pairs of certificate and key in a directory tree, whatever the files are called. certbot's
+// live/, lego, acme.sh, Caddy, mkcert, a Kubernetes secret: each has names of its own, but a key fits its certificate everywhere.
+
+import { createHash, createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { readTextFile, reasonOf } from "../config/files.ts";
+import { pemBlocks } from "./pem-blocks.ts";
+
+/** Files of other kinds are not opened. */
+const EXTENSIONS = /\.(pem|crt|cer|cert|key)$/i;
+/** certificates/acme-v02.api.letsencrypt.org-directory/example.com/ is the deepest that any tool makes. */
+const MAX_DEPTH = 4;
+/** Files of one tree. 10 000 pairs with their chains are less. */
+const MAX_FILES = 50_000;
+
+export interface FoundPair {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A key that has no certificate beside it: perhaps one that is just being written. */
+export interface Unpaired {
+  readonly file: string;
+  readonly message: string;
+}
+
+export interface DirectoryScan {
+  readonly pairs: readonly FoundPair[];
+  readonly unpaired: readonly Unpaired[];
+  /** All that were read, which must be watched for what comes. */
+  readonly directories: readonly string[];
+  /** Why the tree could not be read, or not the whole of it. */
+  readonly problem: string | null;
+}
+
+/** Scans `root`, sub-directories included, in name order. `password` opens encrypted keys. Never throws. */
+export function scanDirectory(root: string, password: string | null): DirectoryScan {
+  const scan = new Scan(password);
+  scan.directory(root, 0);
+  return scan;
+}
+
+interface PemFile {
+  readonly path: string;
+  readonly text: string;
+  /** Fingerprints of the public keys of its certificates, in order. */
+  readonly certificates: readonly string[];
+  /** Those of its private keys. */
+  readonly keys: readonly string[];
+  readonly problem: string | null;
+}
+
+class Scan implements DirectoryScan {
+  readonly pairs: FoundPair[] = [];
+  readonly unpaired: Unpaired[] = [];
+  readonly directories: string[] = [];
+  problem: string | null = null;
+  readonly #password: string | null;
+  #files = 0;
+
+  constructor(password: string | null) {
+    this.#password = password;
+  }
+
+  directory(directory: string, depth: number): void {
+    this.directories.push(directory);
+    let names: string[];
+    try {
+      names = readdirSync(directory).sort();
+    } catch (error) {
+      this.problem ??= `${directory}: cannot be read: ${reasonOf(error)}`;
+      return;
+    }
+    const files: PemFile[] = [];
+    const below: string[] = [];
+    for (const name of names) {
+      // Kubernetes keeps the files in ..data and links to them; hidden ones are somebody's temporary files.
+      if (name.startsWith(".")) continue;
+      const path = join(directory, name);
+      const info = statOf(path);
+      if (info?.isDirectory()) below.push(path);
+      else if (info?.isFile() && EXTENSIONS.test(name)) {
+        if (++this.#files > MAX_FILES) {
+          this.problem ??= `${directory}: holds more than ${MAX_FILES} files`;
+          return;
+        }
+        const text = readTextFile(path);
+        if (text.kind === "error") this.unpaired.push({ file: path, message: text.message });
+        else files.push(inspect(path, text.text, this.#password));
+      }
+    }
+    this.#pair(files);
+    for (const path of below)
+      if (depth < MAX_DEPTH) this.directory(path, depth + 1);
+      else this.problem ??= `${path}: nested deeper than ${MAX_DEPTH} directories: is it a loop?`;
+  }
+
+  #pair(files: readonly PemFile[]): void {
+    const byKey = new Map<string, PemFile>();
+    for (const file of files) {
+      for (const fingerprint of new Set(file.certificates)) {
+        const other = byKey.get(fingerprint);
+        // Of cert.pem and fullchain.pem the one with the chain.
+        if (other === undefined || file.certificates.length > other.certificates.length) byKey.set(fingerprint, file);
+      }
+    }
+    const paired = new Set<string>();
+    for (const file of files) {
+      if (file.problem !== null) this.unpaired.push({ file: file.path, message: file.problem });
+      for (const fingerprint of file.keys) {
+        const cert = file.certificates.includes(fingerprint) ? file : byKey.get(fingerprint);
+        if (cert === undefined)
+          this.unpaired.push({ file: file.path, message: "no certificate beside it belongs to the private key in it" });
+        else if (!paired.has(fingerprint)) {
+          paired.add(fingerprint);
+          this.pairs.push({ certFile: cert.path, keyFile: file.path, cert: cert.text, key: file.text });
+        }
+      }
+    }
+  }
+}
+
+function statOf(path: string) {
+  try {
+    return statSync(path);
+  } catch {
+    return null;
+  }
+}
+
+/** What was found in a text, so that a reload of 10 000 unchanged files parses none of them. */
+const inspected = new Map<string, Omit<PemFile, "path" | "text">>();
+const MAX_INSPECTED = 100_000;
+
+function inspect(path: string, text: string, password: string | null): PemFile {
+  const hash = createHash("sha256").update(password ?? "").update("\0").update(text).digest("hex");
+  let found = inspected.get(hash);
+  if (found === undefined) {
+    found = fingerprints(text, password);
+    if (inspected.size >= MAX_INSPECTED) inspected.clear();
+    inspected.set(hash, found);
+  }
+  return { path, text, ...found };
+}
+
+function fingerprints(text: string, password: string | null): Omit<PemFile, "path" | "text"> {
+  const certificates: string[] = [];
+  const keys: string[] = [];
+  for (const { label, pem } of pemBlocks(text)) {
+    try {
+      if (label.endsWith("CERTIFICATE")) certificates.push(fingerprint(new X509Certificate(pem).publicKey));
+      else if (label.endsWith("PRIVATE KEY")) {
+        const key = createPrivateKey(password === null ? pem : { key: pem, passphrase: password });
+        keys.push(fingerprint(createPublicKey(key)));
+      }
+    } catch {
+      const what = label.endsWith("CERTIFICATE") ? "the certificate" : "the private key";
+      return { certificates, keys, problem: `${what} in it cannot be read: it is damaged, incomplete or encrypted` };
+    }
+  }
+  return { certificates, keys, problem: null };
+}
+
+function fingerprint(key: ReturnType<typeof createPublicKey>): string {
+  return createHash("sha256").update(key.export({ type: "spki", format: "der" })).digest("base64");
+}

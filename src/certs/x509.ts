@@ -1,0 +1,116 @@
+// What a certificate says, read from its DER: names by their kind, and issuer and serial number as a CRL knows them. The runtime's
+// own getters give names as one line of text, in which one name can be dressed up as another (CVE-2021-44532).
+
+import { type Element, expect, Malformed, parse, TAG } from "./ber.ts";
+
+const COMMON_NAME = "2.5.4.3";
+const SUBJECT_ALT_NAME = "2.5.29.17";
+
+/** GeneralName by its tag number (RFC 5280 4.2.1.6). */
+const GENERAL = { email: 0x81, dns: 0x82, uri: 0x86 } as const;
+
+export interface CertificateIdentity {
+  /** In a form in which equal names are equal strings (RFC 5280 7.1). */
+  readonly issuer: string;
+  readonly subject: string;
+  /** Upper-case hexadecimal without leading zeros. */
+  readonly serial: string;
+  readonly commonNames: readonly string[];
+  readonly dns: readonly string[];
+  readonly uris: readonly string[];
+  readonly emails: readonly string[];
+}
+
+/** Reads a certificate in DER; null when it cannot be read. */
+export function identityOf(der: Buffer): CertificateIdentity | null {
+  try {
+    return read(der);
+  } catch {
+    return null;
+  }
+}
+
+function read(der: Buffer): CertificateIdentity {
+  const [tbs] = expect(parse(der), TAG.sequence, "the certificate").children();
+  const fields = expect(tbs, TAG.sequence, "the certificate").children();
+  if (fields[0]?.tag === TAG.context(0)) fields.shift(); // the version
+  const [serial, , issuer, , subject] = fields;
+  const names = { dns: [] as string[], uris: [] as string[], emails: [] as string[] };
+  const extensions = fields.find((field) => field.tag === TAG.context(3));
+  for (const extension of extensionsOf(extensions))
+    if (extension.oid === SUBJECT_ALT_NAME)
+      for (const name of parse(extension.value).children()) {
+        if (name.tag === GENERAL.dns) names.dns.push(name.content.toString("latin1"));
+        else if (name.tag === GENERAL.uri) names.uris.push(name.content.toString("latin1"));
+        else if (name.tag === GENERAL.email) names.emails.push(name.content.toString("latin1"));
+      }
+  return {
+    issuer: canonicalName(issuer),
+    subject: canonicalName(subject),
+    serial: serialOf(serial),
+    commonNames: attributes(subject)
+      .filter(([oid]) => oid === COMMON_NAME)
+      .map(([, value]) => value),
+    ...names,
+  };
+}
+
+/** A serial number as it is compared. @throws Malformed */
+export function serialOf(element: Element | undefined): string {
+  return expect(element, TAG.integer, "a serial number").content.toString("hex").toUpperCase().replace(/^0+(?=.)/, "");
+}
+
+/** The extensions behind an explicit tag, of a certificate or a CRL. @throws Malformed */
+export function extensionsOf(tagged: Element | undefined): { oid: string; critical: boolean; value: Buffer }[] {
+  if (tagged === undefined) return [];
+  const [list] = tagged.children();
+  return expect(list, TAG.sequence, "the extensions")
+    .children()
+    .map((extension) => {
+      const [oid, ...rest] = expect(extension, TAG.sequence, "an extension").children();
+      const critical = rest[0]?.tag === TAG.boolean && rest[0].content[0] !== 0;
+      const value = rest.find((field) => field.tag === TAG.octets);
+      return {
+        oid: expect(oid, TAG.oid, "an extension's kind").oid(),
+        critical,
+        value: expect(value, TAG.octets, "an extension").content,
+      };
+    });
+}
+
+/** Attributes of a distinguished name, in order. @throws Malformed */
+function attributes(name: Element | undefined): [oid: string, value: string][] {
+  return expect(name, TAG.sequence, "a name")
+    .children()
+    .flatMap((set) => expect(set, TAG.set, "a part of a name").children())
+    .map((attribute) => {
+      const [oid, value] = expect(attribute, TAG.sequence, "a part of a name").children();
+      if (value === undefined) throw new Malformed("a part of a name is empty");
+      return [expect(oid, TAG.oid, "a part of a name").oid(), text(value)];
+    });
+}
+
+/** A distinguished name so that names equal under RFC 5280 7.1 are equal: case and runs of spaces do not count. @throws Malformed */
+export function canonicalName(name: Element | undefined): string {
+  return JSON.stringify(
+    attributes(name).map(([oid, value]) => [oid, value.trim().replace(/\s+/g, " ").toLowerCase()]),
+  );
+}
+
+const BMP_STRING = TAG.bmpString;
+const UNIVERSAL_STRING = 0x1c;
+const UTF8_STRING = 0x0c;
+
+function text(value: Element): string {
+  const { content } = value;
+  switch (value.tag) {
+    case UTF8_STRING:
+      return content.toString("utf8");
+    case BMP_STRING:
+      return content.length % 2 === 0 ? Buffer.from(content).swap16().toString("utf16le") : content.toString("hex");
+    case UNIVERSAL_STRING:
+      return content.toString("hex");
+    default:
+      return content.toString("latin1");
+  }
+}

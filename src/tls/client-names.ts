@@ -1,0 +1,75 @@
+// clientAuth.allowedNames: patterns for the names in a client's certificate.
+
+import type { CertificateIdentity } from "../certs/x509.ts";
+
+const KINDS = ["CN", "DNS", "URI", "email"] as const;
+type Kind = (typeof KINDS)[number];
+
+interface Pattern {
+  /** null: any kind. */
+  readonly kind: Kind | null;
+  /** What stands between the asterisks. */
+  readonly parts: readonly string[];
+}
+
+/** Longer patterns are a mistake. Characters. */
+const MAX_PATTERN = 512;
+
+/**
+ * Reads `CN:sensor-*`, `DNS:*.devices.example.com`, `URI:spiffe://example.com/*`, `email:*@example.com`, or a pattern without a kind,
+ * which may match a name of any kind. `*` stands for any characters, none included. A string is what is wrong with it.
+ */
+export function parseNamePattern(text: string): Pattern | string {
+  if (text.length > MAX_PATTERN) return `is longer than ${MAX_PATTERN} characters`;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+  if (/[\x00-\x1f\x7f]/.test(text)) return "has a control character";
+  const colon = text.indexOf(":");
+  const kind = KINDS.find((each) => each.toLowerCase() === text.slice(0, colon).toLowerCase()) ?? null;
+  const pattern = kind === null ? text : text.slice(colon + 1);
+  if (pattern === "") return "is empty";
+  return { kind, parts: pattern.split("*") };
+}
+
+/** Whether one of the names matches one of the patterns. A pattern that cannot be read matches nothing. */
+export function isAllowed(patterns: readonly string[], identity: CertificateIdentity): boolean {
+  const names: Record<Kind, readonly string[]> = {
+    // Which of several common names a broker would take is anybody's guess.
+    CN: identity.commonNames.length === 1 ? identity.commonNames : [],
+    DNS: identity.dns,
+    URI: identity.uris,
+    email: identity.emails,
+  };
+  return patterns.some((text) => {
+    const pattern = parseNamePattern(text);
+    if (typeof pattern === "string") return false;
+    const kinds = pattern.kind === null ? KINDS : [pattern.kind];
+    return kinds.some((kind) => names[kind].some((name) => matches(fold(kind, pattern.parts), fold(kind, [name])[0]!)));
+  });
+}
+
+/** DNS names and the domain of an address are compared without case (RFC 5280 7.2, 7.5). */
+function fold(kind: Kind, parts: readonly string[]): readonly string[] {
+  if (kind === "DNS") return parts.map((part) => part.toLowerCase());
+  if (kind !== "email") return parts;
+  const all = parts.join("\0");
+  const at = all.lastIndexOf("@");
+  return (at < 0 ? all : all.slice(0, at) + all.slice(at).toLowerCase()).split("\0");
+}
+
+/** Linear in pattern and name: the parts are looked for from left to right, the first and the last are anchored. */
+function matches(parts: readonly string[], name: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a name with one is not what it looks like
+  if (/[\x00-\x1f\x7f]/.test(name)) return false;
+  const first = parts[0]!;
+  const last = parts.at(-1)!;
+  if (parts.length === 1) return name === first;
+  if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last)) return false;
+  let at = first.length;
+  const end = name.length - last.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = name.indexOf(part, at);
+    if (found < 0 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
+}
