@@ -1,6 +1,6 @@
 // Certificate revocation lists (RFC 5280 5): read, and accepted only when signed by an authority whose certificates they revoke.
 
-import { constants, type KeyObject, verify, X509Certificate } from "node:crypto";
+import { constants, type KeyObject, verify, type X509Certificate } from "node:crypto";
 import { type Element, expect, Malformed, parse, TAG } from "./ber.ts";
 import { canonicalName, extensionsOf, identityOf, serialOf } from "./x509.ts";
 
@@ -89,7 +89,11 @@ function read(der: Buffer): { list: RevocationList; isSignedBy: (key: KeyObject)
   for (const { oid, critical, value } of extensionsOf(rest[0])) {
     if (oid === DELTA) throw new Unsupported("it is a delta list, and Sluice needs the complete one");
     if (oid === DISTRIBUTION_POINT) {
-      if (parse(value).children().some((field) => field.tag === INDIRECT && field.content[0] !== 0))
+      if (
+        parse(value)
+          .children()
+          .some((field) => field.tag === INDIRECT && field.content[0] !== 0)
+      )
         throw new Unsupported("it is an indirect list, which Sluice does not read");
     } else if (critical) throw new Unsupported(`it has a critical extension that Sluice does not know (${oid})`);
   }

@@ -136,7 +136,11 @@ const inspected = new Map<string, Omit<PemFile, "path" | "text">>();
 const MAX_INSPECTED = 100_000;
 
 function inspect(path: string, text: string, password: string | null): PemFile {
-  const hash = createHash("sha256").update(password ?? "").update("\0").update(text).digest("hex");
+  const hash = createHash("sha256")
+    .update(password ?? "")
+    .update("\0")
+    .update(text)
+    .digest("hex");
   let found = inspected.get(hash);
   if (found === undefined) {
     found = fingerprints(text, password);
@@ -165,5 +169,7 @@ function fingerprints(text: string, password: string | null): Omit<PemFile, "pat
 }
 
 function fingerprint(key: ReturnType<typeof createPublicKey>): string {
-  return createHash("sha256").update(key.export({ type: "spki", format: "der" })).digest("base64");
+  return createHash("sha256")
+    .update(key.export({ type: "spki", format: "der" }))
+    .digest("base64");
 }

@@ -1,43 +1,222 @@
 // Certificates and keys of one load of the configuration. Traefik's FileOrContent: a field holds a path, or the PEM text itself.
-// Paths are remembered so that they can be watched, wherever they lie.
+// Paths are remembered so that they can be watched, wherever they lie; what was good last time stands in for what is broken now.
 
 import { resolve } from "node:path";
-import { type FileText, readTextFile } from "../config/files.ts";
-import { type Loaded, loadAuthorities, loadPair } from "./pem.ts";
+import type { CertificateConfig, CertificateDirectoryConfig } from "../config/dynamic.ts";
+import { type FileBytes, type FileText, readFileBytes, readTextFile } from "../config/files.ts";
+import { loadRevocationLists, MAX_CRL_BYTES, type RevocationList } from "./crl.ts";
+import { scanDirectory } from "./directories.ts";
+import { type Authorities, type Loaded, loadAuthorities, loadPair } from "./pem.ts";
+import { readSecret } from "./secrets.ts";
+import { loadFromStore } from "./store-pair.ts";
+import { MAX_STORE_BYTES } from "./stores/store.ts";
+
+/** A source whose last reading failed. */
+export interface Failure {
+  /** The path, or "inline PEM". */
+  readonly source: string;
+  readonly message: string;
+}
+
+/** What sources last gave that could be used, over all loads of a process. */
+export class CertificateMemory {
+  readonly #good = new Map<string, unknown>();
+
+  recall<T>(key: string): T | undefined {
+    return this.#good.get(key) as T | undefined;
+  }
+
+  keep(key: string, value: unknown): void {
+    this.#good.set(key, value);
+  }
+
+  /** Forgets what the configuration does not name any more. */
+  retain(keys: ReadonlySet<string>): void {
+    for (const key of this.#good.keys()) if (!keys.has(key)) this.#good.delete(key);
+  }
+}
+
+export type Outcome<T> =
+  | { readonly kind: "ok"; readonly value: T }
+  /** It cannot be used; `former` is what it gave before, and stands in. */
+  | { readonly kind: "error"; readonly field: string; readonly message: string; readonly former: T | null };
+
+export type Pair = Extract<Loaded, { kind: "ok" }>;
+
+export interface DirectoryPair extends Pair {
+  readonly certFile: string;
+}
 
 export class CertificateFiles {
   readonly paths = new Set<string>();
-  /** Something could not be used. Then nothing of this load is: the former certificates go on serving. */
+  /** Directories in which anything that comes or goes matters. */
+  readonly directories = new Set<string>();
+  readonly failures: Failure[] = [];
+  /** Something could not be used, and nothing stands in for it. Then nothing of this load is: the former one goes on serving. */
   broken = false;
+  /** A pair in a directory is half written: it is worth looking again soon, also where no event comes. */
+  incomplete = false;
   readonly #texts = new Map<string, FileText>();
+  readonly #memory: CertificateMemory;
+  readonly #used = new Set<string>();
 
   /** `texts` are files that will be there when Sluice runs, by absolute path. */
-  constructor(texts: ReadonlyMap<string, string> = new Map()) {
+  constructor(memory = new CertificateMemory(), texts: ReadonlyMap<string, string> = new Map()) {
+    this.#memory = memory;
     for (const [path, text] of texts) this.#texts.set(path, { kind: "ok", text, path });
   }
 
-  /** Without `keyFile` the key is looked for beside the certificate. Messages name the file; `part` is the field that names it. */
-  pair(certFile: string, keyFile: string | undefined): Loaded {
-    const cert = this.#read(certFile);
-    const key = keyFile === undefined ? cert : this.#read(keyFile);
-    if (cert.kind === "error") return { ...this.#fail(cert.message), part: "certificate" };
-    if (key.kind === "error") return { ...this.#fail(key.message), part: "key" };
-    const loaded = loadPair(cert.text, key.text);
-    if (loaded.kind === "ok") return loaded;
-    const { part, message } = loaded;
-    return { ...this.#fail(`${(part === "key" ? key : cert).path ?? "inline PEM"}: ${message}`), part };
+  /** The pair of one entry of tls.certificates. Messages name the file; `field` is the one that the mistake is in. */
+  pair(config: CertificateConfig): Outcome<Pair> {
+    const { certFile, keyFile, keyStore, keyAlias } = config;
+    const key = JSON.stringify(["pair", certFile, keyFile, keyStore, keyAlias]);
+    const loaded = keyStore === undefined ? this.#pemPair(config) : this.#storePair(config);
+    if ("field" in loaded) return this.#bad(key, loaded);
+    // An expired certificate does not take the place of one that is valid.
+    const former = this.#memory.recall<Pair>(key);
+    if (former === undefined || !hasExpired(loaded) || hasExpired(former)) return this.#good(key, loaded);
+    const source = keyStore ?? sourceOf(certFile!);
+    return this.#bad(key, {
+      field: keyStore === undefined ? "certFile" : "keyStore",
+      source,
+      message: `${source}: the new certificate has expired`,
+    });
   }
 
-  authorities(value: string): ReturnType<typeof loadAuthorities> {
+  /** Every pair of a directory tree. A pair that does not fit together is not new yet: the former one goes on, and it is read again. */
+  directory(config: CertificateDirectoryConfig): { pairs: DirectoryPair[]; problems: string[] } {
+    const password = readSecret(config.keyPassword, config.keyPasswordFile, (path) => this.paths.add(path));
+    if (password.kind === "error") return { pairs: [], problems: [this.#failed(config.directory, password.message)] };
+    const scan = scanDirectory(config.directory, password.value);
+    for (const directory of scan.directories) this.directories.add(resolve(directory));
+    const pairs: DirectoryPair[] = [];
+    const problems: string[] = [];
+    const keyOf = (keyFile: string): string => JSON.stringify(["directory", keyFile]);
+    const add = (keyFile: string, certFile: string, loaded: Loaded): void => {
+      this.paths.add(resolve(keyFile));
+      this.paths.add(resolve(certFile));
+      this.#used.add(keyOf(keyFile));
+      if (loaded.kind === "error") return wait(keyFile, loaded.message);
+      const former = this.#memory.recall<DirectoryPair>(keyOf(keyFile));
+      const stands = former !== undefined && hasExpired(loaded) && !hasExpired(former);
+      const pair = stands ? former : { ...loaded, certFile };
+      if (stands)
+        problems.push(this.#failed(certFile, "the new certificate has expired; the former one goes on serving"));
+      this.#memory.keep(keyOf(keyFile), pair);
+      pairs.push(pair);
+    };
+    const wait = (keyFile: string, message: string): void => {
+      this.incomplete = true;
+      this.#used.add(keyOf(keyFile));
+      const former = this.#memory.recall<DirectoryPair>(keyOf(keyFile));
+      if (former !== undefined) pairs.push(former);
+      const meanwhile =
+        former === undefined ? "it is left out until it can be used" : "the former pair goes on serving";
+      problems.push(this.#failed(keyFile, `${message} (yet?); ${meanwhile}`));
+    };
+    for (const { certFile, keyFile, cert, key } of scan.pairs)
+      add(keyFile, certFile, loadPair(cert, key, password.value));
+    for (const { file, message } of scan.unpaired) wait(file, message);
+    if (scan.problem !== null) problems.push(this.#failed(config.directory, scan.problem));
+    return { pairs, problems };
+  }
+
+  /** Client CAs, or root CAs for brokers. */
+  authorities(value: string): Outcome<Extract<Authorities, { kind: "ok" }>> {
     const file = this.#read(value);
-    if (file.kind === "error") return this.#fail(file.message);
+    const key = JSON.stringify(["authorities", value]);
+    if (file.kind === "error") return this.#bad(key, { field: "", source: value, message: file.message });
     const loaded = loadAuthorities(file.text);
-    return loaded.kind === "ok" ? loaded : this.#fail(`${file.path ?? "inline PEM"}: ${loaded.message}`);
+    if (loaded.kind === "ok") return this.#good(key, loaded);
+    const source = file.path ?? INLINE;
+    return this.#bad(key, { field: "", source, message: `${source}: ${loaded.message}` });
   }
 
-  #fail(message: string): { kind: "error"; message: string } {
-    this.broken = true;
-    return { kind: "error", message };
+  /** Revocation lists, PEM or DER, signed by one of the authorities. */
+  revocationLists(
+    path: string,
+    authorities: Extract<Authorities, { kind: "ok" }>["certificates"],
+  ): Outcome<readonly RevocationList[]> {
+    const key = JSON.stringify(["lists", path]);
+    const file = this.#readBytes(path, MAX_CRL_BYTES);
+    if (file.kind === "error") return this.#bad(key, { field: "", source: path, message: file.message });
+    const loaded = loadRevocationLists(file.bytes, authorities);
+    return loaded.kind === "ok"
+      ? this.#good(key, loaded.lists)
+      : this.#bad(key, { field: "", source: path, message: `${file.path}: ${loaded.message}` });
+  }
+
+  /** Ends the load: what the configuration does not name any more is forgotten. */
+  finish(): void {
+    this.#memory.retain(this.#used);
+  }
+
+  #pemPair(config: CertificateConfig): Pair | Problem {
+    const password = readSecret(config.keyPassword, config.keyPasswordFile, (path) => this.paths.add(path));
+    const cert = this.#read(config.certFile!);
+    const key = config.keyFile === undefined ? cert : this.#read(config.keyFile);
+    const keyField = config.keyFile === undefined ? "certFile" : "keyFile";
+    if (cert.kind === "error") return { field: "certFile", source: config.certFile!, message: cert.message };
+    if (key.kind === "error") return { field: keyField, source: config.keyFile ?? "", message: key.message };
+    const source = key.path ?? INLINE;
+    if (password.kind === "error") return { field: passwordField(config), source, message: password.message };
+    const loaded = loadPair(cert.text, key.text, password.value);
+    if (loaded.kind === "ok") return loaded;
+    const inKey = loaded.part !== "certificate";
+    const named = (inKey ? key.path : cert.path) ?? INLINE;
+    const field = inKey ? keyField : "certFile";
+    return { field, source: named, message: `${named}: ${loaded.message}` };
+  }
+
+  #storePair(config: CertificateConfig): Pair | Problem {
+    const { keyStore, keyStoreType, keyAlias } = config;
+    const seen = (path: string): void => void this.paths.add(path);
+    const storePassword = readSecret(config.keyStorePassword, config.keyStorePasswordFile, seen);
+    const keyPassword = readSecret(config.keyPassword, config.keyPasswordFile, seen);
+    const file = this.#readBytes(keyStore!, MAX_STORE_BYTES);
+    if (file.kind === "error") return { field: "keyStore", source: keyStore!, message: file.message };
+    if (storePassword.kind === "error")
+      return { field: "keyStorePassword", source: file.path, message: storePassword.message };
+    if (keyPassword.kind === "error")
+      return { field: passwordField(config), source: file.path, message: keyPassword.message };
+    const request = {
+      type: keyStoreType,
+      storePassword: storePassword.value,
+      keyPassword: keyPassword.value,
+      alias: keyAlias,
+    };
+    const loaded = loadFromStore(file.bytes, request);
+    if (loaded.kind === "ok") return loaded;
+    return { field: "keyStore", source: file.path, message: `${file.path}: ${loaded.message}` };
+  }
+
+  #good<T>(key: string, value: T): Outcome<T> {
+    this.#used.add(key);
+    this.#memory.keep(key, value);
+    return { kind: "ok", value };
+  }
+
+  #bad<T>(key: string, { field, source, message }: Problem): Outcome<T> {
+    this.#used.add(key);
+    this.failures.push({ source, message });
+    const former = this.#memory.recall<T>(key) ?? null;
+    if (former === null) this.broken = true;
+    return {
+      kind: "error",
+      field,
+      message: former === null ? message : `${message}; the former one goes on serving`,
+      former,
+    };
+  }
+
+  #failed(source: string, message: string): string {
+    this.failures.push({ source, message });
+    return `${source}: ${message}`;
+  }
+
+  #readBytes(path: string, most: number): FileBytes {
+    this.paths.add(resolve(path));
+    return readFileBytes(path, most);
   }
 
   #read(value: string): FileText {
@@ -53,4 +232,24 @@ export class CertificateFiles {
     }
     return text;
   }
+}
+
+const INLINE = "inline PEM";
+
+interface Problem {
+  readonly field: string;
+  readonly source: string;
+  readonly message: string;
+}
+
+function passwordField(config: CertificateConfig): string {
+  return config.keyPasswordFile === undefined ? "keyPassword" : "keyPasswordFile";
+}
+
+function hasExpired(pair: Pair): boolean {
+  return pair.facts.notAfter < Date.now();
+}
+
+function sourceOf(value: string): string {
+  return value.includes("-----BEGIN ") ? INLINE : value;
 }

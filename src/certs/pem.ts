@@ -2,8 +2,13 @@
 
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
+import { expect, parse, TAG } from "./ber.ts";
+import { pemBlocks } from "./pem-blocks.ts";
+import { decrypt } from "./stores/pbe.ts";
+import { guarded, Rounds, type StoreError } from "./stores/store.ts";
 
-const BLOCK = /-----BEGIN ([A-Z0-9 ]{1,40})-----[^-]*-----END \1-----/g;
+/** What a client must be able to verify; `p256` and its like are ECDSA on that curve. */
+export type KeyType = "rsa" | "p256" | "p384" | "p521" | "ed25519";
 
 /** A certificate with its chain and key, as it is handed to the workers: plain text, identified by its content. */
 export interface CertifiedKey {
@@ -11,7 +16,9 @@ export interface CertifiedKey {
   readonly hash: string;
   /** Leaf first, then the rest of the chain, in PEM. */
   readonly cert: string;
+  /** PKCS#8, not encrypted. */
   readonly key: string;
+  readonly keyType: KeyType;
   /** Lower-case DNS names (`*.x` included) and IP addresses that it is valid for, common name included. */
   readonly names: readonly string[];
 }
@@ -22,66 +29,168 @@ export interface CertificateFacts {
   /** Milliseconds since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** What is not right with it, though it can be used. */
+  readonly warnings: readonly string[];
 }
 
 export type Loaded =
   | { kind: "ok"; pair: CertifiedKey; facts: CertificateFacts }
   /** `part` is the text in which the mistake is. */
-  | { kind: "error"; part: "certificate" | "key"; message: string };
+  | { kind: "error"; part: "certificate" | "key" | "password"; message: string };
 
 const cache = new Map<string, Loaded>();
 /** Pairs whose parsing is remembered, so that a reload of 10 000 unchanged certificates parses none of them. */
 const CACHE_LIMIT = 50_000;
+/** Below it anyone with some patience has the key; such certificates are still met in the field. */
+const SHORT_RSA_BITS = 2048;
 
 /** Loads a pair from the two texts, which may be the same. Errors never quote key material. */
-export function loadPair(certText: string, keyText: string): Loaded {
+export function loadPair(certText: string, keyText: string, password: string | null = null): Loaded {
   const hash = createHash("sha256").update(certText).update("\0").update(keyText).digest("hex");
-  const known = cache.get(hash);
-  if (known !== undefined) return known;
-  const loaded = parsePair(hash, certText, keyText);
+  const known = createHash("sha256")
+    .update(hash)
+    .update(password ?? "")
+    .digest("hex");
+  const cached = cache.get(known);
+  if (cached !== undefined) return cached;
+  const loaded = parsePair(hash, certText, keyText, password);
   if (cache.size >= CACHE_LIMIT) cache.clear();
-  cache.set(hash, loaded);
+  cache.set(known, loaded);
   return loaded;
 }
 
-function parsePair(hash: string, certText: string, keyText: string): Loaded {
-  const certs = blocks(
-    certText,
-    (label) => label === "CERTIFICATE" || label === "X509 CERTIFICATE" || label === "TRUSTED CERTIFICATE",
+function parsePair(hash: string, certText: string, keyText: string, password: string | null): Loaded {
+  const certs = pemBlocks(certText).filter(({ label }) =>
+    ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"].includes(label),
   );
   if (certs.length === 0) return wrong("certificate", "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)");
-  const keys = blocks(keyText, (label) => label.endsWith("PRIVATE KEY"));
+  const keys = pemBlocks(keyText).filter(({ label }) => label.endsWith("PRIVATE KEY"));
   if (keys.length === 0) return wrong("key", "holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)");
-  let key: KeyObject;
-  try {
-    if (/ENCRYPTED/.test(keys[0]!))
-      return wrong("key", "the private key is encrypted, which Sluice cannot read yet: decrypt it with openssl pkey");
-    key = createPrivateKey(keys[0]!);
-  } catch {
-    return wrong("key", "the private key cannot be read: it is damaged or of an unknown type");
-  }
+  const opened = openKey(keys[0]!, password);
+  if (opened.kind === "error") return opened;
   let parsed: X509Certificate[];
   try {
-    parsed = certs.map((cert) => new X509Certificate(cert));
+    parsed = certs.map(({ pem }) => new X509Certificate(pem));
   } catch {
     return wrong("certificate", "the certificate cannot be read: it is damaged");
   }
-  const leaf = parsed.findIndex((cert) => cert.checkPrivateKey(key));
-  if (leaf < 0) return wrong("key", "the private key does not belong to the certificate");
-  const certificate = parsed[leaf]!;
-  const chain = [certs[leaf]!, ...certs.filter((_, index) => index !== leaf)];
+  return certify(hash, parsed, opened.key, "warn");
+}
+
+/**
+ * A pair from certificates in any order and a key: the certificate that has the key is the leaf. `unused` says whether certificates
+ * that are no part of its chain are worth a warning.
+ */
+export function certify(
+  hash: string,
+  certificates: readonly X509Certificate[],
+  key: KeyObject,
+  unused: "warn" | "expected",
+): Loaded {
+  const leaf = certificates.find((cert) => cert.checkPrivateKey(key));
+  if (leaf === undefined) return wrong("key", "the private key does not belong to the certificate");
+  const type = keyTypeOf(key);
+  if (type === null)
+    return wrong("key", "the private key is of a kind that TLS servers do not use: take EC P-256, Ed25519 or RSA");
+  const { chain, rest } = orderChain(leaf, certificates);
+  const warnings: string[] = [];
+  if (unused === "warn" && rest.length > 0) warnings.push(describeUnused(rest));
+  const bits = key.asymmetricKeyDetails?.modulusLength;
+  if (type === "rsa" && bits !== undefined && bits < SHORT_RSA_BITS)
+    warnings.push(`its RSA key has ${bits} bits, which is too short to be safe: many clients refuse it`);
   return {
     kind: "ok",
-    pair: { hash, cert: `${chain.join("\n")}\n`, key: `${keys[0]!}\n`, names: namesOf(certificate) },
-    facts: factsOf(certificate),
+    pair: {
+      hash,
+      cert: chain.map((cert) => cert.toString()).join(""),
+      key: key.export({ type: "pkcs8", format: "pem" }) as string,
+      keyType: type,
+      names: namesOf(leaf),
+    },
+    facts: { ...factsOf(leaf), warnings },
   };
 }
 
-function wrong(part: "certificate" | "key", message: string): Loaded {
+const ENCRYPTED = /^\s*Proc-Type: *4, *ENCRYPTED/m;
+
+function openKey(
+  block: { label: string; pem: string; body: string },
+  password: string | null,
+): { kind: "ok"; key: KeyObject } | Extract<Loaded, { kind: "error" }> {
+  const sealed = block.label === "ENCRYPTED PRIVATE KEY";
+  if ((sealed || ENCRYPTED.test(block.body)) && password === null)
+    return wrong("password", "the private key is encrypted: give keyPassword or keyPasswordFile");
+  try {
+    if (!sealed) {
+      const pem = block.pem;
+      return { kind: "ok", key: createPrivateKey(password === null ? pem : { key: pem, passphrase: password }) };
+    }
+    const opened = openPkcs8(Buffer.from(block.body, "base64"), password!);
+    if (opened.kind === "error") return wrong("password", `the private key: ${opened.message}`);
+    return { kind: "ok", key: createPrivateKey({ key: opened.pkcs8, format: "der", type: "pkcs8" }) };
+  } catch {
+    return sealed || !ENCRYPTED.test(block.body)
+      ? wrong("key", "the private key cannot be read: it is damaged or of an unknown type")
+      : wrong("password", "the private key's password is wrong, or the key is damaged");
+  }
+}
+
+/** EncryptedPrivateKeyInfo (RFC 5958 3), read here because the work that its iteration count asks for must have a bound. */
+function openPkcs8(der: Buffer, password: string): { kind: "ok"; pkcs8: Buffer } | StoreError {
+  return guarded(() => {
+    const [algorithm, data] = expect(parse(der), TAG.sequence, "the private key").children();
+    const octets = expect(data, TAG.octets, "the private key").octets();
+    return { kind: "ok", pkcs8: decrypt(algorithm!, octets, password, new Rounds()) } as const;
+  });
+}
+
+function keyTypeOf(key: KeyObject): KeyType | null {
+  switch (key.asymmetricKeyType) {
+    case "rsa":
+      return "rsa";
+    case "ed25519":
+      return "ed25519";
+    case "ec":
+      return CURVES[key.asymmetricKeyDetails?.namedCurve ?? ""] ?? null;
+    default:
+      return null;
+  }
+}
+
+const CURVES: Record<string, KeyType> = { prime256v1: "p256", "P-256": "p256", secp384r1: "p384", secp521r1: "p521" };
+
+/** The leaf and each one's issuer behind it, as TLS wants them (RFC 8446 4.4.2), and what belongs elsewhere. */
+function orderChain(
+  leaf: X509Certificate,
+  certificates: readonly X509Certificate[],
+): { chain: X509Certificate[]; rest: X509Certificate[] } {
+  const chain = [leaf];
+  const isInChain = (cert: X509Certificate): boolean =>
+    chain.some((each) => each.fingerprint256 === cert.fingerprint256);
+  for (let last = leaf; !isSelfIssued(last); ) {
+    const issuer = certificates.find((cert) => !isInChain(cert) && last.checkIssued(cert));
+    if (issuer === undefined) break;
+    chain.push(issuer);
+    last = issuer;
+  }
+  return { chain, rest: certificates.filter((cert) => !isInChain(cert)) };
+}
+
+function describeUnused(rest: readonly X509Certificate[]): string {
+  const names = rest.slice(0, 3).map((cert) => commonName(cert.subject) || "(no common name)");
+  const what = rest.length === 1 ? "a certificate in it is" : `${rest.length} certificates in it are`;
+  return `${what} no part of its chain and not sent: ${names.join(", ")}`;
+}
+
+function isSelfIssued(certificate: X509Certificate): boolean {
+  return certificate.subject === certificate.issuer;
+}
+
+function wrong(part: "certificate" | "key" | "password", message: string): Extract<Loaded, { kind: "error" }> {
   return { kind: "error", part, message };
 }
 
-function factsOf(certificate: X509Certificate): CertificateFacts {
+function factsOf(certificate: X509Certificate): Omit<CertificateFacts, "warnings"> {
   return {
     commonName: commonName(certificate.subject),
     serial: certificate.serialNumber,
@@ -90,23 +199,21 @@ function factsOf(certificate: X509Certificate): CertificateFacts {
   };
 }
 
+export type Authorities =
+  | { kind: "ok"; pem: string; certificates: readonly X509Certificate[] }
+  | { kind: "error"; message: string };
+
 /** Every certificate in a text of certificate authorities, or what is wrong with it. */
-export function loadAuthorities(
-  text: string,
-): { kind: "ok"; pem: string; count: number } | { kind: "error"; message: string } {
-  const certs = blocks(text, (label) => label.endsWith("CERTIFICATE"));
+export function loadAuthorities(text: string): Authorities {
+  const certs = pemBlocks(text).filter(({ label }) => label.endsWith("CERTIFICATE"));
   if (certs.length === 0)
     return { kind: "error", message: "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)" };
   try {
-    for (const cert of certs) new X509Certificate(cert);
+    const certificates = certs.map(({ pem }) => new X509Certificate(pem));
+    return { kind: "ok", pem: certificates.map((each) => each.toString()).join(""), certificates };
   } catch {
     return { kind: "error", message: "a certificate in it cannot be read: it is damaged" };
   }
-  return { kind: "ok", pem: `${certs.join("\n")}\n`, count: certs.length };
-}
-
-function blocks(text: string, wanted: (label: string) => boolean): string[] {
-  return [...text.matchAll(BLOCK)].filter((match) => wanted(match[1]!)).map((match) => match[0]);
 }
 
 function namesOf(certificate: X509Certificate): string[] {

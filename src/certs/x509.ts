@@ -57,7 +57,10 @@ function read(der: Buffer): CertificateIdentity {
 
 /** A serial number as it is compared. @throws Malformed */
 export function serialOf(element: Element | undefined): string {
-  return expect(element, TAG.integer, "a serial number").content.toString("hex").toUpperCase().replace(/^0+(?=.)/, "");
+  return expect(element, TAG.integer, "a serial number")
+    .content.toString("hex")
+    .toUpperCase()
+    .replace(/^0+(?=.)/, "");
 }
 
 /** The extensions behind an explicit tag, of a certificate or a CRL. @throws Malformed */
@@ -92,9 +95,7 @@ function attributes(name: Element | undefined): [oid: string, value: string][] {
 
 /** A distinguished name so that names equal under RFC 5280 7.1 are equal: case and runs of spaces do not count. @throws Malformed */
 export function canonicalName(name: Element | undefined): string {
-  return JSON.stringify(
-    attributes(name).map(([oid, value]) => [oid, value.trim().replace(/\s+/g, " ").toLowerCase()]),
-  );
+  return JSON.stringify(attributes(name).map(([oid, value]) => [oid, value.trim().replace(/\s+/g, " ").toLowerCase()]));
 }
 
 const BMP_STRING = TAG.bmpString;

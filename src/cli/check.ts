@@ -41,5 +41,5 @@ async function filesAfterStart(config: StaticConfig): Promise<CertificateFiles> 
     [files.cert, cert],
     [files.key, key],
   ];
-  return new CertificateFiles(new Map(texts.map(([path, text]) => [resolve(path), text])));
+  return new CertificateFiles(undefined, new Map(texts.map(([path, text]) => [resolve(path), text])));
 }

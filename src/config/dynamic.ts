@@ -60,11 +60,55 @@ const service = z.object({
   }).optional(),
 });
 
-const pair = z.object({
-  certFile: z.string().min(1),
+const secret = z.string().min(1).max(1024).optional();
+
+/** A certificate with its key: two PEM files, one with both, or an entry of a key store. */
+const certificateFields = z.object({
+  certFile: z.string().min(1).optional(),
   /** Without it the key is looked for in certFile. */
   keyFile: z.string().min(1).optional(),
+  /** Opens the key: of PEM, or of the entry in a key store, where the store's password is tried if it is not given. */
+  keyPassword: secret,
+  keyPasswordFile: z.string().min(1).optional(),
+  keyStore: z.string().min(1).optional(),
+  /** The bytes decide; another type than this is a warning. */
+  keyStoreType: z.enum(["PKCS12", "JKS", "JCEKS", "BKS"]).optional(),
+  keyStorePassword: secret,
+  keyStorePasswordFile: z.string().min(1).optional(),
+  /** Needed where the store has several keys. */
+  keyAlias: z.string().min(1).optional(),
+  /** Traefik's: every certificate is in the one store that Traefik uses, too. */
+  stores: z.array(z.string()).optional(),
 });
+
+const certificate = certificateFields.superRefine((value, context) => {
+  const issue = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
+  if (value.certFile === undefined && value.keyStore === undefined) issue([], "needs certFile or keyStore");
+  if (value.certFile !== undefined && value.keyStore !== undefined)
+    issue(["keyStore"], "and certFile are two sources: give one of them");
+  if (value.keyStore === undefined)
+    for (const field of ["keyStoreType", "keyStorePassword", "keyStorePasswordFile", "keyAlias"] as const)
+      if (value[field] !== undefined) issue([field], "is for a keyStore, and there is none");
+  if (value.keyStore !== undefined && value.keyFile !== undefined)
+    issue(["keyFile"], "does not go with keyStore, which holds the key");
+  if (value.keyPassword !== undefined && value.keyPasswordFile !== undefined)
+    issue(["keyPasswordFile"], "and keyPassword are two sources: give one of them");
+  if (value.keyStorePassword !== undefined && value.keyStorePasswordFile !== undefined)
+    issue(["keyStorePasswordFile"], "and keyStorePassword are two sources: give one of them");
+});
+
+/** Every pair in a directory tree. */
+const certificateDirectory = z
+  .object({ directory: z.string().min(1), keyPassword: secret, keyPasswordFile: z.string().min(1).optional() })
+  .superRefine((value, context) => {
+    if (value.keyPassword !== undefined && value.keyPasswordFile !== undefined)
+      context.addIssue({
+        code: "custom",
+        path: ["keyPasswordFile"],
+        message: "and keyPassword are two sources: give one of them",
+      });
+  })
+  .meta({ scalarKey: "directory" });
 
 const version = z.enum(["VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"]);
 
@@ -77,6 +121,12 @@ const tlsOptions = z.object({
   sniStrict: z.boolean().default(false),
   clientAuth: section({
     caFiles: z.array(z.string().min(1)).default([]),
+    /** Revocation lists of the authorities in caFiles, PEM or DER. */
+    crlFiles: z.array(z.string().min(1)).default([]),
+    /** Also ends connections that are open when their certificate is revoked. */
+    closeRevoked: z.boolean().default(false),
+    /** Of the certificate's names one must match one of these. */
+    allowedNames: z.array(z.string().min(1)).default([]),
     clientAuthType: z
       .enum([
         "NoClientCert",
@@ -99,12 +149,14 @@ const schema = z.object({
     middlewares: unsupported("warn", "is not built into Sluice yet: routers that name a middleware are off"),
   }).prefault({}),
   tls: section({
-    certificates: z.array(pair.extend({ stores: z.array(z.string()).optional() })).default([]),
+    certificates: z.array(certificate).default([]),
+    /** Directory trees with pairs of certificate and key, whatever they are called. */
+    certificateDirectories: z.array(certificateDirectory).default([]),
     options: z.record(z.string(), tlsOptions).default({}),
     stores: z
       .record(
         z.string(),
-        z.object({ defaultCertificate: pair.optional(), defaultGeneratedCert: unsupported("warn", LATER) }),
+        z.object({ defaultCertificate: certificate.optional(), defaultGeneratedCert: unsupported("warn", LATER) }),
       )
       .default({}),
   }).prefault({}),
@@ -123,7 +175,8 @@ export type DynamicConfig = z.output<typeof schema>;
 export type RouterConfig = z.output<typeof router>;
 export type ServiceConfig = z.output<typeof service>;
 export type TlsOptionsConfig = z.output<typeof tlsOptions>;
-export type CertificatePair = z.output<typeof pair>;
+export type CertificateConfig = z.output<typeof certificate>;
+export type CertificateDirectoryConfig = z.output<typeof certificateDirectory>;
 
 export interface DynamicFile extends Decoded<DynamicConfig> {
   readonly source: SourceFile;

@@ -1,6 +1,6 @@
 // Services and transports of the configuration, made into what a worker dials by.
 
-import type { CertificateFiles } from "../certs/files.ts";
+import type { CertificateFiles, Outcome } from "../certs/files.ts";
 import { type Diagnostics, type Place, suggestion } from "../config/diagnostics.ts";
 import type { ServiceConfig } from "../config/dynamic.ts";
 import { formatAddress, parseAddress, parsePort } from "../config/scalars.ts";
@@ -24,24 +24,25 @@ export function compileTransport(
   diagnostics: Diagnostics,
   what: string,
 ): Transport | null {
-  const before = diagnostics.errors;
-  const error = (path: Path, message: string) => diagnostics.error(at(...path), `${what}: ${message}`);
+  let sound = true;
+  // What a file held before stands in for what cannot be used now.
+  const use = <T>(path: Path, outcome: Outcome<T>): T | null => {
+    if (outcome.kind === "ok") return outcome.value;
+    diagnostics.error(at(...path, ...(outcome.field === "" ? [] : [outcome.field])), `${what}: ${outcome.message}`);
+    if (outcome.former === null) sound = false;
+    return outcome.former;
+  };
   const authorities: string[] = [];
   for (const [index, value] of (config.tls?.rootCAs ?? []).entries()) {
-    const loaded = files.authorities(value);
-    if (loaded.kind === "error") error(["tls", "rootCAs", index], loaded.message);
-    else authorities.push(loaded.pem);
+    const loaded = use(["tls", "rootCAs", index], files.authorities(value));
+    if (loaded !== null) authorities.push(loaded.pem);
   }
   const pairs = config.tls?.certificates ?? [];
   if (pairs.length > 1)
     diagnostics.warn(at("tls", "certificates", 1), `${what}: only the first client certificate is used`);
-  let identity: { cert: string; key: string } | null = null;
-  if (pairs[0] !== undefined) {
-    const loaded = files.pair(pairs[0].certFile, pairs[0].keyFile);
-    if (loaded.kind === "error") error(["tls", "certificates", 0, fieldOf(loaded.part)], loaded.message);
-    else identity = loaded.pair;
-  }
-  if (diagnostics.errors > before) return null;
+  const identity =
+    pairs[0] === undefined ? null : (use(["tls", "certificates", 0], files.pair(pairs[0]))?.pair ?? null);
+  if (!sound) return null;
   return {
     dialTimeoutMs: config.dialTimeout,
     // 0 is Go's "default", which is 15 s.
@@ -110,11 +111,6 @@ export function compileService(
 /** A "did you mean" for a reference that may carry a provider. */
 export function suggestReference(reference: string, names: Iterable<string>): string {
   return suggestion(reference.replace(/@.*$/, ""), names);
-}
-
-/** The field of a certificate's configuration that names the faulty text. */
-export function fieldOf(part: "certificate" | "key"): "certFile" | "keyFile" {
-  return part === "key" ? "keyFile" : "certFile";
 }
 
 type ServerConfig = NonNullable<ServiceConfig["loadBalancer"]>["servers"][number];

@@ -1,7 +1,8 @@
-// A merged configuration as the rows of a snapshot, with everything checked that can be checked before a client comes.
+// A merged configuration as the rows of a snapshot, with everything checked that can be checked before a client comes: options,
+// services and routers here, certificates in compile-certificates.ts.
 
+import type { RevocationList } from "../certs/crl.ts";
 import type { CertificateFiles } from "../certs/files.ts";
-import { loadPair } from "../certs/pem.ts";
 import { type Diagnostics, type Place, suggestion } from "../config/diagnostics.ts";
 import type { RouterConfig } from "../config/dynamic.ts";
 import type { Path } from "../config/source.ts";
@@ -11,10 +12,10 @@ import { defaultPriority, parseRule } from "../rules/parser.ts";
 import { isCatchAll, ruleNames } from "../rules/table.ts";
 import { compileOptions, DEFAULT_OPTIONS } from "../tls/options.ts";
 import type { Server } from "../upstream/service.ts";
+import { type CertificateInUse, compileCertificates } from "./compile-certificates.ts";
 import {
   compileService,
   compileTransport,
-  fieldOf,
   findCycle,
   findTooLarge,
   MAX_TARGETS,
@@ -23,17 +24,6 @@ import {
 } from "./compile-services.ts";
 import type { Item, Merged } from "./merge.ts";
 import { type RouterAction, type Row, rowKey } from "./messages.ts";
-
-/** Warned about before it happens. */
-const EXPIRY_WARNING_MS = 30 * 86_400_000;
-
-export interface CertificateInUse {
-  readonly commonName: string;
-  readonly serial: string;
-  readonly names: readonly string[];
-  /** Milliseconds since the epoch. */
-  readonly notAfter: number;
-}
 
 export interface RouterInForce {
   readonly name: string;
@@ -47,6 +37,15 @@ export interface Compiled {
   readonly rows: ReadonlyMap<string, Row>;
   readonly certificates: readonly CertificateInUse[];
   readonly routers: readonly RouterInForce[];
+  readonly revocations: readonly RevocationsInForce[];
+}
+
+/** The revocation lists that TLS options use. Times in milliseconds since the epoch. */
+export interface RevocationsInForce {
+  readonly options: string;
+  readonly thisUpdate: number;
+  /** null: none of the lists says when it ends. */
+  readonly nextUpdate: number | null;
 }
 
 export interface CompileInput {
@@ -70,17 +69,13 @@ class Compiler {
   readonly #input: CompileInput;
   readonly #diagnostics: Diagnostics;
   readonly #rows = new Map<string, Row>();
-  readonly #certificates: CertificateInUse[] = [];
   readonly #routers: RouterInForce[] = [];
+  readonly #revocations: RevocationsInForce[] = [];
   readonly #options = new Map<string, boolean>();
   readonly #services = new Map<string, ServiceDraft>();
-  /** Names that certificates serve, and those that routers terminate. */
-  readonly #claimed = new Map<string, string>();
-  readonly #terminated = new Set<string>();
+  /** Names that routers terminate, with the first router that does, and whether one terminates any name. */
+  readonly #terminated = new Map<string, string>();
   #catchAll = false;
-  #usesDefault = false;
-  /** A certificate could not be loaded: which names it was for is not known. */
-  #broken = false;
 
   constructor(input: CompileInput, diagnostics: Diagnostics) {
     this.#input = input;
@@ -91,8 +86,16 @@ class Compiler {
     this.#compileOptions();
     this.#compileServices();
     for (const [name, item] of this.#input.merged.routers) this.#compileRouter(name, item);
-    this.#compileCertificates();
-    return { rows: this.#rows, certificates: this.#certificates, routers: this.#routers };
+    const { merged, files, selfSigned, now } = this.#input;
+    const wanted = { terminated: this.#terminated, catchAll: this.#catchAll };
+    const certificates = compileCertificates(merged, files, selfSigned, wanted, now, this.#diagnostics);
+    for (const row of certificates.rows) this.#put(row);
+    return {
+      rows: this.#rows,
+      certificates: certificates.inUse,
+      routers: this.#routers,
+      revocations: this.#revocations,
+    };
   }
 
   #put(row: Row): void {
@@ -115,6 +118,7 @@ class Compiler {
         if (problem.severity === "warning") this.#diagnostics.warn(place, message);
         else this.#diagnostics.error(place, message);
       }
+      if (options?.revoked) this.#noteRevocations(name, options.revoked);
       const sound = options !== null && !item.off;
       this.#options.set(name, sound);
       if (sound) this.#put({ kind: "options", name, value: options });
@@ -123,6 +127,17 @@ class Compiler {
       this.#options.set("default", true);
       this.#put({ kind: "options", name: "default", value: DEFAULT_OPTIONS });
     }
+  }
+
+  /** The oldest of the lists, and the one that ends first, are the ones to watch. */
+  #noteRevocations(name: string, lists: readonly RevocationList[]): void {
+    if (lists.length === 0) return;
+    const ends = lists.map((list) => list.nextUpdate).filter((end) => end !== null);
+    this.#revocations.push({
+      options: name,
+      thisUpdate: Math.min(...lists.map((list) => list.thisUpdate)),
+      nextUpdate: ends.length === 0 ? null : Math.min(...ends),
+    });
   }
 
   #compileServices(): void {
@@ -221,7 +236,7 @@ class Compiler {
     const action = this.#actionOf(router, fail, at);
     if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(name, service, at);
     if (action.kind === "terminate") {
-      for (const each of names) this.#terminated.add(each);
+      for (const each of names) if (!this.#terminated.has(each)) this.#terminated.set(each, name);
       if (names.length === 0) this.#catchAll = true;
     }
     if (isCatchAll(rule) && action.kind === "terminate") this.#catchAll = true;
@@ -329,101 +344,6 @@ class Compiler {
     const row = this.#services.get(service)?.row;
     if (row?.kind === "weighted") return row.services.flatMap((child) => this.#serversOf(child.name, seen));
     return row?.kind === "loadBalancer" ? [...row.servers] : [];
-  }
-
-  #compileCertificates(): void {
-    const { merged } = this.#input;
-    const seen = new Set<string>();
-    const load = (item: Item<{ certFile: string; keyFile?: string | undefined }>, what: string): string | null => {
-      const loaded = this.#input.files.pair(item.value.certFile, item.value.keyFile);
-      if (loaded.kind === "error") {
-        this.#diagnostics.error(item.at(fieldOf(loaded.part)), `${what}: ${loaded.message}`);
-        this.#broken = true;
-        return null;
-      }
-      if (seen.has(loaded.pair.hash)) return loaded.pair.hash;
-      seen.add(loaded.pair.hash);
-      this.#checkDates(item.at("certFile"), what, loaded.facts);
-      this.#keep(loaded.pair, loaded.facts);
-      return loaded.pair.hash;
-    };
-    for (const item of merged.certificates) {
-      const hash = load(item, "the certificate");
-      const row = hash === null ? undefined : this.#rows.get(`certificate/${hash}`);
-      if (row?.kind === "certificate") this.#checkUse(item.at("certFile"), row.value.names);
-    }
-    // The default one comes last, so that a configured certificate keeps its names.
-    const fallback =
-      merged.defaultCertificate === null ? null : load(merged.defaultCertificate, "the default certificate");
-    if (fallback !== null) this.#put({ kind: "default", name: "default", value: { certificate: fallback } });
-    else this.#putSelfSigned();
-    this.#checkCoverage();
-  }
-
-  /** A worker gets each certificate with the names that it shall serve: of two for one name, the first keeps it. */
-  #keep(
-    pair: { hash: string; cert: string; key: string; names: readonly string[] },
-    facts: { commonName: string; serial: string; notAfter: number },
-  ): void {
-    const names = pair.names.filter((name) => !this.#claimed.has(name));
-    for (const name of names) this.#claimed.set(name, pair.hash);
-    this.#put({ kind: "certificate", name: pair.hash, value: { ...pair, names } });
-    this.#certificates.push({
-      commonName: facts.commonName,
-      serial: facts.serial,
-      names: pair.names,
-      notAfter: facts.notAfter,
-    });
-  }
-
-  #putSelfSigned(): void {
-    this.#usesDefault = true;
-    if (this.#input.selfSigned === null) return;
-    const loaded = loadPair(this.#input.selfSigned.cert, this.#input.selfSigned.key);
-    if (loaded.kind === "error") throw new Error(`the self-signed certificate: ${loaded.message}`);
-    this.#put({ kind: "certificate", name: loaded.pair.hash, value: { ...loaded.pair, names: [] } });
-    this.#put({ kind: "default", name: "default", value: { certificate: loaded.pair.hash } });
-  }
-
-  #checkDates(place: Place, what: string, facts: { notBefore: number; notAfter: number }): void {
-    const { now } = this.#input;
-    const day = (time: number) => new Date(time).toISOString().slice(0, 10);
-    if (facts.notAfter < now) this.#diagnostics.warn(place, `${what} expired on ${day(facts.notAfter)}`);
-    else if (facts.notAfter - now < EXPIRY_WARNING_MS)
-      this.#diagnostics.warn(place, `${what} expires on ${day(facts.notAfter)}`);
-    if (facts.notBefore > now) this.#diagnostics.warn(place, `${what} is not valid before ${day(facts.notBefore)}`);
-  }
-
-  #checkUse(place: Place, names: readonly string[]): void {
-    if (this.#catchAll || names.length === 0) return;
-    const used = names.some((name) => {
-      if (this.#terminated.has(name)) return true;
-      if (name.startsWith("*."))
-        return [...this.#terminated].some((each) => each.slice(each.indexOf(".")) === name.slice(1));
-      return this.#terminated.has(`*${name.slice(name.indexOf("."))}`);
-    });
-    if (!used)
-      this.#diagnostics.warn(
-        place,
-        `the certificate for ${names.slice(0, 3).join(", ")} matches no router that terminates TLS`,
-      );
-  }
-
-  /** Names that only the self-signed certificate would serve: clients would refuse it. */
-  #checkCoverage(): void {
-    if (!this.#usesDefault || this.#broken) return;
-    for (const [name, item] of this.#input.merged.routers) {
-      const row = this.#rows.get(`router/${name}@${this.#input.provider}`);
-      if (row?.kind !== "router" || row.value.action.kind !== "terminate") continue;
-      const bare = ruleNames(row.value.rule).find(
-        (each) => !this.#claimed.has(each) && !this.#claimed.has(`*${each.slice(each.indexOf("."))}`),
-      );
-      if (bare === undefined) continue;
-      this.#diagnostics.warn(
-        item.at("rule"),
-        `the router "${name}" has no certificate for ${bare}: clients get a self-signed one (add one under tls.certificates)`,
-      );
-    }
   }
 }
 

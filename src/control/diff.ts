@@ -9,6 +9,9 @@ export const NO_ROWS: Rows = new Map();
 /** Characters of certificates and rules in one part: a part takes a worker about a millisecond. */
 const PART_SIZE = 128 * 1024;
 
+/** Characters of a serial number in a revocation list. */
+const SERIAL_SIZE = 40;
+
 export interface Part {
   readonly put: readonly Row[];
   readonly drop: readonly string[];
@@ -37,5 +40,7 @@ export function diff(before: Rows, after: Rows): Part[] {
 
 function weigh(row: Row): number {
   if (row.kind === "certificate") return row.value.cert.length + row.value.key.length + 200;
-  return row.kind === "options" ? row.value.clientCa.length + 500 : 500;
+  if (row.kind !== "options") return 500;
+  const serials = row.value.revoked?.reduce((sum, list) => sum + list.serials.length, 0) ?? 0;
+  return row.value.clientCa.length + serials * SERIAL_SIZE + 500;
 }

@@ -10,8 +10,8 @@ import { merge } from "./merge.ts";
 export interface LoadResult {
   /** null: the load is refused as a whole, and what served before goes on serving. */
   readonly compiled: Compiled | null;
-  /** Files outside the provider's own that the configuration names. */
-  readonly paths: ReadonlySet<string>;
+  /** What the configuration names outside the provider's own: to be watched, and how reading it went. */
+  readonly files: CertificateFiles;
 }
 
 /** Loads everything anew. A file that cannot be used refuses the load; a router that cannot work is only off. */
@@ -23,7 +23,7 @@ export function load(
   files = new CertificateFiles(),
 ): LoadResult {
   const read = provider === null ? [] : provider.read(diagnostics);
-  if (read === null) return { compiled: null, paths: new Set() };
+  if (read === null) return { compiled: null, files };
   const compiled = compile(
     {
       merged: merge(read, diagnostics),
@@ -39,5 +39,6 @@ export function load(
     },
     diagnostics,
   );
-  return { compiled: files.broken ? null : compiled, paths: files.paths };
+  files.finish();
+  return { compiled: files.broken ? null : compiled, files };
 }

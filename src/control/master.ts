@@ -70,7 +70,7 @@ export class Master {
     const provider = file === undefined ? null : new FileProvider(file);
     this.#reloader = new Reloader(config, provider, selfSigned, (outcome) => this.#onReload(outcome));
 
-    const { compiled, diagnostics: first } = this.#reloader.load();
+    const { compiled, diagnostics: first, failures } = this.#reloader.load();
     if (compiled === null) {
       throw new StartError(
         first.list
@@ -86,7 +86,7 @@ export class Master {
     const workers = config.workers === "auto" ? availableParallelism() : config.workers;
     const ports = await this.#startWorkers(workers, compiled);
     this.#serveAdmin();
-    this.#metrics.reloaded(true, compiled.certificates);
+    this.#metrics.reloaded(compiled, failures);
     this.#reloader.open();
     return {
       entryPoints: [...config.entryPoints.values()].map((point) => ({
@@ -192,10 +192,10 @@ export class Master {
     });
   }
 
-  #onReload({ compiled, diagnostics, durationMs }: ReloadOutcome): void {
+  #onReload({ compiled, diagnostics, failures, durationMs }: ReloadOutcome): void {
     if (this.#stopping) return;
     this.#logDiagnostics(diagnostics.list);
-    this.#metrics.reloaded(compiled !== null, compiled?.certificates ?? null);
+    this.#metrics.reloaded(compiled, failures);
     if (compiled === null) {
       this.#logger.error("the configuration is not loaded: what served before goes on serving");
       return;

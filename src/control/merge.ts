@@ -1,7 +1,14 @@
 // Several dynamic files as one configuration: of two equal names the first file wins, and the second one hears of it.
 
 import type { Diagnostics, Place } from "../config/diagnostics.ts";
-import type { CertificatePair, DynamicFile, RouterConfig, ServiceConfig, TlsOptionsConfig } from "../config/dynamic.ts";
+import type {
+  CertificateConfig,
+  CertificateDirectoryConfig,
+  DynamicFile,
+  RouterConfig,
+  ServiceConfig,
+  TlsOptionsConfig,
+} from "../config/dynamic.ts";
 import type { Path } from "../config/source.ts";
 import type { TransportConfig } from "../config/transport.ts";
 
@@ -18,8 +25,9 @@ export interface Merged {
   readonly services: Map<string, Item<ServiceConfig>>;
   readonly transports: Map<string, Item<TransportConfig>>;
   readonly options: Map<string, Item<TlsOptionsConfig>>;
-  readonly certificates: Item<CertificatePair>[];
-  defaultCertificate: Item<CertificatePair> | null;
+  readonly certificates: Item<CertificateConfig>[];
+  readonly certificateDirectories: Item<CertificateDirectoryConfig>[];
+  defaultCertificate: Item<CertificateConfig> | null;
 }
 
 export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): Merged {
@@ -29,6 +37,7 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
     transports: new Map(),
     options: new Map(),
     certificates: [],
+    certificateDirectories: [],
     defaultCertificate: null,
   };
   for (const { value, source, unsupported } of files) {
@@ -69,6 +78,8 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
     add("TLS option", merged.options, value.tls.options, "tls", "options");
     for (const [index, pair] of value.tls.certificates.entries())
       merged.certificates.push(item(pair, "tls", "certificates", index));
+    for (const [index, entry] of value.tls.certificateDirectories.entries())
+      merged.certificateDirectories.push(item(entry, "tls", "certificateDirectories", index));
     for (const [name, store] of Object.entries(value.tls.stores)) {
       const made = item(store, "tls", "stores", name);
       if (name !== "default")

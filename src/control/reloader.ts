@@ -1,5 +1,6 @@
 // Reloads: when something has changed, load it all anew and hand it on, or keep what serves and say what is wrong.
 
+import { CertificateFiles, CertificateMemory, type Failure } from "../certs/files.ts";
 import { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Provider } from "../providers/provider.ts";
@@ -9,6 +10,9 @@ import { load } from "./load.ts";
 /** Editors and certificate tools write several files in a row; a change is read when none has followed for this long. */
 const SETTLE_MS = 50;
 
+/** How soon and how often a half-written pair is looked at again. */
+const RETRY_MS = 1000;
+const MAX_RETRIES = 10;
 /** A load that took longer has left much behind. */
 const LARGE_LOAD_MS = 500;
 
@@ -16,6 +20,8 @@ export interface ReloadOutcome {
   /** null: refused, the former one goes on serving. */
   readonly compiled: Compiled | null;
   readonly diagnostics: Diagnostics;
+  /** Sources of certificates that could not be used. */
+  readonly failures: readonly Failure[];
   readonly durationMs: number;
 }
 
@@ -30,6 +36,8 @@ export class Reloader {
   #open = false;
   #missed = false;
   #paths: ReadonlySet<string> = new Set();
+  readonly #memory = new CertificateMemory();
+  #retries = 0;
 
   /** `done` hears of every reload, successful or not. */
   constructor(
@@ -71,15 +79,23 @@ export class Reloader {
     this.#timer = null;
     const started = performance.now();
     const diagnostics = new Diagnostics();
-    const { compiled, paths } = load(this.#config, this.#provider, this.#selfSigned, diagnostics);
+    const files = new CertificateFiles(this.#memory);
+    const { compiled } = load(this.#config, this.#provider, this.#selfSigned, diagnostics, files);
     this.#lastAt = performance.now();
     // After a failed load the old paths are watched too: mending any of them must be noticed.
-    this.#paths = compiled === null ? new Set([...this.#paths, ...paths]) : paths;
-    this.#provider?.watch(this.#paths, () => this.request());
+    this.#paths = compiled === null ? new Set([...this.#paths, ...files.paths]) : files.paths;
+    this.#provider?.watch(this.#paths, files.directories, () => this.request());
+    this.#retry(files.incomplete);
     const durationMs = this.#lastAt - started;
     // The syntax trees of large files are many times their size: freed now, in one pause of a process that moves no traffic.
     if (durationMs > LARGE_LOAD_MS) setTimeout(() => Bun.gc(true), 0);
-    return { compiled, diagnostics, durationMs };
+    return { compiled, diagnostics, failures: files.failures, durationMs };
+  }
+
+  /** A pair that is half written is looked at again, on file systems without events too, but not for ever. */
+  #retry(incomplete: boolean): void {
+    this.#retries = incomplete ? this.#retries + 1 : 0;
+    if (incomplete && this.#retries <= MAX_RETRIES) setTimeout(() => this.request(), RETRY_MS).unref();
   }
 
   async close(): Promise<void> {

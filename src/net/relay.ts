@@ -15,6 +15,7 @@ export type RelayEnd =
   | "server-reset"
   | "held-limit"
   | "termination-timeout"
+  | "client-certificate-revoked"
   | "shutdown";
 
 /** Where the bytes of a direction are added up. */

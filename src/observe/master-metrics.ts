@@ -2,17 +2,24 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { AggregatorRegistry, Counter, Gauge, type MetricObject, Registry } from "prom-client";
-import type { CertificateInUse } from "../control/compile.ts";
+import type { Failure } from "../certs/files.ts";
+import type { Compiled } from "../control/compile.ts";
 
 /** The kernel's clock ticks per second in /proc/PID/stat; 100 on every Linux that Bun runs on. */
 const CLOCK_TICKS = 100;
 const PAGE_BYTES = 4096;
+/** Failing sources that are told apart: with more, the first ones say enough. */
+const MAX_SOURCES = 100;
 
 export class MasterMetrics {
   readonly #registry = new Registry();
   readonly #reloads: Counter<"result">;
   readonly #lastSuccess: Gauge;
   readonly #expiry: Gauge<"cn" | "serial" | "sans">;
+  readonly #loadErrors: Counter<"source">;
+  readonly #failing: Gauge<"source">;
+  readonly #crlThisUpdate: Gauge<"options">;
+  readonly #crlNextUpdate: Gauge<"options">;
   readonly #restarts: Counter;
   readonly #dropped: Counter;
   readonly #cpu: Counter<"process">;
@@ -37,6 +44,30 @@ export class MasterMetrics {
       name: "sluice_tls_certificate_not_after_timestamp_seconds",
       help: "When each configured certificate expires (Unix time).",
       labelNames: ["cn", "serial", "sans"],
+      registers,
+    });
+    this.#loadErrors = new Counter({
+      name: "sluice_tls_source_errors_total",
+      help: "Readings of a certificate, key, store, directory, authority or revocation list that failed, by file.",
+      labelNames: ["source"],
+      registers,
+    });
+    this.#failing = new Gauge({
+      name: "sluice_tls_source_failing",
+      help: "1 for each file whose last reading failed; what it held before goes on serving, if there was anything.",
+      labelNames: ["source"],
+      registers,
+    });
+    this.#crlThisUpdate = new Gauge({
+      name: "sluice_tls_crl_this_update_timestamp_seconds",
+      help: "When the oldest revocation list of these TLS options was issued (Unix time).",
+      labelNames: ["options"],
+      registers,
+    });
+    this.#crlNextUpdate = new Gauge({
+      name: "sluice_tls_crl_next_update_timestamp_seconds",
+      help: "When the first revocation list of these TLS options is due for renewal (Unix time): after it, its clients are refused.",
+      labelNames: ["options"],
       registers,
     });
     this.#restarts = new Counter({
@@ -78,13 +109,25 @@ export class MasterMetrics {
     for (const result of ["success", "failure"]) this.#reloads.inc({ result }, 0);
   }
 
-  reloaded(success: boolean, certificates: readonly CertificateInUse[] | null): void {
-    this.#reloads.inc({ result: success ? "success" : "failure" });
-    if (!success || certificates === null) return;
+  /** A load: what is in force after it, or null when it was refused, and the sources of certificates that could not be used. */
+  reloaded(compiled: Compiled | null, failures: readonly Failure[]): void {
+    this.#reloads.inc({ result: compiled === null ? "failure" : "success" });
+    this.#failing.reset();
+    for (const { source } of failures.slice(0, MAX_SOURCES)) {
+      this.#failing.set({ source }, 1);
+      this.#loadErrors.inc({ source });
+    }
+    if (compiled === null) return;
     this.#lastSuccess.set(Date.now() / 1000);
     this.#expiry.reset();
-    for (const { commonName, serial, names, notAfter } of certificates) {
+    for (const { commonName, serial, names, notAfter } of compiled.certificates) {
       this.#expiry.set({ cn: commonName, serial, sans: [...names].sort().join(",") }, notAfter / 1000);
+    }
+    this.#crlThisUpdate.reset();
+    this.#crlNextUpdate.reset();
+    for (const { options, thisUpdate, nextUpdate } of compiled.revocations) {
+      this.#crlThisUpdate.set({ options }, thisUpdate / 1000);
+      if (nextUpdate !== null) this.#crlNextUpdate.set({ options }, nextUpdate / 1000);
     }
   }
 

@@ -46,11 +46,12 @@ export class FileProvider implements Provider {
     return diagnostics.errors > before ? null : files;
   }
 
-  watch(paths: ReadonlySet<string>, changed: () => void): void {
+  watch(paths: ReadonlySet<string>, directories: ReadonlySet<string>, changed: () => void): void {
     if (!this.#options.watch) return;
     this.#watch ??= new PathWatch(changed);
     const { filename } = this.#options;
-    this.#watch.set(filename === undefined ? paths : [filename, ...paths], this.#directories, this.#readAt);
+    const files = filename === undefined ? paths : [filename, ...paths];
+    this.#watch.set(files, [...this.#directories, ...directories], this.#readAt);
   }
 
   async close(): Promise<void> {

@@ -11,7 +11,10 @@ export interface Provider {
    * reload is all or nothing.
    */
   read(diagnostics: Diagnostics): readonly DynamicFile[] | null;
-  /** Calls `changed` after every change to what the provider reads itself or to one of `paths`. A later call replaces the paths. */
-  watch(paths: ReadonlySet<string>, changed: () => void): void;
+  /**
+   * Calls `changed` after every change to what the provider reads itself, to one of `paths`, or to any entry of `directories`. A later
+   * call replaces them.
+   */
+  watch(paths: ReadonlySet<string>, directories: ReadonlySet<string>, changed: () => void): void;
   close(): Promise<void>;
 }

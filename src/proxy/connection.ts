@@ -1,6 +1,7 @@
 // One client connection on its way: accept, peek, route, handshake, dial, relay, end. This file holds what a connection is and who
 // hears its events; each step of the way is a file of its own beside it.
 
+import type { CertificateIdentity } from "../certs/x509.ts";
 import type { Timed } from "../net/deadlines.ts";
 import { Relay, type RelayEnd, type RelayOwner } from "../net/relay.ts";
 import type { HandshakeError, NativeSocket, NativeTlsSocket, SocketOwner } from "../net/socket.ts";
@@ -51,6 +52,10 @@ export class Connection implements SocketOwner, RelayOwner, Timed {
   tlsVersion = "";
   tlsCipher = "";
   clientSubject = "";
+  /** Whose certificate it is, where connections end with their certificate (closeRevoked). */
+  identity: Pick<CertificateIdentity, "issuer" | "serial"> | null = null;
+  /** The TLS options that revoke it. */
+  options = "";
 
   constructor(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket) {
     this.edge = edge;
@@ -153,6 +158,12 @@ export class Connection implements SocketOwner, RelayOwner, Timed {
     if (reason === "handshake-timeout" || reason === "hello-timeout") this.socket.terminate();
     else closeGracefully(this.socket);
     this.#count(reason, 0, 0);
+  }
+
+  /** Ends it at once, because its certificate has been revoked. */
+  revoke(): void {
+    if (this.relay !== null) this.relay.abort("client-certificate-revoked");
+    else this.finish("client-certificate-revoked");
   }
 
   /** Closes whatever there is, for a shutdown. */

@@ -13,6 +13,8 @@ import type { Meters, RouteMeters } from "./meters.ts";
 
 /** The TLS of a terminating route. */
 export interface Termination {
+  /** The options' name in the configuration. */
+  readonly name: string;
   readonly options: ServerTlsOptions;
   /** The options' alpnProtocols in wire format, or null: `mqtt` when it is offered. */
   readonly alpn: Buffer | null;
@@ -115,6 +117,15 @@ export class Rows {
     return { options, certificates: this.#certificates };
   }
 
+  /** The options of this name that close connections whose certificate they revoke; null where there are none that do. */
+  closing(): ((name: string) => ServerTlsOptions | null) | null {
+    if (![...this.#terminations.values()].some(({ options }) => options.closeRevoked)) return null;
+    return (name) => {
+      const options = this.#terminations.get(name)?.options;
+      return options?.closeRevoked ? options : null;
+    };
+  }
+
   commit(version: number): Snapshot {
     for (const { put, drop } of this.#pending) {
       for (const key of drop) this.#drop(key);
@@ -145,7 +156,7 @@ export class Rows {
         return;
       case "options": {
         const alpn = row.value.alpn === null ? null : encodeAlpn(row.value.alpn);
-        this.#terminations.set(row.name, { options: row.value, alpn });
+        this.#terminations.set(row.name, { name: row.name, options: row.value, alpn });
         return;
       }
       case "certificate":

@@ -1,5 +1,6 @@
 // Terminate: the TLS handshake with the route's options, and the verdict on the client's certificate. Nothing is dialled before it.
 
+import { identityOf } from "../certs/x509.ts";
 import { closeGracefully, type HandshakeError, type NativeTlsSocket, NOBODY, unmap } from "../net/socket.ts";
 import { encodeAlpn, upgradeServer } from "../net/tls.ts";
 import type { CertificateStore } from "../tls/certificates.ts";
@@ -26,7 +27,7 @@ export function terminate(
   const { options } = termination;
   // Without SNI the address that the client dialled is the name it wants, as in Traefik.
   const name = connection.sni === "" ? unmap(connection.socket.localAddress) : connection.sni;
-  const certificate = certificates.find(name) ?? (options.sniStrict ? null : certificates.fallback);
+  const certificate = certificates.find(name, hello) ?? (options.sniStrict ? null : certificates.fallback);
   if (certificate === null) return refuseName(connection, "no-certificate");
   const context = edge.serverContext(connection, options, certificate);
   if (context === null) return;
@@ -70,8 +71,12 @@ export function afterHandshake(
   if (asked) {
     const certificate = socket.getPeerX509Certificate();
     if (certificate !== undefined) connection.clientSubject = printable(certificate.subject);
-    const verdict = judgeClient(options.clientAuth, certificate, error, Date.now());
+    const verdict = judgeClient(options, certificate, error, Date.now());
     if (verdict !== null) return connection.finish(verdict);
+    if (options.closeRevoked && certificate !== undefined) {
+      connection.identity = identityOf(certificate.raw);
+      connection.options = route!.termination!.name;
+    }
   }
   edge.deadlines.clear(connection);
   edge.observer.onHandshake(

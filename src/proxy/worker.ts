@@ -7,6 +7,7 @@ import { onFault } from "../net/socket.ts";
 import { AccessLog } from "../observe/access-log.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { WorkerMetrics } from "../observe/worker-metrics.ts";
+import { revocationsOf } from "../tls/revocations.ts";
 import type { Target } from "../upstream/service.ts";
 import { Edge, type EntryPoint, type Observer } from "./edge.ts";
 import { Rows } from "./snapshot.ts";
@@ -118,8 +119,21 @@ class Worker implements Observer {
     this.#edge.snapshot = this.#rows.commit(version);
     const { options, certificates } = this.#rows.contents();
     this.#edge.contexts.prune(options, certificates);
+    this.#closeRevoked();
     if (this.#listeners.length === 0 && !this.#listen()) return;
     send({ type: "committed", version });
+  }
+
+  /** Ends the connections whose certificate has been revoked since they came. */
+  #closeRevoked(): void {
+    const optionsOf = this.#rows.closing();
+    if (optionsOf === null) return;
+    const now = Date.now();
+    for (const connection of this.#edge.connections) {
+      const options = connection.identity === null ? null : optionsOf(connection.options);
+      if (options !== null && revocationsOf(options)?.judge(connection.identity!, now) === "revoked")
+        connection.revoke();
+    }
   }
 
   /** Only with a snapshot in hand does a worker accept: nobody is refused because it has just started. */

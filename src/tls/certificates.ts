@@ -1,33 +1,67 @@
-// Which certificate serves a name: exact before wildcard, then the default one.
+// Which certificate serves a name: exact before wildcard, then the default one; of several for a name, one that the client can verify.
 
-import type { CertifiedKey } from "../certs/pem.ts";
+import type { CertifiedKey, KeyType } from "../certs/pem.ts";
+
+/** What a client says of the signatures that it can verify. */
+export interface SignatureOffer {
+  /** signature_algorithms of its hello (RFC 8446 4.2.3); empty if it sent none. */
+  readonly signatureAlgorithms: readonly number[];
+}
+
+/** The order in which the certificates of one name are offered: ECDSA is the cheapest for server and device. */
+const PREFERENCE: readonly KeyType[] = ["p256", "ed25519", "p384", "p521", "rsa"];
+
+/** signature_algorithms with which each kind of key signs a handshake (RFC 8446 4.2.3, RFC 5246 7.4.1.4.1). */
+const SCHEMES: Readonly<Record<KeyType, readonly number[]>> = {
+  // Before TLS 1.3 a scheme of ECDSA does not bind the curve, so any of them will do; sha1 is what TLS 1.0 and 1.1 sign with.
+  p256: [0x0403, 0x0503, 0x0603, 0x0203],
+  p384: [0x0503, 0x0403, 0x0603, 0x0203],
+  p521: [0x0603, 0x0503, 0x0403, 0x0203],
+  ed25519: [0x0807],
+  rsa: [0x0804, 0x0401, 0x0805, 0x0501, 0x0806, 0x0601, 0x0201],
+};
 
 export class CertificateStore {
-  readonly #exact = new Map<string, CertifiedKey>();
+  readonly #exact = new Map<string, CertifiedKey[]>();
   /** Keyed by what follows the first label, with its dot: `.example.com` for `*.example.com`. */
-  readonly #wildcard = new Map<string, CertifiedKey>();
+  readonly #wildcard = new Map<string, CertifiedKey[]>();
   readonly #fallback: CertifiedKey | null;
 
-  /** Each certificate with the names it shall serve: of two for one name, who configures keeps the name for one. */
+  /** Each certificate with the names it shall serve: of two with one kind of key for a name, who configures keeps the name for one. */
   constructor(certificates: Iterable<CertifiedKey>, fallback: CertifiedKey | null) {
     this.#fallback = fallback;
     for (const certificate of certificates) {
       for (const name of certificate.names) {
         const [map, key] = name.startsWith("*.") ? [this.#wildcard, name.slice(1)] : [this.#exact, name];
-        if (!map.has(key)) map.set(key, certificate);
+        const list = map.get(key);
+        if (list === undefined) map.set(key, [certificate]);
+        else {
+          list.push(certificate);
+          list.sort((a, b) => PREFERENCE.indexOf(a.keyType) - PREFERENCE.indexOf(b.keyType));
+        }
       }
     }
   }
 
   /** The certificate for a lower-case name, or null: the default one is asked for separately, because sniStrict forbids it. */
-  find(name: string): CertifiedKey | null {
+  find(name: string, offer: SignatureOffer): CertifiedKey | null {
     const exact = this.#exact.get(name);
-    if (exact !== undefined) return exact;
+    if (exact !== undefined) return choose(exact, offer);
     const dot = name.indexOf(".");
-    return dot < 0 ? null : (this.#wildcard.get(name.slice(dot)) ?? null);
+    const wildcard = dot < 0 ? undefined : this.#wildcard.get(name.slice(dot));
+    return wildcard === undefined ? null : choose(wildcard, offer);
   }
 
   get fallback(): CertifiedKey | null {
     return this.#fallback;
   }
+}
+
+/** Who sends no signature_algorithms is older than TLS 1.2 and gets RSA, if there is one. */
+function choose(certificates: readonly CertifiedKey[], { signatureAlgorithms }: SignatureOffer): CertifiedKey {
+  if (certificates.length === 1) return certificates[0]!;
+  if (signatureAlgorithms.length === 0) return certificates.find((each) => each.keyType === "rsa") ?? certificates[0]!;
+  for (const certificate of certificates)
+    if (SCHEMES[certificate.keyType].some((scheme) => signatureAlgorithms.includes(scheme))) return certificate;
+  return certificates[0]!;
 }

@@ -21,7 +21,6 @@ const MAX_PATTERN = 512;
  */
 export function parseNamePattern(text: string): Pattern | string {
   if (text.length > MAX_PATTERN) return `is longer than ${MAX_PATTERN} characters`;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
   if (/[\x00-\x1f\x7f]/.test(text)) return "has a control character";
   const colon = text.indexOf(":");
   const kind = KINDS.find((each) => each.toLowerCase() === text.slice(0, colon).toLowerCase()) ?? null;
@@ -58,7 +57,6 @@ function fold(kind: Kind, parts: readonly string[]): readonly string[] {
 
 /** Linear in pattern and name: the parts are looked for from left to right, the first and the last are anchored. */
 function matches(parts: readonly string[], name: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a name with one is not what it looks like
   if (/[\x00-\x1f\x7f]/.test(name)) return false;
   const first = parts[0]!;
   const last = parts.at(-1)!;

@@ -1,10 +1,14 @@
 // tls.options of the configuration, made into what a handshake needs: plain data, identified by its content.
 
+import type { X509Certificate } from "node:crypto";
 import { createHash } from "node:crypto";
 import { createSecureContext } from "node:tls";
-import type { CertificateFiles } from "../certs/files.ts";
+import type { RevocationList } from "../certs/crl.ts";
+import type { CertificateFiles, Outcome } from "../certs/files.ts";
+import { identityOf } from "../certs/x509.ts";
 import { suggestion } from "../config/diagnostics.ts";
 import type { TlsOptionsConfig } from "../config/dynamic.ts";
+import { parseNamePattern } from "./client-names.ts";
 import { CIPHERS, CURVES } from "./names.ts";
 
 export type ClientAuthType =
@@ -30,10 +34,17 @@ export interface ServerTlsOptions {
   readonly clientAuth: ClientAuthType;
   /** The client CAs in PEM; "" when there are none. */
   readonly clientCa: string;
+  /** What the client CAs have revoked; null: it is not asked for. */
+  readonly revoked: readonly RevocationList[] | null;
+  /** Live connections are closed too when their certificate is revoked. */
+  readonly closeRevoked: boolean;
+  /** Patterns (see client-names.ts) of which one must match; none: any name will do. */
+  readonly allowedNames: readonly string[];
 }
 
 export interface OptionsProblem {
-  readonly severity: "error" | "warning";
+  /** `survived` is an error in a file whose former content stands in. */
+  readonly severity: "error" | "warning" | "survived";
   readonly path: readonly (string | number)[];
   readonly message: string;
 }
@@ -55,6 +66,9 @@ export const DEFAULT_OPTIONS: ServerTlsOptions = identify({
   sniStrict: false,
   clientAuth: "NoClientCert",
   clientCa: "",
+  revoked: null,
+  closeRevoked: false,
+  allowedNames: [],
 });
 
 function identify(options: Omit<ServerTlsOptions, "key">): ServerTlsOptions {
@@ -69,6 +83,8 @@ export function compileOptions(
   const problems: OptionsProblem[] = [];
   const error = (path: OptionsProblem["path"], message: string) => problems.push({ severity: "error", path, message });
   const warn = (path: OptionsProblem["path"], message: string) => problems.push({ severity: "warning", path, message });
+  const report = (path: OptionsProblem["path"], message: string) =>
+    problems.push({ severity: "survived", path, message });
 
   const minVersion = VERSIONS[config.minVersion ?? "VersionTLS12"]!;
   const maxVersion = VERSIONS[config.maxVersion ?? "VersionTLS13"]!;
@@ -110,20 +126,57 @@ export function compileOptions(
       `cipherSuites names suites of TLS 1.3 alone, and maxVersion is ${config.maxVersion}: no client could connect`,
     );
 
+  const auth = config.clientAuth;
   const authorities: string[] = [];
-  for (const [index, value] of (config.clientAuth?.caFiles ?? []).entries()) {
-    const path = ["clientAuth", "caFiles", index];
-    const loaded = files.authorities(value);
-    if (loaded.kind === "error") error(path, loaded.message);
-    else authorities.push(loaded.pem);
+  const certificates: X509Certificate[] = [];
+  // A file that cannot be used is an error, and what it held before stands in, if there was anything.
+  const use = <T>(path: OptionsProblem["path"], outcome: Outcome<T>): T | null => {
+    if (outcome.kind === "ok") return outcome.value;
+    (outcome.former === null ? error : report)(path, outcome.message);
+    return outcome.former;
+  };
+  for (const [index, value] of (auth?.caFiles ?? []).entries()) {
+    const loaded = use(["clientAuth", "caFiles", index], files.authorities(value));
+    if (loaded === null) continue;
+    authorities.push(loaded.pem);
+    certificates.push(...loaded.certificates);
   }
-  const given = (config.clientAuth?.caFiles.length ?? 0) > 0;
-  const clientAuth = config.clientAuth?.clientAuthType ?? (given ? "RequireAndVerifyClientCert" : "NoClientCert");
+  const given = (auth?.caFiles.length ?? 0) > 0;
+  const clientAuth = auth?.clientAuthType ?? (given ? "RequireAndVerifyClientCert" : "NoClientCert");
   if (verifies(clientAuth) && !given)
     error(
       ["clientAuth", "clientAuthType"],
       `${clientAuth} needs caFiles: with no authority, no client could be verified`,
     );
+
+  const lists: RevocationList[] = [];
+  for (const [index, value] of (auth?.crlFiles ?? []).entries())
+    lists.push(...(use(["clientAuth", "crlFiles", index], files.revocationLists(value, certificates)) ?? []));
+  const revoked = auth === undefined || auth.crlFiles.length === 0 ? null : newest(lists);
+  if (revoked !== null) {
+    for (const authority of certificates) {
+      const identity = identityOf(authority.raw);
+      if (identity === null || revoked.some((list) => list.issuer === identity.subject)) continue;
+      const name = identity.commonNames[0] ?? "(no common name)";
+      warn(
+        ["clientAuth", "crlFiles"],
+        `no revocation list is of the authority "${name}": clients with its certificates are refused`,
+      );
+    }
+    for (const list of revoked) warnOfAge(list, (message) => warn(["clientAuth", "crlFiles"], message));
+  }
+  if (auth?.closeRevoked && revoked === null)
+    error(["clientAuth", "closeRevoked"], "closeRevoked needs crlFiles: without them nothing is known to be revoked");
+  for (const [index, pattern] of (auth?.allowedNames ?? []).entries()) {
+    const parsed = parseNamePattern(pattern);
+    if (typeof parsed === "string") error(["clientAuth", "allowedNames", index], `the pattern ${parsed}`);
+  }
+  for (const field of ["crlFiles", "allowedNames"] as const)
+    if ((auth?.[field].length ?? 0) > 0 && !verifies(clientAuth))
+      error(
+        ["clientAuth", field],
+        `${field} needs a clientAuthType that verifies certificates, and ${clientAuth} does not: anyone could make one`,
+      );
 
   if (problems.some((problem) => problem.severity === "error")) return { options: null, problems };
   const options = identify({
@@ -135,8 +188,33 @@ export function compileOptions(
     sniStrict: config.sniStrict,
     clientAuth,
     clientCa: authorities.join(""),
+    revoked,
+    closeRevoked: auth?.closeRevoked ?? false,
+    allowedNames: auth?.allowedNames ?? [],
   });
   return { options, problems };
+}
+
+/** Of several lists of one authority the latest counts. */
+function newest(lists: readonly RevocationList[]): RevocationList[] {
+  const byIssuer = new Map<string, RevocationList>();
+  for (const list of lists) {
+    const other = byIssuer.get(list.issuer);
+    if (other === undefined || list.thisUpdate > other.thisUpdate) byIssuer.set(list.issuer, list);
+  }
+  return [...byIssuer.values()];
+}
+
+/** Time to fetch a new list before the old one shuts everyone out. */
+const CRL_WARNING_MS = 7 * 86_400_000;
+
+function warnOfAge(list: RevocationList, warn: (message: string) => void): void {
+  if (list.nextUpdate === null) return;
+  const left = list.nextUpdate - Date.now();
+  const day = new Date(list.nextUpdate).toISOString().slice(0, 16).replace("T", " ");
+  if (left < 0) warn(`a revocation list was due for renewal on ${day} UTC: every client of its authority is refused`);
+  else if (left < CRL_WARNING_MS)
+    warn(`a revocation list is due for renewal on ${day} UTC; after that every client of its authority is refused`);
 }
 
 /** Whether a client's certificate is checked against the client CAs. */

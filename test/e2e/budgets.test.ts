@@ -116,7 +116,7 @@ test("a reload that changes one route among 10 000 certificates sends a few hund
     const all: Row[] = Array.from({ length: 10_000 }, (_, index) => ({
       kind: "certificate",
       name: `hash-${index}`,
-      value: { hash: `hash-${index}`, cert, key, names: [`h${index}.test`] },
+      value: { hash: `hash-${index}`, cert, key, keyType: "p256", names: [`h${index}.test`] },
     }));
     all.push({
       kind: "router",

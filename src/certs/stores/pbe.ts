@@ -108,7 +108,10 @@ function pkcs12Pbe(
     case "6":
       return open(() => decryptRc2Cbc(derive(PURPOSE.key, 5), derive(PURPOSE.iv, 8), data));
     default:
-      throw new StoreProblem("unsupported", "it is encrypted with RC4, which Sluice does not read: write the store anew");
+      throw new StoreProblem(
+        "unsupported",
+        "it is encrypted with RC4, which Sluice does not read: write the store anew",
+      );
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { createHmac, pbkdf2Sync, timingSafeEqual, X509Certificate } from "node:crypto";
 import { type Element, expect, parse, TAG } from "../ber.ts";
-import { bmpPassword, decrypt, derivePkcs12, pbkdf2Parameters, PURPOSE } from "./pbe.ts";
+import { bmpPassword, decrypt, derivePkcs12, PURPOSE, pbkdf2Parameters } from "./pbe.ts";
 import { guarded, MAX_ENTRIES, Rounds, type Store, type StoreEntry, type StoreError, StoreProblem } from "./store.ts";
 
 const DATA = "1.2.840.113549.1.7.1";
@@ -42,7 +42,10 @@ function read(bytes: Buffer, password: string): Store {
     throw new StoreProblem("unsupported", "it is PKCS#12 of another version than 3");
   const [oid, safe] = contentInfo(authSafe);
   if (oid === SIGNED_DATA)
-    throw new StoreProblem("unsupported", "it is protected by a signature and not by a password, which Sluice does not read");
+    throw new StoreProblem(
+      "unsupported",
+      "it is protected by a signature and not by a password, which Sluice does not read",
+    );
   if (oid !== DATA) throw new StoreProblem("damaged", "it holds no key store");
   const content = safe.octets();
   const verified = mac !== undefined;
@@ -53,7 +56,8 @@ function read(bytes: Buffer, password: string): Store {
     const [kind, value] = contentInfo(part);
     if (kind === DATA) collect(parse(value.octets()), bags);
     else if (kind === ENCRYPTED_DATA) collect(parse(decryptContent(value, password, rounds)), bags);
-    else throw new StoreProblem("unsupported", "a part of it is encrypted to a certificate, which Sluice does not read");
+    else
+      throw new StoreProblem("unsupported", "a part of it is encrypted to a certificate, which Sluice does not read");
   }
   return assemble(bags, rounds, verified);
 }
@@ -85,7 +89,8 @@ function verifyMac(mac: Element, content: Buffer, password: string, rounds: Roun
     return;
   }
   const hash = DIGESTS[oid];
-  if (hash === undefined) throw new StoreProblem("unsupported", `its MAC uses a hash that Sluice does not know (${oid})`);
+  if (hash === undefined)
+    throw new StoreProblem("unsupported", `its MAC uses a hash that Sluice does not know (${oid})`);
   const salt = expect(saltElement, TAG.octets, "the MAC's salt").content;
   const iterations = count === undefined ? 1 : count.integer();
   // No password is written in two ways: as an empty string with its two zero bytes, and as nothing at all.
@@ -106,7 +111,8 @@ function pbmac1(parameters: Element | undefined, content: Buffer, password: stri
   if (size > 1024) throw new StoreProblem("damaged", "the MAC's key is too long");
   const macOid = expect(expect(scheme, TAG.sequence, "the MAC's hash").children()[0], TAG.oid, "the MAC's hash").oid();
   const mac = { 9: "sha256", 10: "sha384", 11: "sha512" }[macOid.slice("1.2.840.113549.2.".length)];
-  if (mac === undefined) throw new StoreProblem("unsupported", `its MAC is of a kind that Sluice does not know (${macOid})`);
+  if (mac === undefined)
+    throw new StoreProblem("unsupported", `its MAC is of a kind that Sluice does not know (${macOid})`);
   const key = pbkdf2Sync(Buffer.from(password, "utf8"), salt, rounds.take(iterations), size, hash);
   return createHmac(mac, key).update(content).digest();
 }

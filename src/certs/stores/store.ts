@@ -52,7 +52,8 @@ export class Rounds {
 
   /** @throws StoreProblem when the file asks for more than it may. */
   take(count: number): number {
-    if (!Number.isSafeInteger(count) || count < 1) throw new StoreProblem("damaged", "an iteration count is not positive");
+    if (!Number.isSafeInteger(count) || count < 1)
+      throw new StoreProblem("damaged", "an iteration count is not positive");
     this.#left -= count;
     if (this.#left < 0)
       throw new StoreProblem(

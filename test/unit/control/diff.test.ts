@@ -12,7 +12,7 @@ const router = (name: string, priority = 1): Row => ({
 const certificate = (name: string, size: number): Row => ({
   kind: "certificate",
   name,
-  value: { hash: name, cert: "c".repeat(size), key: "k", names: [name] },
+  value: { hash: name, cert: "c".repeat(size), key: "k", keyType: "p256", names: [name] },
 });
 const rows = (...list: Row[]): Rows => new Map(list.map((row) => [rowKey(row), row]));
 

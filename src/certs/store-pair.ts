@@ -1,0 +1,110 @@
+// A certificate with its key out of a key store.
+
+import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { certify, type Loaded } from "./pem.ts";
+import { readStore } from "./stores/read.ts";
+import type { Store, StoreEntry, StoreType } from "./stores/store.ts";
+
+export interface StoreRequest {
+  readonly type: StoreType | undefined;
+  readonly storePassword: string | null;
+  readonly keyPassword: string | null;
+  readonly alias: string | undefined;
+}
+
+type Failure = Extract<Loaded, { kind: "error" }>;
+
+const cache = new Map<string, Loaded>();
+const CACHE_LIMIT = 10_000;
+
+/** Loads the wanted entry of a store. Errors never quote a password. */
+export function loadFromStore(bytes: Buffer, request: StoreRequest): Loaded {
+  // Deriving keys takes a tenth of a second per store, which an unchanged one need not cost at every reload.
+  const key = createHash("sha256").update(JSON.stringify(request)).update("\0").update(bytes).digest("hex");
+  let loaded = cache.get(key);
+  if (loaded === undefined) {
+    loaded = load(bytes, request);
+    if (cache.size >= CACHE_LIMIT) cache.clear();
+    cache.set(key, loaded);
+  }
+  return loaded;
+}
+
+function load(bytes: Buffer, request: StoreRequest): Loaded {
+  const store = readStore(bytes, request.storePassword ?? "");
+  if (store.kind === "error")
+    return fail(
+      store.reason === "password" ? "password" : "certificate",
+      store.reason === "password" && request.storePassword === null
+        ? "the store is encrypted: give keyStorePassword or keyStorePasswordFile"
+        : store.message,
+    );
+  const entry = choose(store, request.alias);
+  if ("kind" in entry && entry.kind === "error") return entry;
+  const opened = openKey(entry as StoreEntry, request);
+  if (opened.kind === "error") return opened;
+  let certificates: X509Certificate[];
+  try {
+    certificates = [...(entry as StoreEntry).certificates, ...store.loose].map((der) => new X509Certificate(der));
+  } catch {
+    return fail("certificate", "a certificate in it cannot be read: it is damaged");
+  }
+  // The same certificate and key are one pair, from whatever file they come.
+  const hash = createHash("sha256").update("store\0");
+  for (const certificate of certificates) hash.update(certificate.raw);
+  hash.update(opened.key.export({ type: "pkcs8", format: "der" }));
+  const loaded = certify(hash.digest("hex"), certificates, opened.key, "expected");
+  if (loaded.kind === "error") return loaded;
+  const warnings = [...loaded.facts.warnings];
+  if (request.type !== undefined && request.type !== store.type)
+    warnings.push(`keyStoreType is ${request.type}, but the file is ${store.type} and is read as that`);
+  return { ...loaded, facts: { ...loaded.facts, warnings } };
+}
+
+/** The wanted entry, or the only one that has a key. */
+function choose(store: Store, alias: string | undefined): StoreEntry | Failure {
+  const keys = store.entries.filter((entry) => entry.key !== null);
+  const names = keys.map((entry) => JSON.stringify(entry.alias)).slice(0, 10);
+  if (keys.length === 0) return fail("certificate", "it holds no private key, only certificates");
+  if (alias === undefined) {
+    if (keys.length === 1) return keys[0]!;
+    return fail("certificate", `it holds ${keys.length} private keys: name one with keyAlias (${names.join(", ")})`);
+  }
+  // Java stores fold case, and keytool writes aliases in lower case.
+  const found =
+    keys.find((entry) => entry.alias === alias) ??
+    keys.find((entry) => entry.alias.toLowerCase() === alias.toLowerCase());
+  return (
+    found ?? fail("certificate", `it holds no private key under the alias "${alias}"; there are ${names.join(", ")}`)
+  );
+}
+
+/** The key's own password, or else the store's: keytool makes both the same unless it is told otherwise. */
+function openKey(entry: StoreEntry, request: StoreRequest): { kind: "ok"; key: KeyObject } | Failure {
+  const tried = request.keyPassword ?? request.storePassword ?? "";
+  let opened = entry.key!(tried);
+  // PKCS#12 has one password for all, whatever keytool was given for the key: it says so and ignores the other one.
+  if (
+    opened.kind === "error" &&
+    opened.reason === "password" &&
+    request.keyPassword !== null &&
+    request.storePassword !== null
+  )
+    opened = entry.key!(request.storePassword);
+  if (opened.kind === "error")
+    return fail(
+      "password",
+      opened.reason === "password"
+        ? `the private key "${entry.alias}" does not open: ${request.keyPassword === null ? "it has a password of its own, so give keyPassword" : "keyPassword is wrong"}`
+        : `the private key "${entry.alias}": ${opened.message}`,
+    );
+  try {
+    return { kind: "ok", key: createPrivateKey({ key: opened.pkcs8, format: "der", type: "pkcs8" }) };
+  } catch {
+    return fail("key", `the private key "${entry.alias}" is damaged or of an unknown kind`);
+  }
+}
+
+function fail(part: "certificate" | "key" | "password", message: string): Failure {
+  return { kind: "error", part, message };
+}
