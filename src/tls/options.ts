@@ -135,8 +135,9 @@ export function compileOptions(
     (outcome.former === null ? error : report)(path, outcome.message);
     return outcome.former;
   };
+  const password = files.secret(auth?.caPassword, auth?.caPasswordFile);
   for (const [index, value] of (auth?.caFiles ?? []).entries()) {
-    const loaded = use(["clientAuth", "caFiles", index], files.authorities(value));
+    const loaded = use(["clientAuth", "caFiles", index], files.authorities(value, password));
     if (loaded === null) continue;
     authorities.push(loaded.pem);
     certificates.push(...loaded.certificates);
