@@ -1,0 +1,120 @@
+// Pebble, Let's Encrypt's small ACME server, with its DNS server, on free ports of this machine.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Authority } from "./certs.ts";
+import { cleanup, freePort, temporaryDirectory, waitFor } from "./tools.ts";
+
+export interface PebbleOptions {
+  /** Where Pebble looks for TLS-ALPN-01 and HTTP-01 answers. */
+  readonly tlsPort?: number;
+  readonly httpPort?: number;
+  /** Pebble's own variables. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Accounts need one of these keys: kid to base64url HMAC key. */
+  readonly externalAccounts?: Readonly<Record<string, string>>;
+}
+
+export class Pebble {
+  readonly directory: string;
+  /** PEM file of the authority of Pebble's own HTTPS. */
+  readonly ca: string;
+  readonly #management: number;
+  readonly #dns: number;
+  readonly #stop: () => Promise<void>;
+
+  private constructor(directory: string, ca: string, management: number, dns: number, stop: () => Promise<void>) {
+    this.directory = directory;
+    this.ca = ca;
+    this.#management = management;
+    this.#dns = dns;
+    this.#stop = stop;
+  }
+
+  static async start(options: PebbleOptions = {}): Promise<Pebble> {
+    const place = temporaryDirectory();
+    const [authority, port, management, dnsPort, dnsManagement] = await Promise.all([
+      Authority.create("Pebble HTTPS"),
+      freePort(),
+      freePort(),
+      freePort(),
+      freePort(),
+    ]);
+    const pair = await authority.issue({ names: ["localhost", "127.0.0.1"] });
+    const accounts = options.externalAccounts;
+    writeFileSync(
+      join(place, "pebble.json"),
+      JSON.stringify({
+        pebble: {
+          listenAddress: `127.0.0.1:${port}`,
+          managementListenAddress: `127.0.0.1:${management}`,
+          certificate: pair.cert,
+          privateKey: pair.key,
+          httpPort: options.httpPort ?? 9,
+          tlsPort: options.tlsPort ?? 9,
+          ocspResponderURL: "",
+          externalAccountBindingRequired: accounts !== undefined,
+          ...(accounts && { externalAccountMACKeys: accounts }),
+        },
+      }),
+    );
+    const dnsOptions = ["-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-dns01", `127.0.0.1:${dnsPort}`];
+    const off = ["-http01", "", "-https01", "", "-tlsalpn01", ""];
+    const children = [
+      Bun.spawn(["pebble-challtestsrv", "-management", `127.0.0.1:${dnsManagement}`, ...dnsOptions, ...off], {
+        stdout: "ignore",
+        stderr: "ignore",
+      }),
+      Bun.spawn(["pebble", "-config", join(place, "pebble.json"), "-dnsserver", `127.0.0.1:${dnsPort}`], {
+        env: { ...process.env, PEBBLE_VA_NOSLEEP: "1", PEBBLE_WFE_NONCEREJECT: "0", ...options.env },
+        stdout: "ignore",
+        stderr: "ignore",
+      }),
+    ];
+    const stop = async () => {
+      for (const child of children) {
+        child.kill("SIGKILL");
+        await child.exited;
+      }
+    };
+    cleanup(stop);
+    const directory = `https://localhost:${port}/dir`;
+    const ca = authority.cert;
+    const trusted = { tls: { ca: readFileSync(ca, "utf8") } } as RequestInit;
+    const answers = () =>
+      fetch(directory, trusted).then(
+        (answer) => answer.ok || null,
+        () => null,
+      );
+    await waitFor("pebble to answer", answers, 15_000);
+    return new Pebble(directory, ca, management, dnsManagement, stop);
+  }
+
+  /** The root that certificates of this Pebble end at, in PEM. It is another one at each start. */
+  async root(): Promise<string> {
+    const untrusted = { tls: { rejectUnauthorized: false } } as RequestInit;
+    return (await fetch(`https://127.0.0.1:${this.#management}/roots/0`, untrusted)).text();
+  }
+
+  async setTxt(host: string, value: string): Promise<void> {
+    await this.#tell("set-txt", { host, value });
+  }
+
+  async clearTxt(host: string): Promise<void> {
+    await this.#tell("clear-txt", { host });
+  }
+
+  /** The URL under which the DNS server takes orders, for hooks. */
+  get dnsManagement(): string {
+    return `http://127.0.0.1:${this.#dns}`;
+  }
+
+  async stop(): Promise<void> {
+    await this.#stop();
+  }
+
+  async #tell(what: string, body: object): Promise<void> {
+    const answer = await fetch(`${this.dnsManagement}/${what}`, { method: "POST", body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`pebble-challtestsrv: ${what}: ${answer.status}`);
+  }
+}
