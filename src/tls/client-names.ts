@@ -43,7 +43,9 @@ export function isAllowed(patterns: readonly string[], identity: CertificateIden
     const pattern = parseNamePattern(text);
     if (typeof pattern === "string") return false;
     const kinds = pattern.kind === null ? KINDS : [pattern.kind];
-    return kinds.some((kind) => names[kind].some((name) => matches(fold(kind, pattern.parts), fold(kind, [name])[0]!)));
+    return kinds.some((kind) =>
+      names[kind].some((name) => !CONTROL.test(name) && matches(fold(kind, pattern.parts), fold(kind, [name])[0]!)),
+    );
   });
 }
 
@@ -58,7 +60,6 @@ function fold(kind: Kind, parts: readonly string[]): readonly string[] {
 
 /** Linear in pattern and name: the parts are looked for from left to right, the first and the last are anchored. */
 function matches(parts: readonly string[], name: string): boolean {
-  if (CONTROL.test(name)) return false;
   const first = parts[0]!;
   const last = parts.at(-1)!;
   if (parts.length === 1) return name === first;
