@@ -160,7 +160,9 @@ export function compileOptions(
         ["clientAuth", "crlFiles"],
         "lists of one authority are for different distribution points, and Sluice needs one that is complete",
       );
-    for (const message of describeRevocations(revoked, certificates)) warn(["clientAuth", "crlFiles"], message);
+    // What a file lacks that could not be read is not worth a second message.
+    if (!problems.some(({ severity, path }) => severity === "error" && path[1] === "crlFiles"))
+      for (const message of describeRevocations(revoked, certificates)) warn(["clientAuth", "crlFiles"], message);
   }
   if (auth?.closeRevoked && revoked === null)
     error(["clientAuth", "closeRevoked"], "closeRevoked needs crlFiles: without them nothing is known to be revoked");
