@@ -153,7 +153,8 @@ export class CertificateFiles {
     path: string,
     authorities: Extract<Authorities, { kind: "ok" }>["certificates"],
   ): Outcome<readonly RevocationList[]> {
-    const key = JSON.stringify(["lists", path]);
+    // What other authorities signed does not stand in for it.
+    const key = JSON.stringify(["lists", path, ...authorities.map((each) => each.fingerprint256)]);
     const file = this.#readBytes(path, MAX_CRL_BYTES);
     if (file.kind === "error") return this.#bad(key, { field: "", source: path, message: file.message });
     const loaded = loadRevocationLists(file.bytes, authorities);
