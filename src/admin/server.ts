@@ -1,4 +1,4 @@
-// The HTTP side, served by the master: /metrics and /ping, each on its entry point.
+// The HTTP side, served by the master: /metrics, /ping and HTTP-01 challenges, each on its entry point.
 
 import type { Server } from "bun";
 
@@ -7,7 +7,11 @@ export interface AdminPaths {
   readonly metrics: (() => Promise<string>) | null;
   /** Where this address serves /ping: false while Sluice is stopping. */
   readonly ping: (() => boolean) | null;
+  /** What answers an HTTP-01 challenge (RFC 8555 8.3), where this address serves them; null for one that is not under way. */
+  readonly challenge: ((host: string, token: string) => string | null) | null;
 }
+
+const CHALLENGE = "/.well-known/acme-challenge/";
 
 /** @throws the system's error when it cannot listen. */
 export function serveAdmin(host: string, port: number, paths: AdminPaths): Server<undefined> {
@@ -24,7 +28,11 @@ export function serveAdmin(host: string, port: number, paths: AdminPaths): Serve
 }
 
 async function answer(request: Request, paths: AdminPaths): Promise<Response> {
-  const { pathname } = new URL(request.url);
+  const { pathname, hostname } = new URL(request.url);
+  if (paths.challenge !== null && pathname.startsWith(CHALLENGE) && request.method === "GET") {
+    const text = paths.challenge(hostname, pathname.slice(CHALLENGE.length));
+    if (text !== null) return new Response(text, { headers: { "content-type": "application/octet-stream" } });
+  }
   const handler = pathname === "/metrics" ? paths.metrics : pathname === "/ping" ? paths.ping : null;
   if (handler === null) return new Response("not found\n", { status: 404 });
   if (request.method !== "GET" && request.method !== "HEAD")

@@ -1,6 +1,7 @@
 // The static configuration: what is fixed while Sluice runs. Traefik's names and defaults where Traefik has them.
 
 import { z } from "zod";
+import { acme, checkResolver } from "./acme.ts";
 import { decode, duration, section, unsupported } from "./decode.ts";
 import type { Diagnostics, Place } from "./diagnostics.ts";
 import { parseAddress } from "./scalars.ts";
@@ -147,10 +148,15 @@ const schema = z.object({
     directory: z.string().min(1).default("data"),
     names: z.array(z.string().min(1)).min(1).default(["localhost", "127.0.0.1", "::1"]),
   }).optional(),
-  certificatesResolvers: unsupported(
-    "warn",
-    "(ACME) is not built into Sluice yet: routers with a certResolver use the certificates of the files, or the default one",
-  ),
+  certificatesResolvers: z
+    .record(
+      z.string(),
+      z.object({
+        acme: section(acme.shape).optional(),
+        tailscale: unsupported("warn", LATER),
+      }),
+    )
+    .default({}),
   ...Object.fromEntries(
     [
       "api",
@@ -183,7 +189,7 @@ export interface EntryPointConfig {
   readonly asDefault: boolean;
   readonly readTimeoutMs: number;
   readonly graceTimeoutMs: number;
-  /** It serves /metrics or /ping from the master, and no TCP router. */
+  /** It serves /metrics, /ping or HTTP-01 challenges from the master, and no TCP router. */
   readonly admin: boolean;
 }
 
@@ -215,8 +221,9 @@ export function parseStatic(file: string, text: string, diagnostics: Diagnostics
   const problem = (path: Path, message: string) => diagnostics.error(source.locate(path), message);
 
   if (rest.log.format === "json" && rest.log.level === "panic") rest.log.level = "fatal";
+  const challenges = Object.values(rest.certificatesResolvers).map(({ acme }) => acme?.httpChallenge?.entryPoint);
   const admins = new Set(
-    [rest.metrics.prometheus?.entryPoint, rest.ping?.entryPoint].filter((name) => name !== undefined),
+    [rest.metrics.prometheus?.entryPoint, rest.ping?.entryPoint, ...challenges].filter((name) => name !== undefined),
   );
   const points = new Map<string, EntryPointConfig>();
   for (const [name, point] of Object.entries(entryPoints))
@@ -224,7 +231,7 @@ export function parseStatic(file: string, text: string, diagnostics: Diagnostics
   for (const name of admins) {
     if (points.has(name)) continue;
     if (name === "traefik") points.set(name, toEntryPoint(name, entryPoint.parse({ address: DEFAULT_ADMIN }), true));
-    else {
+    else if (!challenges.includes(name)) {
       const path =
         rest.metrics.prometheus?.entryPoint === name ? ["metrics", "prometheus", "entryPoint"] : ["ping", "entryPoint"];
       problem(
@@ -236,6 +243,9 @@ export function parseStatic(file: string, text: string, diagnostics: Diagnostics
   if (![...points.values()].some((point) => !point.admin)) {
     problem(["entryPoints"], 'no entry point for MQTT: add for example  entryPoints: { mqtts: { address: ":8883" } }');
   }
+  for (const [name, { acme }] of Object.entries(rest.certificatesResolvers))
+    if (acme !== undefined)
+      checkResolver(name, acme, points, problem, (path, message) => diagnostics.warn(source.locate(path), message));
   checkOverlaps([...points.values()], rest.embeddedBroker?.address, problem);
   const files = rest.providers.file;
   if (files !== undefined && files.directory === undefined && files.filename === undefined) {

@@ -1,5 +1,7 @@
 // The certificates of a configuration as rows, each with the names that it shall serve.
 
+import type { Wanted } from "../certs/acme/manager.ts";
+import type { StoredCertificate } from "../certs/acme/storage.ts";
 import type { CertificateFiles, Pair } from "../certs/files.ts";
 import { type KeyType, loadPair } from "../certs/pem.ts";
 import type { Diagnostics, Place } from "../config/diagnostics.ts";
@@ -24,11 +26,15 @@ export interface WantedNames {
   readonly terminated: ReadonlyMap<string, string>;
   /** A router terminates whatever name comes. */
   readonly catchAll: boolean;
+  /** What resolvers are asked for. */
+  readonly orders: readonly Wanted[];
 }
 
 export interface CompiledCertificates {
   readonly rows: readonly Row[];
   readonly inUse: readonly CertificateInUse[];
+  /** The orders that the configuration's own certificates leave. */
+  readonly orders: readonly Wanted[];
 }
 
 /** `selfSigned` serves where nothing else does. What cannot be used is a diagnostic; `files` says whether the load is lost by it. */
@@ -37,19 +43,22 @@ export function compileCertificates(
   files: CertificateFiles,
   selfSigned: { readonly cert: string; readonly key: string } | null,
   wanted: WantedNames,
+  obtained: readonly StoredCertificate[],
   now: number,
   diagnostics: Diagnostics,
 ): CompiledCertificates {
-  return new CertificateCompiler(merged, files, selfSigned, wanted, now, diagnostics).run();
+  return new CertificateCompiler(merged, files, selfSigned, wanted, obtained, now, diagnostics).run();
 }
 
 class CertificateCompiler implements CompiledCertificates {
   readonly inUse: CertificateInUse[] = [];
+  orders: readonly Wanted[] = [];
   readonly #rows = new Map<string, Row>();
   readonly #merged: Merged;
   readonly #files: CertificateFiles;
   readonly #selfSigned: { readonly cert: string; readonly key: string } | null;
   readonly #wanted: WantedNames;
+  readonly #obtained: readonly StoredCertificate[];
   readonly #now: number;
   readonly #diagnostics: Diagnostics;
   /** Names that certificates serve, by kind of key: a name may have one of each kind. */
@@ -63,6 +72,7 @@ class CertificateCompiler implements CompiledCertificates {
     files: CertificateFiles,
     selfSigned: { readonly cert: string; readonly key: string } | null,
     wanted: WantedNames,
+    obtained: readonly StoredCertificate[],
     now: number,
     diagnostics: Diagnostics,
   ) {
@@ -70,6 +80,7 @@ class CertificateCompiler implements CompiledCertificates {
     this.#files = files;
     this.#selfSigned = selfSigned;
     this.#wanted = wanted;
+    this.#obtained = obtained;
     this.#now = now;
     this.#diagnostics = diagnostics;
   }
@@ -94,12 +105,29 @@ class CertificateCompiler implements CompiledCertificates {
           `${item.value.directory} holds no pair of certificate and key yet`,
         );
     }
+    // What the configuration serves by itself need not be obtained.
+    this.orders = this.#wanted.orders.filter(({ names }) => !names.every((name) => this.#isServed(name)));
+    this.#takeObtained();
     // The default one comes last, so that a configured certificate keeps its names.
     const { defaultCertificate } = this.#merged;
     const fallback = defaultCertificate === null ? null : this.#load(defaultCertificate, "the default certificate");
     if (fallback !== null) this.#put({ kind: "default", name: "default", value: { certificate: fallback } });
     else this.#putSelfSigned();
     return this;
+  }
+
+  /** Certificates of resolvers give way to configured ones. One that has expired serves nobody. */
+  #takeObtained(): void {
+    for (const { certificate, key, main } of this.#obtained) {
+      const loaded = loadPair(certificate, key);
+      if (loaded.kind === "error" || loaded.facts.notAfter < this.#now) continue;
+      const warnings: readonly string[] = []; // the resolver renews it, so its dates are no news
+      this.#take(NOWHERE, `the certificate for ${main}`, { ...loaded, facts: { ...loaded.facts, warnings } }, false);
+    }
+  }
+
+  #isServed(name: string): boolean {
+    return this.#served.has(name) || this.#served.has(`*${name.slice(name.indexOf("."))}`);
   }
 
   #put(row: Row): void {
@@ -116,10 +144,10 @@ class CertificateCompiler implements CompiledCertificates {
   }
 
   /** Keeps a pair once, however many entries name it. */
-  #take(place: Place, what: string, { pair, facts }: Pair): string {
+  #take(place: Place, what: string, { pair, facts }: Pair, checked = true): string {
     if (this.#rows.has(`certificate/${pair.hash}`)) return pair.hash;
     for (const warning of facts.warnings) this.#diagnostics.warn(place, `${what}: ${warning}`);
-    this.#checkDates(place, what, facts);
+    if (checked) this.#checkDates(place, what, facts);
     // A worker gets each certificate with the names that it shall serve: of two with one kind of key for a name, the first keeps it.
     const names = pair.names.filter((name) => !this.#claimed.has(claim(name, pair.keyType)));
     for (const name of names) {
@@ -168,10 +196,10 @@ class CertificateCompiler implements CompiledCertificates {
 
   /** Names that only the self-signed certificate would serve: clients would refuse it. One warning for each router. */
   #checkCoverage(): void {
-    const warned = new Set<string>();
+    const ordered = this.#wanted.orders.map(({ router }) => router);
+    const warned = new Set<string>(ordered); // theirs will come
     for (const [name, router] of this.#wanted.terminated) {
-      if (this.#served.has(name) || this.#served.has(`*${name.slice(name.indexOf("."))}`) || warned.has(router))
-        continue;
+      if (this.#isServed(name) || warned.has(router)) continue;
       warned.add(router);
       this.#diagnostics.warn(
         this.#merged.routers.get(router)!.at("rule"),
@@ -189,3 +217,6 @@ function claim(name: string, type: KeyType): string {
 function placeOf(item: Item<CertificateConfig>): Place {
   return item.at(item.value.keyStore === undefined ? "certFile" : "keyStore");
 }
+
+/** Where what a resolver has obtained stands: in no file of the configuration. */
+const NOWHERE: Place = { file: "certificatesResolvers", line: 0, column: 0 };

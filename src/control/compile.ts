@@ -1,6 +1,9 @@
 // A merged configuration as the rows of a snapshot, with everything checked that can be checked before a client comes: options,
 // services and routers here, certificates in compile-certificates.ts.
 
+import { isIP } from "node:net";
+import type { Wanted } from "../certs/acme/manager.ts";
+import type { StoredCertificate } from "../certs/acme/storage.ts";
 import type { RevocationList } from "../certs/crl.ts";
 import type { CertificateFiles } from "../certs/files.ts";
 import { type Diagnostics, type Place, suggestion } from "../config/diagnostics.ts";
@@ -38,6 +41,8 @@ export interface Compiled {
   readonly certificates: readonly CertificateInUse[];
   readonly routers: readonly RouterInForce[];
   readonly revocations: readonly RevocationsInForce[];
+  /** Certificates that resolvers are to obtain and to keep. */
+  readonly orders: readonly Wanted[];
 }
 
 /** The revocation lists that TLS options use. Times in milliseconds since the epoch. */
@@ -60,7 +65,17 @@ export interface CompileInput {
   readonly selfSigned: { readonly cert: string; readonly key: string } | null;
   readonly provider: string;
   readonly now: number;
+  /** The certificate resolvers, by name, and what they have obtained so far. */
+  readonly acme: AcmeInput;
 }
+
+export interface AcmeInput {
+  /** Whether each can prove a wildcard, which only DNS can. */
+  readonly resolvers: ReadonlyMap<string, { readonly wildcards: boolean }>;
+  readonly stored: readonly StoredCertificate[];
+}
+
+export const NO_ACME: AcmeInput = { resolvers: new Map(), stored: [] };
 
 /** Compiles everything that is sound; what is not is a diagnostic, and what depends on it is off. */
 export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled {
@@ -78,6 +93,7 @@ class Compiler {
   /** Names that routers terminate, with the first router that does, and whether one terminates any name. */
   readonly #terminated = new Map<string, string>();
   #catchAll = false;
+  readonly #orders: Wanted[] = [];
 
   constructor(input: CompileInput, diagnostics: Diagnostics) {
     this.#input = input;
@@ -89,14 +105,16 @@ class Compiler {
     this.#compileServices();
     for (const [name, item] of this.#input.merged.routers) this.#compileRouter(name, item);
     const { merged, files, selfSigned, now } = this.#input;
-    const wanted = { terminated: this.#terminated, catchAll: this.#catchAll };
-    const certificates = compileCertificates(merged, files, selfSigned, wanted, now, this.#diagnostics);
+    const { acme } = this.#input;
+    const wanted = { terminated: this.#terminated, catchAll: this.#catchAll, orders: this.#orders };
+    const certificates = compileCertificates(merged, files, selfSigned, wanted, acme.stored, now, this.#diagnostics);
     for (const row of certificates.rows) this.#put(row);
     return {
       rows: this.#rows,
       certificates: certificates.inUse,
       routers: this.#routers,
       revocations: this.#revocations,
+      orders: certificates.orders,
     };
   }
 
@@ -243,6 +261,7 @@ class Compiler {
       if (names.length === 0) this.#catchAll = true;
     }
     if (isCatchAll(rule) && action.kind === "terminate") this.#catchAll = true;
+    if (!off) this.#order(name, router, names, action, at);
     const effective: RouterAction = off ? { kind: "off", tls: lacksTls || router.tls !== undefined } : action;
     const value = {
       entryPoints,
@@ -330,6 +349,32 @@ class Compiler {
     return { kind: "terminate", options: name ?? reference };
   }
 
+  /** What a router's resolver is to obtain: one certificate for its names, or one for each of tls.domains. */
+  #order(name: string, router: RouterConfig, names: string[], action: RouterAction, at: Item<unknown>["at"]): void {
+    const reference = router.tls?.certResolver;
+    if (reference === undefined) return;
+    const place = at("tls", "certResolver");
+    const { resolvers } = this.#input.acme;
+    const resolver = resolvers.get(reference);
+    if (resolver === undefined) {
+      const meant = suggestion(reference, resolvers.keys());
+      this.#diagnostics.error(place, `the router "${name}": the resolver "${reference}" does not exist${meant}`);
+      return;
+    }
+    if (action.kind !== "terminate") {
+      this.#diagnostics.warn(place, `the router "${name}" passes TLS through, so its certResolver has no effect`);
+      return;
+    }
+    const { domains } = router.tls!;
+    const wanted = domains.length === 0 ? [names] : domains.map(({ main, sans }) => [main, ...sans]);
+    for (const list of wanted) {
+      const order = [...new Set(list.map((each) => each.toLowerCase().replace(/\.$/, "")))];
+      const problem = problemOfOrder(order, resolver.wildcards);
+      if (problem === null) this.#orders.push({ resolver: reference, names: order, router: name });
+      else this.#diagnostics.error(place, `the router "${name}": the resolver "${reference}" ${problem}`);
+    }
+  }
+
   /** TLS that is passed through to the plain port cannot work: the broker would read a ClientHello as MQTT. */
   #warnPlainPassthrough(name: string, service: string, at: Item<unknown>["at"]): void {
     const plain = this.#serversOf(service).find((server) => server.port === 1883 && !server.tls);
@@ -348,6 +393,21 @@ class Compiler {
     if (row?.kind === "weighted") return row.services.flatMap((child) => this.#serversOf(child.name, seen));
     return row?.kind === "loadBalancer" ? [...row.servers] : [];
   }
+}
+
+/** Let's Encrypt's limit, and others' too. */
+const MAX_NAMES = 100;
+
+/** Why an authority would refuse these names; null if it would not. */
+function problemOfOrder(names: readonly string[], wildcards: boolean): string | null {
+  if (names.length === 0) return "has no name to order: name a host in the rule, or give tls.domains";
+  if (names.length > MAX_NAMES) return `cannot order one certificate for ${names.length} names: at most ${MAX_NAMES}`;
+  const wildcard = names.find((each) => each.startsWith("*."));
+  if (wildcard !== undefined && !wildcards) return `cannot prove ${wildcard}: wildcards need dnsChallenge`;
+  const odd = names.find(
+    (each) => isIP(each) !== 0 || !/^(\*\.)?([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)+[a-z0-9-]{2,}$/.test(each),
+  );
+  return odd === undefined ? null : `cannot order a certificate for "${odd}", which is no public host name`;
 }
 
 /** A rule as it is shown in a message: on one line, and not the whole of a long one. */

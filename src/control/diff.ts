@@ -39,7 +39,7 @@ export function diff(before: Rows, after: Rows): Part[] {
 }
 
 function weigh(row: Row): number {
-  if (row.kind === "certificate") return row.value.cert.length + row.value.key.length + 200;
+  if (row.kind === "certificate" || row.kind === "challenge") return row.value.cert.length + row.value.key.length + 200;
   if (row.kind !== "options") return 500;
   const serials = row.value.revoked?.reduce((sum, list) => sum + list.serials.length, 0) ?? 0;
   return row.value.clientCa.length + serials * SERIAL_SIZE + 500;

@@ -4,7 +4,7 @@ import { CertificateFiles } from "../certs/files.ts";
 import type { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Provider } from "../providers/provider.ts";
-import { type Compiled, type CompileInput, compile } from "./compile.ts";
+import { type Compiled, type CompileInput, compile, NO_ACME } from "./compile.ts";
 import { merge } from "./merge.ts";
 
 export interface LoadResult {
@@ -21,6 +21,7 @@ export function load(
   selfSigned: CompileInput["selfSigned"],
   diagnostics: Diagnostics,
   files = new CertificateFiles(),
+  acme = NO_ACME,
 ): LoadResult {
   const read = provider === null ? [] : provider.read(diagnostics);
   if (read === null) return { compiled: null, files };
@@ -36,6 +37,7 @@ export function load(
       selfSigned,
       provider: provider?.name ?? "file",
       now: Date.now(),
+      acme,
     },
     diagnostics,
   );

@@ -5,6 +5,8 @@ import type { Server, Subprocess } from "bun";
 import type { Logger } from "pino";
 import { serveAdmin } from "../admin/server.ts";
 import type { FromBroker, ToBroker } from "../broker/embedded.ts";
+import type { AcmeManager } from "../certs/acme/manager.ts";
+import type { StoredCertificate } from "../certs/acme/storage.ts";
 import { createAuthority, ensureDevelopmentCertificate, issueServer } from "../certs/authority.ts";
 import { type Diagnostic, type Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
 import { reasonOf } from "../config/files.ts";
@@ -15,8 +17,10 @@ import { createLog, defaultFormat, type Log } from "../observe/log.ts";
 import { MasterMetrics } from "../observe/master-metrics.ts";
 import { FileProvider } from "../providers/file.ts";
 import { VERSION } from "../version.ts";
+import { createManager, HttpChallenges, resolverFacts } from "./acme.ts";
 import type { Compiled } from "./compile.ts";
 import { descriptorLimit } from "./descriptors.ts";
+import { type Row, rowKey } from "./messages.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
 import { Restarts } from "./restarts.ts";
 import { spawnSelf } from "./spawn.ts";
@@ -24,6 +28,9 @@ import { Supervisor } from "./supervisor.ts";
 
 /** Something that the operator must mend before Sluice can start; its message is the one line that is printed. */
 export class StartError extends Error {}
+
+/** How long an authority is not told to look while a worker has not said that the answer is in place. Milliseconds. */
+const CHALLENGE_SETTLE_MS = 10_000;
 
 /** Descriptors that are not connections: listeners, pipes, the runtime's own, and dials that were given up (MAX_QUICK). */
 const RESERVED_DESCRIPTORS = 200;
@@ -46,6 +53,11 @@ export class Master {
   #supervisor!: Supervisor;
   #reloader!: Reloader;
   #broker: Subprocess | null = null;
+  #acme: AcmeManager | null = null;
+  readonly #httpChallenges = new HttpChallenges();
+  /** What the configuration makes, and the answers to challenges that go with it. */
+  #rows: ReadonlyMap<string, Row> = new Map();
+  readonly #challenges = new Map<string, Row>();
   #stopping = false;
 
   constructor(config: StaticConfig) {
@@ -68,7 +80,15 @@ export class Master {
     const selfSigned = await issueServer(await createAuthority("Sluice default certificate"), ["sluice.invalid"]);
     const file = config.providers.file;
     const provider = file === undefined ? null : new FileProvider(file);
-    this.#reloader = new Reloader(config, provider, selfSigned, (outcome) => this.#onReload(outcome));
+    this.#acme = this.#createAcme();
+    const resolvers = resolverFacts(config);
+    this.#reloader = new Reloader(
+      config,
+      provider,
+      selfSigned,
+      (outcome) => this.#onReload(outcome),
+      () => ({ resolvers, stored: this.#storedCertificates() }),
+    );
 
     const { compiled, diagnostics: first, failures } = this.#reloader.load();
     if (compiled === null) {
@@ -88,6 +108,7 @@ export class Master {
     this.#serveAdmin();
     this.#metrics.reloaded(compiled, failures);
     this.#reloader.open();
+    this.#acme?.want(compiled.orders);
     return {
       entryPoints: [...config.entryPoints.values()].map((point) => ({
         name: point.name,
@@ -112,6 +133,7 @@ export class Master {
       ...[...this.#config.entryPoints.values()].filter((point) => !point.admin).map((point) => point.graceTimeoutMs),
     );
     this.#logger.info({ graceMs: grace }, "stopping: no new connections, open ones may finish");
+    this.#acme?.close();
     await this.#reloader.close();
     const killer = setTimeout(() => this.#supervisor.kill(), grace + KILL_AFTER_MS);
     await this.#supervisor.drain(grace);
@@ -188,6 +210,7 @@ export class Master {
         },
         onCommitted: (index, version) => this.#logger.debug({ worker: index, version }, "snapshot in force"),
       });
+      this.#rows = compiled.rows;
       this.#supervisor.start(compiled.rows);
     });
   }
@@ -200,7 +223,9 @@ export class Master {
       this.#logger.error("the configuration is not loaded: what served before goes on serving");
       return;
     }
-    const version = this.#supervisor.publish(compiled.rows);
+    this.#rows = compiled.rows;
+    const version = this.#publish();
+    this.#acme?.want(compiled.orders);
     this.#logger.info(
       {
         version,
@@ -212,12 +237,49 @@ export class Master {
     );
   }
 
+  #publish(): number {
+    return this.#supervisor.publish(
+      this.#challenges.size === 0 ? this.#rows : new Map([...this.#rows, ...this.#challenges]),
+    );
+  }
+
+  #createAcme(): AcmeManager | null {
+    const host = {
+      publish: async (row: Row) => {
+        this.#challenges.set(rowKey(row), row);
+        await this.#supervisor.settled(this.#publish(), CHALLENGE_SETTLE_MS);
+      },
+      withdraw: (row: Row) => {
+        this.#challenges.delete(rowKey(row));
+        if (!this.#stopping) this.#publish();
+      },
+    };
+    try {
+      return createManager(this.#config, host, this.#httpChallenges, this.#logger, {
+        onObtained: () => this.reload(),
+        onResult: (resolver, result) => this.#metrics.acmeResult(resolver, result),
+      });
+    } catch (error) {
+      throw new StartError((error as Error).message);
+    }
+  }
+
+  #storedCertificates(): StoredCertificate[] {
+    if (this.#acme === null) return [];
+    const { certificates, problems } = this.#acme.stored();
+    for (const problem of problems) this.#logger.error(problem);
+    return certificates.map(({ certificate }) => certificate);
+  }
+
   #logDiagnostics(list: readonly Diagnostic[]): void {
     for (const each of list) this.#logger[each.severity === "error" ? "error" : "warn"](formatDiagnostic(each));
   }
 
   #serveAdmin(): void {
-    const { metrics, ping } = this.#config;
+    const { metrics, ping, certificatesResolvers } = this.#config;
+    const challenges = new Set(
+      Object.values(certificatesResolvers).map(({ acme }) => acme?.httpChallenge?.entryPoint ?? null),
+    );
     for (const point of this.#config.entryPoints.values()) {
       if (!point.admin) continue;
       try {
@@ -225,6 +287,7 @@ export class Master {
           serveAdmin(point.host, point.port, {
             metrics: metrics.prometheus?.entryPoint === point.name ? () => this.#render() : null,
             ping: ping?.entryPoint === point.name ? () => !this.#stopping : null,
+            challenge: challenges.has(point.name) ? (host, token) => this.#httpChallenges.find(host, token) : null,
           }),
         );
       } catch (error) {
@@ -242,6 +305,7 @@ export class Master {
       ["worker", this.#supervisor.pids],
     ]);
     if (this.#broker !== null) processes.set("broker", [this.#broker.pid]);
+    this.#metrics.acmeStates(this.#acme?.states() ?? []);
     return this.#metrics.render(collected, this.#supervisor.restarts, this.#log.dropped(), processes);
   }
 

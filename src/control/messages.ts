@@ -29,6 +29,12 @@ export type Row =
   | { readonly kind: "service"; readonly name: string; readonly value: ServiceRow }
   | { readonly kind: "options"; readonly name: string; readonly value: ServerTlsOptions }
   | { readonly kind: "certificate"; readonly name: string; readonly value: CertifiedKey }
+  /** The answer to a TLS-ALPN-01 challenge; its name is the one that is proved. */
+  | {
+      readonly kind: "challenge";
+      readonly name: string;
+      readonly value: { readonly cert: string; readonly key: string };
+    }
   | { readonly kind: "default"; readonly name: string; readonly value: { readonly certificate: string } };
 
 export interface WorkerSettings {

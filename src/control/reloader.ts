@@ -5,7 +5,7 @@ import { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Provider } from "../providers/provider.ts";
 import { CRL_WARNING_MS } from "../tls/options.ts";
-import type { Compiled, CompileInput } from "./compile.ts";
+import { type AcmeInput, type Compiled, type CompileInput, NO_ACME } from "./compile.ts";
 import { load } from "./load.ts";
 
 /** Editors and certificate tools write several files in a row; a change is read when none has followed for this long. */
@@ -35,6 +35,7 @@ export class Reloader {
   readonly #provider: Provider | null;
   readonly #selfSigned: CompileInput["selfSigned"];
   readonly #done: (outcome: ReloadOutcome) => void;
+  readonly #acme: () => AcmeInput;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #lastAt = Number.NEGATIVE_INFINITY;
   #closed = false;
@@ -45,17 +46,19 @@ export class Reloader {
   #retries = 0;
   #reminder: ReturnType<typeof setTimeout> | null = null;
 
-  /** `done` hears of every reload, successful or not. */
+  /** `done` hears of every reload, successful or not; `acme` says what resolvers have obtained by then. */
   constructor(
     config: StaticConfig,
     provider: Provider | null,
     selfSigned: CompileInput["selfSigned"],
     done: (outcome: ReloadOutcome) => void,
+    acme: () => AcmeInput = () => NO_ACME,
   ) {
     this.#config = config;
     this.#provider = provider;
     this.#selfSigned = selfSigned;
     this.#done = done;
+    this.#acme = acme;
   }
 
   /** Reloads soon: at once after a quiet time, else when providersThrottleDuration has passed since the last reload. */
@@ -86,7 +89,7 @@ export class Reloader {
     const started = performance.now();
     const diagnostics = new Diagnostics();
     const files = new CertificateFiles(this.#memory);
-    const { compiled } = load(this.#config, this.#provider, this.#selfSigned, diagnostics, files);
+    const { compiled } = load(this.#config, this.#provider, this.#selfSigned, diagnostics, files, this.#acme());
     this.#lastAt = performance.now();
     // After a failed load the old paths are watched too: mending any of them must be noticed.
     this.#paths = compiled === null ? new Set([...this.#paths, ...files.paths]) : files.paths;

@@ -27,6 +27,8 @@ interface Worker {
   sent: Rows;
   sending: boolean;
   committed: number;
+  /** What it has said is in force. */
+  inForce: number;
   /** Its totals as it last told them. */
   metrics: MetricJson[] | null;
 }
@@ -37,6 +39,7 @@ export class Supervisor {
   readonly #workers = new Map<number, Worker>();
   readonly #restarts: Restarts[];
   readonly #waiting = new Map<number, (worker: Worker) => void>();
+  readonly #settling = new Set<() => void>();
   /** The totals of workers that are gone. */
   #retired: MetricJson[] | null = null;
   restarts = 0;
@@ -64,6 +67,24 @@ export class Supervisor {
     this.#version++;
     for (const worker of this.#workers.values()) void this.#bring(worker);
     return this.#version;
+  }
+
+  /** Resolves when every worker that runs has this version in force; after `patienceMs` in any case. */
+  settled(version: number, patienceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const check = () => {
+        if ([...this.#workers.values()].some((worker) => worker.inForce < version)) return;
+        done();
+      };
+      const done = () => {
+        clearTimeout(timer);
+        this.#settling.delete(check);
+        resolve();
+      };
+      const timer = setTimeout(done, patienceMs);
+      this.#settling.add(check);
+      check();
+    });
   }
 
   get pids(): number[] {
@@ -117,6 +138,7 @@ export class Supervisor {
       sent: NO_ROWS,
       sending: false,
       committed: 0,
+      inForce: 0,
       metrics: null,
     };
     this.#workers.set(index, worker);
@@ -159,6 +181,8 @@ export class Supervisor {
         this.#events.onFailed(message.message);
         return;
       case "committed":
+        worker.inForce = message.version;
+        for (const check of this.#settling) check();
         this.#events.onCommitted(worker.index, message.version);
         return;
       case "metrics":

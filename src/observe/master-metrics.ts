@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { AggregatorRegistry, Counter, Gauge, type MetricObject, Registry } from "prom-client";
+import type { CertificateState } from "../certs/acme/manager.ts";
 import type { Failure } from "../certs/files.ts";
 import type { Compiled } from "../control/compile.ts";
 
@@ -20,6 +21,10 @@ export class MasterMetrics {
   readonly #failing: Gauge<"source">;
   readonly #crlThisUpdate: Gauge<"options">;
   readonly #crlNextUpdate: Gauge<"options">;
+  readonly #acmeOrders: Counter<"resolver" | "result">;
+  readonly #acmeNext: Gauge<"resolver" | "cn">;
+  readonly #acmeExpiry: Gauge<"resolver" | "cn">;
+  readonly #acmeError: Gauge<"resolver">;
   readonly #restarts: Counter;
   readonly #dropped: Counter;
   readonly #cpu: Counter<"process">;
@@ -68,6 +73,30 @@ export class MasterMetrics {
       name: "sluice_tls_crl_next_update_timestamp_seconds",
       help: "When the first revocation list of these TLS options is due for renewal (Unix time): after it, its clients are refused.",
       labelNames: ["options"],
+      registers,
+    });
+    this.#acmeOrders = new Counter({
+      name: "sluice_acme_orders_total",
+      help: "Certificates ordered, by resolver and result: obtained, renewed, taken (from another Sluice) or failed.",
+      labelNames: ["resolver", "result"],
+      registers,
+    });
+    this.#acmeNext = new Gauge({
+      name: "sluice_acme_next_order_timestamp_seconds",
+      help: "When each wanted certificate is next ordered or renewed (Unix time).",
+      labelNames: ["resolver", "cn"],
+      registers,
+    });
+    this.#acmeExpiry = new Gauge({
+      name: "sluice_acme_certificate_not_after_timestamp_seconds",
+      help: "When each certificate of a resolver expires (Unix time); 0 while there is none.",
+      labelNames: ["resolver", "cn"],
+      registers,
+    });
+    this.#acmeError = new Gauge({
+      name: "sluice_acme_last_error_timestamp_seconds",
+      help: "When an order of the resolver last failed (Unix time).",
+      labelNames: ["resolver"],
       registers,
     });
     this.#restarts = new Counter({
@@ -128,6 +157,21 @@ export class MasterMetrics {
     for (const { options, thisUpdate, nextUpdate } of compiled.revocations) {
       this.#crlThisUpdate.set({ options }, thisUpdate / 1000);
       if (nextUpdate !== null) this.#crlNextUpdate.set({ options }, nextUpdate / 1000);
+    }
+  }
+
+  acmeResult(resolver: string, result: "obtained" | "renewed" | "taken" | "failed"): void {
+    this.#acmeOrders.inc({ resolver, result });
+    if (result === "failed") this.#acmeError.set({ resolver }, Date.now() / 1000);
+  }
+
+  acmeStates(states: readonly CertificateState[]): void {
+    this.#acmeNext.reset();
+    this.#acmeExpiry.reset();
+    for (const { resolver, names, next, notAfter } of states) {
+      const labels = { resolver, cn: names[0]! };
+      this.#acmeNext.set(labels, next / 1000);
+      this.#acmeExpiry.set(labels, (notAfter ?? 0) / 1000);
     }
   }
 

@@ -16,7 +16,7 @@ import type { Route } from "./snapshot.ts";
 import { afterHandshake } from "./terminate.ts";
 
 /** Where on its way a connection is; the relay has its own owner and is not among them. */
-export type Phase = "peek" | "turn" | "handshake" | "dial" | "relay" | "closed";
+export type Phase = "peek" | "turn" | "challenge" | "handshake" | "dial" | "relay" | "closed";
 
 /** Bytes that a client may send ahead, while its broker is being dialled, before it is paused. */
 const EARLY_PAUSE_BYTES = 16 * 1024;
@@ -91,7 +91,8 @@ export class Connection implements SocketOwner, RelayOwner, Timed {
   }
 
   onHandshake(success: boolean, error: HandshakeError | null): void {
-    if (this.phase === "handshake") afterHandshake(this, this.socket as NativeTlsSocket, success, error);
+    if (this.phase === "challenge") this.finish("acme-challenge");
+    else if (this.phase === "handshake") afterHandshake(this, this.socket as NativeTlsSocket, success, error);
   }
 
   onDeadline(): void {

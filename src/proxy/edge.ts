@@ -51,6 +51,8 @@ export class Edge {
   readonly connections = new Set<Connection>();
   readonly entryPoints: EntryPoint[] = [];
   snapshot: Snapshot = EMPTY_SNAPSHOT;
+  /** Answers to ACME challenges that are under way, by the name that is proved. */
+  challenges: ReadonlyMap<string, { readonly cert: string; readonly key: string }> = new Map();
 
   constructor(limits: EdgeLimits, observer: Observer) {
     this.limits = limits;

@@ -2,6 +2,7 @@
 
 import { type Facts, parseAddress } from "../rules/matchers.ts";
 import type { HelloResult } from "../wire/client-hello.ts";
+import { answerChallenge } from "./challenge.ts";
 import { connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 import type { EntryRoutes, Route } from "./snapshot.ts";
@@ -15,7 +16,10 @@ const UNRECOGNIZED_NAME = Buffer.from("15030300020270", "hex");
 export function routeTls(connection: Connection, hello: Hello, received: Uint8Array): void {
   connection.sni = hello.kind === "ok" ? hello.sni : "";
   // An ACME challenge is for whoever obtains certificates here, never for a broker (RFC 8737 3).
-  if (hello.acme) return refuseName(connection, "acme-challenge");
+  if (hello.acme) {
+    if (!answerChallenge(connection, connection.sni, asBuffer(received))) refuseName(connection, "acme-challenge");
+    return;
+  }
   const snapshot = connection.edge.snapshot;
   const route = choose(connection, "tls", connection.sni, hello.alpn);
   if (route === null) {

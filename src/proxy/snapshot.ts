@@ -100,6 +100,8 @@ export class Rows {
   readonly #services = new Map<string, RowOf<"service">>();
   readonly #terminations = new Map<string, Termination>();
   readonly #certificates = new Map<string, RowOf<"certificate">>();
+  /** Answers to ACME challenges, by the name that is proved. */
+  readonly challenges = new Map<string, RowOf<"challenge">>();
   #fallback: string | null = null;
   readonly #tables = new Map<string, EntryRoutes>();
   /** Made on first use; they go on where they were when a reload leaves their service as it is. */
@@ -171,6 +173,9 @@ export class Rows {
         this.#certificates.set(row.name, row.value);
         this.#store = null;
         return;
+      case "challenge":
+        this.challenges.set(row.name, row.value);
+        return;
       case "default":
         this.#fallback = row.value.certificate;
         this.#store = null;
@@ -193,6 +198,9 @@ export class Rows {
       case "certificate":
         this.#certificates.delete(name);
         this.#store = null;
+        return;
+      case "challenge":
+        this.challenges.delete(name);
         return;
       case "default":
         this.#fallback = null;

@@ -117,6 +117,7 @@ class Worker implements Observer {
 
   #commit(version: number): void {
     this.#edge.snapshot = this.#rows.commit(version);
+    this.#edge.challenges = this.#rows.challenges;
     const { options, certificates } = this.#rows.contents();
     this.#edge.contexts.prune(options, certificates);
     this.#closeRevoked();

@@ -19,6 +19,8 @@ export interface SluiceOptions {
   /** Run inside this command, such as ["unshare", "-m", ...]. */
   readonly within?: readonly string[];
   readonly env?: Record<string, string>;
+  /** The port of the entry point mqtts; a free one without it. */
+  readonly port?: number;
   /** providersThrottleDuration. */
   readonly throttle?: string;
   /** Further YAML of providers.file, as a flow mapping's fields: "watch: false". */
@@ -77,7 +79,7 @@ export class Sluice {
 
   static async start(options: SluiceOptions): Promise<Sluice> {
     const directory = temporaryDirectory();
-    const [port, adminPort] = [await freePort(), await freePort()];
+    const [port, adminPort] = [options.port ?? (await freePort()), await freePort()];
     mkdirSync(join(directory, "dynamic"));
     writeFileSync(join(directory, "dynamic/dynamic.yml"), options.dynamic);
     writeFileSync(

@@ -4,7 +4,7 @@ import { CertificateFiles } from "../../../src/certs/files.ts";
 import { Diagnostics, formatDiagnostic } from "../../../src/config/diagnostics.ts";
 import { parseDynamic } from "../../../src/config/dynamic.ts";
 import { parseStatic } from "../../../src/config/static.ts";
-import { type Compiled, compile } from "../../../src/control/compile.ts";
+import { type Compiled, compile, NO_ACME } from "../../../src/control/compile.ts";
 import { type Merged, merge } from "../../../src/control/merge.ts";
 import type { RouterRow, Row } from "../../../src/control/messages.ts";
 import type { ServiceRow } from "../../../src/upstream/service.ts";
@@ -47,6 +47,7 @@ export function compileTexts(
       defaultTransport:
         config.tcpServersTransport === undefined ? null : { value: config.tcpServersTransport, at: config.at },
       selfSigned: options.selfSigned ?? null,
+      acme: NO_ACME,
       provider: "file",
       now: options.now ?? NOW,
     },

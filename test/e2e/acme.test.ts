@@ -1,0 +1,211 @@
+// Sluice obtains its certificates from a real authority by itself: by each challenge, kept over a restart, without touching anything
+// else, and with words that an operator can act on when the authority says no.
+
+import { describe, expect, test } from "bun:test";
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { connect } from "node:tls";
+import { Mosquitto } from "../support/mosquitto.ts";
+import { Pebble } from "../support/pebble.ts";
+import { Sluice, type SluiceOptions } from "../support/sluice.ts";
+import { exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
+
+const mosquitto = await Mosquitto.start();
+const [port, httpPort] = [await freePort(), await freePort()];
+const pebble = await Pebble.start({ tlsPort: port, httpPort });
+
+const router = (name: string, host: string, resolver = "le", more = "") =>
+  `    ${name}: { rule: "HostSNI(\`${host}\`)", service: broker, tls: { certResolver: ${resolver}${more} } }\n`;
+const dynamic = (...routers: string[]) =>
+  `tcp:\n  routers:\n${routers.join("")}  services: { broker: { loadBalancer: { servers: [{ port: ${mosquitto.port} }] } } }\n`;
+
+function resolver(challenge: string, storage: string, more = ""): string {
+  return `certificatesResolvers:
+  le:
+    acme:
+      email: admin@example.com
+      caServer: ${pebble.directory}
+      caCertificates: [${pebble.ca}]
+      storage: ${storage}
+      ${challenge}
+      ${more}
+`;
+}
+
+const storageFile = () => join(temporaryDirectory(), "acme.json");
+const start = (options: Omit<SluiceOptions, "port">) => Sluice.start({ ...options, port });
+
+/** The names of the certificate that is shown for a name, and whether the authority's root vouches for it. */
+function shown(name: string, ca: string): Promise<{ names: string; trusted: boolean }> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: "127.0.0.1", port, servername: name, ca, rejectUnauthorized: false }, () => {
+      const certificate = socket.getPeerX509Certificate()!;
+      resolve({ names: certificate.subjectAltName ?? "", trusted: socket.authorized });
+      socket.destroy();
+    });
+    socket.on("error", reject);
+  });
+}
+
+const obtained = async (name: string) => {
+  const ca = await pebble.root();
+  // Until its router is in force, the name is refused.
+  const look = () => shown(name, ca).catch(() => ({ trusted: false }));
+  return waitFor(`a certificate for ${name}`, async () => ((await look()).trusted ? true : null), 20_000);
+};
+
+async function message(name: string): Promise<number> {
+  const ca = join(temporaryDirectory(), "root.pem");
+  writeFileSync(ca, await pebble.root());
+  // The name leads to this machine by a hosts file of its own.
+  const hosts = join(temporaryDirectory(), "hosts");
+  writeFileSync(hosts, `127.0.0.1 localhost ${name}\n`);
+  const publish = `mosquitto_pub -h ${name} -p ${port} --cafile ${ca} -t t -m x -q 1`;
+  const { code, stderr } = await exec(["unshare", "-m", "sh", "-c", `mount --bind ${hosts} /etc/hosts && ${publish}`]);
+  expect(stderr).toBe("");
+  return code;
+}
+
+describe("a certificate comes by itself, and carries a message", () => {
+  test("by tls-alpn-01, on the entry point of the clients", async () => {
+    const storage = storageFile();
+    const sluice = await start({
+      workers: 2,
+      dynamic: dynamic(router("mqtt", "tls.acme.test")),
+      extra: resolver("tlsChallenge: {}", storage),
+    });
+    await obtained("tls.acme.test");
+    expect(await message("tls.acme.test")).toBe(0);
+    expect(statSync(storage).mode & 0o777).toBe(0o600);
+    await sluice.logged("ordering a certificate");
+    const line = await sluice.logged("the certificate has come");
+    expect(line).toMatchObject({
+      resolver: "le",
+      names: ["tls.acme.test"],
+      notAfter: expect.any(String),
+      renewal: expect.any(String),
+    });
+    expect(await sluice.metric("sluice_acme_orders_total", { resolver: "le", result: "obtained" })).toBe(1);
+    expect(await sluice.metric("sluice_acme_certificate_not_after_timestamp_seconds")).toBeGreaterThan(
+      Date.now() / 1000,
+    );
+    // Whoever speaks the authority's protocol later gets nothing.
+    const late = await new Promise((resolve) => {
+      const socket = connect({
+        host: "127.0.0.1",
+        port,
+        servername: "tls.acme.test",
+        ALPNProtocols: ["acme-tls/1"],
+        rejectUnauthorized: false,
+      });
+      socket.on("secureConnect", () => resolve("a handshake"));
+      socket.on("error", (error) => resolve((error as NodeJS.ErrnoException).code));
+    });
+    expect(late).not.toBe("a handshake");
+    await sluice.access((each) => each.reason === "acme-challenge");
+    await sluice.stop();
+  });
+
+  test("by http-01, on an entry point that answers nothing else", async () => {
+    const sluice = await start({
+      dynamic: dynamic(router("mqtt", "http.acme.test")),
+      entryPoint: `  web: { address: "127.0.0.1:${httpPort}" }`,
+      extra: resolver("httpChallenge: { entryPoint: web }", storageFile()),
+    });
+    await obtained("http.acme.test");
+    expect(await message("http.acme.test")).toBe(0);
+    for (const path of ["/", "/metrics", "/.well-known/acme-challenge/", "/.well-known/acme-challenge/unknown"])
+      expect((await fetch(`http://127.0.0.1:${httpPort}${path}`)).status).toBe(404);
+    await sluice.stop();
+  });
+
+  test("by dns-01 through a command, for a wildcard of tls.domains", async () => {
+    const hook = join(temporaryDirectory(), "hook");
+    const calls = `${hook}.calls`;
+    writeFileSync(
+      hook,
+      `#!/bin/sh
+echo "$1 $2" >>${calls}
+case $1 in
+present) exec curl -sf -d "{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" ${pebble.dnsManagement}/set-txt ;;
+cleanup) exec curl -sf -d "{\\"host\\":\\"$2.\\"}" ${pebble.dnsManagement}/clear-txt ;;
+esac
+`,
+    );
+    chmodSync(hook, 0o755);
+    const sluice = await start({
+      dynamic: dynamic(router("mqtt", "a.dns.acme.test", "le", `, domains: [{ main: "*.dns.acme.test" }]`)),
+      extra: resolver(`dnsChallenge: { exec: ${hook} }`, storageFile()),
+    });
+    await obtained("a.dns.acme.test");
+    expect(await message("a.dns.acme.test")).toBe(0);
+    expect(readFileSync(calls, "utf8")).toBe(
+      "present _acme-challenge.dns.acme.test\ncleanup _acme-challenge.dns.acme.test\n",
+    );
+    await sluice.stop();
+  });
+});
+
+test("a restart orders nothing anew, and another Sluice takes what the storage has", async () => {
+  const storage = storageFile();
+  const options = { dynamic: dynamic(router("mqtt", "kept.acme.test")), extra: resolver("tlsChallenge: {}", storage) };
+  const first = await start(options);
+  await obtained("kept.acme.test");
+  await first.stop();
+  const before = readFileSync(storage, "utf8");
+  const second = await start(options);
+  expect((await shown("kept.acme.test", await pebble.root())).trusted).toBe(true);
+  expect(await second.metric("sluice_acme_orders_total")).toBe(0);
+  expect(readFileSync(storage, "utf8")).toBe(before);
+  expect(JSON.parse(before).le.Account.Registration.uri).toStartWith("https://");
+  await second.stop();
+});
+
+test("a new certificate touches no connection, and a failing name stops no other", async () => {
+  const sluice = await start({
+    dynamic: dynamic(router("mqtt", "first.acme.test")),
+    extra: `${resolver("tlsChallenge: {}", storageFile())}
+  failing:
+    acme: { caServer: ${pebble.directory}, caCertificates: [${pebble.ca}], storage: ${storageFile()}, dnsChallenge: { exec: /bin/false } }
+`,
+  });
+  await obtained("first.acme.test");
+  const open = connect({ host: "127.0.0.1", port, servername: "first.acme.test", rejectUnauthorized: false });
+  let closed = false;
+  open.on("close", () => (closed = true));
+  await new Promise((done) => open.once("secureConnect", done));
+  sluice.write(
+    "dynamic.yml",
+    dynamic(
+      router("mqtt", "first.acme.test"),
+      router("bad", "bad.acme.test", "failing"),
+      router("second", "second.acme.test"),
+    ),
+  );
+  await obtained("second.acme.test");
+  const failed = await sluice.logged("no certificate from the authority");
+  expect(failed).toMatchObject({
+    ...{ level: "error", resolver: "failing", names: ["bad.acme.test"], router: "bad", failures: 1 },
+    reason: "bad.acme.test, dns-01: the hook /bin/false ended with exit code 1",
+    nextTry: expect.any(String),
+  });
+  expect(await sluice.metric("sluice_acme_orders_total", { resolver: "failing", result: "failed" })).toBe(1);
+  expect((await shown("bad.acme.test", await pebble.root())).names).toContain("sluice.invalid");
+  expect(closed).toBe(false);
+  open.destroy();
+  await sluice.stop();
+});
+
+test("a storage that others can read is refused with the command that mends it, and everything else serves", async () => {
+  const storage = storageFile();
+  writeFileSync(storage, "{}");
+  chmodSync(storage, 0o644);
+  const sluice = await start({
+    dynamic: dynamic(router("mqtt", "rights.acme.test")),
+    extra: resolver("tlsChallenge: {}", storage),
+  });
+  await sluice.logged(`Run: chmod 600 ${storage}`);
+  expect((await shown("rights.acme.test", await pebble.root())).names).toContain("sluice.invalid");
+  expect(existsSync(`${storage}.lock`)).toBe(false);
+  await sluice.stop();
+});
