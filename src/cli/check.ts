@@ -2,8 +2,10 @@
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { covers } from "../certs/acme/manager.ts";
 import { CertificateFiles } from "../certs/files.ts";
 import type { StaticConfig } from "../config/static.ts";
+import { inspectStorages, resolverFacts } from "../control/acme.ts";
 import { load } from "../control/load.ts";
 import { FileProvider } from "../providers/file.ts";
 import { printDiagnostics, readStatic } from "./static-file.ts";
@@ -11,12 +13,23 @@ import { printDiagnostics, readStatic } from "./static-file.ts";
 /** @returns the exit code: 1 when there is an error, 0 when there are at most warnings. */
 export async function check(configFile: string | undefined): Promise<number> {
   const { config, diagnostics } = readStatic(configFile);
+  const orders: string[] = [];
   if (config !== null) {
     const { file } = config.providers;
     if (file === undefined) diagnostics.warn(config.at(), "providers.file is not configured: there are no routers");
-    else load(config, new FileProvider(file), null, diagnostics, await filesAfterStart(config));
+    else {
+      const acme = { resolvers: resolverFacts(config), stored: inspectStorages(config, diagnostics) };
+      const files = await filesAfterStart(config);
+      const { compiled } = load(config, new FileProvider(file), null, diagnostics, files, acme);
+      for (const { resolver, names, router } of compiled?.orders ?? [])
+        if (!acme.stored.some((each) => covers(each, names)))
+          orders.push(
+            `The resolver "${resolver}" would order a certificate for ${names.join(", ")} (router "${router}").`,
+          );
+    }
   }
   printDiagnostics(diagnostics);
+  for (const order of orders) console.log(order);
   const { errors, warnings } = diagnostics;
   const count = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
   console.log(

@@ -54,7 +54,10 @@ export type AcmeConfig = z.output<typeof acme>;
 export function checkResolver(
   name: string,
   acme: AcmeConfig,
-  points: { has(name: string): boolean },
+  points: ReadonlyMap<
+    string,
+    { readonly name: string; readonly address: string; readonly port: number; readonly admin: boolean }
+  >,
   problem: (path: Path, message: string) => void,
   warn: (path: Path, message: string) => void,
 ): void {
@@ -69,6 +72,15 @@ export function checkResolver(
     );
   if (eab !== undefined && Buffer.from(eab.hmacEncoded, "base64url").length === 0)
     problem(at("eab", "hmacEncoded"), "eab.hmacEncoded must be the key in base64url, as the authority shows it");
+  if (tlsChallenge !== undefined && ![...points.values()].some((point) => !point.admin && point.port === 443)) {
+    const others = [...points.values()]
+      .filter((point) => !point.admin)
+      .map((point) => `${point.name} (${point.address})`);
+    warn(
+      at("tlsChallenge"),
+      `the authority connects to port 443 for tlsChallenge, and no entry point listens there: lead 443 to ${others.join(" or ")} (docs/guides/acme.md says how)`,
+    );
+  }
   if (acme.email === "" && acme.caServer === LETS_ENCRYPT)
     warn(at(), `the resolver "${name}" has no email: the authority cannot write to you when something is wrong`);
 }

@@ -1,13 +1,18 @@
 // The master's side of ACME: resolvers as the static configuration has them, and where their challenges are answered.
 
+import { accessSync, constants } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { rootCertificates } from "node:tls";
 import type { Logger } from "pino";
 import { dnsHook } from "../certs/acme/dns-hook.ts";
 import { createChallengeCertificate } from "../certs/acme/keys.ts";
 import { AcmeManager, type ManagerEvents, type Resolver } from "../certs/acme/manager.ts";
 import type { Responder } from "../certs/acme/obtain.ts";
+import { AcmeStorage, type StoredCertificate } from "../certs/acme/storage.ts";
 import { CertificateFiles } from "../certs/files.ts";
 import type { AcmeConfig } from "../config/acme.ts";
+import type { Diagnostics } from "../config/diagnostics.ts";
+import { reasonOf } from "../config/files.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { VERSION } from "../version.ts";
 import type { AcmeInput } from "./compile.ts";
@@ -66,6 +71,25 @@ function acmeOf(config: StaticConfig): [string, AcmeConfig][] {
   return Object.entries(config.certificatesResolvers).flatMap(([name, { acme }]) =>
     acme === undefined ? [] : [[name, acme] as [string, AcmeConfig]],
   );
+}
+
+/** What the storages hold, for who only looks: what is wrong with them goes to `diagnostics`, and nothing is written. */
+export function inspectStorages(config: StaticConfig, diagnostics: Diagnostics): StoredCertificate[] {
+  return acmeOf(config).flatMap(([name, acme]) => {
+    const place = config.at("certificatesResolvers", name, "acme", "storage");
+    const read = new AcmeStorage(acme.storage).read(name);
+    if (read.kind === "error") {
+      diagnostics.error(place, read.message);
+      return [];
+    }
+    const directory = dirname(resolve(acme.storage));
+    try {
+      accessSync(directory, constants.W_OK);
+    } catch (error) {
+      diagnostics.error(place, `the storage cannot be written: ${directory}: ${reasonOf(error)}`);
+    }
+    return [...read.value.certificates];
+  });
 }
 
 /** @throws Error with the line to print, when an authority's own certificates cannot be read. */

@@ -297,7 +297,7 @@ function keyOf(resolver: string, names: readonly string[]): string {
 }
 
 /** Exactly these names: a certificate with more of them may be another router's. */
-function covers(certificate: StoredCertificate, names: readonly string[]): boolean {
+export function covers(certificate: StoredCertificate, names: readonly string[]): boolean {
   const has = new Set([certificate.main, ...certificate.sans]);
   return has.size === new Set(names).size && names.every((name) => has.has(name));
 }
