@@ -82,7 +82,7 @@ export function extensionsOf(tagged: Element | undefined): { oid: string; critic
 }
 
 /** Attributes of a distinguished name, in order. @throws Malformed */
-function attributes(name: Element | undefined): [oid: string, value: string][] {
+export function attributes(name: Element | undefined): [oid: string, value: string][] {
   return expect(name, TAG.sequence, "a name")
     .children()
     .flatMap((set) => expect(set, TAG.set, "a part of a name").children())
