@@ -1,10 +1,11 @@
 // tls.certificateDirectories: finds the pairs of certificate and key in a directory tree, whatever the files are called. certbot's
 // live/, lego, acme.sh, Caddy, mkcert, a Kubernetes secret: each has names of its own, but a key fits its certificate everywhere.
 
-import { createHash, createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
+import { createHash, createPublicKey, X509Certificate } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readTextFile, reasonOf } from "../config/files.ts";
+import { openKey } from "./pem.ts";
 import { pemBlocks } from "./pem-blocks.ts";
 
 /** Files of other kinds are not opened. */
@@ -136,11 +137,7 @@ const inspected = new Map<string, Omit<PemFile, "path" | "text">>();
 const MAX_INSPECTED = 100_000;
 
 function inspect(path: string, text: string, password: string | null): PemFile {
-  const hash = createHash("sha256")
-    .update(password ?? "")
-    .update("\0")
-    .update(text)
-    .digest("hex");
+  const hash = createHash("sha256").update(JSON.stringify(password)).update("\0").update(text).digest("hex");
   let found = inspected.get(hash);
   if (found === undefined) {
     found = fingerprints(text, password);
@@ -153,19 +150,32 @@ function inspect(path: string, text: string, password: string | null): PemFile {
 function fingerprints(text: string, password: string | null): Omit<PemFile, "path" | "text"> {
   const certificates: string[] = [];
   const keys: string[] = [];
-  for (const { label, pem } of pemBlocks(text)) {
-    try {
-      if (label.endsWith("CERTIFICATE")) certificates.push(fingerprint(new X509Certificate(pem).publicKey));
-      else if (label.endsWith("PRIVATE KEY")) {
-        const key = createPrivateKey(password === null ? pem : { key: pem, passphrase: password });
-        keys.push(fingerprint(createPublicKey(key)));
+  const failed = (problem: string) => ({ certificates, keys, problem });
+  for (const block of pemBlocks(text)) {
+    if (block.label.endsWith("CERTIFICATE")) {
+      let certificate: X509Certificate;
+      try {
+        certificate = new X509Certificate(block.pem);
+      } catch {
+        return failed("a certificate in it cannot be read: it is damaged or incomplete");
       }
-    } catch {
-      const what = label.endsWith("CERTIFICATE") ? "the certificate" : "the private key";
-      return { certificates, keys, problem: `${what} in it cannot be read: it is damaged, incomplete or encrypted` };
+      certificates.push(publicKeyOf(certificate));
+    } else if (block.label.endsWith("PRIVATE KEY")) {
+      const opened = openKey(block, password);
+      if (opened.kind === "error") return failed(opened.message);
+      keys.push(fingerprint(createPublicKey(opened.key)));
     }
   }
   return { certificates, keys, problem: null };
+}
+
+/** "" for a kind that the runtime does not know, as an authority beside the pairs may have: no private key of ours fits it. */
+function publicKeyOf(certificate: X509Certificate): string {
+  try {
+    return fingerprint(certificate.publicKey);
+  } catch {
+    return "";
+  }
 }
 
 function fingerprint(key: ReturnType<typeof createPublicKey>): string {

@@ -107,6 +107,7 @@ export class CertificateFiles {
     };
     const wait = (keyFile: string, message: string): void => {
       this.incomplete = true;
+      this.paths.add(resolve(keyFile));
       this.#used.add(keyOf(keyFile));
       const former = this.#memory.recall<DirectoryPair>(keyOf(keyFile));
       if (former !== undefined) pairs.push(former);
@@ -118,6 +119,8 @@ export class CertificateFiles {
       add(keyFile, certFile, loadPair(cert, key, password.value));
     for (const { file, message } of scan.unpaired) wait(file, message);
     if (scan.problem !== null) problems.push(this.#failed(config.directory, scan.problem));
+    // Where a tool keeps the former certificates beside the new one, as certbot's archive/ does, the new one has the name.
+    pairs.sort((a, b) => b.facts.notBefore - a.facts.notBefore);
     return { pairs, problems };
   }
 

@@ -49,7 +49,7 @@ export function loadPair(certText: string, keyText: string, password: string | n
   const hash = createHash("sha256").update(certText).update("\0").update(keyText).digest("hex");
   const known = createHash("sha256")
     .update(hash)
-    .update(password ?? "")
+    .update(JSON.stringify(password)) // none at all is not the empty one
     .digest("hex");
   const cached = cache.get(known);
   if (cached !== undefined) return cached;
@@ -133,12 +133,28 @@ export function openKey(
     if (opened.kind === "error") return wrong("password", `the private key: ${opened.message}`);
     return { kind: "ok", key: createPrivateKey({ key: opened.pkcs8, format: "der", type: "pkcs8" }) };
   } catch (error) {
-    if (UNKNOWN_KIND.test((error as Error).message)) return wrong("key", UNUSABLE);
+    if (UNKNOWN_KIND.test((error as Error).message) || isOnUnknownCurve(block)) return wrong("key", UNUSABLE);
     return sealed || !ENCRYPTED.test(block.body)
       ? wrong("key", "the private key cannot be read: it is damaged or of an unknown type")
       : wrong("password", "the private key's password is wrong, or the key is damaged");
   }
 }
+
+/** Whether an EC key in its own form (RFC 5915 3), which the runtime only calls malformed, names a curve that we do not serve with. */
+function isOnUnknownCurve({ label, body }: PemBlock): boolean {
+  if (label !== "EC PRIVATE KEY" || ENCRYPTED.test(body)) return false;
+  const oid = guarded(() => {
+    const fields = expect(parse(Buffer.from(body, "base64")), TAG.sequence, "the private key").children();
+    return fields
+      .find((field) => field.tag === TAG.context(0))
+      ?.children()[0]
+      ?.oid();
+  });
+  return typeof oid === "string" && !CURVE_IDS.includes(oid);
+}
+
+/** P-256, P-384 and P-521. */
+const CURVE_IDS = ["1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"];
 
 /** EncryptedPrivateKeyInfo (RFC 5958 3), read here because the work that its iteration count asks for must have a bound. */
 function openPkcs8(der: Buffer, password: string): { kind: "ok"; pkcs8: Buffer } | StoreError {
