@@ -4,7 +4,8 @@
 import { X509Certificate } from "node:crypto";
 import { rootCertificates } from "node:tls";
 import { detailsOf } from "./details.ts";
-import { hasSigned, isSelfIssued } from "./pem.ts";
+import { hasSigned, isSelfIssued, type Loaded } from "./pem.ts";
+import { pemBlocks } from "./pem-blocks.ts";
 
 export type ChainEnd =
   /** The certificate vouches for itself. */
@@ -37,6 +38,19 @@ export function describeMissing(chain: readonly X509Certificate[], end: ChainEnd
     return `its issuer's certificate is not in the file, and no public root: ${end.issuer}. Clients that lack it refuse the connection: append it`;
   return `its chain ends with a certificate whose issuer is neither in the file nor a public root: ${end.issuer}. Clients need it as their root, or in the file`;
 }
+
+/** What `check` says about the chain of a pair. */
+export function chainWarnings({ pair, facts }: Extract<Loaded, { kind: "ok" }>): string[] {
+  const warnings: string[] = [];
+  if (!facts.inOrder) warnings.push(OUT_OF_ORDER);
+  const chain = pemBlocks(pair.cert).map(({ pem }) => new X509Certificate(pem));
+  const missing = describeMissing(chain, endOf(chain));
+  if (missing !== null) warnings.push(missing);
+  return warnings;
+}
+
+export const OUT_OF_ORDER =
+  "its chain is out of order in the file: Sluice sends it in order, but other programs send it as it is";
 
 /** Whether certificates of `chain` stand in `given` in another order than clients need them in; others may stand between them. */
 export function isOutOfOrder(chain: readonly X509Certificate[], given: readonly X509Certificate[]): boolean {

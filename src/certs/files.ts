@@ -60,9 +60,17 @@ export class CertificateFiles {
   readonly #memory: CertificateMemory;
   readonly #used = new Set<string>();
 
+  /** What is to be said about a pair that a reload has no time to look at. */
+  readonly closer: (pair: Pair) => readonly string[];
+
   /** `texts` are files that will be there when Sluice runs, by absolute path. */
-  constructor(memory = new CertificateMemory(), texts: ReadonlyMap<string, string> = new Map()) {
+  constructor(
+    memory = new CertificateMemory(),
+    texts: ReadonlyMap<string, string> = new Map(),
+    closer: (pair: Pair) => readonly string[] = () => [],
+  ) {
     this.#memory = memory;
+    this.closer = closer;
     for (const [path, text] of texts) this.#texts.set(path, { kind: "ok", text, path });
   }
 

@@ -1,7 +1,7 @@
 // What is in a file of certificates or keys, and what is wrong with it: `sluice certs show`.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { type ChainEnd, describeMissing, endOf, isOutOfOrder } from "./chain.ts";
+import { type ChainEnd, describeMissing, endOf, isOutOfOrder, OUT_OF_ORDER } from "./chain.ts";
 import { detailsOf } from "./details.ts";
 import { openKey, orderChain, SHORT_RSA_BITS } from "./pem.ts";
 import { pemBlocks } from "./pem-blocks.ts";
@@ -298,11 +298,7 @@ class Inspector {
     if (leaf !== undefined) {
       const end = endOf(chain);
       const inOrder = given === null ? null : !isOutOfOrder(chain, given);
-      if (inOrder === false)
-        problems.push({
-          code: "chain-order",
-          message: "the chain is out of order in the file (Sluice serves it in order, other servers may not)",
-        });
+      if (inOrder === false) problems.push({ code: "chain-order", message: OUT_OF_ORDER });
       const missing = describeMissing(chain, end);
       if (missing !== null) problems.push({ code: "chain-incomplete", message: missing });
       const issuer = end.kind === "public-root" ? end.root : end.kind === "open" ? end.issuer : null;

@@ -29,6 +29,8 @@ export interface CertificateFacts {
   /** Milliseconds since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** The file has the chain in the order in which it is sent, or in none that means anything. */
+  readonly inOrder: boolean;
   /** What is not right with it, though it can be used. */
   readonly warnings: readonly string[];
 }
@@ -92,6 +94,8 @@ export function certify(
   const type = keyTypeOf(key);
   if (type === null) return wrong("key", UNUSABLE);
   const { chain, rest } = orderChain(leaf, certificates);
+  const places = chain.map((cert) => certificates.indexOf(cert));
+  const inOrder = unused === "expected" || places.every((place, index) => index === 0 || place > places[index - 1]!);
   const warnings: string[] = [];
   if (unused === "warn" && rest.length > 0) warnings.push(describeUnused(rest));
   const bits = key.asymmetricKeyDetails?.modulusLength;
@@ -106,7 +110,7 @@ export function certify(
       keyType: type,
       names: namesOf(leaf),
     },
-    facts: { ...factsOf(leaf), warnings },
+    facts: { ...factsOf(leaf), inOrder, warnings },
   };
 }
 
@@ -222,7 +226,7 @@ function wrong(part: "certificate" | "key" | "password", message: string): Extra
   return { kind: "error", part, message };
 }
 
-function factsOf(certificate: X509Certificate): Omit<CertificateFacts, "warnings"> {
+function factsOf(certificate: X509Certificate): Omit<CertificateFacts, "inOrder" | "warnings"> {
   return {
     commonName: commonName(certificate.subject),
     serial: certificate.serialNumber,

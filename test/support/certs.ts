@@ -16,6 +16,8 @@ export interface IssueOptions {
   readonly subject?: string;
   readonly usage?: "serverAuth" | "clientAuth";
   readonly keyType?: "ec" | "rsa";
+  /** Further lines of openssl's extension file. */
+  readonly extensions?: string;
   /** openssl times, YYYYMMDDHHMMSSZ. */
   readonly notBefore?: string;
   readonly notAfter?: string;
@@ -59,6 +61,31 @@ export class Authority {
     return authority;
   }
 
+  /** An authority below this one, good for a hundred years. */
+  async subordinate(name: string): Promise<Authority> {
+    const below = new Authority(temporaryDirectory());
+    const request = join(below.directory, "ca.csr");
+    const extensions = join(below.directory, "ca.ext");
+    writeFileSync(extensions, "basicConstraints=critical,CA:TRUE\n");
+    const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    await openssl("req", ...ec, "-nodes", "-keyout", below.key, "-out", request, "-subj", `/CN=${name}`);
+    const signer = ["-CA", this.cert, "-CAkey", this.key, "-set_serial", `0x${randomBytes(8).toString("hex")}`];
+    await openssl(
+      "x509",
+      "-req",
+      "-in",
+      request,
+      ...signer,
+      "-days",
+      "36500",
+      "-extfile",
+      extensions,
+      "-out",
+      below.cert,
+    );
+    return below;
+  }
+
   /** Issues a certificate and returns its files. */
   async issue(options: IssueOptions = {}): Promise<Pair> {
     const base = join(this.directory, `leaf-${++this.#issued}`);
@@ -66,7 +93,7 @@ export class Authority {
     const san = names.map((name) => (/^[\d.]+$|:/.test(name) ? `IP:${name}` : `DNS:${name}`)).join(",");
     writeFileSync(
       `${base}.ext`,
-      `subjectAltName=${san}\nextendedKeyUsage=${options.usage ?? "serverAuth"}\nbasicConstraints=CA:FALSE\n`,
+      `subjectAltName=${san}\nextendedKeyUsage=${options.usage ?? "serverAuth"}\nbasicConstraints=CA:FALSE\n${options.extensions ?? ""}\n`,
     );
     const newKey =
       options.keyType === "rsa" ? ["-newkey", "rsa:2048"] : ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
