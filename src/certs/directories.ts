@@ -2,7 +2,7 @@
 // live/, lego, acme.sh, Caddy, mkcert, a Kubernetes secret: each has names of its own, but a key fits its certificate everywhere.
 
 import { createHash, createPublicKey, X509Certificate } from "node:crypto";
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { readTextFile, reasonOf } from "../config/files.ts";
 import { openKey } from "./pem.ts";
@@ -40,7 +40,7 @@ export interface DirectoryScan {
 /** Scans `root`, sub-directories included, in name order. `password` opens encrypted keys. Never throws. */
 export function scanDirectory(root: string, password: string | null): DirectoryScan {
   const scan = new Scan(password);
-  scan.directory(root, 0);
+  scan.root(root);
   return scan;
 }
 
@@ -60,13 +60,20 @@ class Scan implements DirectoryScan {
   readonly directories: string[] = [];
   problem: string | null = null;
   readonly #password: string | null;
+  readonly #seen = new Set<string>();
   #files = 0;
 
   constructor(password: string | null) {
     this.#password = password;
   }
 
-  directory(directory: string, depth: number): void {
+  root(root: string): void {
+    const info = statOf(root);
+    if (info !== null) this.#isNew(info);
+    this.#directory(root, 0);
+  }
+
+  #directory(directory: string, depth: number): void {
     this.directories.push(directory);
     let names: string[];
     try {
@@ -82,8 +89,9 @@ class Scan implements DirectoryScan {
       if (name.startsWith(".")) continue;
       const path = join(directory, name);
       const info = statOf(path);
-      if (info?.isDirectory()) below.push(path);
-      else if (info?.isFile() && EXTENSIONS.test(name)) {
+      if (info?.isDirectory()) {
+        if (this.#isNew(info)) below.push(path);
+      } else if (info?.isFile() && EXTENSIONS.test(name)) {
         if (++this.#files > MAX_FILES) {
           this.problem ??= `${directory}: holds more than ${MAX_FILES} files`;
           return;
@@ -95,8 +103,16 @@ class Scan implements DirectoryScan {
     }
     this.#pair(files);
     for (const path of below)
-      if (depth < MAX_DEPTH) this.directory(path, depth + 1);
-      else this.problem ??= `${path}: nested deeper than ${MAX_DEPTH} directories: is it a loop?`;
+      if (depth < MAX_DEPTH) this.#directory(path, depth + 1);
+      else this.problem ??= `${path}: nested deeper than ${MAX_DEPTH} directories`;
+  }
+
+  /** Links may lead to a directory again, and in a loop. */
+  #isNew({ dev, ino }: Stats): boolean {
+    const id = `${dev} ${ino}`;
+    if (this.#seen.has(id)) return false;
+    this.#seen.add(id);
+    return true;
   }
 
   #pair(files: readonly PemFile[]): void {
