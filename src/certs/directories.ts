@@ -33,6 +33,8 @@ export interface DirectoryScan {
   readonly unpaired: readonly Unpaired[];
   /** All that were read, which must be watched for what comes. */
   readonly directories: readonly string[];
+  /** Those that could not be read: what is in them is not known. */
+  readonly unread: readonly string[];
   /** Why the tree could not be read, or not the whole of it. */
   readonly problem: string | null;
 }
@@ -58,6 +60,7 @@ class Scan implements DirectoryScan {
   readonly pairs: FoundPair[] = [];
   readonly unpaired: Unpaired[] = [];
   readonly directories: string[] = [];
+  readonly unread: string[] = [];
   problem: string | null = null;
   readonly #password: string | null;
   readonly #seen = new Set<string>();
@@ -80,6 +83,7 @@ class Scan implements DirectoryScan {
       names = readdirSync(directory).sort();
     } catch (error) {
       this.problem ??= `${directory}: cannot be read: ${reasonOf(error)}`;
+      this.unread.push(directory);
       return;
     }
     const files: PemFile[] = [];

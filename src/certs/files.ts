@@ -1,7 +1,7 @@
 // Certificates and keys of one load of the configuration. Traefik's FileOrContent: a field holds a path, or the PEM text itself.
 // Paths are remembered so that they can be watched, wherever they lie; what was good last time stands in for what is broken now.
 
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { CertificateConfig, CertificateDirectoryConfig } from "../config/dynamic.ts";
 import { type FileBytes, type FileText, readFileBytes, readTextFile } from "../config/files.ts";
 import { loadRevocationLists, MAX_CRL_BYTES, type RevocationList } from "./crl.ts";
@@ -13,7 +13,7 @@ import { MAX_STORE_BYTES } from "./stores/store.ts";
 
 /** A source whose last reading failed. */
 export interface Failure {
-  /** The path, or "inline PEM". */
+  /** The absolute path, or "inline PEM". */
   readonly source: string;
   readonly message: string;
 }
@@ -83,7 +83,7 @@ export class CertificateFiles {
     // An expired certificate does not take the place of one that is valid.
     const former = this.#memory.recall<Pair>(key);
     if (former === undefined || !hasExpired(loaded) || hasExpired(former)) return this.#good(key, loaded);
-    const source = keyStore ?? sourceOf(certFile!);
+    const source = sourceOf(keyStore ?? certFile!);
     return this.#bad(key, {
       field: keyStore === undefined ? "certFile" : "keyStore",
       source,
@@ -94,11 +94,12 @@ export class CertificateFiles {
   /** Every pair of a directory tree. A pair that does not fit together is not new yet: the former one goes on, and it is read again. */
   directory(config: CertificateDirectoryConfig): { pairs: DirectoryPair[]; problems: string[] } {
     const password = readSecret(config.keyPassword, config.keyPasswordFile, (path) => this.paths.add(path));
-    if (password.kind === "error") return { pairs: [], problems: [this.#failed(config.directory, password.message)] };
-    const scan = scanDirectory(config.directory, password.value);
-    for (const directory of scan.directories) this.directories.add(resolve(directory));
     const pairs: DirectoryPair[] = [];
     const problems: string[] = [];
+    // Without its password an encrypted key is one more that cannot be used now.
+    if (password.kind === "error") problems.push(this.#failed(config.directory, password.message));
+    const scan = scanDirectory(config.directory, password.kind === "ok" ? password.value : null);
+    for (const directory of scan.directories) this.directories.add(resolve(directory));
     const keyOf = (keyFile: string): string => JSON.stringify(["directory", keyFile]);
     const add = (keyFile: string, certFile: string, loaded: Loaded): void => {
       this.paths.add(resolve(keyFile));
@@ -124,9 +125,25 @@ export class CertificateFiles {
       problems.push(this.#failed(keyFile, `${message} (yet?); ${meanwhile}`));
     };
     for (const { certFile, keyFile, cert, key } of scan.pairs)
-      add(keyFile, certFile, loadPair(cert, key, password.value));
+      add(keyFile, certFile, loadPair(cert, key, password.kind === "ok" ? password.value : null));
     for (const { file, message } of scan.unpaired) wait(file, message);
-    if (scan.problem !== null) problems.push(this.#failed(config.directory, scan.problem));
+    if (scan.problem !== null) {
+      this.failures.push({ source: resolve(config.directory), message: scan.problem });
+      problems.push(scan.problem);
+    }
+    // What is in a directory that cannot be read, or has gone with its whole volume, was not taken away by anybody.
+    const listKey = JSON.stringify(["directory's keys", config.directory]);
+    const hidden = (this.#memory.recall<string[]>(listKey) ?? []).filter((keyFile) =>
+      scan.unread.some((directory) => keyFile.startsWith(join(directory, "/"))),
+    );
+    for (const keyFile of hidden) {
+      const former = this.#memory.recall<DirectoryPair>(keyOf(keyFile));
+      if (former !== undefined) pairs.push(former);
+      this.#used.add(keyOf(keyFile));
+    }
+    const seen = [...scan.pairs.map(({ keyFile }) => keyFile), ...scan.unpaired.map(({ file }) => file)];
+    this.#used.add(listKey);
+    this.#memory.keep(listKey, [...seen, ...hidden]);
     // Where a tool keeps the former certificates beside the new one, as certbot's archive/ does, the new one has the name.
     pairs.sort((a, b) => b.facts.notBefore - a.facts.notBefore);
     return { pairs, problems };
@@ -136,7 +153,7 @@ export class CertificateFiles {
   authorities(value: string): Outcome<Extract<Authorities, { kind: "ok" }>> {
     const file = this.#read(value);
     const key = JSON.stringify(["authorities", value]);
-    if (file.kind === "error") return this.#bad(key, { field: "", source: value, message: file.message });
+    if (file.kind === "error") return this.#bad(key, { field: "", source: sourceOf(value), message: file.message });
     const loaded = loadAuthorities(file.text);
     if (loaded.kind === "ok") return this.#good(key, loaded);
     const source = file.path ?? INLINE;
@@ -150,11 +167,11 @@ export class CertificateFiles {
   ): Outcome<readonly RevocationList[]> {
     const key = JSON.stringify(["lists", path]);
     const file = this.#readBytes(path, MAX_CRL_BYTES);
-    if (file.kind === "error") return this.#bad(key, { field: "", source: path, message: file.message });
+    if (file.kind === "error") return this.#bad(key, { field: "", source: resolve(path), message: file.message });
     const loaded = loadRevocationLists(file.bytes, authorities);
     return loaded.kind === "ok"
       ? this.#good(key, loaded.lists)
-      : this.#bad(key, { field: "", source: path, message: `${file.path}: ${loaded.message}` });
+      : this.#bad(key, { field: "", source: file.path, message: `${file.path}: ${loaded.message}` });
   }
 
   /** Ends the load: what the configuration does not name any more is forgotten. */
@@ -167,8 +184,8 @@ export class CertificateFiles {
     const cert = this.#read(config.certFile!);
     const key = config.keyFile === undefined ? cert : this.#read(config.keyFile);
     const keyField = config.keyFile === undefined ? "certFile" : "keyFile";
-    if (cert.kind === "error") return { field: "certFile", source: config.certFile!, message: cert.message };
-    if (key.kind === "error") return { field: keyField, source: config.keyFile ?? "", message: key.message };
+    if (cert.kind === "error") return { field: "certFile", source: sourceOf(config.certFile!), message: cert.message };
+    if (key.kind === "error") return { field: keyField, source: sourceOf(config.keyFile ?? ""), message: key.message };
     const source = key.path ?? INLINE;
     if (password.kind === "error") return { field: passwordField(config), source, message: password.message };
     const loaded = loadPair(cert.text, key.text, password.value);
@@ -185,7 +202,7 @@ export class CertificateFiles {
     const storePassword = readSecret(config.keyStorePassword, config.keyStorePasswordFile, seen);
     const keyPassword = readSecret(config.keyPassword, config.keyPasswordFile, seen);
     const file = this.#readBytes(keyStore!, MAX_STORE_BYTES);
-    if (file.kind === "error") return { field: "keyStore", source: keyStore!, message: file.message };
+    if (file.kind === "error") return { field: "keyStore", source: resolve(keyStore!), message: file.message };
     if (storePassword.kind === "error")
       return { field: "keyStorePassword", source: file.path, message: storePassword.message };
     if (keyPassword.kind === "error")
@@ -221,7 +238,7 @@ export class CertificateFiles {
   }
 
   #failed(source: string, message: string): string {
-    this.failures.push({ source, message });
+    this.failures.push({ source: resolve(source), message });
     return `${source}: ${message}`;
   }
 
@@ -261,6 +278,7 @@ function hasExpired(pair: Pair): boolean {
   return pair.facts.notAfter < Date.now();
 }
 
+/** What a value of a field is called in metrics: its file, the same whatever is wrong with it. */
 function sourceOf(value: string): string {
-  return value.includes("-----BEGIN ") ? INLINE : value;
+  return value.includes("\n") || value.includes("-----BEGIN ") ? INLINE : resolve(value);
 }

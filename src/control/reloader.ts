@@ -20,8 +20,8 @@ export interface ReloadOutcome {
   /** null: refused, the former one goes on serving. */
   readonly compiled: Compiled | null;
   readonly diagnostics: Diagnostics;
-  /** Sources of certificates that could not be used. */
-  readonly failures: readonly Failure[];
+  /** Sources of certificates that could not be used; null when they were not looked at. */
+  readonly failures: readonly Failure[] | null;
   readonly durationMs: number;
 }
 
@@ -80,7 +80,7 @@ export class Reloader {
     const started = performance.now();
     const diagnostics = new Diagnostics();
     const files = new CertificateFiles(this.#memory);
-    const { compiled } = load(this.#config, this.#provider, this.#selfSigned, diagnostics, files);
+    const { compiled, looked } = load(this.#config, this.#provider, this.#selfSigned, diagnostics, files);
     this.#lastAt = performance.now();
     // After a failed load the old paths are watched too: mending any of them must be noticed.
     this.#paths = compiled === null ? new Set([...this.#paths, ...files.paths]) : files.paths;
@@ -89,7 +89,7 @@ export class Reloader {
     const durationMs = this.#lastAt - started;
     // The syntax trees of large files are many times their size: freed now, in one pause of a process that moves no traffic.
     if (durationMs > LARGE_LOAD_MS) setTimeout(() => Bun.gc(true), 0);
-    return { compiled, diagnostics, failures: files.failures, durationMs };
+    return { compiled, diagnostics, failures: looked ? files.failures : null, durationMs };
   }
 
   /** A pair that is half written is looked at again, on file systems without events too, but not for ever. */
