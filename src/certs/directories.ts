@@ -171,7 +171,10 @@ function fingerprints(text: string, password: string | null): Omit<PemFile, "pat
   const certificates: string[] = [];
   const keys: string[] = [];
   const failed = (problem: string) => ({ certificates, keys, problem });
-  for (const block of pemBlocks(text)) {
+  const blocks = pemBlocks(text);
+  // Whoever writes a file in place empties it first: that is not a key that was taken away.
+  if (text.trim() === "") return failed("it is empty");
+  for (const block of blocks) {
     if (block.label.endsWith("CERTIFICATE")) {
       let certificate: X509Certificate;
       try {
@@ -186,7 +189,8 @@ function fingerprints(text: string, password: string | null): Omit<PemFile, "pat
       keys.push(fingerprint(createPublicKey(opened.key)));
     }
   }
-  return { certificates, keys, problem: null };
+  const left = blocks.reduce((rest, { pem }) => rest.replace(pem, ""), text);
+  return { certificates, keys, problem: left.includes("-----") ? "it is cut off, or damaged" : null };
 }
 
 /** "" for a kind that the runtime does not know, as an authority beside the pairs may have: no private key of ours fits it. */

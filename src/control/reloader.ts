@@ -95,7 +95,8 @@ export class Reloader {
   /** A pair that is half written is looked at again, on file systems without events too, but not for ever. */
   #retry(incomplete: boolean): void {
     this.#retries = incomplete ? this.#retries + 1 : 0;
-    if (incomplete && this.#retries <= MAX_RETRIES) setTimeout(() => this.request(), RETRY_MS).unref();
+    const watched = this.#config.providers.file?.watch === true;
+    if (incomplete && watched && this.#retries <= MAX_RETRIES) setTimeout(() => this.request(), RETRY_MS).unref();
   }
 
   async close(): Promise<void> {

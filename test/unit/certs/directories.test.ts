@@ -154,11 +154,18 @@ describe("what is no pair", () => {
       "b.crt": text(two.cert),
       "b.key": text(two.key).slice(0, 300),
       "c.pem": text(two.cert, two.key),
+      "e.key": "\n",
       "d.crt": text(one.cert).replace(/^MII.{20}/m, ""),
     });
     expect(scan(directory)).toEqual({
       pairs: ["c.pem c.pem"],
-      unpaired: ["d.crt: a certificate in it cannot be read: it is damaged or incomplete", lone("a.key")].sort(),
+      unpaired: [
+        "a.crt: it is cut off, or damaged",
+        lone("a.key"),
+        "b.key: it is cut off, or damaged",
+        "d.crt: a certificate in it cannot be read: it is damaged or incomplete",
+        "e.key: it is empty",
+      ],
       problem: null,
     });
   });
