@@ -6,7 +6,7 @@ import { readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { readTextFile, reasonOf } from "../config/files.ts";
 import { openKey } from "./pem.ts";
-import { pemBlocks } from "./pem-blocks.ts";
+import { readPem } from "./pem-blocks.ts";
 
 /** Files of other kinds are not opened. */
 const EXTENSIONS = /\.(pem|crt|cer|cert|key)$/i;
@@ -171,7 +171,7 @@ function fingerprints(text: string, password: string | null): Omit<PemFile, "pat
   const certificates: string[] = [];
   const keys: string[] = [];
   const failed = (problem: string) => ({ certificates, keys, problem });
-  const blocks = pemBlocks(text);
+  const { blocks, isCut } = readPem(text);
   // Whoever writes a file in place empties it first: that is not a key that was taken away.
   if (text.trim() === "") return failed("it is empty");
   for (const block of blocks) {
@@ -189,8 +189,7 @@ function fingerprints(text: string, password: string | null): Omit<PemFile, "pat
       keys.push(fingerprint(createPublicKey(opened.key)));
     }
   }
-  const left = blocks.reduce((rest, { pem }) => rest.replace(pem, ""), text);
-  return { certificates, keys, problem: left.includes("-----") ? "it is cut off, or damaged" : null };
+  return { certificates, keys, problem: isCut ? "it is cut off, or damaged" : null };
 }
 
 /** "" for a kind that the runtime does not know, as an authority beside the pairs may have: no private key of ours fits it. */

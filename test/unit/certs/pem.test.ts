@@ -6,6 +6,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Loaded, loadPair } from "../../../src/certs/pem.ts";
+import { pemBlocks, readPem } from "../../../src/certs/pem-blocks.ts";
 import { exec, temporaryDirectory } from "../../support/tools.ts";
 import { random } from "../rules/random.ts";
 
@@ -215,6 +216,27 @@ describe("mistakes", () => {
     expect(refused(cert, cert)).toBe("key: holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)");
     expect(refused(cert, read("p384.key"))).toBe("key: the private key does not belong to the certificate");
     expect(refused(cert.replace("MII", "AAA"), key)).toBe("certificate: the certificate cannot be read: it is damaged");
+  });
+
+  test("a text that is cut off is read in linear time, whatever it looks like", () => {
+    const started = performance.now();
+    for (const line of [
+      "A:b\n",
+      "-",
+      "-----BEGIN CERTIFICATE-----\n",
+      "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,E\n",
+    ])
+      expect(pemBlocks(line.repeat(200_000))).toEqual([]);
+    expect(pemBlocks(`-----BEGIN RSA PRIVATE KEY-----\n${"A:b\n".repeat(200_000)}`)).toEqual([]);
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+
+  test("a block that is cut off does not take the next one with it", () => {
+    const cert = read("ec.crt");
+    const text = `${cert.slice(0, 100)}\n${cert}-${cert}`;
+    expect(readPem(text).blocks.map(({ pem }) => pem)).toEqual([cert.trim(), cert.trim()]);
+    expect(readPem(text).isCut).toBe(true);
+    expect(readPem(`text\n${cert}more - or less\n`).isCut).toBe(false);
   });
 
   test("no prefix of a pair throws, and only what is whole is loaded", () => {
