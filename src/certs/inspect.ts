@@ -4,7 +4,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { type ChainEnd, describeMissing, endOf, isOutOfOrder, OUT_OF_ORDER } from "./chain.ts";
 import { detailsOf } from "./details.ts";
 import { openKey, orderChain, SHORT_RSA_BITS } from "./pem.ts";
-import { pemBlocks } from "./pem-blocks.ts";
+import { readPem } from "./pem-blocks.ts";
 import { readStore, storeType } from "./stores/read.ts";
 import type { Store, StoreEntry, StoreType } from "./stores/store.ts";
 
@@ -84,6 +84,7 @@ export interface PrivateKeyReport extends KeyDescription {
 export interface Problem {
   readonly code:
     | "unreadable"
+    | "cut-off"
     | "password"
     | "expired"
     | "expires-soon"
@@ -176,7 +177,9 @@ class Inspector {
   #pem(text: string): void {
     const certificates: X509Certificate[] = [];
     const keys: Key[] = [];
-    for (const block of pemBlocks(text)) {
+    const { blocks, isCut } = readPem(text);
+    if (isCut) this.#problem("cut-off", "a block in it has no end or no beginning: it is cut off, or damaged");
+    for (const block of blocks) {
       if (block.label.endsWith("CERTIFICATE")) {
         const certificate = parsed(block.pem);
         if (certificate !== null) certificates.push(certificate);

@@ -19,12 +19,14 @@ const BEGIN = /-----BEGIN ([A-Z0-9 ]{1,40})-----/y;
 
 export function readPem(text: string): PemText {
   const blocks: PemBlock[] = [];
+  const lastLine = text.lastIndexOf("\n");
   let isCut = false;
   for (let at = text.indexOf(DASHES); at >= 0; ) {
     BEGIN.lastIndex = at;
     const [begin, label] = BEGIN.exec(text) ?? [];
     if (begin === undefined || label === undefined) {
-      isCut = true;
+      // A line of dashes is a comment; an end without its beginning, or dashes that the text ends with, are not.
+      isCut ||= text.startsWith("-----END ", at) || at > lastLine;
       at = text.indexOf(DASHES, at + 1);
       continue;
     }

@@ -12,6 +12,7 @@ import {
 } from "../certs/inspect.ts";
 import { readSecret } from "../certs/secrets.ts";
 import { readFileBytes } from "../config/files.ts";
+import { printable } from "../config/printable.ts";
 import { askSecret, canAsk } from "./prompt.ts";
 
 export interface ShowOptions {
@@ -180,21 +181,7 @@ function count(n: number, word: string): string {
   return `${n} ${word}${n === 1 ? "" : "s"}`;
 }
 
-/** Control characters, and those that turn the direction of writing: a certificate may hold them, and a terminal would obey. */
-const UNPRINTABLE = /[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
-
-function printable(text: string): string {
-  return text.replace(UNPRINTABLE, escaped);
-}
-
 /** JSON whose strings are escaped as far as `printable` does; its own line feeds stay. */
 function printableJson(value: unknown): string {
-  return JSON.stringify(value, null, 2)
-    .split("\n")
-    .map((line) => line.replace(UNPRINTABLE, escaped))
-    .join("\n");
-}
-
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value, null, 2).split("\n").map(printable).join("\n");
 }

@@ -226,7 +226,7 @@ describe("mistakes", () => {
       "-----BEGIN CERTIFICATE-----\n",
       "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,E\n",
     ])
-      expect(pemBlocks(line.repeat(200_000))).toEqual([]);
+      expect(pemBlocks(`${line.repeat(200_000)}\n`)).toEqual([]);
     expect(pemBlocks(`-----BEGIN RSA PRIVATE KEY-----\n${"A:b\n".repeat(200_000)}`)).toEqual([]);
     expect(performance.now() - started).toBeLessThan(2000);
   });
@@ -236,7 +236,9 @@ describe("mistakes", () => {
     const text = `${cert.slice(0, 100)}\n${cert}-${cert}`;
     expect(readPem(text).blocks.map(({ pem }) => pem)).toEqual([cert.trim(), cert.trim()]);
     expect(readPem(text).isCut).toBe(true);
-    expect(readPem(`text\n${cert}more - or less\n`).isCut).toBe(false);
+    for (const part of [cert.slice(0, 8), cert.slice(0, 40), cert.slice(1), `${cert}${cert.slice(0, 20)}`])
+      expect(readPem(part).isCut).toBe(true);
+    expect(readPem(`--------- mine ---------\n${cert}more - or less\n`).isCut).toBe(false);
   });
 
   test("no prefix of a pair throws, and only what is whole is loaded", () => {
