@@ -49,8 +49,8 @@ export function scanDirectory(root: string, password: string | null): DirectoryS
 interface PemFile {
   readonly path: string;
   readonly text: string;
-  /** Fingerprints of the public keys of its certificates, in order. */
-  readonly certificates: readonly string[];
+  /** Fingerprints of the public keys of its certificates, with the time from which each is valid. */
+  readonly certificates: ReadonlyMap<string, number>;
   /** Those of its private keys. */
   readonly keys: readonly string[];
   readonly problem: string | null;
@@ -122,17 +122,19 @@ class Scan implements DirectoryScan {
   #pair(files: readonly PemFile[]): void {
     const byKey = new Map<string, PemFile>();
     for (const file of files) {
-      for (const fingerprint of new Set(file.certificates)) {
+      for (const [fingerprint, since] of file.certificates) {
         const other = byKey.get(fingerprint);
-        // Of cert.pem and fullchain.pem the one with the chain.
-        if (other === undefined || file.certificates.length > other.certificates.length) byKey.set(fingerprint, file);
+        const otherSince = other?.certificates.get(fingerprint) ?? 0;
+        // Of two for one key the newer one, and of cert.pem and fullchain.pem the one with the chain.
+        const longer = since === otherSince && file.certificates.size > (other?.certificates.size ?? 0);
+        if (other === undefined || since > otherSince || longer) byKey.set(fingerprint, file);
       }
     }
     const paired = new Set<string>();
     for (const file of files) {
       if (file.problem !== null) this.unpaired.push({ file: file.path, message: file.problem });
       for (const fingerprint of file.keys) {
-        const cert = file.certificates.includes(fingerprint) ? file : byKey.get(fingerprint);
+        const cert = file.certificates.has(fingerprint) ? file : byKey.get(fingerprint);
         if (cert === undefined)
           this.unpaired.push({ file: file.path, message: "no certificate beside it belongs to the private key in it" });
         else if (!paired.has(fingerprint)) {
@@ -168,7 +170,7 @@ function inspect(path: string, text: string, password: string | null): PemFile {
 }
 
 function fingerprints(text: string, password: string | null): Omit<PemFile, "path" | "text"> {
-  const certificates: string[] = [];
+  const certificates = new Map<string, number>();
   const keys: string[] = [];
   const failed = (problem: string) => ({ certificates, keys, problem });
   const { blocks, isCut } = readPem(text);
@@ -182,7 +184,7 @@ function fingerprints(text: string, password: string | null): Omit<PemFile, "pat
       } catch {
         return failed("a certificate in it cannot be read: it is damaged or incomplete");
       }
-      certificates.push(publicKeyOf(certificate));
+      certificates.set(publicKeyOf(certificate), Date.parse(certificate.validFrom));
     } else if (block.label.endsWith("PRIVATE KEY")) {
       const opened = openKey(block, password);
       if (opened.kind === "error") return failed(opened.message);

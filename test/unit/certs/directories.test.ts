@@ -1,6 +1,7 @@
 // A directory gives every pair of certificate and key in it, whatever tool laid it out and whatever the files are called.
 
 import { describe, expect, test } from "bun:test";
+import { X509Certificate } from "node:crypto";
 import {
   chmodSync,
   copyFileSync,
@@ -15,7 +16,7 @@ import {
 import { dirname, join, relative } from "node:path";
 import { scanDirectory } from "../../../src/certs/directories.ts";
 import { Authority } from "../../support/certs.ts";
-import { cleanup, exec, temporaryDirectory } from "../../support/tools.ts";
+import { cleanup, exec, temporaryDirectory, waitFor } from "../../support/tools.ts";
 
 const root = await Authority.create("Root");
 const authority = await root.subordinate("Intermediate");
@@ -134,6 +135,31 @@ describe("the layout of", () => {
     });
     expect(scan(directory)).toEqual(fine("a.crt a.key", "b.pem b.pem"));
   });
+});
+
+test("of several certificates for one key the newest is taken, chain or not", async () => {
+  const directory = tree({
+    "a.key": text(one.key),
+    "b-former.crt": text(one.cert, authority.cert),
+    "z-former.crt": text(one.cert),
+  });
+  expect(scan(directory)).toEqual(fine("b-former.crt a.key"));
+  const renew = [
+    "openssl",
+    "req",
+    "-x509",
+    "-key",
+    one.key,
+    "-subj",
+    "/CN=one.test",
+    "-out",
+    join(directory, "new.crt"),
+  ];
+  // One second later at the least, for that is how fine the dates of certificates are.
+  const next = Date.parse(new X509Certificate(text(one.cert)).validFrom) + 1000;
+  await waitFor("the next second", () => Date.now() > next);
+  expect((await exec(renew)).code).toBe(0);
+  expect(scan(directory)).toEqual(fine("new.crt a.key"));
 });
 
 describe("what is no pair", () => {
