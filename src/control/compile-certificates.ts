@@ -121,8 +121,8 @@ class CertificateCompiler implements CompiledCertificates {
     for (const { certificate, key, main } of this.#obtained) {
       const loaded = loadPair(certificate, key);
       if (loaded.kind === "error" || loaded.facts.notAfter < this.#now) continue;
-      const warnings: readonly string[] = []; // the resolver renews it, so its dates are no news
-      this.#take(NOWHERE, `the certificate for ${main}`, { ...loaded, facts: { ...loaded.facts, warnings } }, false);
+      // The resolver renews it, so its dates are no news.
+      this.#take(NOWHERE, `the certificate for ${main}`, loaded, false);
     }
   }
 
@@ -144,9 +144,11 @@ class CertificateCompiler implements CompiledCertificates {
   }
 
   /** Keeps a pair once, however many entries name it. */
-  #take(place: Place, what: string, { pair, facts }: Pair, checked = true): string {
+  #take(place: Place, what: string, loaded: Pair, checked = true): string {
+    const { pair, facts } = loaded;
     if (this.#rows.has(`certificate/${pair.hash}`)) return pair.hash;
-    for (const warning of facts.warnings) this.#diagnostics.warn(place, `${what}: ${warning}`);
+    for (const warning of checked ? [...facts.warnings, ...this.#files.closer(loaded)] : [])
+      this.#diagnostics.warn(place, `${what}: ${warning}`);
     if (checked) this.#checkDates(place, what, facts);
     // A worker gets each certificate with the names that it shall serve: of two with one kind of key for a name, the first keeps it.
     const names = pair.names.filter((name) => !this.#claimed.has(claim(name, pair.keyType)));
