@@ -4,9 +4,9 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Authority } from "../support/certs.ts";
 import { Command } from "../support/command.ts";
 import { canConnect, Mosquitto } from "../support/mosquitto.ts";
+import { Pebble } from "../support/pebble.ts";
 import { SLUICE } from "../support/sluice.ts";
 import { exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
@@ -28,32 +28,31 @@ function replace(text: string, from: string, to: string): string {
   return text.replace(from, to);
 }
 
-/** The two files in a directory of their own; only the path is another one. */
+/** The two files in a directory of their own; only the paths are others. */
 function laidOut(dynamic = dynamicText) {
   const directory = temporaryDirectory();
   mkdirSync(join(directory, "dyn"));
   writeFileSync(join(directory, "dyn/dynamic.yml"), dynamic);
-  writeFileSync(join(directory, "traefik.yml"), replace(staticText, "/etc/traefik/dyn/", join(directory, "dyn/")));
+  const moved = replace(staticText, "/etc/traefik/dyn/", join(directory, "dyn/"));
+  writeFileSync(join(directory, "traefik.yml"), replace(moved, "/letsencrypt/acme.json", join(directory, "acme.json")));
   return directory;
 }
 
 /** Also other ports, so that any user can listen on them. */
-async function onFreePorts(directory: string): Promise<number> {
+async function onFreePorts(directory: string): Promise<{ mqtts: number; https: number; http: number }> {
   const file = join(directory, "traefik.yml");
   let text = readFileSync(file, "utf8");
-  const port = await freePort();
+  const ports = { mqtts: await freePort(), https: await freePort(), http: await freePort() };
   for (const [from, to] of [
-    [":http", await freePort()],
-    [":https", await freePort()],
-    [":8883", port],
+    [":http", ports.http],
+    [":https", ports.https],
+    [":8883", ports.mqtts],
   ])
     text = replace(text, `"${from}"`, `":${to}"`);
   writeFileSync(file, text);
-  return port;
+  return ports;
 }
 
-const ACME =
-  "certificatesResolvers (ACME) is not built into Sluice yet: routers with a certResolver use the certificates of the files, or the default one";
 const PASSTHROUGH =
   'the router "mqtt" passes TLS through to 127.0.0.1:1883, and 1883 is the port of plain MQTT: no client can connect. Drop "passthrough: true" to terminate TLS here';
 
@@ -62,43 +61,42 @@ test("check finds no error in the two files, and warns of what cannot work with 
   const checked = await exec([SLUICE, "check", "--configFile=traefik.yml"], { cwd: directory });
   expect(checked).toEqual({
     code: 0,
-    stdout: "0 errors, 2 warnings\n",
-    stderr: `traefik.yml:9:1: warning: ${ACME}\n${directory}/dyn/dynamic.yml:7:9: warning: ${PASSTHROUGH}\n`,
+    stdout: "0 errors, 1 warning\n",
+    stderr: `${directory}/dyn/dynamic.yml:7:9: warning: ${PASSTHROUGH}\n`,
   });
 });
 
-test("run starts with the two files and logs the same warnings", async () => {
+test("run starts with the two files and logs the same warning, and that the authority must reach it", async () => {
   const directory = laidOut();
-  const port = await onFreePorts(directory);
+  const { mqtts } = await onFreePorts(directory);
   const sluice = new Command(["--configFile=traefik.yml"], { cwd: directory });
-  await waitFor("Sluice to listen", () => canConnect("127.0.0.1", port));
+  await waitFor("Sluice to listen", () => canConnect("127.0.0.1", mqtts));
   await sluice.printed(PASSTHROUGH.replaceAll('"', '\\"'));
   const warned = sluice.stdout.split("\n").filter((line) => line.includes('"level":"warn"'));
   expect(warned.map((line) => JSON.parse(line).msg.replace(/^\S+ warning: /, "")).slice(0, 2)).toEqual([
-    ACME,
+    expect.stringMatching(/^the authority connects to port 443 for tlsChallenge, and no entry point listens there/),
     PASSTHROUGH,
   ]);
   expect(await sluice.stop()).toBe(0);
 });
 
-test("with the fix, a message goes from mosquitto_pub to mosquitto_sub", async () => {
+test("with the fix and its resolver named, it gets a certificate and a message goes from mosquitto_pub to mosquitto_sub", async () => {
   const broker = await Mosquitto.start();
   const fixed = replace(
-    replace(dynamicText, "\n        passthrough: true", " {}"),
+    replace(dynamicText, "\n        passthrough: true", "\n        certResolver: myresolver"),
     "port: 1883",
     `port: ${broker.port}`,
   );
   const directory = laidOut(fixed);
-  const port = await onFreePorts(directory);
-  // The guide leaves the certificate to ACME; here it is a file.
-  const authority = await Authority.create();
-  const pair = await authority.issue({ names: [NAME] });
-  writeFileSync(
-    join(directory, "dyn/tls.yml"),
-    `tls:\n  certificates:\n    - certFile: ${pair.cert}\n      keyFile: ${pair.key}\n`,
-  );
+  const { mqtts, https, http } = await onFreePorts(directory);
+  const pebble = await Pebble.start({ tlsPort: https, httpPort: http });
+  const file = join(directory, "traefik.yml");
+  const asked = `acme:\n      caServer: ${pebble.directory}\n      caCertificates: ${pebble.ca}`;
+  writeFileSync(file, replace(readFileSync(file, "utf8"), "acme:", asked));
   const sluice = new Command(["--configFile=traefik.yml"], { cwd: directory });
-  await waitFor("Sluice to listen", () => canConnect("127.0.0.1", port));
+  await sluice.printed("the certificate has come");
+  const root = join(directory, "root.pem");
+  writeFileSync(root, await pebble.root());
 
   // mosquitto_pub asks for the name that it connects to, so the name has to lead here.
   writeFileSync(join(directory, "hosts"), `127.0.0.1 ${NAME}\n`);
@@ -106,13 +104,12 @@ test("with the fix, a message goes from mosquitto_pub to mosquitto_sub", async (
   const client = (...args: string[]) =>
     exec([
       ...[...isolate, "sh", "-c", `mount --bind ${directory}/hosts /etc/hosts && exec "$@"`, "sh"],
-      ...[...args, "-h", NAME, "-p", String(port), "--cafile", authority.cert, "-t", "rhasspy/hello"],
+      ...[...args, "-h", NAME, "-p", String(mqtts), "--cafile", root, "-t", "rhasspy/hello"],
     ]);
-  expect(await client("mosquitto_pub", "-m", "turn on the light", "-q", "1", "-r")).toEqual({
-    code: 0,
-    stdout: "",
-    stderr: "",
-  });
+  await waitFor(
+    "the certificate to be in use",
+    async () => (await client("mosquitto_pub", "-m", "turn on the light", "-q", "1", "-r")).code === 0,
+  );
   expect(await client("mosquitto_sub", "-C", "1", "-W", "10")).toEqual({
     code: 0,
     stdout: "turn on the light\n",
