@@ -57,6 +57,16 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .action(async (file: string, options: ShowOptions) =>
       process.exit(await (await import("./certs.ts")).showCertificates(file, options)),
     );
+  certs
+    .command("list")
+    .description(
+      "print every certificate that the configuration uses or waits for; exit 1 if one has expired or is missing",
+    )
+    .option(...FILE_OPTION)
+    .option("--json", "print it as JSON")
+    .action(async ({ configFile, json }: { configFile?: string; json?: boolean }) =>
+      process.exit(await (await import("./certs-list.ts")).listCertificates(configFile, json ?? false)),
+    );
   program
     .command("version")
     .description("print the versions of Sluice and of the Bun it was tested with")

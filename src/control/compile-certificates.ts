@@ -13,6 +13,8 @@ import { type Row, rowKey } from "./messages.ts";
 const EXPIRY_WARNING_MS = 30 * 86_400_000;
 
 export interface CertificateInUse {
+  /** The file that it is from; null when a resolver has obtained it. */
+  readonly source: string | null;
   readonly commonName: string;
   readonly serial: string;
   readonly names: readonly string[];
@@ -98,7 +100,8 @@ class CertificateCompiler implements CompiledCertificates {
     for (const item of this.#merged.certificateDirectories) {
       const { pairs, problems } = this.#files.directory(item.value);
       for (const problem of problems) this.#diagnostics.warn(item.at("directory"), problem);
-      for (const pair of pairs) this.#take(item.at("directory"), `the certificate in ${pair.certFile}`, pair);
+      for (const pair of pairs)
+        this.#take(item.at("directory"), `the certificate in ${pair.certFile}`, pair, pair.certFile);
       if (pairs.length === 0 && problems.length === 0)
         this.#diagnostics.warn(
           item.at("directory"),
@@ -122,7 +125,7 @@ class CertificateCompiler implements CompiledCertificates {
       const loaded = loadPair(certificate, key);
       if (loaded.kind === "error" || loaded.facts.notAfter < this.#now) continue;
       // The resolver renews it, so its dates are no news.
-      this.#take(NOWHERE, `the certificate for ${main}`, loaded, false);
+      this.#take(NOWHERE, `the certificate for ${main}`, loaded, null);
     }
   }
 
@@ -136,20 +139,20 @@ class CertificateCompiler implements CompiledCertificates {
 
   #load(item: Item<CertificateConfig>, what: string): string | null {
     const outcome = this.#files.pair(item.value);
-    if (outcome.kind === "ok") return this.#take(placeOf(item), what, outcome.value);
+    if (outcome.kind === "ok") return this.#take(placeOf(item), what, outcome.value, sourceOf(item.value));
     this.#diagnostics.error(item.at(outcome.field), `${what}: ${outcome.message}`);
-    if (outcome.former !== null) return this.#take(placeOf(item), what, outcome.former);
+    if (outcome.former !== null) return this.#take(placeOf(item), what, outcome.former, sourceOf(item.value));
     this.#broken = true;
     return null;
   }
 
   /** Keeps a pair once, however many entries name it. */
-  #take(place: Place, what: string, loaded: Pair, checked = true): string {
+  #take(place: Place, what: string, loaded: Pair, source: string | null): string {
     const { pair, facts } = loaded;
     if (this.#rows.has(`certificate/${pair.hash}`)) return pair.hash;
-    for (const warning of checked ? [...facts.warnings, ...this.#files.closer(loaded)] : [])
+    for (const warning of source !== null ? [...facts.warnings, ...this.#files.closer(loaded)] : [])
       this.#diagnostics.warn(place, `${what}: ${warning}`);
-    if (checked) this.#checkDates(place, what, facts);
+    if (source !== null) this.#checkDates(place, what, facts);
     // A worker gets each certificate with the names that it shall serve: of two with one kind of key for a name, the first keeps it.
     const names = pair.names.filter((name) => !this.#claimed.has(claim(name, pair.keyType)));
     for (const name of names) {
@@ -158,7 +161,7 @@ class CertificateCompiler implements CompiledCertificates {
     }
     this.#put({ kind: "certificate", name: pair.hash, value: { ...pair, names } });
     const { commonName, serial, notAfter } = facts;
-    this.inUse.push({ commonName, serial, names: pair.names, notAfter });
+    this.inUse.push({ source, commonName, serial, names: pair.names, notAfter });
     return pair.hash;
   }
 
@@ -214,6 +217,11 @@ class CertificateCompiler implements CompiledCertificates {
 /** RSA beside ECDSA is a pair for old and new clients; two of one kind are a mistake, or a renewal. */
 function claim(name: string, type: KeyType): string {
   return `${type === "rsa" ? "rsa" : type === "ed25519" ? "ed25519" : "ecdsa"} ${name}`;
+}
+
+function sourceOf({ certFile, keyStore }: CertificateConfig): string {
+  const source = keyStore ?? certFile!;
+  return source.includes("-----BEGIN ") ? "inline PEM" : source;
 }
 
 function placeOf(item: Item<CertificateConfig>): Place {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { connect } from "node:tls";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { Pebble } from "../support/pebble.ts";
-import { Sluice, type SluiceOptions } from "../support/sluice.ts";
+import { SLUICE, Sluice, type SluiceOptions } from "../support/sluice.ts";
 import { exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
 const mosquitto = await Mosquitto.start();
@@ -158,6 +158,11 @@ test("a restart orders nothing anew, and another Sluice takes what the storage h
   expect(await second.metric("sluice_acme_orders_total")).toBe(0);
   expect(readFileSync(storage, "utf8")).toBe(before);
   expect(JSON.parse(before).le.Account.Registration.uri).toStartWith("https://");
+  const list = await exec([SLUICE, "certs", "list", `--configFile=${second.directory}/sluice.yml`]);
+  expect(list).toMatchObject({ code: 0, stderr: "" });
+  expect(list.stdout).toMatch(
+    /^SOURCE +NAMES +EXPIRES +RENEWAL +STATE\nle +kept\.acme\.test +\d{4}-\d\d-\d\d +\d{4}-\d\d-\d\d +in use\n$/,
+  );
   await second.stop();
 });
 
@@ -212,3 +217,50 @@ test("a storage that others can read is refused with the command that mends it, 
   await waitFor("the lock to be free", () => !existsSync(`${storage}.lock`));
   await sluice.stop();
 });
+
+test("an authority that is away is said to be, and tried again; until then the default certificate serves", async () => {
+  const storage = storageFile();
+  const gone = await freePort();
+  const sluice = await start({
+    dynamic: dynamic(router("mqtt", "away.acme.test")),
+    extra: resolver("tlsChallenge: {}", storage).replace(pebble.directory, `https://localhost:${gone}/dir`),
+  });
+  const failed = await sluice.logged("no certificate from the authority");
+  expect(failed).toMatchObject({
+    reason: expect.stringContaining(`https://localhost:${gone}/dir cannot be reached`),
+    nextTry: expect.any(String),
+  });
+  expect((await shown("away.acme.test", await pebble.root())).names).toContain("sluice.invalid");
+  const next = await sluice.metric("sluice_acme_next_order_timestamp_seconds", { resolver: "le" });
+  expect(next).toBeGreaterThan(Date.now() / 1000 + 30);
+  expect(await sluice.metric("sluice_acme_last_error_timestamp_seconds", { resolver: "le" })).toBeGreaterThan(0);
+  const list = await exec([SLUICE, "certs", "list", "--json", `--configFile=${sluice.directory}/sluice.yml`]);
+  expect(list.code).toBe(1);
+  expect(JSON.parse(list.stdout)).toEqual([
+    { source: "le", names: ["away.acme.test"], expires: "", renewal: "", state: "to be ordered" },
+  ]);
+  await sluice.stop();
+});
+
+test("a certificate is renewed when a third of its life is left, without a word from anybody", async () => {
+  const [ownPort, seconds] = [await freePort(), 15];
+  const brief = await Pebble.start({ tlsPort: ownPort, validitySeconds: seconds });
+  const storage = storageFile();
+  const sluice = await Sluice.start({
+    port: ownPort,
+    dynamic: dynamic(router("mqtt", "brief.acme.test")),
+    extra: resolver("tlsChallenge: {}", storage)
+      .replace(pebble.directory, brief.directory)
+      .replace(pebble.ca, brief.ca),
+  });
+  await sluice.logged("the certificate has come");
+  const first = readFileSync(storage, "utf8");
+  await waitFor(
+    "the renewal",
+    async () => (await sluice.metric("sluice_acme_orders_total", { result: "renewed" })) > 0 || null,
+    30_000,
+  );
+  expect(readFileSync(storage, "utf8")).not.toBe(first);
+  expect(JSON.parse(readFileSync(storage, "utf8")).le.Certificates).toHaveLength(1);
+  await sluice.stop();
+}, 60_000);

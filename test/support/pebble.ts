@@ -9,6 +9,8 @@ export interface PebbleOptions {
   /** Where Pebble looks for TLS-ALPN-01 and HTTP-01 answers. */
   readonly tlsPort?: number;
   readonly httpPort?: number;
+  /** How long certificates are good. */
+  readonly validitySeconds?: number;
   /** Pebble's own variables. */
   readonly env?: Readonly<Record<string, string>>;
   /** Accounts need one of these keys: kid to base64url HMAC key. */
@@ -53,6 +55,7 @@ export class Pebble {
           httpPort: options.httpPort ?? 9,
           tlsPort: options.tlsPort ?? 9,
           ocspResponderURL: "",
+          ...(options.validitySeconds && { certificateValidityPeriod: options.validitySeconds }),
           externalAccountBindingRequired: accounts !== undefined,
           ...(accounts && { externalAccountMACKeys: accounts }),
         },

@@ -1,0 +1,80 @@
+// sluice certs list: every certificate that the configuration uses or waits for, where it comes from, and when it ends.
+
+import { covers } from "../certs/acme/manager.ts";
+import { lifetimeOf, renewalTime } from "../certs/acme/renewal.ts";
+import { printable } from "../config/printable.ts";
+import { inspectStorages, resolverFacts } from "../control/acme.ts";
+import { load } from "../control/load.ts";
+import { FileProvider } from "../providers/file.ts";
+import { printDiagnostics, readStatic } from "./static-file.ts";
+
+interface Line {
+  readonly source: string;
+  readonly names: readonly string[];
+  readonly expires: string;
+  readonly renewal: string;
+  readonly state: string;
+}
+
+/** @returns the exit code: 1 when the configuration cannot be loaded, or a certificate has expired or has not come yet. */
+export async function listCertificates(configFile: string | undefined, json: boolean): Promise<number> {
+  const { config, diagnostics } = readStatic(configFile);
+  const file = config?.providers.file;
+  if (config === null || file === undefined) {
+    printDiagnostics(diagnostics);
+    if (config !== null) console.error("providers.file is not configured: there are no certificates");
+    return 1;
+  }
+  const acme = { resolvers: resolverFacts(config), stored: inspectStorages(config, diagnostics) };
+  const { compiled } = load(config, new FileProvider(file), null, diagnostics, undefined, acme);
+  if (compiled === null) {
+    printDiagnostics(diagnostics);
+    return 1;
+  }
+  const now = Date.now();
+  const lines: Line[] = compiled.certificates
+    .filter(({ source }) => source !== null)
+    .map(({ source, names, notAfter }) => ({
+      ...{ source: source!, names, expires: day(notAfter), renewal: "" },
+      state: notAfter < now ? "expired" : "in use",
+    }));
+  for (const { resolver, names } of compiled.orders) {
+    const stored = acme.stored.find((each) => covers(each, names));
+    const lifetime = stored === undefined ? null : lifetimeOf(stored.certificate);
+    if (lifetime === null) lines.push({ source: resolver, names, expires: "", renewal: "", state: "to be ordered" });
+    else {
+      const state = lifetime.notAfter < now ? "expired" : "in use";
+      // Without asking the authority, which may suggest another moment.
+      lines.push({
+        source: resolver,
+        names,
+        expires: day(lifetime.notAfter),
+        renewal: day(renewalTime(lifetime, 0)),
+        state,
+      });
+    }
+  }
+  if (json) console.log(JSON.stringify(lines, null, 2));
+  else for (const line of table(lines)) console.log(printable(line));
+  return lines.every(({ state }) => state === "in use") ? 0 : 1;
+}
+
+function table(lines: readonly Line[]): string[] {
+  const rows = [
+    ["SOURCE", "NAMES", "EXPIRES", "RENEWAL", "STATE"],
+    ...lines.map(({ source, names, expires, renewal, state }) => [
+      ...[source, names.join(", "), expires || "-", renewal || "-", state],
+    ]),
+  ];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+function day(time: number): string {
+  return new Date(time).toISOString().slice(0, 10);
+}
