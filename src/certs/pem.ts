@@ -41,6 +41,8 @@ export type Loaded =
 const cache = new Map<string, Loaded>();
 /** Pairs whose parsing is remembered, so that a reload of 10 000 unchanged certificates parses none of them. */
 const CACHE_LIMIT = 50_000;
+/** No client follows a longer chain; a file with thousands of certificates must not cost their number squared. */
+const MAX_CHAIN = 32;
 /** Below it anyone with some patience has the key; such certificates are still met in the field. */
 const SHORT_RSA_BITS = 2048;
 
@@ -167,7 +169,7 @@ function orderChain(
   const chain = [leaf];
   const isInChain = (cert: X509Certificate): boolean =>
     chain.some((each) => each.fingerprint256 === cert.fingerprint256);
-  for (let last = leaf; !isSelfIssued(last); ) {
+  for (let last = leaf; !isSelfIssued(last) && chain.length < MAX_CHAIN; ) {
     const issuer = certificates.find((cert) => !isInChain(cert) && last.checkIssued(cert));
     if (issuer === undefined) break;
     chain.push(issuer);

@@ -2,7 +2,7 @@
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { Malformed } from "../ber.ts";
-import { bmpPassword, decipher, derivePkcs12, open, PURPOSE } from "./pbe.ts";
+import { bmpPassword, decipher, derivePkcs12, open, PURPOSE, privateKey } from "./pbe.ts";
 import { Reader } from "./reader.ts";
 import { guarded, MAX_ENTRIES, Rounds, type Store, type StoreEntry, type StoreError, StoreProblem } from "./store.ts";
 
@@ -87,14 +87,13 @@ function unseal(sealed: Buffer, password: string, rounds: Rounds): Buffer {
   const salt = reader.bytes();
   const iterations = reader.u32();
   const secret = secretOf(password);
-  const derive = (purpose: number, size: number): Buffer =>
-    derivePkcs12("sha1", secret, salt, iterations, purpose, size, rounds);
+  const desKey = derivePkcs12("sha1", secret, salt, iterations, PURPOSE.key, 24, rounds);
+  const iv = derivePkcs12("sha1", secret, salt, iterations, PURPOSE.iv, 8, rounds);
   const encrypted = reader.take(reader.left);
   return open(() => {
-    const encoded = decipher("des-ede3-cbc", derive(PURPOSE.key, 24), derive(PURPOSE.iv, 8), encrypted);
-    const key = plainKey(new Reader(encoded));
-    if (key === null) throw new StoreProblem("unsupported", "it is no private key");
-    return key;
+    const key = plainKey(new Reader(decipher("des-ede3-cbc", desKey, iv, encrypted)));
+    if (key === null) throw new Malformed("it is no private key");
+    return privateKey(key);
   });
 }
 

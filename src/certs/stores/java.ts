@@ -3,7 +3,7 @@
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import { expect, parse, TAG } from "../ber.ts";
-import { decrypt, openSunJceks, openSunJks, utf16be } from "./pbe.ts";
+import { decrypt, openSunJceks, openSunJks, privateKey, utf16be } from "./pbe.ts";
 import { Reader } from "./reader.ts";
 import { guarded, MAX_ENTRIES, Rounds, type Store, type StoreEntry, type StoreError, StoreProblem } from "./store.ts";
 
@@ -79,7 +79,7 @@ function unseal(sealed: Buffer, password: string, rounds: Rounds): Buffer {
   const [identifier, parameters] = expect(algorithm, TAG.sequence, "the private key's algorithm").children();
   const encrypted = expect(data, TAG.octets, "the private key").octets();
   const oid = expect(identifier, TAG.oid, "the private key's algorithm").oid();
-  if (oid === SUN_JKS) return openSunJks(encrypted, password);
-  if (oid === SUN_JCEKS) return openSunJceks(parameters, encrypted, password, rounds);
-  return decrypt(algorithm!, encrypted, password, rounds);
+  if (oid === SUN_JKS) return privateKey(openSunJks(encrypted, password));
+  if (oid === SUN_JCEKS) return privateKey(openSunJceks(parameters, encrypted, password, rounds));
+  return privateKey(decrypt(algorithm!, encrypted, password, rounds));
 }
