@@ -25,7 +25,6 @@ export function looksLikeBks(bytes: Buffer): boolean {
 }
 
 function read(bytes: Buffer, password: string | null): Store {
-  const rounds = new Rounds();
   const reader = new Reader(bytes);
   const version = reader.u32();
   if (version > 2) throw new StoreProblem("unsupported", "it is BKS of an unknown version");
@@ -34,7 +33,7 @@ function read(bytes: Buffer, password: string | null): Store {
   const iterations = reader.u32();
   // Without a password BouncyCastle neither makes nor checks a MAC that means anything.
   const verified = password !== null && password !== "";
-  if (verified) verify(bytes, reader.at, version, { salt, iterations, password }, rounds);
+  if (verified) verify(bytes, reader.at, version, { salt, iterations, password });
   const entries: StoreEntry[] = [];
   for (let tag = reader.u8(); tag !== ENTRY.end; tag = reader.u8()) {
     if (entries.length >= MAX_ENTRIES) throw new StoreProblem("limit", `it has more than ${MAX_ENTRIES} entries`);
@@ -53,7 +52,7 @@ function read(bytes: Buffer, password: string | null): Store {
       reader.bytes();
     } else if (tag === ENTRY.sealed) {
       const sealed = reader.bytes();
-      const key = (secret: string) => guarded(() => ({ kind: "ok", pkcs8: unseal(sealed, secret, rounds) }) as const);
+      const key = (secret: string) => guarded(() => ({ kind: "ok", pkcs8: unseal(sealed, secret) }) as const);
       // A sealed entry without a certificate is a secret key.
       if (certificates.length > 0) entries.push({ alias, kind: "key", certificates, key });
     } else throw new Malformed("an entry of unknown kind");
@@ -82,7 +81,8 @@ function secretOf(password: string): Buffer {
 }
 
 /** PBEWithSHAAnd3-KeyTripleDES-CBC over the encoded key. */
-function unseal(sealed: Buffer, password: string, rounds: Rounds): Buffer {
+function unseal(sealed: Buffer, password: string): Buffer {
+  const rounds = new Rounds();
   const reader = new Reader(sealed);
   const salt = reader.bytes();
   const iterations = reader.u32();
@@ -103,12 +103,11 @@ function verify(
   start: number,
   version: number,
   { salt, iterations, password }: { salt: Buffer; iterations: number; password: string },
-  rounds: Rounds,
 ): void {
   const end = bytes.length - MAC;
   if (end <= start) throw new Malformed("it ends too early");
   const size = version === 2 ? MAC : MAC >> 3;
-  const key = derivePkcs12("sha1", secretOf(password), salt, iterations, PURPOSE.mac, size, rounds);
+  const key = derivePkcs12("sha1", secretOf(password), salt, iterations, PURPOSE.mac, size, new Rounds());
   const mac = createHmac("sha1", key).update(bytes.subarray(start, end)).digest();
   if (!timingSafeEqual(mac, bytes.subarray(end)))
     throw new StoreProblem("password", "the store's password is wrong, or the file is damaged");

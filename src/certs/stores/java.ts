@@ -32,7 +32,6 @@ function read(bytes: Buffer, password: string | null): Store {
   if (count > MAX_ENTRIES) throw new StoreProblem("limit", `it has more than ${MAX_ENTRIES} entries`);
   // Before anything else: a store with a wrong password is not called damaged.
   if (password !== null) verify(bytes, password);
-  const rounds = new Rounds();
   const entries: StoreEntry[] = [];
   for (let i = 0; i < count; i++) {
     const tag = reader.u32();
@@ -44,7 +43,7 @@ function read(bytes: Buffer, password: string | null): Store {
       const chain = reader.u32();
       if (chain > MAX_ENTRIES) throw new StoreProblem("limit", `a chain has more than ${MAX_ENTRIES} certificates`);
       for (let each = 0; each < chain; each++) certificates.push(certificate(reader, version));
-      const key = (secret: string) => guarded(() => ({ kind: "ok", pkcs8: unseal(sealed, secret, rounds) }) as const);
+      const key = (secret: string) => guarded(() => ({ kind: "ok", pkcs8: unseal(sealed, secret) }) as const);
       entries.push({ alias, kind: "key", certificates, key });
     } else if (tag === ENTRY.certificate) {
       entries.push({ alias, kind: "certificate", certificates: [certificate(reader, version)], key: null });
@@ -74,7 +73,8 @@ function verify(bytes: Buffer, password: string): void {
 }
 
 /** EncryptedPrivateKeyInfo with one of Sun's own algorithms, or a standard one. */
-function unseal(sealed: Buffer, password: string, rounds: Rounds): Buffer {
+function unseal(sealed: Buffer, password: string): Buffer {
+  const rounds = new Rounds();
   const [algorithm, data] = expect(parse(sealed), TAG.sequence, "the private key").children();
   const [identifier, parameters] = expect(algorithm, TAG.sequence, "the private key's algorithm").children();
   const encrypted = expect(data, TAG.octets, "the private key").octets();

@@ -78,7 +78,7 @@ function read(bytes: Buffer, password: string): Store {
     } else
       throw new StoreProblem("unsupported", "a part of it is encrypted to a certificate, which Sluice does not read");
   }
-  return assemble(bags, rounds, verified);
+  return assemble(bags, verified);
 }
 
 /** ContentInfo: what it is, and what is inside its [0]. */
@@ -191,7 +191,7 @@ function attributesOf(set: Element | undefined): Pick<Bag, "alias" | "keyId" | "
 }
 
 /** Keys with the certificate that has their id, and the certificates that belong to no key. */
-function assemble(bags: readonly Bag[], rounds: Rounds, verified: boolean): Store {
+function assemble(bags: readonly Bag[], verified: boolean): Store {
   const certificates = bags.filter((bag) => bag.kind === "certificate");
   const used = new Set<Bag>();
   const entries = bags
@@ -203,7 +203,7 @@ function assemble(bags: readonly Bag[], rounds: Rounds, verified: boolean): Stor
         alias: bag.alias || own?.alias || "",
         kind: "key",
         certificates: own === undefined ? [] : [own.value.octets()],
-        key: (password) => guarded(() => ({ kind: "ok", pkcs8: keyOf(bag, password, rounds) })),
+        key: (password) => guarded(() => ({ kind: "ok", pkcs8: keyOf(bag, password) })),
       };
     });
   const loose: Buffer[] = [];
@@ -217,10 +217,10 @@ function assemble(bags: readonly Bag[], rounds: Rounds, verified: boolean): Stor
   return { kind: "ok", type: "PKCS12", entries, loose, verified };
 }
 
-function keyOf(bag: Bag, password: string, rounds: Rounds): Buffer {
+function keyOf(bag: Bag, password: string): Buffer {
   if (bag.kind === "key") return bag.value.whole;
   const [algorithm, data] = expect(bag.value, TAG.sequence, "the private key").children();
   if (algorithm === undefined) throw new StoreProblem("damaged", "the private key is empty");
   const sealed = expect(data, TAG.octets, "the private key").octets();
-  return privateKey(decrypt(algorithm, sealed, password, rounds));
+  return privateKey(decrypt(algorithm, sealed, password, new Rounds()));
 }

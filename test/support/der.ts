@@ -1,0 +1,42 @@
+// Writes ASN.1 in DER, for inputs that no tool makes.
+
+type Content = Buffer | readonly Buffer[];
+
+/** An element with this tag. */
+export function element(tag: number, content: Content): Buffer {
+  const body = Buffer.isBuffer(content) ? content : Buffer.concat(content);
+  return Buffer.concat([Buffer.from([tag]), lengthOf(body.length), body]);
+}
+
+function lengthOf(length: number): Buffer {
+  if (length < 0x80) return Buffer.from([length]);
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(length);
+  return Buffer.concat([Buffer.from([0x84]), bytes]);
+}
+
+export const sequence = (...parts: Buffer[]) => element(0x30, parts);
+export const set = (...parts: Buffer[]) => element(0x31, parts);
+export const octets = (content: Content) => element(0x04, content);
+/** [n] EXPLICIT */
+export const tagged = (number: number, content: Content) => element(0xa0 | number, content);
+export const NULL = element(0x05, []);
+
+/** A non-negative integer. */
+export function integer(value: number): Buffer {
+  const hex = value.toString(16);
+  const bytes = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, "hex");
+  return element(0x02, bytes[0]! > 0x7f ? [Buffer.from([0]), bytes] : bytes);
+}
+
+export function oid(dotted: string): Buffer {
+  const [first, second, ...rest] = dotted.split(".").map(Number);
+  const bytes: number[] = [];
+  for (const value of [first! * 40 + second!, ...rest]) {
+    const digits = [value % 128];
+    for (let left = Math.floor(value / 128); left > 0; left = Math.floor(left / 128))
+      digits.unshift((left % 128) | 0x80);
+    bytes.push(...digits);
+  }
+  return element(0x06, Buffer.from(bytes));
+}
