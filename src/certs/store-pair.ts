@@ -55,6 +55,7 @@ function load(bytes: Buffer, request: StoreRequest): Loaded {
   } catch {
     return fail("certificate", "a certificate in it cannot be read: it is damaged");
   }
+  if (certificates.length === 0) return fail("certificate", "it holds no certificate for its private key");
   // The same certificate and key are one pair, from whatever file they come.
   const hash = createHash("sha256").update("store\0");
   for (const certificate of certificates) hash.update(certificate.raw);
