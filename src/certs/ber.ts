@@ -1,9 +1,9 @@
 // ASN.1 in BER, as far as key stores need it: a reader that is total. PKCS#12 is often DER, but BouncyCastle and Windows write
 // indefinite lengths and octet strings in pieces (X.690 8.1.3.6, 8.7.3).
 
-/** Deeper nesting than any key store has; with the size of the file it bounds the work. */
-const MAX_DEPTH = 24;
-/** Elements within one: above the entries that a store may have, far below what would fill the memory. */
+/** Deeper nesting than any key store has, which is 10; with the size of the file it bounds the work. */
+const MAX_DEPTH = 16;
+/** Elements within one, and pieces of an octet string: above the entries that a store may have, far below what would fill the memory. */
 const MAX_CHILDREN = 20_000;
 const CONSTRUCTED = 0x20;
 
@@ -54,7 +54,9 @@ export class Element {
   /** The bytes of an octet string, its pieces joined; also of one that is tagged implicitly. @throws Malformed */
   octets(): Buffer {
     if ((this.tag & CONSTRUCTED) === 0) return this.content;
-    return Buffer.concat(this.children().map((piece) => piece.octets()));
+    const pieces: Buffer[] = [];
+    collectPieces(this.content, 0, this.content.length, this.#depth + 1, pieces);
+    return Buffer.concat(pieces);
   }
 
   /** A small non-negative integer. @throws Malformed on others. */
@@ -130,10 +132,30 @@ function bounds(bytes: Buffer, at: number, depth: number): { start: number; end:
 /** Two zero bytes that stand where an element would. */
 const END_OF_CONTENTS = 2;
 
+function isEndOfContents(bytes: Buffer, at: number): boolean {
+  return bytes[at] === 0 && bytes[at + 1] === 0;
+}
+
+/** Pieces up to `end`, or to the end of contents; gives where it stopped. In one pass, as pieces may have pieces. */
+function collectPieces(bytes: Buffer, start: number, end: number | null, depth: number, into: Buffer[]): number {
+  let at = start;
+  while (end === null ? !isEndOfContents(bytes, at) : at < end) {
+    const piece = bounds(bytes, at, depth);
+    const tag = bytes[at]!;
+    if ((tag & ~CONSTRUCTED) !== TAG.octets || into.length >= MAX_CHILDREN) throw new Malformed("a piece is wrong");
+    if ((tag & CONSTRUCTED) !== 0) at = collectPieces(bytes, piece.start, piece.end, depth + 1, into);
+    else {
+      into.push(bytes.subarray(piece.start, piece.end!));
+      at = piece.end!;
+    }
+  }
+  return end ?? at + END_OF_CONTENTS;
+}
+
 /** Only steps over what is inside, because outer elements do the same again: that must not cost an object for each. */
 function endOfIndefinite(bytes: Buffer, start: number, depth: number): number {
   let at = start;
-  while (!(bytes[at] === 0 && bytes[at + 1] === 0)) {
+  while (!isEndOfContents(bytes, at)) {
     const inner = bounds(bytes, at, depth + 1);
     at = inner.end ?? endOfIndefinite(bytes, inner.start, depth + 1);
   }

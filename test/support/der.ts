@@ -10,9 +10,9 @@ export function element(tag: number, content: Content): Buffer {
 
 function lengthOf(length: number): Buffer {
   if (length < 0x80) return Buffer.from([length]);
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(length);
-  return Buffer.concat([Buffer.from([0x84]), bytes]);
+  const hex = length.toString(16);
+  const bytes = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, "hex");
+  return Buffer.concat([Buffer.from([0x80 | bytes.length]), bytes]);
 }
 
 export const sequence = (...parts: Buffer[]) => element(0x30, parts);

@@ -144,7 +144,7 @@ function wrongPassword(): StoreProblem {
 }
 
 /** SafeContents: the bags that matter; CRLs and secrets are passed over. */
-function collect(contents: Element, bags: Bag[], depth = 0): void {
+function collect(contents: Element, bags: Bag[]): void {
   for (const bag of expect(contents, TAG.sequence, "the contents of a part").children()) {
     if (bags.length >= MAX_ENTRIES) throw new StoreProblem("limit", `it has more than ${MAX_ENTRIES} entries`);
     const [oidElement, tagged, attributes] = expect(bag, TAG.sequence, "an entry").children();
@@ -167,7 +167,7 @@ function collect(contents: Element, bags: Bag[], depth = 0): void {
         break;
       }
       case "6":
-        if (depth < 4) collect(value, bags, depth + 1);
+        collect(value, bags);
     }
   }
 }
