@@ -3,9 +3,11 @@
 import { createPrivateKey, sign, verify, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse, TAG } from "../../../src/certs/ber.ts";
 import { loadFromStore } from "../../../src/certs/store-pair.ts";
 import { readStore } from "../../../src/certs/stores/read.ts";
 import type { StoreError } from "../../../src/certs/stores/store.ts";
+import { indefinite, inPieces } from "../../support/der.ts";
 import { BOUNCY_CASTLE, type Chain, chainOfThree, keytool, openssl, someAtATime } from "../../support/key-stores.ts";
 
 export const PASSWORD = "store-secret";
@@ -18,63 +20,62 @@ export interface Victim {
   readonly costMs: 1 | 15 | 200;
 }
 
-/** One store of every kind, with few iterations where the tool lets one choose. */
-export async function victims(): Promise<{ chain: Chain; stores: readonly Victim[] }> {
+type Make = (chain: Chain, rsa: Chain) => Promise<Buffer>;
+
+const plain = ["-nomac", "-keypbe", "NONE", "-certpbe", "NONE"];
+
+async function pkcs12({ directory, key, cert, authorities }: Chain, ...args: string[]): Promise<Buffer> {
+  const out = join(directory, `${args.join("")}.p12`);
+  const from = ["-inkey", key, "-in", cert, "-certfile", authorities, "-name", "edge"];
+  await openssl("pkcs12", "-export", ...from, "-out", out, "-passout", `pass:${PASSWORD}`, "-iter", "1", ...args);
+  return readFileSync(out);
+}
+
+async function byKeytool(chain: Chain, type: string, ...args: string[]): Promise<Buffer> {
+  await pkcs12(chain, "-macalg", "sha256");
+  const [source, out] = [join(chain.directory, "-macalgsha256.p12"), join(chain.directory, `copy.${type}`)];
+  const from = ["-srckeystore", source, "-srcstoretype", "PKCS12", "-srcstorepass", PASSWORD];
+  const to = ["-destkeystore", out, "-deststorepass", PASSWORD, "-deststoretype", type];
+  await keytool("-importkeystore", "-noprompt", ...from, ...to, ...args);
+  return readFileSync(out);
+}
+
+/** With few iterations where the tool lets one choose. */
+const KINDS: Record<string, [Make, Victim["costMs"]]> = {
+  "PKCS#12": [(chain) => pkcs12(chain), 1],
+  "PKCS#12, legacy": [(chain) => pkcs12(chain, "-legacy"), 1],
+  "PKCS#12 without a MAC": [(chain) => pkcs12(chain, "-nomac", "-certpbe", "AES-256-CBC"), 1],
+  "PKCS#12 without encryption": [(chain) => pkcs12(chain, ...plain), 1],
+  "PKCS#12 without encryption, RSA": [(_, rsa) => pkcs12(rsa, ...plain), 1],
+  "PKCS#12 with open certificates": [(chain) => pkcs12(chain, "-nomac"), 1],
+  "PKCS#12 in indefinite lengths": [async (chain) => rewritten(await pkcs12(chain, "-nomac")), 1],
+  JKS: [(chain) => byKeytool(chain, "JKS"), 1],
+  JCEKS: [(chain) => byKeytool(chain, "JCEKS", "-J-Djdk.jceks.iterationCount=10000"), 15],
+  BKS: [(chain) => byKeytool(chain, "BKS", ...BOUNCY_CASTLE), 15],
+  "PKCS#12 of BouncyCastle": [(chain) => byKeytool(chain, "PKCS12", "-destprovidername", "BC", ...BOUNCY_CASTLE), 200],
+};
+
+/** A store of each of these kinds, by default of every kind. */
+export async function victims(kinds = Object.keys(KINDS)): Promise<{ chain: Chain; stores: readonly Victim[] }> {
   const [chain, rsa] = await Promise.all([chainOfThree("ec"), chainOfThree("rsa")]);
-  const file = (name: string): string => join(chain.directory, name);
-  const pkcs12 = (name: string, { key, cert, authorities }: Chain, ...args: string[]) => {
-    const from = ["-inkey", key, "-in", cert, "-certfile", authorities, "-name", "edge"];
-    return openssl(
-      "pkcs12",
-      "-export",
-      ...from,
-      "-out",
-      file(name),
-      "-passout",
-      `pass:${PASSWORD}`,
-      "-iter",
-      "1",
-      ...args,
-    );
+  const made = new Map<string, Buffer>();
+  await someAtATime(kinds.map((name) => async () => made.set(name, await KINDS[name]![0](chain, rsa))));
+  const stores = kinds.map((name) => ({ name, bytes: made.get(name)!, costMs: KINDS[name]![1] }));
+  return { chain, stores };
+}
+
+/** The same PKCS#12 with indefinite lengths and octet strings in pieces, as far down as others than DER are in use. */
+export function rewritten(bytes: Buffer): Buffer {
+  const walk = (all: Buffer, octetLevel: number): Buffer => {
+    const found = parse(all);
+    if (found.tag === TAG.octets && octetLevel < 2 && found.content[0] === TAG.sequence)
+      return inPieces(0x24, walk(found.content, octetLevel + 1), 100);
+    // The encrypted content of a part, [0] IMPLICIT OCTET STRING.
+    if (found.tag === 0x80) return inPieces(0xa0, found.content, 100);
+    if (![TAG.sequence, TAG.set, TAG.context(0)].includes(found.tag) || octetLevel > 2) return found.whole;
+    return indefinite(found.tag, ...found.children().map((child) => walk(child.whole, octetLevel)));
   };
-  const plain = ["-nomac", "-keypbe", "NONE", "-certpbe", "NONE"];
-  await Promise.all([
-    pkcs12("modern", chain),
-    pkcs12("legacy", chain, "-legacy"),
-    pkcs12("no-mac", chain, "-nomac", "-certpbe", "AES-256-CBC"),
-    pkcs12("plain", chain, ...plain),
-    pkcs12("plain-rsa", rsa, ...plain),
-  ]);
-  const copy = (type: string, ...args: string[]) => {
-    const from = ["-srckeystore", file("modern"), "-srcstoretype", "PKCS12", "-srcstorepass", PASSWORD];
-    const to = ["-destkeystore", file(args[0] === undefined ? type : `${type}-copy`), "-deststorepass", PASSWORD];
-    return keytool("-importkeystore", "-noprompt", ...from, ...to, "-deststoretype", type, ...args);
-  };
-  await someAtATime([
-    () => copy("JKS"),
-    () => copy("JCEKS", "-J-Djdk.jceks.iterationCount=10000"),
-    () => copy("BKS", ...BOUNCY_CASTLE),
-    () => copy("PKCS12", "-destprovidername", "BC", ...BOUNCY_CASTLE),
-  ]);
-  const victim = (name: string, from: string, costMs: Victim["costMs"] = 1): Victim => ({
-    name,
-    bytes: readFileSync(file(from)),
-    costMs,
-  });
-  return {
-    chain,
-    stores: [
-      victim("PKCS#12", "modern"),
-      victim("PKCS#12, legacy", "legacy"),
-      victim("PKCS#12 without a MAC", "no-mac"),
-      victim("PKCS#12 without encryption", "plain"),
-      victim("PKCS#12 without encryption, RSA", "plain-rsa"),
-      victim("JKS", "JKS"),
-      victim("JCEKS", "JCEKS-copy", 15),
-      victim("BKS", "BKS-copy", 15),
-      victim("PKCS#12 of BouncyCastle", "PKCS12-copy", 200),
-    ],
-  };
+  return walk(bytes, 0);
 }
 
 export interface Verdict {
