@@ -7,9 +7,10 @@ import { type FileBytes, type FileText, readFileBytes, readTextFile } from "../c
 import { loadRevocationLists, MAX_CRL_BYTES, type RevocationList } from "./crl.ts";
 import { scanDirectory } from "./directories.ts";
 import { type Authorities, type Loaded, loadAuthorities, loadPair } from "./pem.ts";
-import { readSecret } from "./secrets.ts";
+import { readSecret, type Secret } from "./secrets.ts";
 import { loadFromStore } from "./store-pair.ts";
 import { MAX_STORE_BYTES } from "./stores/store.ts";
+import { isBinary, loadTrustStore } from "./trust-store.ts";
 
 /** A source whose last reading failed. */
 export interface Failure {
@@ -121,15 +122,30 @@ export class CertificateFiles {
     return { pairs, problems };
   }
 
-  /** Client CAs, or root CAs for brokers. */
-  authorities(value: string): Outcome<Extract<Authorities, { kind: "ok" }>> {
-    const file = this.#read(value);
+  /** Client CAs, or root CAs for brokers: PEM, DER, or the certificates of a key store (a Java trust store), which `password` opens. */
+  authorities(value: string, password: Secret = NO_SECRET): Outcome<Extract<Authorities, { kind: "ok" }>> {
     const key = JSON.stringify(["authorities", value]);
-    if (file.kind === "error") return this.#bad(key, { field: "", source: value, message: file.message });
-    const loaded = loadAuthorities(file.text);
-    if (loaded.kind === "ok") return this.#good(key, loaded);
-    const source = file.path ?? INLINE;
-    return this.#bad(key, { field: "", source, message: `${source}: ${loaded.message}` });
+    const bad = (source: string, message: string) =>
+      this.#bad<Extract<Authorities, { kind: "ok" }>>(key, { field: "", source, message });
+    const binary = value.includes("-----BEGIN ") || value.includes("\n") ? null : this.#binary(value);
+    let loaded: Authorities;
+    let source = INLINE;
+    if (binary === null) {
+      const file = this.#read(value);
+      if (file.kind === "error") return bad(value, file.message);
+      loaded = loadAuthorities(file.text);
+      source = file.path ?? INLINE;
+    } else {
+      if (password.kind === "error") return bad(value, password.message);
+      loaded = loadTrustStore(binary, password.value);
+      source = resolve(value);
+    }
+    return loaded.kind === "ok" ? this.#good(key, loaded) : bad(source, `${source}: ${loaded.message}`);
+  }
+
+  /** The password of key stores among client CAs. */
+  secret(value: string | undefined, file: string | undefined): Secret {
+    return readSecret(value, file, (path) => this.paths.add(path));
   }
 
   /** Revocation lists, PEM or DER, signed by one of the authorities. */
@@ -137,7 +153,8 @@ export class CertificateFiles {
     path: string,
     authorities: Extract<Authorities, { kind: "ok" }>["certificates"],
   ): Outcome<readonly RevocationList[]> {
-    const key = JSON.stringify(["lists", path]);
+    // What other authorities signed does not stand in for it.
+    const key = JSON.stringify(["lists", path, ...authorities.map((each) => each.fingerprint256)]);
     const file = this.#readBytes(path, MAX_CRL_BYTES);
     if (file.kind === "error") return this.#bad(key, { field: "", source: path, message: file.message });
     const loaded = loadRevocationLists(file.bytes, authorities);
@@ -214,6 +231,13 @@ export class CertificateFiles {
     return `${source}: ${message}`;
   }
 
+  /** The bytes of a file that is there and is no PEM text. */
+  #binary(path: string): Buffer | null {
+    if (this.#texts.has(resolve(path))) return null;
+    const read = this.#readBytes(path, MAX_STORE_BYTES);
+    return read.kind === "ok" && !read.bytes.includes("-----BEGIN ") && isBinary(read.bytes) ? read.bytes : null;
+  }
+
   #readBytes(path: string, most: number): FileBytes {
     this.paths.add(resolve(path));
     return readFileBytes(path, most);
@@ -235,6 +259,7 @@ export class CertificateFiles {
 }
 
 const INLINE = "inline PEM";
+const NO_SECRET: Secret = { kind: "ok", value: null };
 
 interface Problem {
   readonly field: string;

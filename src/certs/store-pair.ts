@@ -49,9 +49,11 @@ function load(bytes: Buffer, request: StoreRequest): Loaded {
   if (entry.kind === "error") return entry;
   const opened = openKey(store, entry, request);
   if (opened.kind === "error") return opened;
+  // keytool writes a certificate once, so one that is trusted too may be missing in the chain.
+  const trusted = store.entries.flatMap((each) => (each.kind === "certificate" ? each.certificates : []));
   let certificates: X509Certificate[];
   try {
-    certificates = [...entry.certificates, ...store.loose].map((der) => new X509Certificate(der));
+    certificates = [...entry.certificates, ...store.loose, ...trusted].map((der) => new X509Certificate(der));
   } catch {
     return fail("certificate", "a certificate in it cannot be read: it is damaged");
   }

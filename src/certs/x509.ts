@@ -49,6 +49,7 @@ function read(der: Buffer): CertificateIdentity {
     subject: canonicalName(subject),
     serial: serialOf(serial),
     commonNames: attributes(subject)
+      .flat()
       .filter(([oid]) => oid === COMMON_NAME)
       .map(([, value]) => value),
     ...names,
@@ -65,8 +66,11 @@ export function serialOf(element: Element | undefined): string {
 
 /** The extensions behind an explicit tag, of a certificate or a CRL. @throws Malformed */
 export function extensionsOf(tagged: Element | undefined): { oid: string; critical: boolean; value: Buffer }[] {
-  if (tagged === undefined) return [];
-  const [list] = tagged.children();
+  return tagged === undefined ? [] : extensionList(tagged.children()[0]);
+}
+
+/** The extensions themselves, as an entry of a CRL has them. @throws Malformed */
+export function extensionList(list: Element | undefined): { oid: string; critical: boolean; value: Buffer }[] {
   return expect(list, TAG.sequence, "the extensions")
     .children()
     .map((extension) => {
@@ -81,36 +85,42 @@ export function extensionsOf(tagged: Element | undefined): { oid: string; critic
     });
 }
 
-/** Attributes of a distinguished name, in order. @throws Malformed */
-function attributes(name: Element | undefined): [oid: string, value: string][] {
+/** Attributes of a distinguished name, in order; those that share a part are together. @throws Malformed */
+function attributes(name: Element | undefined): [oid: string, value: string][][] {
   return expect(name, TAG.sequence, "a name")
     .children()
-    .flatMap((set) => expect(set, TAG.set, "a part of a name").children())
-    .map((attribute) => {
-      const [oid, value] = expect(attribute, TAG.sequence, "a part of a name").children();
-      if (value === undefined) throw new Malformed("a part of a name is empty");
-      return [expect(oid, TAG.oid, "a part of a name").oid(), text(value)];
-    });
+    .map((set) =>
+      expect(set, TAG.set, "a part of a name")
+        .children()
+        .map((attribute) => {
+          const [oid, value] = expect(attribute, TAG.sequence, "a part of a name").children();
+          if (value === undefined) throw new Malformed("a part of a name is empty");
+          return [expect(oid, TAG.oid, "a part of a name").oid(), text(value)];
+        }),
+    );
 }
 
 /** A distinguished name so that names equal under RFC 5280 7.1 are equal: case and runs of spaces do not count. @throws Malformed */
 export function canonicalName(name: Element | undefined): string {
-  return JSON.stringify(attributes(name).map(([oid, value]) => [oid, value.trim().replace(/\s+/g, " ").toLowerCase()]));
+  const fold = (value: string): string => value.trim().replace(/\s+/g, " ").toLowerCase();
+  return JSON.stringify(attributes(name).map((part) => part.map(([oid, value]) => [oid, fold(value)])));
 }
 
-const BMP_STRING = TAG.bmpString;
 const UNIVERSAL_STRING = 0x1c;
 const UTF8_STRING = 0x0c;
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** What cannot be decoded is an error, not a replacement character: two names must not become one. @throws */
 function text(value: Element): string {
   const { content } = value;
   switch (value.tag) {
     case UTF8_STRING:
-      return content.toString("utf8");
-    case BMP_STRING:
-      return content.length % 2 === 0 ? Buffer.from(content).swap16().toString("utf16le") : content.toString("hex");
+      return utf8.decode(content);
+    case TAG.bmpString:
+      if (content.length % 2 !== 0) throw new Malformed("a part of a name is damaged");
+      return Buffer.from(content).swap16().toString("utf16le");
     case UNIVERSAL_STRING:
-      return content.toString("hex");
+      throw new Malformed("a part of a name is in an encoding that nobody uses");
     default:
       return content.toString("latin1");
   }

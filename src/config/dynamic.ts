@@ -121,6 +121,9 @@ const tlsOptions = z.object({
   sniStrict: z.boolean().default(false),
   clientAuth: section({
     caFiles: z.array(z.string().min(1)).default([]),
+    /** Opens key stores among caFiles. */
+    caPassword: secret,
+    caPasswordFile: z.string().min(1).optional(),
     /** Revocation lists of the authorities in caFiles, PEM or DER. */
     crlFiles: z.array(z.string().min(1)).default([]),
     /** Also ends connections that are open when their certificate is revoked. */

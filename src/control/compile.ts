@@ -46,6 +46,8 @@ export interface RevocationsInForce {
   readonly thisUpdate: number;
   /** null: none of the lists says when it ends. */
   readonly nextUpdate: number | null;
+  /** When each of them ends that says so. */
+  readonly ends: readonly number[];
 }
 
 export interface CompileInput {
@@ -137,6 +139,7 @@ class Compiler {
       options: name,
       thisUpdate: Math.min(...lists.map((list) => list.thisUpdate)),
       nextUpdate: ends.length === 0 ? null : Math.min(...ends),
+      ends,
     });
   }
 

@@ -25,7 +25,7 @@ import { Supervisor } from "./supervisor.ts";
 /** Something that the operator must mend before Sluice can start; its message is the one line that is printed. */
 export class StartError extends Error {}
 
-/** Descriptors that are not connections: listeners, pipes, the runtime's own. */
+/** Descriptors that are not connections: listeners, pipes, the runtime's own, and dials that were given up (MAX_QUICK). */
 const RESERVED_DESCRIPTORS = 200;
 /** How long after the grace time a worker may take to go before it is killed. Milliseconds. */
 const KILL_AFTER_MS = 2000;

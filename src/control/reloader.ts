@@ -4,6 +4,7 @@ import { CertificateFiles, CertificateMemory, type Failure } from "../certs/file
 import { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Provider } from "../providers/provider.ts";
+import { CRL_WARNING_MS } from "../tls/options.ts";
 import type { Compiled, CompileInput } from "./compile.ts";
 import { load } from "./load.ts";
 
@@ -13,6 +14,10 @@ const SETTLE_MS = 50;
 /** How soon and how often a half-written pair is looked at again. */
 const RETRY_MS = 1000;
 const MAX_RETRIES = 10;
+/** Clearly past the end of a list, whatever the timer's accuracy. */
+const REMIND_MS = 100;
+/** Timers take no longer times (2^31 ms). */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** A load that took longer has left much behind. */
 const LARGE_LOAD_MS = 500;
 
@@ -38,6 +43,7 @@ export class Reloader {
   #paths: ReadonlySet<string> = new Set();
   readonly #memory = new CertificateMemory();
   #retries = 0;
+  #reminder: ReturnType<typeof setTimeout> | null = null;
 
   /** `done` hears of every reload, successful or not. */
   constructor(
@@ -86,6 +92,7 @@ export class Reloader {
     this.#paths = compiled === null ? new Set([...this.#paths, ...files.paths]) : files.paths;
     this.#provider?.watch(this.#paths, files.directories, () => this.request());
     this.#retry(files.incomplete);
+    if (compiled !== null) this.#remind(compiled);
     const durationMs = this.#lastAt - started;
     // The syntax trees of large files are many times their size: freed now, in one pause of a process that moves no traffic.
     if (durationMs > LARGE_LOAD_MS) setTimeout(() => Bun.gc(true), 0);
@@ -98,8 +105,21 @@ export class Reloader {
     if (incomplete && this.#retries <= MAX_RETRIES) setTimeout(() => this.request(), RETRY_MS).unref();
   }
 
+  /** A revocation list that nears its end, or is past it, is told of then and not at the next change, which may be months away. */
+  #remind({ revocations }: Compiled): void {
+    if (this.#reminder !== null) clearTimeout(this.#reminder);
+    this.#reminder = null;
+    const now = Date.now();
+    const moments = revocations.flatMap(({ ends }) => ends.flatMap((end) => [end - CRL_WARNING_MS, end + REMIND_MS]));
+    const next = Math.min(...moments.filter((moment) => moment > now));
+    if (next === Number.POSITIVE_INFINITY) return;
+    this.#reminder = setTimeout(() => this.request(), Math.min(next - now, MAX_TIMER_MS));
+    this.#reminder.unref();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
+    if (this.#reminder !== null) clearTimeout(this.#reminder);
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#provider?.close();
   }

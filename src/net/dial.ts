@@ -152,7 +152,11 @@ type BunConnect = (options: object) => Promise<unknown>;
 const QUICK = {
   ...HANDLERS,
   open: (socket: NativeSocket) => (socket.data as unknown as Dial).onQuickOpen(socket),
-  connectError: (socket: NativeSocket, error: Error) => (socket.data as unknown as Dial).onQuickFailed(error),
+  connectError: (socket: NativeSocket, error: Error) => {
+    const dial = socket.data as unknown as Dial;
+    socket.data = NOBODY;
+    dial.onQuickFailed(error);
+  },
 };
 
 function reasonOf(error: Error): DialError {

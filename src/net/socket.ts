@@ -63,6 +63,11 @@ export function onFault(report: Fault): void {
   reportFault = report;
 }
 
+/** Reports an exception of our own code that nobody else catches. */
+export function fault(error: unknown): void {
+  reportFault(error as Error);
+}
+
 /** The handlers of every socket: each only passes the event to the socket's owner. */
 export const HANDLERS = {
   data: (socket: NativeSocket, chunk: Buffer) => socket.data.onData(chunk),

@@ -2,6 +2,8 @@
 // are connected already would wait for the last of them. So expensive steps are done at once only within a budget of time; above it
 // they queue, and each turn of the loop does a few. What the others wait is bounded, and the crowd is served in its order.
 
+import { fault } from "./socket.ts";
+
 /** How long steps may take in a row before the rest must queue, and how long one turn works on the queue. */
 const BUDGET_MS = 2;
 /** The budget is for this stretch of time: a worker that is merely busy spends less than half of its time in such steps. */
@@ -18,7 +20,7 @@ export class Turns {
     return this.#waiting.length - this.#next;
   }
 
-  /** Does `step` now, or in a later turn behind what waits already. It must not throw, and must bear that the world has changed. */
+  /** Does `step` now, or in a later turn behind what waits already; it must bear that the world has changed meanwhile. */
   run(step: () => void): void {
     if (this.#waiting.length > 0) {
       this.#waiting.push(step);
@@ -39,8 +41,13 @@ export class Turns {
 
   readonly #turn = (): void => {
     const until = performance.now() + BUDGET_MS;
-    do this.#waiting[this.#next++]!();
-    while (this.#next < this.#waiting.length && performance.now() < until);
+    do {
+      try {
+        this.#waiting[this.#next++]!();
+      } catch (error) {
+        fault(error); // a defect in one connection's step is no reason to leave the others waiting
+      }
+    } while (this.#next < this.#waiting.length && performance.now() < until);
     if (this.#next < this.#waiting.length) {
       setImmediate(this.#turn);
       return;

@@ -1,11 +1,11 @@
 // One client connection on its way: accept, peek, route, handshake, dial, relay, end. This file holds what a connection is and who
 // hears its events; each step of the way is a file of its own beside it.
 
-import type { CertificateIdentity } from "../certs/x509.ts";
 import type { Timed } from "../net/deadlines.ts";
 import { Relay, type RelayEnd, type RelayOwner } from "../net/relay.ts";
 import type { HandshakeError, NativeSocket, NativeTlsSocket, SocketOwner } from "../net/socket.ts";
 import { closeGracefully, NOBODY, unmap } from "../net/socket.ts";
+import type { Revocable } from "../tls/revocations.ts";
 import type { HelloBuffer } from "../wire/client-hello.ts";
 import type { ServerDial } from "./connect.ts";
 import type { Edge, EntryPoint } from "./edge.ts";
@@ -52,9 +52,9 @@ export class Connection implements SocketOwner, RelayOwner, Timed {
   tlsVersion = "";
   tlsCipher = "";
   clientSubject = "";
-  /** Whose certificate it is, where connections end with their certificate (closeRevoked). */
-  identity: Pick<CertificateIdentity, "issuer" | "serial"> | null = null;
-  /** The TLS options that revoke it. */
+  /** The client's certificate as revocation lists know it; null where there are none. */
+  revocable: Revocable | null = null;
+  /** The TLS options whose lists they are. */
   options = "";
 
   constructor(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket) {

@@ -48,18 +48,26 @@ export class Snapshot {
   readonly certificates: CertificateStore;
   readonly #entries: ReadonlyMap<string, EntryRoutes>;
   readonly #resolve: (router: Router) => Route;
+  readonly #terminations: ReadonlyMap<string, Termination>;
   readonly #resolved = new Map<Router, Route>();
 
   constructor(
     version: number,
     certificates: CertificateStore,
     entries: ReadonlyMap<string, EntryRoutes>,
+    terminations: ReadonlyMap<string, Termination>,
     resolve: (router: Router) => Route,
   ) {
     this.version = version;
     this.certificates = certificates;
     this.#entries = entries;
+    this.#terminations = terminations;
     this.#resolve = resolve;
+  }
+
+  /** The TLS options of this name, or null when there are none any more. */
+  optionsOf(name: string): ServerTlsOptions | null {
+    return this.#terminations.get(name)?.options ?? null;
   }
 
   routes(entryPoint: string): EntryRoutes {
@@ -79,7 +87,7 @@ export class Snapshot {
 const NO_ROUTES: EntryRoutes = { tls: new RouteTable(), plain: new RouteTable() };
 const NO_SERVERS: Balancer = new RoundRobin([]);
 
-export const EMPTY_SNAPSHOT = new Snapshot(0, new CertificateStore([], null), new Map(), () => {
+export const EMPTY_SNAPSHOT = new Snapshot(0, new CertificateStore([], null), new Map(), new Map(), () => {
   throw new Error("a snapshot without routers has none to resolve");
 });
 
@@ -137,7 +145,7 @@ export class Rows {
       this.#certificates.values(),
       this.#fallback === null ? null : (this.#certificates.get(this.#fallback) ?? null),
     );
-    return new Snapshot(version, this.#store, this.#tables, (router) => this.#resolve(router));
+    return new Snapshot(version, this.#store, this.#tables, this.#terminations, (router) => this.#resolve(router));
   }
 
   #put(row: Row): void {

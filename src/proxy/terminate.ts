@@ -1,6 +1,5 @@
 // Terminate: the TLS handshake with the route's options, and the verdict on the client's certificate. Nothing is dialled before it.
 
-import { identityOf } from "../certs/x509.ts";
 import { closeGracefully, type HandshakeError, type NativeTlsSocket, NOBODY, unmap } from "../net/socket.ts";
 import { encodeAlpn, upgradeServer } from "../net/tls.ts";
 import type { CertificateStore } from "../tls/certificates.ts";
@@ -58,7 +57,7 @@ export function afterHandshake(
   error: HandshakeError | null,
 ): void {
   const { edge, route } = connection;
-  const options = route!.termination!.options;
+  const { name, options } = route!.termination!;
   const asked = options.clientAuth !== "NoClientCert";
   if (!success) {
     const missing = asked && error?.message.includes("PEER_DID_NOT_RETURN_A_CERTIFICATE");
@@ -71,12 +70,10 @@ export function afterHandshake(
   if (asked) {
     const certificate = socket.getPeerX509Certificate();
     if (certificate !== undefined) connection.clientSubject = printable(certificate.subject);
-    const verdict = judgeClient(options, certificate, error, Date.now());
-    if (verdict !== null) return connection.finish(verdict);
-    if (options.closeRevoked && certificate !== undefined) {
-      connection.identity = identityOf(certificate.raw);
-      connection.options = route!.termination!.name;
-    }
+    const verdict = judgeClient(options, certificate, error, Date.now(), edge.snapshot.optionsOf(name));
+    if (verdict.kind === "refused") return connection.finish(verdict.reason);
+    connection.revocable = verdict.revocable;
+    connection.options = name;
   }
   edge.deadlines.clear(connection);
   edge.observer.onHandshake(

@@ -130,8 +130,9 @@ class Worker implements Observer {
     if (optionsOf === null) return;
     const now = Date.now();
     for (const connection of this.#edge.connections) {
-      const options = connection.identity === null ? null : optionsOf(connection.options);
-      if (options !== null && revocationsOf(options)?.judge(connection.identity!, now) === "revoked")
+      if (connection.revocable === null) continue;
+      const options = optionsOf(connection.options);
+      if (options !== null && revocationsOf(options)?.judge(connection.revocable, now) === "revoked")
         connection.revoke();
     }
   }

@@ -5,11 +5,11 @@
 // refused here, because a resumed session carries the old verdict.
 
 import type { X509Certificate } from "node:crypto";
-import { type CertificateIdentity, identityOf } from "../certs/x509.ts";
+import { identityOf } from "../certs/x509.ts";
 import type { HandshakeError } from "../net/socket.ts";
 import { isAllowed } from "./client-names.ts";
 import type { ServerTlsOptions } from "./options.ts";
-import { type Revocations, revocationsOf } from "./revocations.ts";
+import { type Revocable, revocationsOf } from "./revocations.ts";
 
 /** Also log field and metric label. */
 export type ClientAuthReject =
@@ -17,27 +17,40 @@ export type ClientAuthReject =
   | "client-certificate-invalid"
   | "client-certificate-expired"
   | "client-certificate-revoked"
-  /** No revocation list of its authority is in force, so nobody knows whether it is revoked. */
+  /** A revocation list that is in force is missing on the way up to the root, so nobody knows whether it is revoked. */
   | "client-certificate-unchecked"
   | "client-certificate-not-allowed";
 
-/** null when the client may come in. `now` in milliseconds since the epoch. */
+export type Verdict =
+  /** `revocable` is what to look the client up by later on; null where there are no revocation lists. */
+  | { readonly kind: "admitted"; readonly revocable: Revocable | null }
+  | { readonly kind: "refused"; readonly reason: ClientAuthReject };
+
+const ADMITTED: Verdict = { kind: "admitted", revocable: null };
+
+/**
+ * `now` in milliseconds since the epoch. `current` are the options of the same name that are in force by now: who began the
+ * handshake before a list came is judged by that list all the same.
+ */
 export function judgeClient(
   options: ServerTlsOptions,
   certificate: X509Certificate | undefined,
   error: HandshakeError | null,
   now: number,
-): ClientAuthReject | null {
+  current: ServerTlsOptions | null = null,
+): Verdict {
   switch (options.clientAuth) {
     case "NoClientCert":
     case "RequestClientCert":
-      return null;
+      return ADMITTED;
     case "RequireAnyClientCert":
-      return certificate === undefined ? "client-certificate-missing" : null;
+      return certificate === undefined ? refused("client-certificate-missing") : ADMITTED;
     case "VerifyClientCertIfGiven":
-      return certificate === undefined ? null : verified(options, certificate, error, now);
+      return certificate === undefined ? ADMITTED : verified(options, certificate, error, now, current);
     case "RequireAndVerifyClientCert":
-      return certificate === undefined ? "client-certificate-missing" : verified(options, certificate, error, now);
+      return certificate === undefined
+        ? refused("client-certificate-missing")
+        : verified(options, certificate, error, now, current);
   }
 }
 
@@ -46,41 +59,25 @@ function verified(
   certificate: X509Certificate,
   error: HandshakeError | null,
   now: number,
-): ClientAuthReject | null {
-  if (Date.parse(certificate.validTo) < now) return "client-certificate-expired";
-  if (error !== null) return "client-certificate-invalid";
-  const revocations = revocationsOf(options);
-  if (revocations === null && options.allowedNames.length === 0) return null;
-  const identity = identityOf(certificate.raw);
-  if (identity === null) return "client-certificate-invalid";
+  current: ServerTlsOptions | null,
+): Verdict {
+  if (!(Date.parse(certificate.validTo) >= now)) return refused("client-certificate-expired");
+  if (error !== null) return refused("client-certificate-invalid");
+  const revocations = (current === null ? null : revocationsOf(current)) ?? revocationsOf(options);
+  const revocable = revocations?.identify(certificate) ?? null;
   if (revocations !== null) {
-    const verdict = judgeChain(revocations, certificate, identity, now);
-    if (verdict !== null) return verdict;
+    const verdict = revocable === null ? "unknown" : revocations.judge(revocable, now);
+    if (verdict === "revoked") return refused("client-certificate-revoked");
+    if (verdict === "unknown") return refused("client-certificate-unchecked");
   }
-  if (options.allowedNames.length > 0 && !isAllowed(options.allowedNames, identity))
-    return "client-certificate-not-allowed";
-  return null;
+  if (options.allowedNames.length > 0) {
+    const identity = identityOf(certificate.raw);
+    if (identity === null) return refused("client-certificate-invalid");
+    if (!isAllowed(options.allowedNames, identity)) return refused("client-certificate-not-allowed");
+  }
+  return { kind: "admitted", revocable };
 }
 
-/** Longer chains are not built. */
-const MAX_CHAIN = 10;
-
-/** The client's own certificate must be known to be good; one above it must not be known to be bad. */
-function judgeChain(
-  revocations: Revocations,
-  certificate: X509Certificate,
-  identity: CertificateIdentity,
-  now: number,
-): ClientAuthReject | null {
-  const verdict = revocations.judge(identity, now);
-  if (verdict !== "good") return verdict === "revoked" ? "client-certificate-revoked" : "client-certificate-unchecked";
-  let above = certificate.issuerCertificate;
-  for (let i = 0; above !== undefined && i < MAX_CHAIN; i++) {
-    const issuer = identityOf(above.raw);
-    if (issuer === null) return "client-certificate-invalid";
-    if (revocations.judge(issuer, now) === "revoked") return "client-certificate-revoked";
-    if (issuer.subject === issuer.issuer) break;
-    above = above.issuerCertificate;
-  }
-  return null;
+function refused(reason: ClientAuthReject): Verdict {
+  return { kind: "refused", reason };
 }

@@ -10,6 +10,7 @@ import { suggestion } from "../config/diagnostics.ts";
 import type { TlsOptionsConfig } from "../config/dynamic.ts";
 import { parseNamePattern } from "./client-names.ts";
 import { CIPHERS, CURVES } from "./names.ts";
+import { Revocations } from "./revocations.ts";
 
 export type ClientAuthType =
   | "NoClientCert"
@@ -135,8 +136,9 @@ export function compileOptions(
     (outcome.former === null ? error : report)(path, outcome.message);
     return outcome.former;
   };
+  const password = files.secret(auth?.caPassword, auth?.caPasswordFile);
   for (const [index, value] of (auth?.caFiles ?? []).entries()) {
-    const loaded = use(["clientAuth", "caFiles", index], files.authorities(value));
+    const loaded = use(["clientAuth", "caFiles", index], files.authorities(value, password));
     if (loaded === null) continue;
     authorities.push(loaded.pem);
     certificates.push(...loaded.certificates);
@@ -154,16 +156,14 @@ export function compileOptions(
     lists.push(...(use(["clientAuth", "crlFiles", index], files.revocationLists(value, certificates)) ?? []));
   const revoked = auth === undefined || auth.crlFiles.length === 0 ? null : newest(lists);
   if (revoked !== null) {
-    for (const authority of certificates) {
-      const identity = identityOf(authority.raw);
-      if (identity === null || revoked.some((list) => list.issuer === identity.subject)) continue;
-      const name = identity.commonNames[0] ?? "(no common name)";
-      warn(
+    if (lists.some((list) => revoked.some(({ issuer, point }) => issuer === list.issuer && point !== list.point)))
+      error(
         ["clientAuth", "crlFiles"],
-        `no revocation list is of the authority "${name}": clients with its certificates are refused`,
+        "lists of one authority are for different distribution points, and Sluice needs one that is complete",
       );
-    }
-    for (const list of revoked) warnOfAge(list, (message) => warn(["clientAuth", "crlFiles"], message));
+    // What a file lacks that could not be read is not worth a second message.
+    if (!problems.some(({ severity, path }) => severity === "error" && path[1] === "crlFiles"))
+      for (const message of describeRevocations(revoked, certificates)) warn(["clientAuth", "crlFiles"], message);
   }
   if (auth?.closeRevoked && revoked === null)
     error(["clientAuth", "closeRevoked"], "closeRevoked needs crlFiles: without them nothing is known to be revoked");
@@ -206,15 +206,33 @@ function newest(lists: readonly RevocationList[]): RevocationList[] {
 }
 
 /** Time to fetch a new list before the old one shuts everyone out. */
-const CRL_WARNING_MS = 7 * 86_400_000;
+export const CRL_WARNING_MS = 7 * 86_400_000;
 
-function warnOfAge(list: RevocationList, warn: (message: string) => void): void {
-  if (list.nextUpdate === null) return;
-  const left = list.nextUpdate - Date.now();
-  const day = new Date(list.nextUpdate).toISOString().slice(0, 16).replace("T", " ");
-  if (left < 0) warn(`a revocation list was due for renewal on ${day} UTC: every client of its authority is refused`);
-  else if (left < CRL_WARNING_MS)
-    warn(`a revocation list is due for renewal on ${day} UTC; after that every client of its authority is refused`);
+/** Why clients are refused, or soon will be, that have done nothing. */
+function describeRevocations(lists: readonly RevocationList[], authorities: readonly X509Certificate[]): string[] {
+  const messages: string[] = [];
+  const now = Date.now();
+  const revocations = new Revocations(lists, authorities);
+  const names = new Map<string, string>();
+  for (const authority of authorities) {
+    const identity = identityOf(authority.raw);
+    if (identity === null) continue;
+    const name = `"${identity.commonNames[0] ?? "(no common name)"}"`;
+    names.set(identity.subject, name);
+    if (!lists.some((list) => list.issuer === identity.subject))
+      messages.push(`no revocation list is of the authority ${name}: clients with its certificates are refused`);
+    const revocable = identity.issuer === identity.subject ? null : revocations.identify(authority);
+    if (revocable !== null && revocations.judge(revocable, now) === "revoked")
+      messages.push(`the authority ${name} is revoked itself: clients with its certificates are refused`);
+  }
+  for (const { issuer, nextUpdate } of lists) {
+    if (nextUpdate === null || nextUpdate - now > CRL_WARNING_MS) continue;
+    const day = new Date(nextUpdate).toISOString().slice(0, 16).replace("T", " ");
+    const which = `the revocation list of ${names.get(issuer)}`;
+    if (nextUpdate < now) messages.push(`${which} was due for renewal on ${day} UTC: all its clients are refused`);
+    else messages.push(`${which} is due for renewal on ${day} UTC; after that all its clients are refused`);
+  }
+  return messages;
 }
 
 /** Whether a client's certificate is checked against the client CAs. */

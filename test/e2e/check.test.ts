@@ -3,7 +3,16 @@
 //   UPDATE_EXPECTED=1 bun test test/e2e/check.test.ts    and read the diff.
 
 import { expect, test } from "bun:test";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { Authority } from "../support/certs.ts";
 import { SLUICE } from "../support/sluice.ts";
@@ -29,6 +38,19 @@ async function issueCertificates(to: string): Promise<void> {
   await issue("unused", ["unused.example", "www.unused.example"]);
   await issue("expired", ["expired.mqtt.example"], "20200101000000Z", "20210203000000Z");
   await issue("future", ["future.mqtt.example"], "20900203000000Z", "21000101000000Z");
+  const [stranger, namesake] = [await Authority.create("Other CA"), await Authority.create()];
+  copyFileSync(authority.cert, join(to, "ca.crt"));
+  copyFileSync(stranger.cert, join(to, "other-ca.crt"));
+  copyFileSync(namesake.cert, join(to, "same-name-ca.crt"));
+  const list = await authority.crl();
+  writeFileSync(join(to, "ca.crl"), list);
+  writeFileSync(join(to, "truncated.crl"), list.subarray(0, list.length / 2));
+  for (const part of ["one", "two"]) {
+    const extensions = `issuingDistributionPoint=critical,@p\n[p]\nfullname=URI:http://ca.example/${part}`;
+    writeFileSync(join(to, `part-${part}.crl`), await authority.crl({ extensions }));
+  }
+  const old = { lastUpdate: "20240101000000Z", nextUpdate: "20240201000000Z" };
+  writeFileSync(join(to, "expired.crl"), await authority.crl(old));
   const encrypted = await exec([
     ...["openssl", "pkcs8", "-topk8", "-in", join(to, "good.key")],
     ...["-out", join(to, "encrypted.key"), "-passout", "pass:secret"],

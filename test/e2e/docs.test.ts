@@ -9,12 +9,13 @@ import { Authority } from "../support/certs.ts";
 import { ROOT, SLUICE } from "../support/sluice.ts";
 import { exec, temporaryDirectory } from "../support/tools.ts";
 
-const PAGES = [
-  "README.md",
-  ...readdirSync(join(ROOT, "docs"))
+const pagesIn = (directory: string) =>
+  readdirSync(join(ROOT, directory))
     .filter((name) => name.endsWith(".md"))
-    .map((name) => `docs/${name}`),
-];
+    .map((name) => `${directory}/${name}`);
+const PAGES = ["README.md", ...pagesIn("docs")];
+/** Their commands and files are tried in guides.test.ts. */
+const GUIDES = pagesIn("docs/guides");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 const FENCE = /^```(\w*)\n([\s\S]*?)^```$/gm;
 const proseOf = (page: string) => read(page).replace(FENCE, "");
@@ -35,7 +36,7 @@ function anchorsOf(page: string): Set<string> {
 }
 
 describe("links", () => {
-  for (const page of PAGES)
+  for (const page of [...PAGES, ...GUIDES])
     test(`every relative link of ${page} leads to a file and a heading`, () => {
       const broken: string[] = [];
       const links = [...proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!);
@@ -93,12 +94,16 @@ function makeFiles(node: unknown, directory: string): void {
     mkdirSync(dirname(to), { recursive: true });
     writeFileSync(to, readFileSync(from));
   };
-  const { certFile, keyFile, caFiles, rootCAs } = node as Record<string, never>;
+  const { certFile, keyFile, caFiles, rootCAs, certificateDirectories } = node as Record<string, never>;
   if (certFile !== undefined) {
     put(certFile, pair.cert);
     if (keyFile !== undefined) put(keyFile, pair.key);
   }
   for (const path of [caFiles ?? [], rootCAs ?? []].flat()) put(path, authority.cert);
+  for (const path of [certificateDirectories ?? []].flat()) {
+    put(`${path}/tls.crt`, pair.cert);
+    put(`${path}/tls.key`, pair.key);
+  }
   for (const child of Object.values(node)) makeFiles(child, directory);
 }
 
@@ -183,7 +188,7 @@ describe("nothing is left out", () => {
     for (const file of ["static", "dynamic", "transport"]) {
       const source = read(`src/config/${file}.ts`);
       const value =
-        "(?:z\\b(?!\\.(?:output|infer))|section\\(|unsupported\\(|duration\\(|positive\\(|address\\b|logFormat\\b|transport\\b|pair\\b|version\\b)";
+        "(?:z\\b(?!\\.(?:output|infer))|section\\(|unsupported\\(|duration\\(|positive\\(|address\\b|logFormat\\b|transport\\b|certificate\\b|certificateDirectory\\b|secret\\b|version\\b)";
       for (const [, name] of source.matchAll(new RegExp(`[{(\\s]([A-Za-z]\\w*): ${value}`, "g"))) fields.add(name!);
       // Lists of names that share one fate: ["docker", ...].map(...).
       for (const [, list] of source.matchAll(/\[((?:\s*"\w+",?)+\s*)\]\.map/g))
@@ -246,7 +251,9 @@ describe("nothing is left out", () => {
     );
     expect(metrics.length).toBeGreaterThan(20);
     expect(rowsOf("Metrics").sort()).toEqual([...new Set(metrics)].sort());
-    const named = PAGES.flatMap((page) => [...read(page).matchAll(/\bsluice_\w+/g)].map((match) => match[0]));
+    const named = [...PAGES, ...GUIDES].flatMap((page) =>
+      [...read(page).matchAll(/\bsluice_\w+/g)].map((match) => match[0]),
+    );
     expect(named.filter((name) => !metrics.includes(name))).toEqual([]);
   });
 

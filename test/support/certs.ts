@@ -1,7 +1,7 @@
 // Certificates for tests, issued by the real openssl.
 
-import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { randomBytes, X509Certificate } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exec, temporaryDirectory } from "./tools.ts";
 
@@ -15,10 +15,35 @@ export interface IssueOptions {
   /** openssl -subj; default /CN=first name. */
   readonly subject?: string;
   readonly usage?: "serverAuth" | "clientAuth";
+  /** Further subject alternative names as openssl writes them: "URI:spiffe://a/b", "email:a@b". */
+  readonly sans?: readonly string[];
+  /** Hexadecimal. */
+  readonly serial?: string;
   readonly keyType?: "ec" | "rsa";
   /** openssl times, YYYYMMDDHHMMSSZ. */
   readonly notBefore?: string;
   readonly notAfter?: string;
+}
+
+export type AuthorityKey = "p256" | "rsa" | "ed25519";
+
+const NEW_KEY: Record<AuthorityKey, readonly string[]> = {
+  p256: ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+  rsa: ["-newkey", "rsa:2048"],
+  ed25519: ["-newkey", "ed25519"],
+};
+
+export interface CrlOptions {
+  readonly form?: "PEM" | "DER";
+  /** Seconds from now until the next update; 30 days when nothing is said. */
+  readonly seconds?: number;
+  /** openssl times, YYYYMMDDHHMMSSZ. */
+  readonly lastUpdate?: string;
+  readonly nextUpdate?: string;
+  /** Lines of openssl's configuration for the list's extensions, with what they refer to. */
+  readonly extensions?: string;
+  /** Further options of `openssl ca`, such as ["-sigopt", "rsa_padding_mode:pss"]. */
+  readonly args?: readonly string[];
 }
 
 async function openssl(...args: string[]): Promise<void> {
@@ -31,21 +56,31 @@ export class Authority {
   readonly directory: string;
   readonly cert: string;
   readonly key: string;
+  readonly name: string;
+  readonly #keyType: AuthorityKey;
+  readonly #revoked: string[] = [];
   #issued = 0;
+  #lists = 0;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, name: string, keyType: AuthorityKey) {
     this.directory = directory;
+    this.name = name;
+    this.#keyType = keyType;
     this.cert = join(directory, "ca.crt");
     this.key = join(directory, "ca.key");
   }
 
-  static async create(name = "Test CA"): Promise<Authority> {
-    const authority = new Authority(temporaryDirectory());
-    const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+  /** `subject` as openssl -subj, where the name alone is not enough. */
+  static async create(
+    name = "Test CA",
+    keyType: AuthorityKey = "p256",
+    subject: readonly string[] = ["-subj", `/CN=${name}`],
+  ): Promise<Authority> {
+    const authority = new Authority(temporaryDirectory(), name, keyType);
     await openssl(
       "req",
       "-x509",
-      ...ec,
+      ...NEW_KEY[keyType],
       "-nodes",
       "-keyout",
       authority.key,
@@ -53,20 +88,70 @@ export class Authority {
       authority.cert,
       "-days",
       "30",
-      "-subj",
-      `/CN=${name}`,
+      ...subject,
     );
     return authority;
+  }
+
+  /** An authority below this one. */
+  async intermediate(name: string): Promise<Authority> {
+    const below = new Authority(temporaryDirectory(), name, "p256");
+    const file = (end: string) => join(below.directory, end);
+    await openssl(
+      ...["req", ...NEW_KEY.p256, "-nodes", "-keyout", below.key, "-out", file("ca.csr"), "-subj", `/CN=${name}`],
+    );
+    writeFileSync(file("ca.ext"), "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n");
+    await openssl(
+      ...["x509", "-req", "-in", file("ca.csr"), "-CA", this.cert, "-CAkey", this.key, "-days", "20"],
+      ...["-set_serial", `0x${randomBytes(8).toString("hex")}`, "-extfile", file("ca.ext"), "-out", below.cert],
+    );
+    return below;
+  }
+
+  /** From here on its lists have this certificate, a file, or this serial number in hexadecimal. */
+  revoke(certificate: string | Pair): void {
+    const serial =
+      typeof certificate === "string"
+        ? certificate
+        : new X509Certificate(readFileSync(certificate.cert)).serialNumber.toUpperCase();
+    this.#revoked.push(serial.length % 2 === 0 ? serial : `0${serial}`);
+  }
+
+  /** A new revocation list, by `openssl ca -gencrl`. */
+  async crl(options: CrlOptions = {}): Promise<Buffer> {
+    const base = join(this.directory, `crl-${++this.#lists}`);
+    const rows = this.#revoked.map((serial) => `R\t491231235959Z\t250101000000Z\t${serial}\tunknown\t/CN=x\n`);
+    writeFileSync(`${base}.db`, rows.join(""));
+    writeFileSync(`${base}.number`, `${(0x1000 + this.#lists).toString(16)}\n`);
+    const digest = this.#keyType === "ed25519" ? "null" : "sha256";
+    writeFileSync(
+      `${base}.cnf`,
+      `[ca]\ndefault_ca=d\n[d]\ndatabase=${base}.db\ncrlnumber=${base}.number\ndefault_md=${digest}\nunique_subject=no\ncrl_extensions=x\n[x]\n${options.extensions ?? "authorityKeyIdentifier=keyid"}\n`,
+    );
+    const until = options.nextUpdate === undefined ? ["-crlsec", String(options.seconds ?? 30 * 86_400)] : [];
+    await openssl(
+      ...["ca", "-gencrl", "-config", `${base}.cnf`, "-cert", this.cert, "-keyfile", this.key, "-out", `${base}.pem`],
+      ...until,
+      ...(options.lastUpdate === undefined ? [] : ["-crl_lastupdate", options.lastUpdate]),
+      ...(options.nextUpdate === undefined ? [] : ["-crl_nextupdate", options.nextUpdate]),
+      ...(options.args ?? []),
+    );
+    if (options.form !== "DER") return readFileSync(`${base}.pem`);
+    await openssl("crl", "-in", `${base}.pem`, "-outform", "DER", "-out", `${base}.der`);
+    return readFileSync(`${base}.der`);
   }
 
   /** Issues a certificate and returns its files. */
   async issue(options: IssueOptions = {}): Promise<Pair> {
     const base = join(this.directory, `leaf-${++this.#issued}`);
     const names = options.names ?? ["localhost"];
-    const san = names.map((name) => (/^[\d.]+$|:/.test(name) ? `IP:${name}` : `DNS:${name}`)).join(",");
+    const san = [
+      ...names.map((name) => (/^[\d.]+$|:/.test(name) ? `IP:${name}` : `DNS:${name}`)),
+      ...(options.sans ?? []),
+    ].join(",");
     writeFileSync(
       `${base}.ext`,
-      `subjectAltName=${san}\nextendedKeyUsage=${options.usage ?? "serverAuth"}\nbasicConstraints=CA:FALSE\n`,
+      `${san === "" ? "" : `subjectAltName=${san}\n`}extendedKeyUsage=${options.usage ?? "serverAuth"}\nbasicConstraints=CA:FALSE\n`,
     );
     const newKey =
       options.keyType === "rsa" ? ["-newkey", "rsa:2048"] : ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
@@ -92,7 +177,7 @@ export class Authority {
         "-CAkey",
         this.key,
         "-set_serial",
-        `0x${randomBytes(8).toString("hex")}`,
+        `0x${options.serial ?? randomBytes(8).toString("hex")}`,
         "-out",
         `${base}.crt`,
         "-days",

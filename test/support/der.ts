@@ -1,35 +1,39 @@
-// Writes ASN.1 in DER, for inputs that no tool makes.
+// DER written by hand, for what no tool writes; and BER where stores have it.
 
-type Content = Buffer | readonly Buffer[];
-
-/** An element with this tag. */
-export function element(tag: number, content: Content): Buffer {
-  const body = Buffer.isBuffer(content) ? content : Buffer.concat(content);
-  return Buffer.concat([Buffer.from([tag]), lengthOf(body.length), body]);
+export function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
+  const content = Buffer.concat(parts);
+  return Buffer.concat([Buffer.from([tag]), lengthOf(content.length), content]);
 }
 
 function lengthOf(length: number): Buffer {
   if (length < 0x80) return Buffer.from([length]);
-  const hex = length.toString(16);
-  const bytes = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, "hex");
+  const bytes = evenHex(length);
   return Buffer.concat([Buffer.from([0x80 | bytes.length]), bytes]);
 }
 
-export const sequence = (...parts: Buffer[]) => element(0x30, parts);
-export const set = (...parts: Buffer[]) => element(0x31, parts);
-export const octets = (content: Content) => element(0x04, content);
+function evenHex(value: number): Buffer {
+  const hex = value.toString(16);
+  return Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, "hex");
+}
+
+export const sequence = (...parts: readonly Uint8Array[]): Buffer => der(0x30, ...parts);
+export const set = (...parts: readonly Uint8Array[]): Buffer => der(0x31, ...parts);
+export const octets = (...parts: readonly Uint8Array[]): Buffer => der(0x04, ...parts);
 /** [n] EXPLICIT */
-export const tagged = (number: number, content: Content) => element(0xa0 | number, content);
-export const NULL = element(0x05, []);
+export const tagged = (number: number, ...parts: readonly Uint8Array[]): Buffer => der(0xa0 | number, ...parts);
+export const NULL = der(0x05);
 
 /** A non-negative integer. */
 export function integer(value: number): Buffer {
-  const hex = value.toString(16);
-  const bytes = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, "hex");
-  return element(0x02, bytes[0]! > 0x7f ? [Buffer.from([0]), bytes] : bytes);
+  const bytes = evenHex(value);
+  return der(0x02, ...(bytes[0]! > 0x7f ? [Buffer.from([0])] : []), bytes);
 }
 
-export function oid(dotted: string): Buffer {
+/** An object identifier, from its content in hexadecimal. */
+export const oid = (hex: string): Buffer => der(0x06, Buffer.from(hex, "hex"));
+
+/** An object identifier, from its numbers. */
+export function dottedOid(dotted: string): Buffer {
   const [first, second, ...rest] = dotted.split(".").map(Number);
   const bytes: number[] = [];
   for (const value of [first! * 40 + second!, ...rest]) {
@@ -38,7 +42,7 @@ export function oid(dotted: string): Buffer {
       digits.unshift((left % 128) | 0x80);
     bytes.push(...digits);
   }
-  return element(0x06, Buffer.from(bytes));
+  return der(0x06, Buffer.from(bytes));
 }
 
 /** A constructed element whose length only its end tells (X.690 8.1.3.6). */
@@ -50,7 +54,7 @@ export function inPieces(tag: number, content: Buffer, size: number): Buffer {
   const pieces: Buffer[] = [];
   for (let at = 0; at < content.length; at += size) {
     const piece = octets(content.subarray(at, at + size));
-    pieces.push(pieces.length % 3 === 2 ? indefinite(0x24, piece, octets([])) : piece);
+    pieces.push(pieces.length % 3 === 2 ? indefinite(0x24, piece, octets()) : piece);
   }
   return indefinite(tag, ...pieces);
 }

@@ -211,8 +211,7 @@ function assemble(bags: readonly Bag[], verified: boolean): Store {
     if (used.has(each)) continue;
     const der = each.value.octets();
     if (each.trusted) entries.push({ alias: each.alias, kind: "certificate", certificates: [der], key: null });
-    // keytool writes a certificate once, so a trusted one may be missing in a chain.
-    loose.push(der);
+    else loose.push(der);
   }
   return { kind: "ok", type: "PKCS12", entries, loose, verified };
 }

@@ -23,7 +23,7 @@ export interface Store {
   readonly kind: "ok";
   readonly type: StoreType;
   readonly entries: readonly StoreEntry[];
-  /** Certificates that belong to no key: PKCS#12 keeps chains so, and trusted ones are among them. DER. */
+  /** Certificates that belong to no entry of their own: PKCS#12 keeps chains so. DER. */
   readonly loose: readonly Buffer[];
   /** The store's checksum was compared; false where it has none. */
   readonly verified: boolean;

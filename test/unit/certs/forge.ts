@@ -4,31 +4,32 @@ import { createHash, createHmac } from "node:crypto";
 import { parse, TAG } from "../../../src/certs/ber.ts";
 import { bmpPassword, derivePkcs12, PURPOSE, utf16be } from "../../../src/certs/stores/pbe.ts";
 import { Rounds } from "../../../src/certs/stores/store.ts";
-import { element, integer, NULL, octets, oid, sequence, set, tagged } from "../../support/der.ts";
+import { der, dottedOid, integer, NULL, octets, sequence, set, tagged } from "../../support/der.ts";
 import { PASSWORD } from "./hostile.ts";
 
-export const DATA = oid("1.2.840.113549.1.7.1");
-export const ENCRYPTED_DATA = oid("1.2.840.113549.1.7.6");
+export const DATA = dottedOid("1.2.840.113549.1.7.1");
+export const ENCRYPTED_DATA = dottedOid("1.2.840.113549.1.7.6");
 export const BAG = "1.2.840.113549.1.12.10.1.";
-export const SHA1 = sequence(oid("1.3.14.3.2.26"), NULL);
+export const SHA1 = sequence(dottedOid("1.3.14.3.2.26"), NULL);
 export const SALT = octets(Buffer.from("saltsalt"));
 
 export const data = (content: Buffer) => sequence(DATA, tagged(0, octets(content)));
 export const pfx = (parts: readonly Buffer[], ...mac: Buffer[]) =>
   sequence(integer(3), data(sequence(...parts)), ...mac);
-export const bag = (kind: number, value: Buffer) => sequence(oid(BAG + kind), tagged(0, value));
+export const bag = (kind: number, value: Buffer) => sequence(dottedOid(BAG + kind), tagged(0, value));
 export const encrypted = (algorithm: Buffer) =>
-  sequence(ENCRYPTED_DATA, tagged(0, sequence(integer(0), sequence(DATA, algorithm, element(0x80, Buffer.alloc(16))))));
+  sequence(ENCRYPTED_DATA, tagged(0, sequence(integer(0), sequence(DATA, algorithm, der(0x80, Buffer.alloc(16))))));
 export const pbe = (kind: number, iterations: Buffer) =>
-  sequence(oid(`1.2.840.113549.1.12.1.${kind}`), sequence(SALT, iterations));
+  sequence(dottedOid(`1.2.840.113549.1.12.1.${kind}`), sequence(SALT, iterations));
 export const pbkdf2 = (iterations: Buffer, ...more: Buffer[]) =>
-  sequence(oid("1.2.840.113549.1.5.12"), sequence(SALT, iterations, ...more));
-export const AES = sequence(oid("2.16.840.1.101.3.4.1.42"), octets(Buffer.alloc(16)));
-export const pbes2 = (iterations: Buffer) => sequence(oid("1.2.840.113549.1.5.13"), sequence(pbkdf2(iterations), AES));
-export const HMAC_SHA256 = sequence(oid("1.2.840.113549.2.9"), NULL);
+  sequence(dottedOid("1.2.840.113549.1.5.12"), sequence(SALT, iterations, ...more));
+export const AES = sequence(dottedOid("2.16.840.1.101.3.4.1.42"), octets(Buffer.alloc(16)));
+export const pbes2 = (iterations: Buffer) =>
+  sequence(dottedOid("1.2.840.113549.1.5.13"), sequence(pbkdf2(iterations), AES));
+export const HMAC_SHA256 = sequence(dottedOid("1.2.840.113549.2.9"), NULL);
 export const pbmac1 = (iterations: Buffer, size: Buffer) => {
   const scheme = sequence(pbkdf2(iterations, size, HMAC_SHA256), HMAC_SHA256);
-  return sequence(sequence(sequence(oid("1.2.840.113549.1.5.14"), scheme), octets(Buffer.alloc(32))), SALT);
+  return sequence(sequence(sequence(dottedOid("1.2.840.113549.1.5.14"), scheme), octets(Buffer.alloc(32))), SALT);
 };
 export const mac = (iterations: Buffer) => sequence(sequence(SHA1, octets(Buffer.alloc(20))), SALT, iterations);
 
@@ -51,7 +52,7 @@ export const JKS = 0xfeedfeed;
 export const JCEKS = 0xcececece;
 
 export function jceks(iterations: Buffer): Buffer {
-  const algorithm = sequence(oid("1.3.6.1.4.1.42.2.19.1"), sequence(SALT, iterations));
+  const algorithm = sequence(dottedOid("1.3.6.1.4.1.42.2.19.1"), sequence(SALT, iterations));
   const sealed = sequence(algorithm, octets(Buffer.alloc(16)));
   return java(JCEKS, u32(1), u32(1), text("edge"), DATE, counted(sealed), u32(1), certificate);
 }
@@ -70,12 +71,12 @@ export function bksKey(iterations: number): Buffer {
 }
 
 /** A certificate that names another issuer or subject; its signature is wrong then. */
-export function renamed(der: Buffer, names: { issuer?: string; subject?: string }): Buffer {
-  const [tbs, ...rest] = parse(der).children();
+export function renamed(original: Buffer, names: { issuer?: string; subject?: string }): Buffer {
+  const [tbs, ...rest] = parse(original).children();
   const fields = tbs!.children().map((each) => each.whole);
   // Serial number, algorithm, issuer, validity, subject; the version before them is left out for version 1.
   const first = fields[0]![0] === TAG.context(0) ? 1 : 0;
-  const name = (text: string) => sequence(set(sequence(oid("2.5.4.3"), element(0x0c, Buffer.from(text)))));
+  const name = (text: string) => sequence(set(sequence(dottedOid("2.5.4.3"), der(0x0c, Buffer.from(text)))));
   if (names.issuer !== undefined) fields[first + 2] = name(names.issuer);
   if (names.subject !== undefined) fields[first + 4] = name(names.subject);
   return sequence(sequence(...fields), ...rest.map((each) => each.whole));

@@ -5,7 +5,7 @@ import { parse, TAG } from "../../../src/certs/ber.ts";
 import { loadFromStore } from "../../../src/certs/store-pair.ts";
 import { readStore } from "../../../src/certs/stores/read.ts";
 import { MAX_ITERATIONS, MAX_STORE_BYTES } from "../../../src/certs/stores/store.ts";
-import { element, integer, NULL, octets, oid, sequence, tagged } from "../../support/der.ts";
+import { der, dottedOid, integer, NULL, octets, sequence, tagged } from "../../support/der.ts";
 import {
   AES,
   bag,
@@ -53,10 +53,10 @@ const COUNTS = [
   ["one more than the limit", count(MAX_ITERATIONS + 1), "limit"],
   ["2^31 - 1", count(2 ** 31 - 1), "limit"],
   ["2^32 - 1", count(2 ** 32 - 1), "limit"],
-  ["2^63 - 1", element(TAG.integer, Buffer.from("7fffffffffffffff", "hex")), "damaged"],
+  ["2^63 - 1", der(TAG.integer, Buffer.from("7fffffffffffffff", "hex")), "damaged"],
   ["zero", count(0), "damaged"],
-  ["minus one", element(TAG.integer, Buffer.from([0xff])), "damaged"],
-  ["no digits at all", element(TAG.integer, []), "damaged"],
+  ["minus one", der(TAG.integer, Buffer.from([0xff])), "damaged"],
+  ["no digits at all", der(TAG.integer), "damaged"],
 ] as const;
 
 describe.each(COUNTS)("an iteration count that is %s is refused", (_, iterations, expected) => {
@@ -119,10 +119,10 @@ test("a salt of a megabyte is refused", () => {
   const salt = octets(Buffer.alloc(1_000_000));
   expect(reason(pfx([], sequence(sequence(SHA1, octets(Buffer.alloc(20))), salt, count(1))))).toBe("damaged");
   for (const algorithm of [
-    sequence(oid("1.2.840.113549.1.12.1.3"), sequence(salt, count(1))),
+    sequence(dottedOid("1.2.840.113549.1.12.1.3"), sequence(salt, count(1))),
     sequence(
-      oid("1.2.840.113549.1.5.13"),
-      sequence(sequence(oid("1.2.840.113549.1.5.12"), sequence(salt, count(1))), AES),
+      dottedOid("1.2.840.113549.1.5.13"),
+      sequence(sequence(dottedOid("1.2.840.113549.1.5.12"), sequence(salt, count(1))), AES),
     ),
   ])
     expect(reason(pfx([encrypted(algorithm)]))).toBe("damaged");
@@ -164,8 +164,7 @@ describe("as much as a store may be large", () => {
     ],
     "two million empty elements": [() => filled(sequence(Buffer.alloc(room, Buffer.from(NULL)))), "damaged"],
     "two million empty pieces": [
-      () =>
-        sequence(integer(3), sequence(DATA, tagged(0, element(0x24, Buffer.alloc(room, Buffer.from("0400", "hex")))))),
+      () => sequence(integer(3), sequence(DATA, tagged(0, der(0x24, Buffer.alloc(room, Buffer.from("0400", "hex")))))),
       "damaged",
     ],
     "two million elements, deep in indefinite lengths": [
@@ -186,21 +185,21 @@ describe("as much as a store may be large", () => {
     ],
     "hundred thousand certificates": [
       () => {
-        const value = sequence(oid("1.2.840.113549.1.9.22.1"), tagged(0, octets([])));
+        const value = sequence(dottedOid("1.2.840.113549.1.9.22.1"), tagged(0, octets()));
         return filled(sequence(Buffer.alloc(100_000 * bag(3, value).length, bag(3, value))));
       },
       "damaged",
     ],
     "twelve thousand certificates": [
       () => {
-        const value = sequence(oid("1.2.840.113549.1.9.22.1"), tagged(0, octets([])));
+        const value = sequence(dottedOid("1.2.840.113549.1.9.22.1"), tagged(0, octets()));
         return filled(sequence(Buffer.alloc(12_000 * bag(3, value).length, bag(3, value))));
       },
       "limit",
     ],
     "four megabytes in RC2": [
       () => {
-        const sealed = element(0x80, Buffer.alloc(room & ~7));
+        const sealed = der(0x80, Buffer.alloc(room & ~7));
         const info = sequence(DATA, pbe(6, count(1)), sealed);
         return pfx([sequence(ENCRYPTED_DATA, tagged(0, sequence(integer(0), info)))]);
       },
@@ -208,7 +207,10 @@ describe("as much as a store may be large", () => {
     ],
     "a JKS key of four megabytes": [
       () => {
-        const sealed = sequence(sequence(oid("1.3.6.1.4.1.42.2.17.1.1"), NULL), octets(Buffer.alloc(room - 2000)));
+        const sealed = sequence(
+          sequence(dottedOid("1.3.6.1.4.1.42.2.17.1.1"), NULL),
+          octets(Buffer.alloc(room - 2000)),
+        );
         return java(JKS, u32(1), u32(1), text("edge"), DATE, counted(sealed), u32(1), certificate);
       },
       "password",
@@ -231,7 +233,7 @@ test("a chain of nine thousand certificates is cut where no client would follow 
   const link = (index: number): Buffer =>
     renamed(leaf, { issuer: named(index + 1), ...(index === 0 ? {} : { subject: named(index) }) });
   const bags = Array.from({ length: 9_000 }, (_, index) =>
-    bag(3, sequence(oid("1.2.840.113549.1.9.22.1"), tagged(0, octets(link(index))))),
+    bag(3, sequence(dottedOid("1.2.840.113549.1.9.22.1"), tagged(0, octets(link(index))))),
   );
   const forged = pfx([data(sequence(bag(1, key.pkcs8), ...bags))]);
   expect(forged.length).toBeLessThan(MAX_STORE_BYTES);

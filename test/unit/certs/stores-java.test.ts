@@ -2,7 +2,9 @@
 // with their passwords and with no others.
 
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { loadFromStore } from "../../../src/certs/store-pair.ts";
 import { BOUNCY_CASTLE, chainOfThree, keytool, openssl, someAtATime } from "../../support/key-stores.ts";
 import { belongs, derOf, entryOf, keyOf, opened, refused } from "./opened.ts";
 
@@ -101,11 +103,18 @@ describe.each(["full", ...copies])("a store with two keys and a trusted certific
     expect(entryOf(store, "edge").certificates[0]).toEqual(derOf(file("full.crt"))[0]!);
     expect(entryOf(store, "spare").certificates).toEqual(shown.get("spare")!);
     expect(entryOf(store, "root").certificates).toEqual(derOf(chain.root));
-    const all = [...entryOf(store, "edge").certificates, ...store.loose];
+    const all = [...entryOf(store, "edge").certificates, ...store.loose, ...entryOf(store, "root").certificates];
     const contained = derOf(file("reply.pem")).every((der) => all.some((each) => each.equals(der)));
     expect(contained).toBe(true);
     // All but PKCS#12 say which certificates are a key's chain.
     if (store.type !== "PKCS12") expect(entryOf(store, "edge").certificates).toEqual(derOf(file("reply.pem")));
+  });
+
+  test("serves with the whole chain, also where its root is an entry of its own", () => {
+    const request = { type: undefined, storePassword: PASSWORD, keyPassword: null, alias: "edge" };
+    const loaded = loadFromStore(readFileSync(file(name)), request);
+    if (loaded.kind === "error") throw new Error(loaded.message);
+    expect(derOf(loaded.pair.cert)).toEqual(derOf(file("reply.pem")));
   });
 
   test("opens each key with the store's password, and with no other", () => {
@@ -168,6 +177,6 @@ test("a PKCS#12 of keytool is what openssl takes it for", async () => {
   const args = ["-in", file("full"), "-passin", `pass:${PASSWORD}`, "-nokeys"];
   const seen = derOf(await openssl("pkcs12", ...args)).map((der) => der.toString("base64"));
   const store = opened(file("full"), PASSWORD);
-  const keys = store.entries.filter(({ kind }) => kind === "key").flatMap(({ certificates }) => certificates);
-  expect([...keys, ...store.loose].map((der) => der.toString("base64")).sort()).toEqual(seen.sort());
+  const own = store.entries.flatMap(({ certificates }) => certificates);
+  expect([...own, ...store.loose].map((der) => der.toString("base64")).sort()).toEqual(seen.sort());
 });

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "../../../src/certs/ber.ts";
 import { readStore, storeType } from "../../../src/certs/stores/read.ts";
-import { integer, NULL, octets, oid, sequence } from "../../support/der.ts";
+import { dottedOid, integer, NULL, octets, sequence } from "../../support/der.ts";
 import { chainOfThree, openssl, someAtATime } from "../../support/key-stores.ts";
 import { belongs, derOf, entryOf, keyOf, opened, refused } from "./opened.ts";
 
@@ -148,13 +148,13 @@ function withPbmac1(macHash: number, prf: number, size: number, password: string
   const salt = Buffer.from("a salt of its own");
   const key = pbkdf2Sync(password, salt, 2048, size, names[prf]!);
   const mac = createHmac(names[macHash]!, key).update(content).digest();
-  const hmac = (id: number): Buffer => sequence(oid(`1.2.840.113549.2.${id}`), NULL);
+  const hmac = (id: number): Buffer => sequence(dottedOid(`1.2.840.113549.2.${id}`), NULL);
   const parameters = sequence(octets(salt), integer(2048), integer(size), hmac(prf));
   const pbmac1 = sequence(
-    oid("1.2.840.113549.1.5.14"),
-    sequence(sequence(oid("1.2.840.113549.1.5.12"), parameters), hmac(macHash)),
+    dottedOid("1.2.840.113549.1.5.14"),
+    sequence(sequence(dottedOid("1.2.840.113549.1.5.12"), parameters), hmac(macHash)),
   );
-  return sequence(version!.whole, safe!.whole, sequence(sequence(pbmac1, octets(mac)), octets([]), integer(1)));
+  return sequence(version!.whole, safe!.whole, sequence(sequence(pbmac1, octets(mac)), octets(), integer(1)));
 }
 
 test("a MAC of RFC 9579 is checked", () => {

@@ -7,7 +7,7 @@ import { createServer, connect as netConnect } from "node:net";
 import { createSecureContext, connect as tlsConnect } from "node:tls";
 import { Authority, type Pair } from "../../support/certs.ts";
 import { deafListener } from "../../support/raw.ts";
-import { cleanup, waitFor } from "../../support/tools.ts";
+import { cleanup, freePort, waitFor } from "../../support/tools.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the published types lack most of what is tested here.
 type Any = any;
@@ -415,6 +415,24 @@ describe("fact 13: a dial", () => {
     expect(outcome).toBe("");
     socket.destroy();
     await waitFor("the descriptor to be free", () => descriptors() <= before || null, 1000);
+  });
+
+  test("by Bun.connect tells a refusal to connectError, with its code, and nobody else", async () => {
+    const port = await freePort();
+    const seen: string[] = [];
+    const refused = Promise.withResolvers<string>();
+    const handlers = Object.fromEntries(
+      ["open", "data", "end", "close", "error"].map((name) => [name, () => seen.push(name)]),
+    );
+    const connectError = (socket: Any, error: Any) => refused.resolve(`${socket.data.mine} ${error.code}`);
+    const dial = (Bun.connect as Any)({
+      ...{ hostname: "127.0.0.1", port, allowHalfOpen: true, data: { mine: true } },
+      socket: { ...handlers, drain() {}, connectError },
+    });
+    expect(await refused.promise).toBe("true ECONNREFUSED");
+    expect(await dial.catch((error: Any) => error.code)).toBe("ECONNREFUSED");
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(seen).toEqual([]);
   });
 
   test("_handle.reload({ socket }) on an open one installs native handlers", async () => {

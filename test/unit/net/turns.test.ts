@@ -1,6 +1,7 @@
 // A crowd takes turns: steps above the budget wait, keep their order, and let the event loop through in between.
 
 import { expect, test } from "bun:test";
+import { onFault } from "../../../src/net/socket.ts";
 import { Turns } from "../../../src/net/turns.ts";
 
 /** A step that takes a millisecond and more. */
@@ -59,4 +60,19 @@ test("a step that comes while others wait goes behind them, and one that comes f
   turns.run(() => done.push("second"));
   await finished.promise;
   expect(done).toEqual(["first", "second", "third"]);
+});
+
+test("a step that throws is reported, and the others are done all the same", async () => {
+  const turns = new Turns();
+  const faults: string[] = [];
+  onFault((error) => faults.push(error.message));
+  const finished = Promise.withResolvers<void>();
+  for (let i = 0; i < 5; i++) turns.run(busy);
+  turns.run(() => {
+    throw new Error("a defect");
+  });
+  turns.run(() => finished.resolve());
+  await finished.promise;
+  expect(faults).toEqual(["a defect"]);
+  expect(turns.size).toBe(0);
 });

@@ -1,0 +1,107 @@
+// Every guide works as it is printed: its files are written and its commands run, in order, in a network of their own where 8883 and
+// 1883 are free, up to the message that arrives at a real broker.
+
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "../support/sluice.ts";
+import { cleanup, exec, temporaryDirectory, waitFor } from "../support/tools.ts";
+
+const GUIDES = join(ROOT, "docs/guides");
+/** Names that a guide takes for this machine. */
+const HOSTS = "127.0.0.1 localhost broker.example.org mqtt.example.com\n";
+
+interface Step {
+  readonly kind: "file" | "run";
+  /** The path of a file, or what is said of a command. */
+  readonly what: string;
+  readonly text: string;
+}
+
+/** The marked blocks of a guide. Every block must be marked: one that is only shown would be one that nobody has tried. */
+function stepsOf(guide: string): Step[] {
+  const blocks = [...guide.matchAll(/(?:^<!-- (file|run)(?:: (.+))? -->\n)?^```\w*\n([\s\S]*?)^```$/gm)];
+  return blocks.map(([block, kind, what, text]) => {
+    if (kind === undefined) throw new Error(`a block without a mark: ${block.slice(0, 80)}`);
+    return { kind: kind as Step["kind"], what: what ?? "", text: text! };
+  });
+}
+
+/** A folder like the one that Sluice is in, and a way to run commands there, in network and mount namespaces of their own. */
+async function place() {
+  const directory = temporaryDirectory();
+  for (const name of ["bin", "src", "node_modules", "package.json"])
+    symlinkSync(join(ROOT, name), join(directory, name));
+  const hosts = join(temporaryDirectory(), "hosts");
+  writeFileSync(hosts, HOSTS);
+  const script = `ip link set lo up && mount --bind ${hosts} /etc/hosts && echo ready && exec sleep 600`;
+  const keeper = Bun.spawn(["unshare", "-n", "-m", "sh", "-c", script], { stdout: "pipe" });
+  cleanup(async () => {
+    keeper.kill("SIGKILL");
+    await keeper.exited;
+  });
+  const { value } = await keeper.stdout.getReader().read();
+  expect(Buffer.from(value!).toString()).toBe("ready\n");
+  const within = (script: string) => [
+    "nsenter",
+    `--target=${keeper.pid}`,
+    "-n",
+    "-m",
+    `--wd=${directory}`,
+    "sh",
+    "-ec",
+    script,
+  ];
+  return { directory, within };
+}
+
+for (const name of readdirSync(GUIDES).filter((each) => each.endsWith(".md")))
+  describe(name, () => {
+    const steps = stepsOf(readFileSync(join(GUIDES, name), "utf8"));
+
+    test("ends with a message that has gone through a broker", () => {
+      expect(steps.some(({ what }) => what.startsWith("prints "))).toBe(true);
+    });
+
+    test("works as it is printed", async () => {
+      const { directory, within } = await place();
+      for (const { kind, what, text } of steps) {
+        if (kind === "file") {
+          writeFileSync(join(directory, what), text);
+          continue;
+        }
+        const port = /^background until (\d+)$/.exec(what)?.[1];
+        if (port !== undefined) {
+          // exec, so that the signal at the end reaches the program itself.
+          const child = Bun.spawn(
+            within(
+              text
+                .trim()
+                .replace(/^((?:\w+=\S+ )*)/, "$1exec ")
+                .replace(/^((?:\w+=\S+ )+)exec /, "export $1; exec "),
+            ),
+            {
+              stdout: "ignore",
+              stderr: "ignore",
+            },
+          );
+          cleanup(async () => {
+            child.kill("SIGTERM");
+            await child.exited;
+          });
+          const open = async () => (await exec(within(`ss -Hltn "sport = :${port}" | grep -q .`))).code === 0 || null;
+          await waitFor(`port ${port} to be open`, open, 20_000);
+          continue;
+        }
+        if (what === "fails soon") {
+          await waitFor(`to fail: ${text}`, async () => (await exec(within(text))).code !== 0 || null, 10_000);
+          continue;
+        }
+        const { code, stdout, stderr } = await exec(within(text));
+        if (what === "fails") expect({ text, failed: code !== 0 }).toEqual({ text, failed: true });
+        else expect({ text, code, stderr: code === 0 ? "" : stderr }).toEqual({ text, code: 0, stderr: "" });
+        const printed = /^prints (.+)$/.exec(what)?.[1];
+        if (printed !== undefined) expect(stdout).toContain(printed);
+      }
+    }, 60_000);
+  });
