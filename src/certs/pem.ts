@@ -4,7 +4,7 @@ import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "n
 import { isIP } from "node:net";
 import { expect, parse, TAG } from "./ber.ts";
 import { pemBlocks } from "./pem-blocks.ts";
-import { decrypt } from "./stores/pbe.ts";
+import { decrypt, privateKey } from "./stores/pbe.ts";
 import { guarded, Rounds, type StoreError } from "./stores/store.ts";
 
 /** What a client must be able to verify; `p256` and its like are ECDSA on that curve. */
@@ -142,7 +142,7 @@ function openPkcs8(der: Buffer, password: string): { kind: "ok"; pkcs8: Buffer }
   return guarded(() => {
     const [algorithm, data] = expect(parse(der), TAG.sequence, "the private key").children();
     const octets = expect(data, TAG.octets, "the private key").octets();
-    return { kind: "ok", pkcs8: decrypt(algorithm!, octets, password, new Rounds()) } as const;
+    return { kind: "ok", pkcs8: privateKey(decrypt(algorithm!, octets, password, new Rounds())) } as const;
   });
 }
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { loadPair } from "../../../src/certs/pem.ts";
 import { loadFromStore, type StoreRequest } from "../../../src/certs/store-pair.ts";
 import { BOUNCY_CASTLE, chainOfThree, keytool, openssl, someAtATime } from "../../support/key-stores.ts";
 import { derOf } from "./opened.ts";
@@ -194,4 +195,13 @@ describe("keyStoreType", () => {
     for (const type of types)
       expect(sound(`own.${type}`, { keyPassword: KEY_PASSWORD, type }).facts.warnings).toEqual([]);
   });
+});
+
+test("of three hundred wrong passwords of an encrypted PEM key, none is taken for damage", async () => {
+  // A padding that is right by chance comes once in 256 times.
+  const sealed = await openssl("pkcs8", "-topk8", "-iter", "1", "-in", chain.key, "-passout", `pass:${PASSWORD}`);
+  const cert = readFileSync(chain.cert, "utf8");
+  expect(loadPair(cert, sealed, PASSWORD).kind).toBe("ok");
+  for (let i = 0; i < 300; i++)
+    expect(loadPair(cert, sealed, `wrong ${i}`)).toMatchObject({ kind: "error", part: "password" });
 });
