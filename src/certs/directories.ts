@@ -1,11 +1,12 @@
 // tls.certificateDirectories: finds the pairs of certificate and key in a directory tree, whatever the files are called. certbot's
 // live/, lego, acme.sh, Caddy, mkcert, a Kubernetes secret: each has names of its own, but a key fits its certificate everywhere.
 
-import { createHash, createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
-import { readdirSync, statSync } from "node:fs";
+import { createHash, createPublicKey, X509Certificate } from "node:crypto";
+import { readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { readTextFile, reasonOf } from "../config/files.ts";
-import { pemBlocks } from "./pem-blocks.ts";
+import { openKey } from "./pem.ts";
+import { readPem } from "./pem-blocks.ts";
 
 /** Files of other kinds are not opened. */
 const EXTENSIONS = /\.(pem|crt|cer|cert|key)$/i;
@@ -32,6 +33,8 @@ export interface DirectoryScan {
   readonly unpaired: readonly Unpaired[];
   /** All that were read, which must be watched for what comes. */
   readonly directories: readonly string[];
+  /** Those that could not be read: what is in them is not known. */
+  readonly unread: readonly string[];
   /** Why the tree could not be read, or not the whole of it. */
   readonly problem: string | null;
 }
@@ -39,15 +42,15 @@ export interface DirectoryScan {
 /** Scans `root`, sub-directories included, in name order. `password` opens encrypted keys. Never throws. */
 export function scanDirectory(root: string, password: string | null): DirectoryScan {
   const scan = new Scan(password);
-  scan.directory(root, 0);
+  scan.root(root);
   return scan;
 }
 
 interface PemFile {
   readonly path: string;
   readonly text: string;
-  /** Fingerprints of the public keys of its certificates, in order. */
-  readonly certificates: readonly string[];
+  /** Fingerprints of the public keys of its certificates, with the time from which each is valid. */
+  readonly certificates: ReadonlyMap<string, number>;
   /** Those of its private keys. */
   readonly keys: readonly string[];
   readonly problem: string | null;
@@ -57,21 +60,30 @@ class Scan implements DirectoryScan {
   readonly pairs: FoundPair[] = [];
   readonly unpaired: Unpaired[] = [];
   readonly directories: string[] = [];
+  readonly unread: string[] = [];
   problem: string | null = null;
   readonly #password: string | null;
+  readonly #seen = new Set<string>();
   #files = 0;
 
   constructor(password: string | null) {
     this.#password = password;
   }
 
-  directory(directory: string, depth: number): void {
+  root(root: string): void {
+    const info = statOf(root);
+    if (info !== null) this.#isNew(info);
+    this.#directory(root, 0);
+  }
+
+  #directory(directory: string, depth: number): void {
     this.directories.push(directory);
     let names: string[];
     try {
       names = readdirSync(directory).sort();
     } catch (error) {
       this.problem ??= `${directory}: cannot be read: ${reasonOf(error)}`;
+      this.unread.push(directory);
       return;
     }
     const files: PemFile[] = [];
@@ -81,8 +93,9 @@ class Scan implements DirectoryScan {
       if (name.startsWith(".")) continue;
       const path = join(directory, name);
       const info = statOf(path);
-      if (info?.isDirectory()) below.push(path);
-      else if (info?.isFile() && EXTENSIONS.test(name)) {
+      if (info?.isDirectory()) {
+        if (this.#isNew(info)) below.push(path);
+      } else if (info?.isFile() && EXTENSIONS.test(name)) {
         if (++this.#files > MAX_FILES) {
           this.problem ??= `${directory}: holds more than ${MAX_FILES} files`;
           return;
@@ -94,24 +107,34 @@ class Scan implements DirectoryScan {
     }
     this.#pair(files);
     for (const path of below)
-      if (depth < MAX_DEPTH) this.directory(path, depth + 1);
-      else this.problem ??= `${path}: nested deeper than ${MAX_DEPTH} directories: is it a loop?`;
+      if (depth < MAX_DEPTH) this.#directory(path, depth + 1);
+      else this.problem ??= `${path}: nested deeper than ${MAX_DEPTH} directories`;
+  }
+
+  /** Links may lead to a directory again, and in a loop. */
+  #isNew({ dev, ino }: Stats): boolean {
+    const id = `${dev} ${ino}`;
+    if (this.#seen.has(id)) return false;
+    this.#seen.add(id);
+    return true;
   }
 
   #pair(files: readonly PemFile[]): void {
     const byKey = new Map<string, PemFile>();
     for (const file of files) {
-      for (const fingerprint of new Set(file.certificates)) {
+      for (const [fingerprint, since] of file.certificates) {
         const other = byKey.get(fingerprint);
-        // Of cert.pem and fullchain.pem the one with the chain.
-        if (other === undefined || file.certificates.length > other.certificates.length) byKey.set(fingerprint, file);
+        const otherSince = other?.certificates.get(fingerprint) ?? 0;
+        // Of two for one key the newer one, and of cert.pem and fullchain.pem the one with the chain.
+        const longer = since === otherSince && file.certificates.size > (other?.certificates.size ?? 0);
+        if (other === undefined || since > otherSince || longer) byKey.set(fingerprint, file);
       }
     }
     const paired = new Set<string>();
     for (const file of files) {
       if (file.problem !== null) this.unpaired.push({ file: file.path, message: file.problem });
       for (const fingerprint of file.keys) {
-        const cert = file.certificates.includes(fingerprint) ? file : byKey.get(fingerprint);
+        const cert = file.certificates.has(fingerprint) ? file : byKey.get(fingerprint);
         if (cert === undefined)
           this.unpaired.push({ file: file.path, message: "no certificate beside it belongs to the private key in it" });
         else if (!paired.has(fingerprint)) {
@@ -136,11 +159,7 @@ const inspected = new Map<string, Omit<PemFile, "path" | "text">>();
 const MAX_INSPECTED = 100_000;
 
 function inspect(path: string, text: string, password: string | null): PemFile {
-  const hash = createHash("sha256")
-    .update(password ?? "")
-    .update("\0")
-    .update(text)
-    .digest("hex");
+  const hash = createHash("sha256").update(JSON.stringify(password)).update("\0").update(text).digest("hex");
   let found = inspected.get(hash);
   if (found === undefined) {
     found = fingerprints(text, password);
@@ -151,21 +170,37 @@ function inspect(path: string, text: string, password: string | null): PemFile {
 }
 
 function fingerprints(text: string, password: string | null): Omit<PemFile, "path" | "text"> {
-  const certificates: string[] = [];
+  const certificates = new Map<string, number>();
   const keys: string[] = [];
-  for (const { label, pem } of pemBlocks(text)) {
-    try {
-      if (label.endsWith("CERTIFICATE")) certificates.push(fingerprint(new X509Certificate(pem).publicKey));
-      else if (label.endsWith("PRIVATE KEY")) {
-        const key = createPrivateKey(password === null ? pem : { key: pem, passphrase: password });
-        keys.push(fingerprint(createPublicKey(key)));
+  const failed = (problem: string) => ({ certificates, keys, problem });
+  const { blocks, isCut } = readPem(text);
+  // Whoever writes a file in place empties it first: that is not a key that was taken away.
+  if (text.trim() === "") return failed("it is empty");
+  for (const block of blocks) {
+    if (block.label.endsWith("CERTIFICATE")) {
+      let certificate: X509Certificate;
+      try {
+        certificate = new X509Certificate(block.pem);
+      } catch {
+        return failed("a certificate in it cannot be read: it is damaged or incomplete");
       }
-    } catch {
-      const what = label.endsWith("CERTIFICATE") ? "the certificate" : "the private key";
-      return { certificates, keys, problem: `${what} in it cannot be read: it is damaged, incomplete or encrypted` };
+      certificates.set(publicKeyOf(certificate), Date.parse(certificate.validFrom));
+    } else if (block.label.endsWith("PRIVATE KEY")) {
+      const opened = openKey(block, password);
+      if (opened.kind === "error") return failed(opened.message);
+      keys.push(fingerprint(createPublicKey(opened.key)));
     }
   }
-  return { certificates, keys, problem: null };
+  return { certificates, keys, problem: isCut ? "it is cut off, or damaged" : null };
+}
+
+/** "" for a kind that the runtime does not know, as an authority beside the pairs may have: no private key of ours fits it. */
+function publicKeyOf(certificate: X509Certificate): string {
+  try {
+    return fingerprint(certificate.publicKey);
+  } catch {
+    return "";
+  }
 }
 
 function fingerprint(key: ReturnType<typeof createPublicKey>): string {

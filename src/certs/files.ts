@@ -1,7 +1,7 @@
 // Certificates and keys of one load of the configuration. Traefik's FileOrContent: a field holds a path, or the PEM text itself.
 // Paths are remembered so that they can be watched, wherever they lie; what was good last time stands in for what is broken now.
 
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { CertificateConfig, CertificateDirectoryConfig } from "../config/dynamic.ts";
 import { type FileBytes, type FileText, readFileBytes, readTextFile } from "../config/files.ts";
 import { loadRevocationLists, MAX_CRL_BYTES, type RevocationList } from "./crl.ts";
@@ -14,7 +14,7 @@ import { isBinary, loadTrustStore } from "./trust-store.ts";
 
 /** A source whose last reading failed. */
 export interface Failure {
-  /** The path, or "inline PEM". */
+  /** The absolute path, or "inline PEM". */
   readonly source: string;
   readonly message: string;
 }
@@ -61,9 +61,17 @@ export class CertificateFiles {
   readonly #memory: CertificateMemory;
   readonly #used = new Set<string>();
 
+  /** What is to be said about a pair that a reload has no time to look at. */
+  readonly closer: (pair: Pair) => readonly string[];
+
   /** `texts` are files that will be there when Sluice runs, by absolute path. */
-  constructor(memory = new CertificateMemory(), texts: ReadonlyMap<string, string> = new Map()) {
+  constructor(
+    memory = new CertificateMemory(),
+    texts: ReadonlyMap<string, string> = new Map(),
+    closer: (pair: Pair) => readonly string[] = () => [],
+  ) {
     this.#memory = memory;
+    this.closer = closer;
     for (const [path, text] of texts) this.#texts.set(path, { kind: "ok", text, path });
   }
 
@@ -76,7 +84,7 @@ export class CertificateFiles {
     // An expired certificate does not take the place of one that is valid.
     const former = this.#memory.recall<Pair>(key);
     if (former === undefined || !hasExpired(loaded) || hasExpired(former)) return this.#good(key, loaded);
-    const source = keyStore ?? sourceOf(certFile!);
+    const source = sourceOf(keyStore ?? certFile!);
     return this.#bad(key, {
       field: keyStore === undefined ? "certFile" : "keyStore",
       source,
@@ -87,11 +95,12 @@ export class CertificateFiles {
   /** Every pair of a directory tree. A pair that does not fit together is not new yet: the former one goes on, and it is read again. */
   directory(config: CertificateDirectoryConfig): { pairs: DirectoryPair[]; problems: string[] } {
     const password = readSecret(config.keyPassword, config.keyPasswordFile, (path) => this.paths.add(path));
-    if (password.kind === "error") return { pairs: [], problems: [this.#failed(config.directory, password.message)] };
-    const scan = scanDirectory(config.directory, password.value);
-    for (const directory of scan.directories) this.directories.add(resolve(directory));
     const pairs: DirectoryPair[] = [];
     const problems: string[] = [];
+    // Without its password an encrypted key is one more that cannot be used now.
+    if (password.kind === "error") problems.push(this.#failed(config.directory, password.message));
+    const scan = scanDirectory(config.directory, password.kind === "ok" ? password.value : null);
+    for (const directory of scan.directories) this.directories.add(resolve(directory));
     const keyOf = (keyFile: string): string => JSON.stringify(["directory", keyFile]);
     const add = (keyFile: string, certFile: string, loaded: Loaded): void => {
       this.paths.add(resolve(keyFile));
@@ -108,6 +117,7 @@ export class CertificateFiles {
     };
     const wait = (keyFile: string, message: string): void => {
       this.incomplete = true;
+      this.paths.add(resolve(keyFile));
       this.#used.add(keyOf(keyFile));
       const former = this.#memory.recall<DirectoryPair>(keyOf(keyFile));
       if (former !== undefined) pairs.push(former);
@@ -116,9 +126,27 @@ export class CertificateFiles {
       problems.push(this.#failed(keyFile, `${message} (yet?); ${meanwhile}`));
     };
     for (const { certFile, keyFile, cert, key } of scan.pairs)
-      add(keyFile, certFile, loadPair(cert, key, password.value));
+      add(keyFile, certFile, loadPair(cert, key, password.kind === "ok" ? password.value : null));
     for (const { file, message } of scan.unpaired) wait(file, message);
-    if (scan.problem !== null) problems.push(this.#failed(config.directory, scan.problem));
+    if (scan.problem !== null) {
+      this.failures.push({ source: resolve(config.directory), message: scan.problem });
+      problems.push(scan.problem);
+    }
+    // What is in a directory that cannot be read, or has gone with its whole volume, was not taken away by anybody.
+    const listKey = JSON.stringify(["directory's keys", config.directory]);
+    const hidden = (this.#memory.recall<string[]>(listKey) ?? []).filter((keyFile) =>
+      scan.unread.some((directory) => keyFile.startsWith(join(directory, "/"))),
+    );
+    for (const keyFile of hidden) {
+      const former = this.#memory.recall<DirectoryPair>(keyOf(keyFile));
+      if (former !== undefined) pairs.push(former);
+      this.#used.add(keyOf(keyFile));
+    }
+    const seen = [...scan.pairs.map(({ keyFile }) => keyFile), ...scan.unpaired.map(({ file }) => file)];
+    this.#used.add(listKey);
+    this.#memory.keep(listKey, [...seen, ...hidden]);
+    // Where a tool keeps the former certificates beside the new one, as certbot's archive/ does, the new one has the name.
+    pairs.sort((a, b) => b.facts.notBefore - a.facts.notBefore);
     return { pairs, problems };
   }
 
@@ -132,11 +160,11 @@ export class CertificateFiles {
     let source = INLINE;
     if (binary === null) {
       const file = this.#read(value);
-      if (file.kind === "error") return bad(value, file.message);
+      if (file.kind === "error") return bad(sourceOf(value), file.message);
       loaded = loadAuthorities(file.text);
       source = file.path ?? INLINE;
     } else {
-      if (password.kind === "error") return bad(value, password.message);
+      if (password.kind === "error") return bad(resolve(value), password.message);
       loaded = loadTrustStore(binary, password.value);
       source = resolve(value);
     }
@@ -156,11 +184,11 @@ export class CertificateFiles {
     // What other authorities signed does not stand in for it.
     const key = JSON.stringify(["lists", path, ...authorities.map((each) => each.fingerprint256)]);
     const file = this.#readBytes(path, MAX_CRL_BYTES);
-    if (file.kind === "error") return this.#bad(key, { field: "", source: path, message: file.message });
+    if (file.kind === "error") return this.#bad(key, { field: "", source: resolve(path), message: file.message });
     const loaded = loadRevocationLists(file.bytes, authorities);
     return loaded.kind === "ok"
       ? this.#good(key, loaded.lists)
-      : this.#bad(key, { field: "", source: path, message: `${file.path}: ${loaded.message}` });
+      : this.#bad(key, { field: "", source: file.path, message: `${file.path}: ${loaded.message}` });
   }
 
   /** Ends the load: what the configuration does not name any more is forgotten. */
@@ -173,8 +201,8 @@ export class CertificateFiles {
     const cert = this.#read(config.certFile!);
     const key = config.keyFile === undefined ? cert : this.#read(config.keyFile);
     const keyField = config.keyFile === undefined ? "certFile" : "keyFile";
-    if (cert.kind === "error") return { field: "certFile", source: config.certFile!, message: cert.message };
-    if (key.kind === "error") return { field: keyField, source: config.keyFile ?? "", message: key.message };
+    if (cert.kind === "error") return { field: "certFile", source: sourceOf(config.certFile!), message: cert.message };
+    if (key.kind === "error") return { field: keyField, source: sourceOf(config.keyFile ?? ""), message: key.message };
     const source = key.path ?? INLINE;
     if (password.kind === "error") return { field: passwordField(config), source, message: password.message };
     const loaded = loadPair(cert.text, key.text, password.value);
@@ -191,7 +219,7 @@ export class CertificateFiles {
     const storePassword = readSecret(config.keyStorePassword, config.keyStorePasswordFile, seen);
     const keyPassword = readSecret(config.keyPassword, config.keyPasswordFile, seen);
     const file = this.#readBytes(keyStore!, MAX_STORE_BYTES);
-    if (file.kind === "error") return { field: "keyStore", source: keyStore!, message: file.message };
+    if (file.kind === "error") return { field: "keyStore", source: resolve(keyStore!), message: file.message };
     if (storePassword.kind === "error")
       return { field: "keyStorePassword", source: file.path, message: storePassword.message };
     if (keyPassword.kind === "error")
@@ -227,7 +255,7 @@ export class CertificateFiles {
   }
 
   #failed(source: string, message: string): string {
-    this.failures.push({ source, message });
+    this.failures.push({ source: resolve(source), message });
     return `${source}: ${message}`;
   }
 
@@ -275,6 +303,7 @@ function hasExpired(pair: Pair): boolean {
   return pair.facts.notAfter < Date.now();
 }
 
+/** What a value of a field is called in metrics: its file, the same whatever is wrong with it. */
 function sourceOf(value: string): string {
-  return value.includes("-----BEGIN ") ? INLINE : value;
+  return value.includes("\n") || value.includes("-----BEGIN ") ? INLINE : resolve(value);
 }

@@ -3,7 +3,7 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { expect, parse, TAG } from "./ber.ts";
-import { pemBlocks } from "./pem-blocks.ts";
+import { type PemBlock, pemBlocks } from "./pem-blocks.ts";
 import { decrypt, privateKey } from "./stores/pbe.ts";
 import { guarded, Rounds, type StoreError } from "./stores/store.ts";
 
@@ -29,6 +29,8 @@ export interface CertificateFacts {
   /** Milliseconds since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** The file has the chain in the order in which it is sent, or in none that means anything. */
+  readonly inOrder: boolean;
   /** What is not right with it, though it can be used. */
   readonly warnings: readonly string[];
 }
@@ -43,15 +45,17 @@ const cache = new Map<string, Loaded>();
 const CACHE_LIMIT = 50_000;
 /** No client follows a longer chain; a file with thousands of certificates must not cost their number squared. */
 const MAX_CHAIN = 32;
+/** Certificates of one name whose signatures are compared: an authority has a few, over the years. */
+const MAX_ISSUERS = 16;
 /** Below it anyone with some patience has the key; such certificates are still met in the field. */
-const SHORT_RSA_BITS = 2048;
+export const SHORT_RSA_BITS = 2048;
 
 /** Loads a pair from the two texts, which may be the same. Errors never quote key material. */
 export function loadPair(certText: string, keyText: string, password: string | null = null): Loaded {
   const hash = createHash("sha256").update(certText).update("\0").update(keyText).digest("hex");
   const known = createHash("sha256")
     .update(hash)
-    .update(password ?? "")
+    .update(JSON.stringify(password)) // none at all is not the empty one
     .digest("hex");
   const cached = cache.get(known);
   if (cached !== undefined) return cached;
@@ -92,9 +96,10 @@ export function certify(
   const leaf = certificates.find((cert) => cert.checkPrivateKey(key));
   if (leaf === undefined) return wrong("key", "the private key does not belong to the certificate");
   const type = keyTypeOf(key);
-  if (type === null)
-    return wrong("key", "the private key is of a kind that TLS servers do not use: take EC P-256, Ed25519 or RSA");
+  if (type === null) return wrong("key", UNUSABLE);
   const { chain, rest } = orderChain(leaf, certificates);
+  const places = chain.map((cert) => certificates.indexOf(cert));
+  const inOrder = unused === "expected" || places.every((place, index) => index === 0 || place > places[index - 1]!);
   const warnings: string[] = [];
   if (unused === "warn" && rest.length > 0) warnings.push(describeUnused(rest));
   const bits = key.asymmetricKeyDetails?.modulusLength;
@@ -109,14 +114,19 @@ export function certify(
       keyType: type,
       names: namesOf(leaf),
     },
-    facts: { ...factsOf(leaf), warnings },
+    facts: { ...factsOf(leaf), inOrder, warnings },
   };
 }
 
+const UNUSABLE = "the private key is of a kind that Sluice cannot serve with: take EC P-256, P-384, Ed25519 or RSA";
+/** How BoringSSL says that a key is sound but of a kind or on a curve that it does not know. */
+const UNKNOWN_KIND = /UNSUPPORTED_ALGORITHM|UNKNOWN_GROUP|UNSUPPORTED_PUBLIC_KEY/;
+
 const ENCRYPTED = /^\s*Proc-Type: *4, *ENCRYPTED/m;
 
-function openKey(
-  block: { label: string; pem: string; body: string },
+/** Opens the private key in a block; the error's part is "password" when another password, or one at all, may open it. */
+export function openKey(
+  block: PemBlock,
   password: string | null,
 ): { kind: "ok"; key: KeyObject } | Extract<Loaded, { kind: "error" }> {
   const sealed = block.label === "ENCRYPTED PRIVATE KEY";
@@ -130,12 +140,29 @@ function openKey(
     const opened = openPkcs8(Buffer.from(block.body, "base64"), password!);
     if (opened.kind === "error") return wrong("password", `the private key: ${opened.message}`);
     return { kind: "ok", key: createPrivateKey({ key: opened.pkcs8, format: "der", type: "pkcs8" }) };
-  } catch {
+  } catch (error) {
+    if (UNKNOWN_KIND.test((error as Error).message) || isOnUnknownCurve(block)) return wrong("key", UNUSABLE);
     return sealed || !ENCRYPTED.test(block.body)
       ? wrong("key", "the private key cannot be read: it is damaged or of an unknown type")
       : wrong("password", "the private key's password is wrong, or the key is damaged");
   }
 }
+
+/** Whether an EC key in its own form (RFC 5915 3), which the runtime only calls malformed, names a curve that we do not serve with. */
+function isOnUnknownCurve({ label, body }: PemBlock): boolean {
+  if (label !== "EC PRIVATE KEY" || ENCRYPTED.test(body)) return false;
+  const oid = guarded(() => {
+    const fields = expect(parse(Buffer.from(body, "base64")), TAG.sequence, "the private key").children();
+    return fields
+      .find((field) => field.tag === TAG.context(0))
+      ?.children()[0]
+      ?.oid();
+  });
+  return typeof oid === "string" && !CURVE_IDS.includes(oid);
+}
+
+/** P-256, P-384 and P-521. */
+const CURVE_IDS = ["1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"];
 
 /** EncryptedPrivateKeyInfo (RFC 5958 3), read here because the work that its iteration count asks for must have a bound. */
 function openPkcs8(der: Buffer, password: string): { kind: "ok"; pkcs8: Buffer } | StoreError {
@@ -162,7 +189,7 @@ function keyTypeOf(key: KeyObject): KeyType | null {
 const CURVES: Record<string, KeyType> = { prime256v1: "p256", "P-256": "p256", secp384r1: "p384", secp521r1: "p521" };
 
 /** The leaf and each one's issuer behind it, as TLS wants them (RFC 8446 4.4.2), and what belongs elsewhere. */
-function orderChain(
+export function orderChain(
   leaf: X509Certificate,
   certificates: readonly X509Certificate[],
 ): { chain: X509Certificate[]; rest: X509Certificate[] } {
@@ -170,12 +197,23 @@ function orderChain(
   const isInChain = (cert: X509Certificate): boolean =>
     chain.some((each) => each.fingerprint256 === cert.fingerprint256);
   for (let last = leaf; !isSelfIssued(last) && chain.length < MAX_CHAIN; ) {
-    const issuer = certificates.find((cert) => !isInChain(cert) && last.checkIssued(cert));
+    const issuers = certificates.filter((cert) => !isInChain(cert) && last.checkIssued(cert)).slice(0, MAX_ISSUERS);
+    // Names alone do not tell an authority's old certificate from the one with its new key; the signature costs, so it comes last.
+    const issuer = issuers.length > 1 ? (issuers.find((cert) => hasSigned(cert, last)) ?? issuers[0]) : issuers[0];
     if (issuer === undefined) break;
     chain.push(issuer);
     last = issuer;
   }
   return { chain, rest: certificates.filter((cert) => !isInChain(cert)) };
+}
+
+/** Whether the key of one certificate has signed the other one. */
+export function hasSigned(issuer: X509Certificate, certificate: X509Certificate): boolean {
+  try {
+    return certificate.verify(issuer.publicKey);
+  } catch {
+    return false; // a key of a kind that the runtime does not know
+  }
 }
 
 function describeUnused(rest: readonly X509Certificate[]): string {
@@ -184,7 +222,7 @@ function describeUnused(rest: readonly X509Certificate[]): string {
   return `${what} no part of its chain and not sent: ${names.join(", ")}`;
 }
 
-function isSelfIssued(certificate: X509Certificate): boolean {
+export function isSelfIssued(certificate: X509Certificate): boolean {
   return certificate.subject === certificate.issuer;
 }
 
@@ -192,7 +230,7 @@ function wrong(part: "certificate" | "key" | "password", message: string): Extra
   return { kind: "error", part, message };
 }
 
-function factsOf(certificate: X509Certificate): Omit<CertificateFacts, "warnings"> {
+function factsOf(certificate: X509Certificate): Omit<CertificateFacts, "inOrder" | "warnings"> {
   return {
     commonName: commonName(certificate.subject),
     serial: certificate.serialNumber,

@@ -86,7 +86,7 @@ export function extensionList(list: Element | undefined): { oid: string; critica
 }
 
 /** Attributes of a distinguished name, in order; those that share a part are together. @throws Malformed */
-function attributes(name: Element | undefined): [oid: string, value: string][][] {
+export function attributes(name: Element | undefined): [oid: string, value: string][][] {
   return expect(name, TAG.sequence, "a name")
     .children()
     .map((set) =>

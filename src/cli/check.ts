@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { chainWarnings } from "../certs/chain.ts";
 import { CertificateFiles } from "../certs/files.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { load } from "../control/load.ts";
@@ -30,16 +31,17 @@ export async function check(configFile: string | undefined): Promise<number> {
 /** The files as they will be when Sluice runs: it makes a development certificate at its first start. */
 async function filesAfterStart(config: StaticConfig): Promise<CertificateFiles> {
   const wanted = config.developmentCertificate;
-  if (wanted === undefined) return new CertificateFiles();
+  const filesWith = (texts: [string, string][] = []) =>
+    new CertificateFiles(undefined, new Map(texts.map(([path, text]) => [resolve(path), text])), chainWarnings);
+  if (wanted === undefined) return filesWith();
   const { createAuthority, developmentFiles, issueServer } = await import("../certs/authority.ts");
   const files = developmentFiles(wanted.directory);
-  if (existsSync(files.cert) && existsSync(files.key)) return new CertificateFiles();
+  if (existsSync(files.cert) && existsSync(files.key)) return filesWith();
   const authority = await createAuthority("Sluice check");
   const { cert, key } = await issueServer(authority, wanted.names);
-  const texts: [string, string][] = [
+  return filesWith([
     [files.caCert, authority.cert],
     [files.cert, cert],
     [files.key, key],
-  ];
-  return new CertificateFiles(undefined, new Map(texts.map(([path, text]) => [resolve(path), text])));
+  ]);
 }

@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { suggestion } from "../config/diagnostics.ts";
 import { BUN_VERSION, VERSION } from "../version.ts";
+import type { ShowOptions } from "./certs.ts";
 
 const FILE_OPTION = [
   "--configFile <file>",
@@ -41,6 +42,20 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .option(...FILE_OPTION)
     .action(async ({ configFile }: { configFile?: string }) =>
       process.exit(await (await import("./healthcheck.ts")).healthcheck(configFile)),
+    );
+  const certs = program.command("certs").description("look into certificates, keys and key stores");
+  certs
+    .command("show")
+    .argument("<file>", "PEM, DER, PKCS#12, JKS, JCEKS or BKS")
+    .description("print what is in a file and what is wrong with it; exit 1 if something is")
+    .option("--json", "print it as JSON")
+    .option("--passwordFile <file>", "the password of a store or a PEM key is the file's first line")
+    .option("--passwordEnv <name>", "... or the value of this environment variable")
+    .option("--keyPasswordFile <file>", "the same for a key that has a password of its own")
+    .option("--keyPasswordEnv <name>", "... or the value of this environment variable")
+    .addHelpText("after", "\nA password that is needed and not given is asked for, where there is a terminal.")
+    .action(async (file: string, options: ShowOptions) =>
+      process.exit(await (await import("./certs.ts")).showCertificates(file, options)),
     );
   program
     .command("version")

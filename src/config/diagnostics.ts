@@ -1,5 +1,7 @@
 // What is wrong with a configuration and where: collected while loading, printed by `check` and by the log.
 
+import { printable } from "./printable.ts";
+
 /** `line` and `column` are 1-based; 0 when the problem has no single place in the file. */
 export interface Place {
   readonly file: string;
@@ -40,7 +42,8 @@ export class Diagnostics {
 /** `file:line:column: message`, the form that editors and terminals turn into a link. */
 export function formatDiagnostic(d: Diagnostic): string {
   const place = d.line > 0 ? `${d.file}:${d.line}:${d.column}` : d.file;
-  return `${place}: ${d.severity === "warning" ? "warning: " : ""}${d.message}`;
+  // Names in certificates, and words of the file, are part of messages.
+  return printable(`${place}: ${d.severity === "warning" ? "warning: " : ""}${d.message}`);
 }
 
 /** The word of `candidates` that was most likely meant, or null: at most two edits away, and fewer for short words. */

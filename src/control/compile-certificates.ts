@@ -116,9 +116,11 @@ class CertificateCompiler implements CompiledCertificates {
   }
 
   /** Keeps a pair once, however many entries name it. */
-  #take(place: Place, what: string, { pair, facts }: Pair): string {
+  #take(place: Place, what: string, loaded: Pair): string {
+    const { pair, facts } = loaded;
     if (this.#rows.has(`certificate/${pair.hash}`)) return pair.hash;
-    for (const warning of facts.warnings) this.#diagnostics.warn(place, `${what}: ${warning}`);
+    for (const warning of [...facts.warnings, ...this.#files.closer(loaded)])
+      this.#diagnostics.warn(place, `${what}: ${warning}`);
     this.#checkDates(place, what, facts);
     // A worker gets each certificate with the names that it shall serve: of two with one kind of key for a name, the first keeps it.
     const names = pair.names.filter((name) => !this.#claimed.has(claim(name, pair.keyType)));

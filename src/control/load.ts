@@ -12,6 +12,8 @@ export interface LoadResult {
   readonly compiled: Compiled | null;
   /** What the configuration names outside the provider's own: to be watched, and how reading it went. */
   readonly files: CertificateFiles;
+  /** false when the configuration could not even be read: then nothing is known of the certificates that it names. */
+  readonly looked: boolean;
 }
 
 /** Loads everything anew. A file that cannot be used refuses the load; a router that cannot work is only off. */
@@ -23,7 +25,7 @@ export function load(
   files = new CertificateFiles(),
 ): LoadResult {
   const read = provider === null ? [] : provider.read(diagnostics);
-  if (read === null) return { compiled: null, files };
+  if (read === null) return { compiled: null, files, looked: false };
   const compiled = compile(
     {
       merged: merge(read, diagnostics),
@@ -40,5 +42,5 @@ export function load(
     diagnostics,
   );
   files.finish();
-  return { compiled: files.broken ? null : compiled, files };
+  return { compiled: files.broken ? null : compiled, files, looked: true };
 }

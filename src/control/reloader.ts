@@ -25,8 +25,8 @@ export interface ReloadOutcome {
   /** null: refused, the former one goes on serving. */
   readonly compiled: Compiled | null;
   readonly diagnostics: Diagnostics;
-  /** Sources of certificates that could not be used. */
-  readonly failures: readonly Failure[];
+  /** Sources of certificates that could not be used; null when they were not looked at. */
+  readonly failures: readonly Failure[] | null;
   readonly durationMs: number;
 }
 
@@ -86,7 +86,7 @@ export class Reloader {
     const started = performance.now();
     const diagnostics = new Diagnostics();
     const files = new CertificateFiles(this.#memory);
-    const { compiled } = load(this.#config, this.#provider, this.#selfSigned, diagnostics, files);
+    const { compiled, looked } = load(this.#config, this.#provider, this.#selfSigned, diagnostics, files);
     this.#lastAt = performance.now();
     // After a failed load the old paths are watched too: mending any of them must be noticed.
     this.#paths = compiled === null ? new Set([...this.#paths, ...files.paths]) : files.paths;
@@ -96,13 +96,14 @@ export class Reloader {
     const durationMs = this.#lastAt - started;
     // The syntax trees of large files are many times their size: freed now, in one pause of a process that moves no traffic.
     if (durationMs > LARGE_LOAD_MS) setTimeout(() => Bun.gc(true), 0);
-    return { compiled, diagnostics, failures: files.failures, durationMs };
+    return { compiled, diagnostics, failures: looked ? files.failures : null, durationMs };
   }
 
   /** A pair that is half written is looked at again, on file systems without events too, but not for ever. */
   #retry(incomplete: boolean): void {
     this.#retries = incomplete ? this.#retries + 1 : 0;
-    if (incomplete && this.#retries <= MAX_RETRIES) setTimeout(() => this.request(), RETRY_MS).unref();
+    const watched = this.#config.providers.file?.watch === true;
+    if (incomplete && watched && this.#retries <= MAX_RETRIES) setTimeout(() => this.request(), RETRY_MS).unref();
   }
 
   /** A revocation list that nears its end, or is past it, is told of then and not at the next change, which may be months away. */

@@ -109,11 +109,14 @@ export class MasterMetrics {
     for (const result of ["success", "failure"]) this.#reloads.inc({ result }, 0);
   }
 
-  /** A load: what is in force after it, or null when it was refused, and the sources of certificates that could not be used. */
-  reloaded(compiled: Compiled | null, failures: readonly Failure[]): void {
+  /**
+   * A load: what is in force after it, or null when it was refused, and the sources of certificates that could not be used, or null
+   * when they were not looked at.
+   */
+  reloaded(compiled: Compiled | null, failures: readonly Failure[] | null): void {
     this.#reloads.inc({ result: compiled === null ? "failure" : "success" });
-    this.#failing.reset();
-    for (const { source } of failures.slice(0, MAX_SOURCES)) {
+    if (failures !== null) this.#failing.reset();
+    for (const { source } of failures?.slice(0, MAX_SOURCES) ?? []) {
       this.#failing.set({ source }, 1);
       this.#loadErrors.inc({ source });
     }

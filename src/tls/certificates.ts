@@ -2,10 +2,12 @@
 
 import type { CertifiedKey, KeyType } from "../certs/pem.ts";
 
-/** What a client says of the signatures that it can verify. */
+/** What a client says of the certificates that it can verify. */
 export interface SignatureOffer {
   /** signature_algorithms of its hello (RFC 8446 4.2.3); empty if it sent none. */
   readonly signatureAlgorithms: readonly number[];
+  /** What its cipher suites before TLS 1.3 ask for: these name the certificate's kind as well. */
+  readonly suites: "any" | "ecdsa" | "rsa";
 }
 
 /** The order in which the certificates of one name are offered: ECDSA is the cheapest for server and device. */
@@ -58,10 +60,13 @@ export class CertificateStore {
 }
 
 /** Who sends no signature_algorithms is older than TLS 1.2 and gets RSA, if there is one. */
-function choose(certificates: readonly CertifiedKey[], { signatureAlgorithms }: SignatureOffer): CertifiedKey {
+function choose(certificates: readonly CertifiedKey[], { signatureAlgorithms, suites }: SignatureOffer): CertifiedKey {
   if (certificates.length === 1) return certificates[0]!;
-  if (signatureAlgorithms.length === 0) return certificates.find((each) => each.keyType === "rsa") ?? certificates[0]!;
-  for (const certificate of certificates)
+  const suitable = certificates.filter(({ keyType }) => suites === "any" || (suites === "rsa") === (keyType === "rsa"));
+  const [first] = suitable;
+  if (first === undefined) return certificates[0]!;
+  if (signatureAlgorithms.length === 0) return suitable.find((each) => each.keyType === "rsa") ?? first;
+  for (const certificate of suitable)
     if (SCHEMES[certificate.keyType].some((scheme) => signatureAlgorithms.includes(scheme))) return certificate;
-  return certificates[0]!;
+  return first;
 }

@@ -45,6 +45,8 @@ export interface HelloOffer {
   versions: number[];
   /** signature_algorithms; empty if the client sent none. Tells whether it can verify an ECDSA certificate. */
   signatureAlgorithms: number[];
+  /** The kind of certificate that all its cipher suites of TLS 1.2 and before ask for; "any" if both, or it names none of these. */
+  suites: "any" | "ecdsa" | "rsa";
 }
 
 export type HelloResult =
@@ -251,7 +253,8 @@ function parseMessage(bytes: Uint8Array, start: number, end: number): HelloResul
   if (hello.failed || sessionId.length > 32 || compressions.length === 0) return bad("bad-hello");
   if (ciphers.length === 0 || ciphers.length % 2 !== 0) return bad("bad-hello");
 
-  const offer: HelloOffer = { alpn: [], acme: false, legacyVersion, versions: [], signatureAlgorithms: [] };
+  const suites = readSuites(ciphers);
+  const offer: HelloOffer = { alpn: [], acme: false, legacyVersion, versions: [], signatureAlgorithms: [], suites };
   // Before TLS 1.3 the extension block may be missing altogether (RFC 5246 7.4.1.2): a valid hello that names no server.
   if (hello.done) return { kind: "none", ...offer };
 
@@ -279,6 +282,23 @@ function parseMessage(bytes: Uint8Array, start: number, end: number): HelloResul
   }
   if (extensions.failed) return bad("bad-hello");
   return sni === "" ? { kind: "none", ...offer } : { kind: "ok", sni, ...offer };
+}
+
+/** Suites that BoringSSL knows, by the kind of key that they authenticate with (RFC 5246 A.5, RFC 8422 6, RFC 5289 3, RFC 7905 2). */
+const ECDSA_SUITES = [0xc009, 0xc00a, 0xc023, 0xc024, 0xc02b, 0xc02c, 0xcca9];
+const RSA_SUITES = [
+  0x000a, 0x002f, 0x0035, 0x003c, 0x003d, 0x009c, 0x009d, 0xc013, 0xc014, 0xc027, 0xc028, 0xc02f, 0xc030, 0xcca8,
+];
+
+function readSuites({ bytes, at, end }: Cursor): HelloOffer["suites"] {
+  let ecdsa = false;
+  let rsa = false;
+  for (; at < end && !(ecdsa && rsa); at += 2) {
+    const suite = (bytes[at]! << 8) | bytes[at + 1]!;
+    ecdsa ||= ECDSA_SUITES.includes(suite);
+    rsa ||= RSA_SUITES.includes(suite);
+  }
+  return ecdsa === rsa ? "any" : ecdsa ? "ecdsa" : "rsa";
 }
 
 const MAX_NAME = 255;

@@ -51,11 +51,28 @@ async function issueCertificates(to: string): Promise<void> {
   }
   const old = { lastUpdate: "20240101000000Z", nextUpdate: "20240201000000Z" };
   writeFileSync(join(to, "expired.crl"), await authority.crl(old));
-  const encrypted = await exec([
-    ...["openssl", "pkcs8", "-topk8", "-in", join(to, "good.key")],
-    ...["-out", join(to, "encrypted.key"), "-passout", "pass:secret"],
-  ]);
-  if (encrypted.code !== 0) throw new Error(encrypted.stderr);
+  const openssl = async (...args: string[]) => {
+    const { code, stderr } = await exec(["openssl", ...args], { cwd: to });
+    if (code !== 0) throw new Error(stderr);
+  };
+  await openssl(..."pkcs8 -topk8 -in good.key -out encrypted.key -passout pass:secret".split(" "));
+  writeFileSync(join(to, "secret.txt"), "secret\n");
+  const odd =
+    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:secp256k1 -nodes -keyout odd.key -out odd.crt -subj /CN=odd";
+  await openssl(...odd.split(" "));
+  const below = await authority.intermediate("Test Intermediate", 36_500);
+  const forever = { notBefore: "20200101000000Z", notAfter: "21200101000000Z" };
+  const leaf = await below.issue({ names: ["chain.mqtt.example"], ...forever });
+  const aia = await below.issue({
+    names: ["alone.mqtt.example"],
+    ...forever,
+    extensions: "authorityInfoAccess=caIssuers;URI:http://ca.example/intermediate.crt",
+  });
+  const text = (...files: string[]) => files.map((file) => readFileSync(file, "utf8")).join("");
+  writeFileSync(join(to, "alone.pem"), text(aia.cert, aia.key));
+  writeFileSync(join(to, "without-root.pem"), text(leaf.key, leaf.cert, below.cert));
+  writeFileSync(join(to, "out-of-order.pem"), text(leaf.key, below.cert, authority.cert, leaf.cert));
+  writeFileSync(join(to, "whole.pem"), text(leaf.cert, leaf.key, below.cert, authority.cert));
   const damaged = (label: string) => `-----BEGIN ${label}-----\nMIIBszCCAVmgAwIBAgIUAAAA\n-----END ${label}-----\n`;
   writeFileSync(join(to, "damaged.crt"), damaged("CERTIFICATE"));
   writeFileSync(join(to, "damaged.key"), damaged("PRIVATE KEY"));
@@ -66,7 +83,10 @@ async function issueCertificates(to: string): Promise<void> {
 async function check(name: string): Promise<string> {
   const cwd = join(directory, name);
   const file = readdirSync(cwd).find((each) => each.startsWith("sluice."));
-  const { code, stdout, stderr } = await exec([SLUICE, "check", `--configFile=${file}`], { cwd });
+  const { code, stdout, stderr } = await exec([SLUICE, "check", `--configFile=${file}`], {
+    cwd,
+    env: { KEY_PASSWORD: "secret" },
+  });
   return `${`${stderr}${stdout}`.replaceAll(directory, "/broken")}exit ${code}\n`;
 }
 

@@ -20,6 +20,8 @@ export interface IssueOptions {
   /** Hexadecimal. */
   readonly serial?: string;
   readonly keyType?: "ec" | "rsa";
+  /** Further lines of openssl's extension file. */
+  readonly extensions?: string;
   /** openssl times, YYYYMMDDHHMMSSZ. */
   readonly notBefore?: string;
   readonly notAfter?: string;
@@ -94,7 +96,7 @@ export class Authority {
   }
 
   /** An authority below this one. */
-  async intermediate(name: string): Promise<Authority> {
+  async intermediate(name: string, days = 20): Promise<Authority> {
     const below = new Authority(temporaryDirectory(), name, "p256");
     const file = (end: string) => join(below.directory, end);
     await openssl(
@@ -102,7 +104,7 @@ export class Authority {
     );
     writeFileSync(file("ca.ext"), "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n");
     await openssl(
-      ...["x509", "-req", "-in", file("ca.csr"), "-CA", this.cert, "-CAkey", this.key, "-days", "20"],
+      ...["x509", "-req", "-in", file("ca.csr"), "-CA", this.cert, "-CAkey", this.key, "-days", String(days)],
       ...["-set_serial", `0x${randomBytes(8).toString("hex")}`, "-extfile", file("ca.ext"), "-out", below.cert],
     );
     return below;
@@ -151,7 +153,7 @@ export class Authority {
     ].join(",");
     writeFileSync(
       `${base}.ext`,
-      `${san === "" ? "" : `subjectAltName=${san}\n`}extendedKeyUsage=${options.usage ?? "serverAuth"}\nbasicConstraints=CA:FALSE\n`,
+      `${san === "" ? "" : `subjectAltName=${san}\n`}extendedKeyUsage=${options.usage ?? "serverAuth"}\nbasicConstraints=CA:FALSE\n${options.extensions ?? ""}\n`,
     );
     const newKey =
       options.keyType === "rsa" ? ["-newkey", "rsa:2048"] : ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];

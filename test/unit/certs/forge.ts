@@ -70,14 +70,15 @@ export function bksKey(iterations: number): Buffer {
   return Buffer.concat([Buffer.from([4]), text("edge"), DATE, u32(1), certificate, counted(sealed)]);
 }
 
-/** A certificate that names another issuer or subject; its signature is wrong then. */
-export function renamed(original: Buffer, names: { issuer?: string; subject?: string }): Buffer {
+/** A certificate that has another number, issuer or subject; its signature is wrong then. */
+export function renamed(original: Buffer, changes: { issuer?: string; subject?: string; serial?: number }): Buffer {
   const [tbs, ...rest] = parse(original).children();
   const fields = tbs!.children().map((each) => each.whole);
   // Serial number, algorithm, issuer, validity, subject; the version before them is left out for version 1.
   const first = fields[0]![0] === TAG.context(0) ? 1 : 0;
   const name = (text: string) => sequence(set(sequence(dottedOid("2.5.4.3"), der(0x0c, Buffer.from(text)))));
-  if (names.issuer !== undefined) fields[first + 2] = name(names.issuer);
-  if (names.subject !== undefined) fields[first + 4] = name(names.subject);
+  if (changes.serial !== undefined) fields[first] = integer(changes.serial + 1);
+  if (changes.issuer !== undefined) fields[first + 2] = name(changes.issuer);
+  if (changes.subject !== undefined) fields[first + 4] = name(changes.subject);
   return sequence(sequence(...fields), ...rest.map((each) => each.whole));
 }

@@ -40,6 +40,7 @@ describe.each(hellos)("$name", ({ name, bytes: wire }) => {
       legacyVersion: 0x0303,
       ...offer,
       signatureAlgorithms: expect.any(Array),
+      suites: expect.stringMatching(/^(any|ecdsa|rsa)$/),
     } as never);
     if (whole.kind !== "ok" && whole.kind !== "none") throw new Error();
     // ecdsa_secp256r1_sha256: every client here can verify it, if it says anything at all.
@@ -124,6 +125,7 @@ test("a hello with GREASE everywhere and an ML-KEM key share is read, and GREASE
       legacyVersion: 0x0303,
       versions: [0x0304, 0x0303],
       signatureAlgorithms: [0x0403, 0x0804],
+      suites: "ecdsa",
     });
   }
 });

@@ -1,0 +1,104 @@
+// What a certificate says, for people: names as they are written, read from its DER as in x509.ts.
+
+import { type Element, expect, parse, TAG } from "./ber.ts";
+import { attributes, extensionsOf } from "./x509.ts";
+
+export interface CertificateDetails {
+  /** RFC 4514: the most specific part first. */
+  readonly subject: string;
+  readonly issuer: string;
+  readonly commonNames: readonly string[];
+  /** Of the subject alternative name, in order. */
+  readonly names: readonly { readonly kind: "DNS" | "IP" | "URI" | "email"; readonly value: string }[];
+  /** Where the issuer's own certificate can be had (RFC 5280 4.2.2.1): there is one that servers should send. */
+  readonly issuerUrls: readonly string[];
+  readonly isAuthority: boolean;
+}
+
+const SUBJECT_ALT_NAME = "2.5.29.17";
+const BASIC_CONSTRAINTS = "2.5.29.19";
+const AUTHORITY_INFO_ACCESS = "1.3.6.1.5.5.7.1.1";
+const CA_ISSUERS = "1.3.6.1.5.5.7.48.2";
+const COMMON_NAME = "2.5.4.3";
+
+/** GeneralName by its tag number (RFC 5280 4.2.1.6). */
+const KINDS = { 129: "email", 130: "DNS", 134: "URI", 135: "IP" } as const;
+const URI = 0x86;
+
+/** Short names of attributes (RFC 4514 3, and those that certificates have besides). */
+const ATTRIBUTES: Record<string, string> = {
+  "2.5.4.3": "CN",
+  "2.5.4.4": "SN",
+  "2.5.4.5": "serialNumber",
+  "2.5.4.6": "C",
+  "2.5.4.7": "L",
+  "2.5.4.8": "ST",
+  "2.5.4.9": "street",
+  "2.5.4.10": "O",
+  "2.5.4.11": "OU",
+  "2.5.4.12": "title",
+  "2.5.4.97": "organizationIdentifier",
+  "0.9.2342.19200300.100.1.1": "UID",
+  "0.9.2342.19200300.100.1.25": "DC",
+  "1.2.840.113549.1.9.1": "emailAddress",
+};
+
+/** Reads a certificate in DER; null when it cannot be read. */
+export function detailsOf(der: Buffer): CertificateDetails | null {
+  try {
+    return read(der);
+  } catch {
+    return null;
+  }
+}
+
+function read(der: Buffer): CertificateDetails {
+  const [tbs] = expect(parse(der), TAG.sequence, "the certificate").children();
+  const fields = expect(tbs, TAG.sequence, "the certificate").children();
+  if (fields[0]?.tag === TAG.context(0)) fields.shift(); // the version
+  const [, , issuer, , subject] = fields;
+  const names: CertificateDetails["names"][number][] = [];
+  const issuerUrls: string[] = [];
+  let isAuthority = false;
+  for (const { oid, value } of extensionsOf(fields.find((field) => field.tag === TAG.context(3))))
+    if (oid === SUBJECT_ALT_NAME)
+      for (const { tag, content } of parse(value).children()) {
+        const kind = KINDS[tag as keyof typeof KINDS];
+        if (kind !== undefined)
+          names.push({ kind, value: kind === "IP" ? address(content) : content.toString("latin1") });
+      }
+    else if (oid === BASIC_CONSTRAINTS) {
+      const [ca] = parse(value).children();
+      isAuthority = ca?.tag === TAG.boolean && ca.content[0] !== 0;
+    } else if (oid === AUTHORITY_INFO_ACCESS)
+      for (const access of parse(value).children()) {
+        const [method, location] = access.children();
+        if (method?.oid() === CA_ISSUERS && location?.tag === URI) issuerUrls.push(location.content.toString("latin1"));
+      }
+  return {
+    subject: distinguishedName(subject),
+    issuer: distinguishedName(issuer),
+    commonNames: attributes(subject)
+      .flat()
+      .filter(([oid]) => oid === COMMON_NAME)
+      .map(([, value]) => value),
+    names,
+    issuerUrls,
+    isAuthority,
+  };
+}
+
+/** RFC 4514 2, except that the parts of a multi-valued one are written as if they were single. */
+function distinguishedName(name: Element | undefined): string {
+  return attributes(name)
+    .flat()
+    .reverse()
+    .map(([oid, value]) => `${ATTRIBUTES[oid] ?? oid}=${value.replace(/[\\,+"<>;]|^[ #]| $/g, "\\$&")}`)
+    .join(", ");
+}
+
+function address(bytes: Buffer): string {
+  if (bytes.length === 4) return bytes.join(".");
+  if (bytes.length !== 16) return bytes.toString("hex");
+  return new URL(`http://[${bytes.toString("hex").replace(/.{4}(?=.)/g, "$&:")}]`).hostname.slice(1, -1);
+}

@@ -1,0 +1,303 @@
+// A directory gives every pair of certificate and key in it, whatever tool laid it out and whatever the files are called.
+
+import { describe, expect, test } from "bun:test";
+import { X509Certificate } from "node:crypto";
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { scanDirectory } from "../../../src/certs/directories.ts";
+import { Authority } from "../../support/certs.ts";
+import { cleanup, exec, temporaryDirectory, waitFor } from "../../support/tools.ts";
+
+const root = await Authority.create("Root");
+const authority = await root.intermediate("Intermediate", 36_500);
+const one = await authority.issue({ names: ["one.test"] });
+const two = await authority.issue({ names: ["two.test"], keyType: "rsa" });
+const text = (...files: string[]) => files.map((file) => readFileSync(file, "utf8")).join("");
+
+/** A directory with files of these contents; a value that begins with -> is a link. */
+function tree(files: Record<string, string>): string {
+  const directory = temporaryDirectory();
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(directory, name);
+    mkdirSync(dirname(path), { recursive: true });
+    if (content.startsWith("->")) symlinkSync(content.slice(2), path);
+    else writeFileSync(path, content);
+  }
+  return directory;
+}
+
+/** Certificate and key file of each pair, and what is not one, relative to the directory. */
+function scan(directory: string, password: string | null = null) {
+  const found = scanDirectory(directory, password);
+  const name = (path: string) => relative(directory, path);
+  return {
+    pairs: found.pairs.map(({ certFile, keyFile }) => `${name(certFile)} ${name(keyFile)}`),
+    unpaired: found.unpaired.map(({ file, message }) => `${name(file)}: ${message}`),
+    problem: found.problem,
+  };
+}
+
+const fine = (...pairs: string[]) => ({ pairs, unpaired: [], problem: null });
+const lone = (file: string) => `${file}: no certificate beside it belongs to the private key in it`;
+
+describe("the layout of", () => {
+  test("certbot's live/: links into archive/, and the file with the chain is taken", () => {
+    const archived = (n: number, pair: { cert: string; key: string }) => ({
+      [`archive/one.test/cert${n}.pem`]: text(pair.cert),
+      [`archive/one.test/chain${n}.pem`]: text(authority.cert),
+      [`archive/one.test/fullchain${n}.pem`]: text(pair.cert, authority.cert),
+      [`archive/one.test/privkey${n}.pem`]: text(pair.key),
+    });
+    const directory = tree({
+      ...archived(1, two),
+      ...archived(2, one),
+      "live/README": "This directory contains your keys and certificates.",
+      ...Object.fromEntries(
+        ["cert", "chain", "fullchain", "privkey"].map((name) => [
+          `live/one.test/${name}.pem`,
+          `->../../archive/one.test/${name}2.pem`,
+        ]),
+      ),
+    });
+    expect(scan(join(directory, "live"))).toEqual(fine("one.test/fullchain.pem one.test/privkey.pem"));
+  });
+
+  test("a Kubernetes secret: links through ..data", () => {
+    const directory = tree({
+      "..2026_01_01/tls.crt": text(one.cert),
+      "..2026_01_01/tls.key": text(one.key),
+      "..2026_01_01/ca.crt": text(authority.cert),
+      "..data": "->..2026_01_01",
+      "ca.crt": "->..data/ca.crt",
+      "tls.crt": "->..data/tls.crt",
+      "tls.key": "->..data/tls.key",
+    });
+    expect(scan(directory)).toEqual(fine("tls.crt tls.key"));
+  });
+
+  test("lego", () => {
+    const directory = tree({
+      "accounts/acme.example/me@one.test/keys/me@one.test.key.json": "{}",
+      "certificates/one.test.crt": text(one.cert, authority.cert),
+      "certificates/one.test.issuer.crt": text(authority.cert),
+      "certificates/one.test.json": "{}",
+      "certificates/one.test.key": text(one.key),
+      "certificates/_.two.test.crt": text(two.cert),
+      "certificates/_.two.test.key": text(two.key),
+    });
+    expect(scan(directory)).toEqual(
+      fine(
+        "certificates/_.two.test.crt certificates/_.two.test.key",
+        "certificates/one.test.crt certificates/one.test.key",
+      ),
+    );
+  });
+
+  test("acme.sh, with its request beside them", () => {
+    const directory = tree({
+      "one.test_ecc/ca.cer": text(authority.cert),
+      "one.test_ecc/fullchain.cer": text(one.cert, authority.cert),
+      "one.test_ecc/one.test.cer": text(one.cert),
+      "one.test_ecc/one.test.conf": "Le_Domain='one.test'",
+      "one.test_ecc/one.test.csr": "-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----\n",
+      "one.test_ecc/one.test.key": text(one.key),
+    });
+    expect(scan(directory)).toEqual(fine("one.test_ecc/fullchain.cer one.test_ecc/one.test.key"));
+  });
+
+  test("mkcert, with its authority in the same folder", () => {
+    const directory = tree({
+      "one.test+1.pem": text(one.cert),
+      "one.test+1-key.pem": text(one.key),
+      "rootCA.pem": text(root.cert),
+    });
+    expect(scan(directory)).toEqual(fine("one.test+1.pem one.test+1-key.pem"));
+  });
+
+  test("a folder of name.crt and name.key, and of PEM files with both", () => {
+    const directory = tree({
+      "a.crt": text(one.cert),
+      "a.key": text(one.key),
+      "b.pem": text(two.key, two.cert, authority.cert),
+      "ca.crt": text(authority.cert, root.cert),
+      "notes.txt": text(one.key),
+      ".hidden.key": text(two.key),
+    });
+    expect(scan(directory)).toEqual(fine("a.crt a.key", "b.pem b.pem"));
+  });
+});
+
+test("of several certificates for one key the newest is taken, chain or not", async () => {
+  const directory = tree({
+    "a.key": text(one.key),
+    "b-former.crt": text(one.cert, authority.cert),
+    "z-former.crt": text(one.cert),
+  });
+  expect(scan(directory)).toEqual(fine("b-former.crt a.key"));
+  const renew = [
+    "openssl",
+    "req",
+    "-x509",
+    "-key",
+    one.key,
+    "-subj",
+    "/CN=one.test",
+    "-out",
+    join(directory, "new.crt"),
+  ];
+  // One second later at the least, for that is how fine the dates of certificates are.
+  const next = Date.parse(new X509Certificate(text(one.cert)).validFrom) + 1000;
+  await waitFor("the next second", () => Date.now() > next);
+  expect((await exec(renew)).code).toBe(0);
+  expect(scan(directory)).toEqual(fine("new.crt a.key"));
+});
+
+describe("what is no pair", () => {
+  test("a key without its certificate, and a certificate alone, which is no mistake", () => {
+    const directory = tree({ "a.key": text(one.key), "b.crt": text(two.cert) });
+    expect(scan(directory)).toEqual({ pairs: [], unpaired: [lone("a.key")], problem: null });
+  });
+
+  test("a pair across two directories: files belong together where they stand together", () => {
+    const directory = tree({ "certs/a.crt": text(one.cert), "private/a.key": text(one.key) });
+    expect(scan(directory).pairs).toEqual([]);
+  });
+
+  test("files that are cut off are named, and the others are found", () => {
+    const directory = tree({
+      "a.crt": text(one.cert).slice(0, 300),
+      "a.key": text(one.key),
+      "b.crt": text(two.cert),
+      "b.key": text(two.key).slice(0, 300),
+      "c.pem": text(two.cert, two.key),
+      "e.key": "\n",
+      "d.crt": text(one.cert).replace(/^MII.{20}/m, ""),
+    });
+    expect(scan(directory)).toEqual({
+      pairs: ["c.pem c.pem"],
+      unpaired: [
+        "a.crt: it is cut off, or damaged",
+        lone("a.key"),
+        "b.key: it is cut off, or damaged",
+        "d.crt: a certificate in it cannot be read: it is damaged or incomplete",
+        "e.key: it is empty",
+      ],
+      problem: null,
+    });
+  });
+
+  test("an encrypted key: opened with the password, named without it", async () => {
+    const directory = tree({ "a.crt": text(one.cert) });
+    const sealed = [
+      "openssl",
+      "pkcs8",
+      "-topk8",
+      "-in",
+      one.key,
+      "-out",
+      join(directory, "a.key"),
+      "-passout",
+      "pass:open",
+    ];
+    expect((await exec(sealed)).code).toBe(0);
+    expect(scan(directory, "open")).toEqual(fine("a.crt a.key"));
+    expect(scan(directory).unpaired).toEqual([
+      "a.key: the private key is encrypted: give keyPassword or keyPasswordFile",
+    ]);
+    expect(scan(directory, "no").unpaired).toEqual([
+      "a.key: the private key: the password is wrong, or the file is damaged",
+    ]);
+  });
+
+  test("an authority with a key of a kind that the runtime does not know", async () => {
+    const directory = tree({ "a.crt": text(one.cert), "a.key": text(one.key) });
+    const odd =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:secp256k1 -nodes -keyout /dev/null -subj /CN=odd";
+    expect((await exec([...odd.split(" "), "-out", join(directory, "ca.crt")])).code).toBe(0);
+    expect(scan(directory)).toEqual(fine("a.crt a.key"));
+  });
+});
+
+describe("a directory that", () => {
+  test("does not exist, or is a file", () => {
+    const directory = tree({ file: "" });
+    expect(scanDirectory(join(directory, "none"), null).problem).toBe(
+      `${directory}/none: cannot be read: no such file`,
+    );
+    expect(scanDirectory(join(directory, "file"), null).problem).toBe(
+      `${directory}/file: cannot be read: not a directory`,
+    );
+  });
+
+  test("may not be read: the others are, and it is named", async () => {
+    // Not below TMPDIR, which may be closed to others.
+    const directory = mkdtempSync("/tmp/sluice-test-");
+    cleanup(() => rmSync(directory, { recursive: true, force: true }));
+    cpSync(tree({ "a/a.crt": text(one.cert), "a/a.key": text(one.key), "b/b.key": text(two.key) }), directory, {
+      recursive: true,
+    });
+    chmodSync(directory, 0o755);
+    chmodSync(join(directory, "b"), 0);
+    const module = join(import.meta.dir, "../../../src/certs/directories.ts");
+    // Root may read everything, so somebody else looks.
+    const script = `const { scanDirectory } = await import(${JSON.stringify(module)});
+      if (process.getuid() === 0) process.setuid(65534);
+      const { pairs, problem } = scanDirectory(${JSON.stringify(directory)}, null);
+      console.log(JSON.stringify({ certFiles: pairs.map((pair) => pair.certFile), problem }));`;
+    const { stdout, stderr } = await exec([process.execPath, "-e", script]);
+    chmodSync(join(directory, "b"), 0o700);
+    expect(stderr).toBe("");
+    expect(JSON.parse(stdout)).toEqual({
+      certFiles: [`${directory}/a/a.crt`],
+      problem: `${directory}/b: cannot be read: permission denied`,
+    });
+  });
+
+  test("is reached by several links, in a loop too: each pair is found once", () => {
+    const directory = tree({
+      "a.crt": text(one.cert),
+      "a.key": text(one.key),
+      again: "->.",
+      "sub/up": "->..",
+      "sub/b.pem": text(two.cert, two.key),
+      twin: "->sub",
+    });
+    expect(scan(directory)).toEqual(fine("a.crt a.key", "sub/b.pem sub/b.pem"));
+  });
+
+  test("is nested deeper than any tool makes it is read so far", () => {
+    const directory = tree({ "1/2/3/4/a.pem": text(one.cert, one.key), "1/2/3/4/5/b.pem": text(two.cert, two.key) });
+    const found = scan(directory);
+    expect(found.pairs).toEqual(["1/2/3/4/a.pem 1/2/3/4/a.pem"]);
+    expect(found.problem).toBe(`${directory}/1/2/3/4/5: nested deeper than 4 directories`);
+  });
+
+  test("has links that lead nowhere", () => {
+    const directory = tree({
+      "a.crt": "->gone.crt",
+      "a.key": "->a.key",
+      "b.crt": text(one.cert),
+      "b.key": text(one.key),
+    });
+    expect(scan(directory)).toEqual(fine("b.crt b.key"));
+  });
+
+  test("is read anew each time", () => {
+    const directory = tree({ "a.crt": text(one.cert), "a.key": text(one.key) });
+    expect(scan(directory).pairs).toHaveLength(1);
+    copyFileSync(two.key, join(directory, "a.key"));
+    expect(scan(directory)).toEqual({ pairs: [], unpaired: [lone("a.key")], problem: null });
+    rmSync(join(directory, "a.key"));
+    expect(scan(directory)).toEqual(fine());
+  });
+});
