@@ -1,8 +1,10 @@
 // ASN.1 in BER, as far as key stores need it: a reader that is total. PKCS#12 is often DER, but BouncyCastle and Windows write
 // indefinite lengths and octet strings in pieces (X.690 8.1.3.6, 8.7.3).
 
-/** Deeper nesting than any key store has; with the size of the file it bounds the work. */
-const MAX_DEPTH = 24;
+/** Deeper nesting than any key store has, which is 10; with the size of the file it bounds the work. */
+const MAX_DEPTH = 16;
+/** Elements within one, and pieces of an octet string: above the entries that a store may have, far below what would fill the memory. */
+const MAX_CHILDREN = 20_000;
 const CONSTRUCTED = 0x20;
 
 export const TAG = {
@@ -41,6 +43,7 @@ export class Element {
     if ((this.tag & CONSTRUCTED) === 0) throw new Malformed("an element should be constructed");
     const found: Element[] = [];
     for (let at = 0; at < this.content.length; ) {
+      if (found.length >= MAX_CHILDREN) throw new Malformed("an element has too many parts");
       const element = elementAt(this.content, at, this.#depth + 1);
       found.push(element);
       at += element.whole.length;
@@ -51,7 +54,9 @@ export class Element {
   /** The bytes of an octet string, its pieces joined; also of one that is tagged implicitly. @throws Malformed */
   octets(): Buffer {
     if ((this.tag & CONSTRUCTED) === 0) return this.content;
-    return Buffer.concat(this.children().map((piece) => piece.octets()));
+    const pieces: Buffer[] = [];
+    collectPieces(this.content, 0, this.content.length, this.#depth + 1, pieces);
+    return Buffer.concat(pieces);
   }
 
   /** A small non-negative integer. @throws Malformed on others. */
@@ -94,6 +99,14 @@ export function expect(element: Element | undefined, tag: number, what: string):
 }
 
 function elementAt(bytes: Buffer, at: number, depth: number): Element {
+  const { start, end } = bounds(bytes, at, depth);
+  const after = end ?? endOfIndefinite(bytes, start, depth);
+  const content = bytes.subarray(start, end ?? after - END_OF_CONTENTS);
+  return new Element(bytes[at]!, content, bytes.subarray(at, after), depth);
+}
+
+/** Where the content begins and ends; null for an end that only the content itself tells. */
+function bounds(bytes: Buffer, at: number, depth: number): { start: number; end: number | null } {
   if (depth > MAX_DEPTH) throw new Malformed("it is nested too deeply");
   const tag = bytes[at];
   const first = bytes[at + 1];
@@ -101,7 +114,10 @@ function elementAt(bytes: Buffer, at: number, depth: number): Element {
   // Tags above 30 take more bytes and do not occur here.
   if ((tag & 0x1f) === 0x1f) throw new Malformed("an element has an unknown form");
   let start = at + 2;
-  if (first === 0x80) return indefinite(bytes, at, tag, start, depth);
+  if (first === 0x80) {
+    if ((tag & CONSTRUCTED) === 0) throw new Malformed("a length is missing");
+    return { start, end: null };
+  }
   let length = first;
   if (first > 0x80) {
     const count = first & 0x7f;
@@ -109,15 +125,39 @@ function elementAt(bytes: Buffer, at: number, depth: number): Element {
     length = bytes.readUIntBE(start, count);
     start += count;
   }
-  const end = start + length;
-  if (end > bytes.length) throw new Malformed("it ends too early");
-  return new Element(tag, bytes.subarray(start, end), bytes.subarray(at, end), depth);
+  if (start + length > bytes.length) throw new Malformed("it ends too early");
+  return { start, end: start + length };
 }
 
-/** The content goes up to two zero bytes that stand where an element would. */
-function indefinite(bytes: Buffer, at: number, tag: number, start: number, depth: number): Element {
-  if ((tag & CONSTRUCTED) === 0) throw new Malformed("a length is missing");
-  let end = start;
-  while (!(bytes[end] === 0 && bytes[end + 1] === 0)) end += elementAt(bytes, end, depth + 1).whole.length;
-  return new Element(tag, bytes.subarray(start, end), bytes.subarray(at, end + 2), depth);
+/** Two zero bytes that stand where an element would. */
+const END_OF_CONTENTS = 2;
+
+function isEndOfContents(bytes: Buffer, at: number): boolean {
+  return bytes[at] === 0 && bytes[at + 1] === 0;
+}
+
+/** Pieces up to `end`, or to the end of contents; gives where it stopped. In one pass, as pieces may have pieces. */
+function collectPieces(bytes: Buffer, start: number, end: number | null, depth: number, into: Buffer[]): number {
+  let at = start;
+  while (end === null ? !isEndOfContents(bytes, at) : at < end) {
+    const piece = bounds(bytes, at, depth);
+    const tag = bytes[at]!;
+    if ((tag & ~CONSTRUCTED) !== TAG.octets || into.length >= MAX_CHILDREN) throw new Malformed("a piece is wrong");
+    if ((tag & CONSTRUCTED) !== 0) at = collectPieces(bytes, piece.start, piece.end, depth + 1, into);
+    else {
+      into.push(bytes.subarray(piece.start, piece.end!));
+      at = piece.end!;
+    }
+  }
+  return end ?? at + END_OF_CONTENTS;
+}
+
+/** Only steps over what is inside, because outer elements do the same again: that must not cost an object for each. */
+function endOfIndefinite(bytes: Buffer, start: number, depth: number): number {
+  let at = start;
+  while (!isEndOfContents(bytes, at)) {
+    const inner = bounds(bytes, at, depth + 1);
+    at = inner.end ?? endOfIndefinite(bytes, inner.start, depth + 1);
+  }
+  return at + END_OF_CONTENTS;
 }

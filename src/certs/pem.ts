@@ -4,7 +4,7 @@ import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "n
 import { isIP } from "node:net";
 import { expect, parse, TAG } from "./ber.ts";
 import { type PemBlock, pemBlocks } from "./pem-blocks.ts";
-import { decrypt } from "./stores/pbe.ts";
+import { decrypt, privateKey } from "./stores/pbe.ts";
 import { guarded, Rounds, type StoreError } from "./stores/store.ts";
 
 /** What a client must be able to verify; `p256` and its like are ECDSA on that curve. */
@@ -43,6 +43,10 @@ export type Loaded =
 const cache = new Map<string, Loaded>();
 /** Pairs whose parsing is remembered, so that a reload of 10 000 unchanged certificates parses none of them. */
 const CACHE_LIMIT = 50_000;
+/** No client follows a longer chain; a file with thousands of certificates must not cost their number squared. */
+const MAX_CHAIN = 32;
+/** Certificates of one name whose signatures are compared: an authority has a few, over the years. */
+const MAX_ISSUERS = 16;
 /** Below it anyone with some patience has the key; such certificates are still met in the field. */
 export const SHORT_RSA_BITS = 2048;
 
@@ -165,7 +169,7 @@ function openPkcs8(der: Buffer, password: string): { kind: "ok"; pkcs8: Buffer }
   return guarded(() => {
     const [algorithm, data] = expect(parse(der), TAG.sequence, "the private key").children();
     const octets = expect(data, TAG.octets, "the private key").octets();
-    return { kind: "ok", pkcs8: decrypt(algorithm!, octets, password, new Rounds()) } as const;
+    return { kind: "ok", pkcs8: privateKey(decrypt(algorithm!, octets, password, new Rounds())) } as const;
   });
 }
 
@@ -192,8 +196,8 @@ export function orderChain(
   const chain = [leaf];
   const isInChain = (cert: X509Certificate): boolean =>
     chain.some((each) => each.fingerprint256 === cert.fingerprint256);
-  for (let last = leaf; !isSelfIssued(last); ) {
-    const issuers = certificates.filter((cert) => !isInChain(cert) && last.checkIssued(cert));
+  for (let last = leaf; !isSelfIssued(last) && chain.length < MAX_CHAIN; ) {
+    const issuers = certificates.filter((cert) => !isInChain(cert) && last.checkIssued(cert)).slice(0, MAX_ISSUERS);
     // Names alone do not tell an authority's old certificate from the one with its new key; the signature costs, so it comes last.
     const issuer = issuers.length > 1 ? (issuers.find((cert) => hasSigned(cert, last)) ?? issuers[0]) : issuers[0];
     if (issuer === undefined) break;

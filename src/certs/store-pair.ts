@@ -2,7 +2,7 @@
 
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { certify, type Loaded } from "./pem.ts";
-import { readStore } from "./stores/read.ts";
+import { readStore, storeType } from "./stores/read.ts";
 import type { Store, StoreEntry, StoreType } from "./stores/store.ts";
 
 export interface StoreRequest {
@@ -12,7 +12,13 @@ export interface StoreRequest {
   readonly alias: string | undefined;
 }
 
+const NO_PASSWORD = "the store is encrypted: give keyStorePassword or keyStorePasswordFile";
+
 type Failure = Extract<Loaded, { kind: "error" }>;
+
+/** Aliases in a message, and characters of each. */
+const MAX_NAMED = 10;
+const MAX_SHOWN = 100;
 
 const cache = new Map<string, Loaded>();
 const CACHE_LIMIT = 10_000;
@@ -31,24 +37,27 @@ export function loadFromStore(bytes: Buffer, request: StoreRequest): Loaded {
 }
 
 function load(bytes: Buffer, request: StoreRequest): Loaded {
-  const store = readStore(bytes, request.storePassword ?? "");
+  // PKCS#12 can be made without a password, which is then the empty one; the other kinds can be read unchecked.
+  const password = request.storePassword ?? (storeType(bytes) === "PKCS12" ? "" : null);
+  const store = readStore(bytes, password);
   if (store.kind === "error")
     return fail(
       store.reason === "password" ? "password" : "certificate",
-      store.reason === "password" && request.storePassword === null
-        ? "the store is encrypted: give keyStorePassword or keyStorePasswordFile"
-        : store.message,
+      store.reason === "password" && request.storePassword === null ? NO_PASSWORD : store.message,
     );
   const entry = choose(store, request.alias);
-  if ("kind" in entry && entry.kind === "error") return entry;
-  const opened = openKey(entry as StoreEntry, request);
+  if (entry.kind === "error") return entry;
+  const opened = openKey(store, entry, request);
   if (opened.kind === "error") return opened;
+  // keytool writes a certificate once, so one that is trusted too may be missing in the chain.
+  const trusted = store.entries.flatMap((each) => (each.kind === "certificate" ? each.certificates : []));
   let certificates: X509Certificate[];
   try {
-    certificates = [...(entry as StoreEntry).certificates, ...store.loose].map((der) => new X509Certificate(der));
+    certificates = [...entry.certificates, ...store.loose, ...trusted].map((der) => new X509Certificate(der));
   } catch {
     return fail("certificate", "a certificate in it cannot be read: it is damaged");
   }
+  if (certificates.length === 0) return fail("certificate", "it holds no certificate for its private key");
   // The same certificate and key are one pair, from whatever file they come.
   const hash = createHash("sha256").update("store\0");
   for (const certificate of certificates) hash.update(certificate.raw);
@@ -64,7 +73,8 @@ function load(bytes: Buffer, request: StoreRequest): Loaded {
 /** The wanted entry, or the only one that has a key. */
 function choose(store: Store, alias: string | undefined): StoreEntry | Failure {
   const keys = store.entries.filter((entry) => entry.key !== null);
-  const names = keys.map((entry) => JSON.stringify(entry.alias)).slice(0, 10);
+  const names = keys.slice(0, MAX_NAMED).map((entry) => quoted(entry.alias));
+  if (keys.length > MAX_NAMED) names.push("...");
   if (keys.length === 0) return fail("certificate", "it holds no private key, only certificates");
   if (alias === undefined) {
     if (keys.length === 1) return keys[0]!;
@@ -75,34 +85,41 @@ function choose(store: Store, alias: string | undefined): StoreEntry | Failure {
     keys.find((entry) => entry.alias === alias) ??
     keys.find((entry) => entry.alias.toLowerCase() === alias.toLowerCase());
   return (
-    found ?? fail("certificate", `it holds no private key under the alias "${alias}"; there are ${names.join(", ")}`)
+    found ??
+    fail("certificate", `it holds no private key under the alias ${quoted(alias)}, but under ${names.join(", ")}`)
   );
 }
 
 /** The key's own password, or else the store's: keytool makes both the same unless it is told otherwise. */
-function openKey(entry: StoreEntry, request: StoreRequest): { kind: "ok"; key: KeyObject } | Failure {
+function openKey(store: Store, entry: StoreEntry, request: StoreRequest): { kind: "ok"; key: KeyObject } | Failure {
   const tried = request.keyPassword ?? request.storePassword ?? "";
   let opened = entry.key!(tried);
   // PKCS#12 has one password for all, whatever keytool was given for the key: it says so and ignores the other one.
   if (
+    store.type === "PKCS12" &&
     opened.kind === "error" &&
     opened.reason === "password" &&
     request.keyPassword !== null &&
     request.storePassword !== null
   )
     opened = entry.key!(request.storePassword);
-  if (opened.kind === "error")
-    return fail(
-      "password",
-      opened.reason === "password"
-        ? `the private key "${entry.alias}" does not open: ${request.keyPassword === null ? "it has a password of its own, so give keyPassword" : "keyPassword is wrong"}`
-        : `the private key "${entry.alias}": ${opened.message}`,
-    );
+  if (opened.kind === "error") {
+    if (opened.reason !== "password") return fail("key", `the private key ${quoted(entry.alias)}: ${opened.message}`);
+    if (request.keyPassword === null && request.storePassword === null) return fail("password", NO_PASSWORD);
+    const why =
+      request.keyPassword === null ? "it has a password of its own, so give keyPassword" : "keyPassword is wrong";
+    return fail("password", `the private key ${quoted(entry.alias)} does not open: ${why}`);
+  }
   try {
     return { kind: "ok", key: createPrivateKey({ key: opened.pkcs8, format: "der", type: "pkcs8" }) };
   } catch {
-    return fail("key", `the private key "${entry.alias}" is damaged or of an unknown kind`);
+    return fail("key", `the private key ${quoted(entry.alias)} is damaged or of an unknown kind`);
   }
+}
+
+/** An alias as it can be shown: it comes from a file, and messages end up in terminals. */
+function quoted(alias: string): string {
+  return JSON.stringify(alias.slice(0, MAX_SHOWN)).replace(/[^\x20-\x7e\u00a0-\u2027\u202f-\ud7ff]/g, "?");
 }
 
 function fail(part: "certificate" | "key" | "password", message: string): Failure {

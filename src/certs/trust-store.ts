@@ -28,7 +28,9 @@ export function loadTrustStore(bytes: Buffer, password: string | null): Authorit
     const entries = store.entries
       .filter((entry) => entry.kind === "certificate")
       .flatMap((entry) => entry.certificates);
-    const certificates = [...entries, ...store.loose].map((der) => new X509Certificate(der));
+    // Beside a key, certificates that are no entries of their own are its chain; without one they are what the store is for.
+    const others = store.entries.some((entry) => entry.kind === "key") ? [] : store.loose;
+    const certificates = [...entries, ...others].map((der) => new X509Certificate(der));
     if (certificates.length === 0) return { kind: "error", message: "holds no certificate of an authority, only keys" };
     return authoritiesOf(certificates);
   } catch {

@@ -2,7 +2,7 @@
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { Malformed } from "../ber.ts";
-import { bmpPassword, decipher, derivePkcs12, open, PURPOSE } from "./pbe.ts";
+import { bmpPassword, decipher, derivePkcs12, open, PURPOSE, privateKey } from "./pbe.ts";
 import { Reader } from "./reader.ts";
 import { guarded, MAX_ENTRIES, Rounds, type Store, type StoreEntry, type StoreError, StoreProblem } from "./store.ts";
 
@@ -25,7 +25,6 @@ export function looksLikeBks(bytes: Buffer): boolean {
 }
 
 function read(bytes: Buffer, password: string | null): Store {
-  const rounds = new Rounds();
   const reader = new Reader(bytes);
   const version = reader.u32();
   if (version > 2) throw new StoreProblem("unsupported", "it is BKS of an unknown version");
@@ -34,7 +33,7 @@ function read(bytes: Buffer, password: string | null): Store {
   const iterations = reader.u32();
   // Without a password BouncyCastle neither makes nor checks a MAC that means anything.
   const verified = password !== null && password !== "";
-  if (verified) verify(bytes, reader.at, version, { salt, iterations, password }, rounds);
+  if (verified) verify(bytes, reader.at, version, { salt, iterations, password });
   const entries: StoreEntry[] = [];
   for (let tag = reader.u8(); tag !== ENTRY.end; tag = reader.u8()) {
     if (entries.length >= MAX_ENTRIES) throw new StoreProblem("limit", `it has more than ${MAX_ENTRIES} entries`);
@@ -53,7 +52,7 @@ function read(bytes: Buffer, password: string | null): Store {
       reader.bytes();
     } else if (tag === ENTRY.sealed) {
       const sealed = reader.bytes();
-      const key = (secret: string) => guarded(() => ({ kind: "ok", pkcs8: unseal(sealed, secret, rounds) }) as const);
+      const key = (secret: string) => guarded(() => ({ kind: "ok", pkcs8: unseal(sealed, secret) }) as const);
       // A sealed entry without a certificate is a secret key.
       if (certificates.length > 0) entries.push({ alias, kind: "key", certificates, key });
     } else throw new Malformed("an entry of unknown kind");
@@ -82,19 +81,19 @@ function secretOf(password: string): Buffer {
 }
 
 /** PBEWithSHAAnd3-KeyTripleDES-CBC over the encoded key. */
-function unseal(sealed: Buffer, password: string, rounds: Rounds): Buffer {
+function unseal(sealed: Buffer, password: string): Buffer {
+  const rounds = new Rounds();
   const reader = new Reader(sealed);
   const salt = reader.bytes();
   const iterations = reader.u32();
   const secret = secretOf(password);
-  const derive = (purpose: number, size: number): Buffer =>
-    derivePkcs12("sha1", secret, salt, iterations, purpose, size, rounds);
+  const desKey = derivePkcs12("sha1", secret, salt, iterations, PURPOSE.key, 24, rounds);
+  const iv = derivePkcs12("sha1", secret, salt, iterations, PURPOSE.iv, 8, rounds);
   const encrypted = reader.take(reader.left);
   return open(() => {
-    const encoded = decipher("des-ede3-cbc", derive(PURPOSE.key, 24), derive(PURPOSE.iv, 8), encrypted);
-    const key = plainKey(new Reader(encoded));
-    if (key === null) throw new StoreProblem("unsupported", "it is no private key");
-    return key;
+    const key = plainKey(new Reader(decipher("des-ede3-cbc", desKey, iv, encrypted)));
+    if (key === null) throw new Malformed("it is no private key");
+    return privateKey(key);
   });
 }
 
@@ -104,12 +103,11 @@ function verify(
   start: number,
   version: number,
   { salt, iterations, password }: { salt: Buffer; iterations: number; password: string },
-  rounds: Rounds,
 ): void {
   const end = bytes.length - MAC;
   if (end <= start) throw new Malformed("it ends too early");
   const size = version === 2 ? MAC : MAC >> 3;
-  const key = derivePkcs12("sha1", secretOf(password), salt, iterations, PURPOSE.mac, size, rounds);
+  const key = derivePkcs12("sha1", secretOf(password), salt, iterations, PURPOSE.mac, size, new Rounds());
   const mac = createHmac("sha1", key).update(bytes.subarray(start, end)).digest();
   if (!timingSafeEqual(mac, bytes.subarray(end)))
     throw new StoreProblem("password", "the store's password is wrong, or the file is damaged");

@@ -3,7 +3,7 @@
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import { expect, parse, TAG } from "../ber.ts";
-import { decrypt, openSunJceks, openSunJks, utf16be } from "./pbe.ts";
+import { decrypt, openSunJceks, openSunJks, privateKey, utf16be } from "./pbe.ts";
 import { Reader } from "./reader.ts";
 import { guarded, MAX_ENTRIES, Rounds, type Store, type StoreEntry, type StoreError, StoreProblem } from "./store.ts";
 
@@ -32,7 +32,6 @@ function read(bytes: Buffer, password: string | null): Store {
   if (count > MAX_ENTRIES) throw new StoreProblem("limit", `it has more than ${MAX_ENTRIES} entries`);
   // Before anything else: a store with a wrong password is not called damaged.
   if (password !== null) verify(bytes, password);
-  const rounds = new Rounds();
   const entries: StoreEntry[] = [];
   for (let i = 0; i < count; i++) {
     const tag = reader.u32();
@@ -44,7 +43,7 @@ function read(bytes: Buffer, password: string | null): Store {
       const chain = reader.u32();
       if (chain > MAX_ENTRIES) throw new StoreProblem("limit", `a chain has more than ${MAX_ENTRIES} certificates`);
       for (let each = 0; each < chain; each++) certificates.push(certificate(reader, version));
-      const key = (secret: string) => guarded(() => ({ kind: "ok", pkcs8: unseal(sealed, secret, rounds) }) as const);
+      const key = (secret: string) => guarded(() => ({ kind: "ok", pkcs8: unseal(sealed, secret) }) as const);
       entries.push({ alias, kind: "key", certificates, key });
     } else if (tag === ENTRY.certificate) {
       entries.push({ alias, kind: "certificate", certificates: [certificate(reader, version)], key: null });
@@ -74,12 +73,13 @@ function verify(bytes: Buffer, password: string): void {
 }
 
 /** EncryptedPrivateKeyInfo with one of Sun's own algorithms, or a standard one. */
-function unseal(sealed: Buffer, password: string, rounds: Rounds): Buffer {
+function unseal(sealed: Buffer, password: string): Buffer {
+  const rounds = new Rounds();
   const [algorithm, data] = expect(parse(sealed), TAG.sequence, "the private key").children();
   const [identifier, parameters] = expect(algorithm, TAG.sequence, "the private key's algorithm").children();
   const encrypted = expect(data, TAG.octets, "the private key").octets();
   const oid = expect(identifier, TAG.oid, "the private key's algorithm").oid();
-  if (oid === SUN_JKS) return openSunJks(encrypted, password);
-  if (oid === SUN_JCEKS) return openSunJceks(parameters, encrypted, password, rounds);
-  return decrypt(algorithm!, encrypted, password, rounds);
+  if (oid === SUN_JKS) return privateKey(openSunJks(encrypted, password));
+  if (oid === SUN_JCEKS) return privateKey(openSunJceks(parameters, encrypted, password, rounds));
+  return privateKey(decrypt(algorithm!, encrypted, password, rounds));
 }

@@ -1,7 +1,7 @@
 // Password-based encryption of key stores: PKCS#12's own (RFC 7292 appendix B and C), PBES2 (RFC 8018), and Sun's.
 
 import { createDecipheriv, createHash, pbkdf2Sync } from "node:crypto";
-import { type Element, expect, Malformed, TAG } from "../ber.ts";
+import { type Element, expect, Malformed, parse, TAG } from "../ber.ts";
 import { decryptRc2Cbc } from "./rc2.ts";
 import { type Rounds, StoreProblem } from "./store.ts";
 
@@ -21,8 +21,13 @@ const CIPHERS: Record<string, [string, number]> = {
   "1.2.840.113549.3.7": ["des-ede3-cbc", 24],
 };
 
+/** Bytes of the key of PKCS#12's own algorithms (RFC 7292 C): triple DES with three keys and two, RC2 with 128 bits and 40. */
+const PKCS12_KEY_BYTES: Record<string, number> = { 3: 24, 4: 16, 5: 16, 6: 5 };
+
 /** Purposes of PKCS#12's key derivation (RFC 7292 B.3). */
 export const PURPOSE = { key: 1, iv: 2, mac: 3 } as const;
+
+export const WRONG_PASSWORD = "the password is wrong, or the file is damaged";
 
 /** Salts and IVs are short. Bytes. */
 const MAX_SALT = 1024;
@@ -91,27 +96,19 @@ function pkcs12Pbe(
   rounds: Rounds,
 ): Buffer {
   const { salt, iterations } = saltAndRounds(parameters);
+  const size = PKCS12_KEY_BYTES[oid.slice(PKCS12_PBE.length)];
+  if (size === undefined)
+    throw new StoreProblem("unsupported", "it is encrypted with RC4, which Sluice does not read: write the store anew");
   const secret = bmpPassword(password);
-  const derive = (purpose: number, size: number): Buffer =>
-    derivePkcs12("sha1", secret, salt, iterations, purpose, size, rounds);
+  const key = derivePkcs12("sha1", secret, salt, iterations, PURPOSE.key, size, rounds);
+  const iv = derivePkcs12("sha1", secret, salt, iterations, PURPOSE.iv, 8, rounds);
   switch (oid.slice(PKCS12_PBE.length)) {
     case "3":
-      return open(() => decipher("des-ede3-cbc", derive(PURPOSE.key, 24), derive(PURPOSE.iv, 8), data));
-    case "4": {
-      const key = derive(PURPOSE.key, 16);
-      return open(() =>
-        decipher("des-ede3-cbc", Buffer.concat([key, key.subarray(0, 8)]), derive(PURPOSE.iv, 8), data),
-      );
-    }
-    case "5":
-      return open(() => decryptRc2Cbc(derive(PURPOSE.key, 16), derive(PURPOSE.iv, 8), data));
-    case "6":
-      return open(() => decryptRc2Cbc(derive(PURPOSE.key, 5), derive(PURPOSE.iv, 8), data));
+      return open(() => decipher("des-ede3-cbc", key, iv, data));
+    case "4":
+      return open(() => decipher("des-ede3-cbc", Buffer.concat([key, key.subarray(0, 8)]), iv, data));
     default:
-      throw new StoreProblem(
-        "unsupported",
-        "it is encrypted with RC4, which Sluice does not read: write the store anew",
-      );
+      return open(() => decryptRc2Cbc(key, iv, data));
   }
 }
 
@@ -160,14 +157,29 @@ export function decipher(name: string, key: Buffer, iv: Buffer, data: Buffer): B
   return Buffer.concat([cipher.update(data), cipher.final()]);
 }
 
-/** A decryption that fails has had the wrong password, or what it decrypts is damaged; nobody can tell which. */
-export function open(decryption: () => Buffer): Buffer {
+/** A decryption that fails had the wrong password, or what it decrypts is damaged; nobody can tell which. @throws StoreProblem */
+export function open<T>(decryption: () => T): T {
   try {
     return decryption();
   } catch (error) {
     if (error instanceof StoreProblem) throw error;
-    throw new StoreProblem("password", "the password is wrong, or the file is damaged");
+    throw new StoreProblem("password", WRONG_PASSWORD);
   }
+}
+
+/**
+ * `decrypted` if it looks like a private key in PKCS#8. One wrong password in 256 leaves a padding that is right by chance, and then
+ * something that is none. @throws StoreProblem
+ */
+export function privateKey(decrypted: Buffer): Buffer {
+  return open(() => {
+    const key = parse(decrypted);
+    const [version, algorithm, value] = expect(key, TAG.sequence, "the private key").children();
+    expect(version, TAG.integer, "its version");
+    expect(algorithm, TAG.sequence, "its algorithm");
+    expect(value, TAG.octets, "its value");
+    return key.whole;
+  });
 }
 
 /** Sun's key protection of JKS: the key, XORed with a chain of SHA-1 digests of password and salt, between that salt and a checksum. */
@@ -182,8 +194,7 @@ export function openSunJks(data: Buffer, password: string): Buffer {
     if (at % 20 === 0) digest = sha1(secret, digest);
     plain[at] = sealed[at]! ^ digest[at % 20]!;
   }
-  if (!sha1(secret, plain).equals(data.subarray(data.length - 20)))
-    throw new StoreProblem("password", "the password is wrong, or the file is damaged");
+  if (!sha1(secret, plain).equals(data.subarray(data.length - 20))) throw new StoreProblem("password", WRONG_PASSWORD);
   return plain;
 }
 

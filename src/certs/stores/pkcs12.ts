@@ -1,8 +1,17 @@
 // PKCS#12 (RFC 7292), as openssl, keytool, Windows and BouncyCastle write it: .p12, .pfx, and what today's keytool names .jks.
 
-import { createHmac, pbkdf2Sync, timingSafeEqual, X509Certificate } from "node:crypto";
-import { type Element, expect, parse, TAG } from "../ber.ts";
-import { bmpPassword, decrypt, derivePkcs12, PURPOSE, pbkdf2Parameters } from "./pbe.ts";
+import { createHash, createHmac, pbkdf2Sync, timingSafeEqual } from "node:crypto";
+import { type Element, expect, Malformed, parse, TAG } from "../ber.ts";
+import {
+  bmpPassword,
+  decrypt,
+  derivePkcs12,
+  open,
+  PURPOSE,
+  pbkdf2Parameters,
+  privateKey,
+  WRONG_PASSWORD,
+} from "./pbe.ts";
 import { guarded, MAX_ENTRIES, Rounds, type Store, type StoreEntry, type StoreError, StoreProblem } from "./store.ts";
 
 const DATA = "1.2.840.113549.1.7.1";
@@ -12,7 +21,12 @@ const BAG = "1.2.840.113549.1.12.10.1.";
 const X509_CERTIFICATE = "1.2.840.113549.1.9.22.1";
 const FRIENDLY_NAME = "1.2.840.113549.1.9.20";
 const LOCAL_KEY_ID = "1.2.840.113549.1.9.21";
+/** Oracle's attribute, which tells an entry of its own from a part of a chain; BouncyCastle writes it too. */
+const TRUSTED_KEY_USAGE = "2.16.840.1.113894.746875.1.1";
 const PBMAC1 = "1.2.840.113549.1.5.14";
+/** Keys of PBMAC1, in bytes; shorter ones are forbidden by RFC 9579 section 9. */
+const MIN_MAC_KEY = 20;
+const MAX_MAC_KEY = 128;
 
 /** Hashes of the store's MAC. */
 const DIGESTS: Record<string, string> = {
@@ -27,7 +41,9 @@ interface Bag {
   readonly kind: "key" | "sealed-key" | "certificate";
   readonly value: Element;
   readonly alias: string;
+  /** In hexadecimal; "" where there is none. */
   readonly keyId: string;
+  readonly trusted: boolean;
 }
 
 /** Reads a store with its password. A wrong one is told from damage by the store's MAC, where it has one. */
@@ -55,11 +71,14 @@ function read(bytes: Buffer, password: string): Store {
   for (const part of expect(parse(content), TAG.sequence, "the contents").children()) {
     const [kind, value] = contentInfo(part);
     if (kind === DATA) collect(parse(value.octets()), bags);
-    else if (kind === ENCRYPTED_DATA) collect(parse(decryptContent(value, password, rounds)), bags);
-    else
+    else if (kind === ENCRYPTED_DATA) {
+      const decrypted = decryptContent(value, password, rounds);
+      // In a store without a MAC a wrong password may show only in what came out.
+      open(() => collect(parse(decrypted), bags));
+    } else
       throw new StoreProblem("unsupported", "a part of it is encrypted to a certificate, which Sluice does not read");
   }
-  return assemble(bags, rounds, verified);
+  return assemble(bags, verified);
 }
 
 /** ContentInfo: what it is, and what is inside its [0]. */
@@ -91,6 +110,7 @@ function verifyMac(mac: Element, content: Buffer, password: string, rounds: Roun
   const hash = DIGESTS[oid];
   if (hash === undefined)
     throw new StoreProblem("unsupported", `its MAC uses a hash that Sluice does not know (${oid})`);
+  if (digest.length !== createHash(hash).digest().length) throw new Malformed("the MAC has the wrong length");
   const salt = expect(saltElement, TAG.octets, "the MAC's salt").content;
   const iterations = count === undefined ? 1 : count.integer();
   // No password is written in two ways: as an empty string with its two zero bytes, and as nothing at all.
@@ -108,21 +128,23 @@ function pbmac1(parameters: Element | undefined, content: Buffer, password: stri
   const [, kdfParameters] = expect(derivation, TAG.sequence, "the MAC's key derivation").children();
   const { hash, salt, iterations } = pbkdf2Parameters(kdfParameters);
   const size = expect(kdfParameters!.children()[2], TAG.integer, "the length of the MAC's key").integer();
-  if (size > 1024) throw new StoreProblem("damaged", "the MAC's key is too long");
+  if (size < MIN_MAC_KEY || size > MAX_MAC_KEY) throw new Malformed("the MAC's key has the wrong length");
   const macOid = expect(expect(scheme, TAG.sequence, "the MAC's hash").children()[0], TAG.oid, "the MAC's hash").oid();
   const mac = { 9: "sha256", 10: "sha384", 11: "sha512" }[macOid.slice("1.2.840.113549.2.".length)];
   if (mac === undefined)
     throw new StoreProblem("unsupported", `its MAC is of a kind that Sluice does not know (${macOid})`);
-  const key = pbkdf2Sync(Buffer.from(password, "utf8"), salt, rounds.take(iterations), size, hash);
+  // All of the iterations are made anew for each block of the key.
+  rounds.take(iterations * Math.ceil(size / createHash(hash).digest().length));
+  const key = pbkdf2Sync(Buffer.from(password, "utf8"), salt, iterations, size, hash);
   return createHmac(mac, key).update(content).digest();
 }
 
 function wrongPassword(): StoreProblem {
-  return new StoreProblem("password", "the password is wrong, or the file is damaged");
+  return new StoreProblem("password", WRONG_PASSWORD);
 }
 
 /** SafeContents: the bags that matter; CRLs and secrets are passed over. */
-function collect(contents: Element, bags: Bag[], depth = 0): void {
+function collect(contents: Element, bags: Bag[]): void {
   for (const bag of expect(contents, TAG.sequence, "the contents of a part").children()) {
     if (bags.length >= MAX_ENTRIES) throw new StoreProblem("limit", `it has more than ${MAX_ENTRIES} entries`);
     const [oidElement, tagged, attributes] = expect(bag, TAG.sequence, "an entry").children();
@@ -145,14 +167,15 @@ function collect(contents: Element, bags: Bag[], depth = 0): void {
         break;
       }
       case "6":
-        if (depth < 4) collect(value, bags, depth + 1);
+        collect(value, bags);
     }
   }
 }
 
-function attributesOf(set: Element | undefined): { alias: string; keyId: string } {
+function attributesOf(set: Element | undefined): Pick<Bag, "alias" | "keyId" | "trusted"> {
   let alias = "";
   let keyId = "";
+  let trusted = false;
   if (set?.tag === TAG.set)
     for (const attribute of set.children()) {
       const [oid, values] = expect(attribute, TAG.sequence, "an attribute").children();
@@ -162,12 +185,13 @@ function attributesOf(set: Element | undefined): { alias: string; keyId: string 
       if (name === FRIENDLY_NAME && value.tag === TAG.bmpString && value.content.length % 2 === 0)
         alias = Buffer.from(value.content).swap16().toString("utf16le");
       else if (name === LOCAL_KEY_ID) keyId = value.octets().toString("hex");
+      else if (name === TRUSTED_KEY_USAGE) trusted = true;
     }
-  return { alias, keyId };
+  return { alias, keyId, trusted };
 }
 
-/** Keys with the certificate that has their id, and the certificates that have none. */
-function assemble(bags: readonly Bag[], rounds: Rounds, verified: boolean): Store {
+/** Keys with the certificate that has their id, and the certificates that belong to no key. */
+function assemble(bags: readonly Bag[], verified: boolean): Store {
   const certificates = bags.filter((bag) => bag.kind === "certificate");
   const used = new Set<Bag>();
   const entries = bags
@@ -179,37 +203,23 @@ function assemble(bags: readonly Bag[], rounds: Rounds, verified: boolean): Stor
         alias: bag.alias || own?.alias || "",
         kind: "key",
         certificates: own === undefined ? [] : [own.value.octets()],
-        key: (password) => guarded(() => ({ kind: "ok", pkcs8: keyOf(bag, password, rounds) })),
+        key: (password) => guarded(() => ({ kind: "ok", pkcs8: keyOf(bag, password) })),
       };
     });
   const loose: Buffer[] = [];
   for (const each of certificates) {
     if (used.has(each)) continue;
     const der = each.value.octets();
-    // A friendly name makes it an entry in keytool's eyes; without one it is part of a chain.
-    if (each.alias !== "" && each.keyId === "" && !isIssuer(der, certificates))
-      entries.push({ alias: each.alias, kind: "certificate", certificates: [der], key: null });
+    if (each.trusted) entries.push({ alias: each.alias, kind: "certificate", certificates: [der], key: null });
     else loose.push(der);
   }
   return { kind: "ok", type: "PKCS12", entries, loose, verified };
 }
 
-/** Whether a certificate has issued another one of the store. */
-function isIssuer(der: Buffer, certificates: readonly Bag[]): boolean {
-  try {
-    const candidate = new X509Certificate(der);
-    return certificates.some((each) => {
-      const other = each.value.octets();
-      return !other.equals(der) && new X509Certificate(other).checkIssued(candidate);
-    });
-  } catch {
-    return false;
-  }
-}
-
-function keyOf(bag: Bag, password: string, rounds: Rounds): Buffer {
+function keyOf(bag: Bag, password: string): Buffer {
   if (bag.kind === "key") return bag.value.whole;
   const [algorithm, data] = expect(bag.value, TAG.sequence, "the private key").children();
   if (algorithm === undefined) throw new StoreProblem("damaged", "the private key is empty");
-  return decrypt(algorithm, expect(data, TAG.octets, "the private key").octets(), password, rounds);
+  const sealed = expect(data, TAG.octets, "the private key").octets();
+  return privateKey(decrypt(algorithm, sealed, password, new Rounds()));
 }

@@ -38,15 +38,13 @@ export function decryptRc2Cbc(key: Buffer, iv: Buffer, data: Buffer): Buffer {
   return plain.subarray(0, end);
 }
 
-/** RFC 2268 section 2. */
+/** RFC 2268 section 2, for an effective length that is the key's. */
 function expand(key: Buffer): Uint16Array {
-  const bits = key.length * 8;
-  const length = Math.ceil(bits / 8);
-  const mask = 0xff >> (8 * length - bits);
+  const length = key.length;
   const bytes = Buffer.alloc(128);
   key.copy(bytes);
   for (let i = key.length; i < 128; i++) bytes[i] = PI[(bytes[i - 1]! + bytes[i - key.length]!) & 0xff]!;
-  bytes[128 - length] = PI[bytes[128 - length]! & mask]!;
+  bytes[128 - length] = PI[bytes[128 - length]!]!;
   for (let i = 127 - length; i >= 0; i--) bytes[i] = PI[bytes[i + 1]! ^ bytes[i + length]!]!;
   return Uint16Array.from({ length: 64 }, (_, i) => bytes.readUInt16LE(2 * i));
 }

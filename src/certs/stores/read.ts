@@ -5,16 +5,18 @@ import { JCEKS_MAGIC, JKS_MAGIC, readJavaStore } from "./java.ts";
 import { readPkcs12 } from "./pkcs12.ts";
 import { MAX_STORE_BYTES, type Store, type StoreError, type StoreType } from "./store.ts";
 
+const PFX_VERSION = Buffer.from([0x02, 0x01, 3]);
+
 /** What the bytes are, by their first ones; null for what is no key store. */
 export function storeType(bytes: Buffer): StoreType | null {
   if (bytes.length < 12) return null;
   const magic = bytes.readUInt32BE(0);
   if (magic === JKS_MAGIC) return "JKS";
   if (magic === JCEKS_MAGIC) return "JCEKS";
-  // SEQUENCE { INTEGER 3, ... }; a certificate has a SEQUENCE in that place.
+  // SEQUENCE { INTEGER 3, ... }; a certificate has a SEQUENCE in that place, a private key a smaller number.
   if (bytes[0] === 0x30) {
     const header = bytes[1]! > 0x80 ? 2 + (bytes[1]! & 0x7f) : 2;
-    return header <= 6 && bytes[header] === 0x02 && bytes[header + 1] === 0x01 ? "PKCS12" : null;
+    return header <= 6 && bytes.subarray(header, header + 3).equals(PFX_VERSION) ? "PKCS12" : null;
   }
   return looksLikeBks(bytes) ? "BKS" : null;
 }

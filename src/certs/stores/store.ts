@@ -33,7 +33,10 @@ export interface Store {
 export const MAX_STORE_BYTES = 4 * 1024 * 1024;
 /** Entries, and certificates of a chain. */
 export const MAX_ENTRIES = 10_000;
-/** Rounds of key derivation that one file may ask for, over all its parts: about a second. keytool asks for 10 000 or 200 000 a part. */
+/**
+ * Rounds of key derivation that a store may ask for until it is read, and again until a key is opened: half a second each. keytool asks
+ * for 10 000 or 200 000 a part.
+ */
 export const MAX_ITERATIONS = 1_500_000;
 
 /** A problem found while reading. Thrown and caught within the readers of stores. */
@@ -46,7 +49,7 @@ export class StoreProblem extends Error {
   }
 }
 
-/** Rounds of key derivation are taken from one purse per file. */
+/** Rounds of key derivation are taken from a purse: one to read a store, one to open a key. */
 export class Rounds {
   #left = MAX_ITERATIONS;
 
