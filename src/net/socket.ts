@@ -26,8 +26,9 @@ export interface HandshakeError {
 
 export interface NativeSocket {
   data: SocketOwner;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
+  /** undefined once the peer has reset the connection. */
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
   readonly localAddress: string;
   /** Bytes taken: fewer than given, 0 or -1 when the socket's buffer is full; the rest stays with the caller. */
   write(bytes: Uint8Array): number;

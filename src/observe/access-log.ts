@@ -73,7 +73,8 @@ function words(connection: Connection): string {
   let text = `,"entryPoint":${quote(connection.entryPoint.name)}`;
   if (meters !== null) text += `,"router":${quote(meters.router)},"service":${quote(meters.service)}`;
   if (connection.server !== "") text += `,"server":${quote(connection.server)}`;
-  text += `,"client":"${connection.clientAddress}","clientPort":${connection.clientPort}`;
+  if (connection.clientPort !== 0)
+    text += `,"client":"${connection.clientAddress}","clientPort":${connection.clientPort}`;
   if (connection.sni !== "") text += `,"sni":${quote(connection.sni)}`;
   if (connection.alpn !== "") text += `,"alpn":${quote(connection.alpn)}`;
   if (connection.tlsVersion !== "")

@@ -30,6 +30,7 @@ export class Connection implements SocketOwner, RelayOwner, Timed {
   socket: NativeSocket;
   phase: Phase = "peek";
   readonly startedAt = performance.now();
+  /** "" and 0 when it was gone before it was looked at. */
   readonly clientAddress: string;
   readonly clientPort: number;
   /** What was received and not yet passed on: the hello in `peek`, later what the client sent ahead of its broker. */
@@ -61,8 +62,9 @@ export class Connection implements SocketOwner, RelayOwner, Timed {
     this.edge = edge;
     this.entryPoint = entryPoint;
     this.socket = socket;
-    this.clientAddress = unmap(socket.remoteAddress);
-    this.clientPort = socket.remotePort;
+    // A client that has reset the connection already has no address any more.
+    this.clientAddress = unmap(socket.remoteAddress ?? "");
+    this.clientPort = socket.remotePort ?? 0;
   }
 
   start(): void {

@@ -13,6 +13,8 @@ export interface PebbleOptions {
   readonly validitySeconds?: number;
   /** Pebble's own variables. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The program; Debian's own without it. */
+  readonly command?: readonly string[];
   /** Accounts need one of these keys: kid to base64url HMAC key. */
   readonly externalAccounts?: Readonly<Record<string, string>>;
 }
@@ -68,11 +70,20 @@ export class Pebble {
         stdout: "ignore",
         stderr: "ignore",
       }),
-      Bun.spawn(["pebble", "-config", join(place, "pebble.json"), "-dnsserver", `127.0.0.1:${dnsPort}`], {
-        env: { ...process.env, PEBBLE_VA_NOSLEEP: "1", PEBBLE_WFE_NONCEREJECT: "0", ...options.env },
-        stdout: "ignore",
-        stderr: "ignore",
-      }),
+      Bun.spawn(
+        [
+          ...(options.command ?? ["pebble"]),
+          "-config",
+          join(place, "pebble.json"),
+          "-dnsserver",
+          `127.0.0.1:${dnsPort}`,
+        ],
+        {
+          env: { ...process.env, PEBBLE_VA_NOSLEEP: "1", PEBBLE_WFE_NONCEREJECT: "0", ...options.env },
+          stdout: "ignore",
+          stderr: "ignore",
+        },
+      ),
     ];
     const stop = async () => {
       for (const child of children) {
@@ -97,6 +108,17 @@ export class Pebble {
   async root(): Promise<string> {
     const untrusted = { tls: { rejectUnauthorized: false } } as RequestInit;
     return (await fetch(`https://127.0.0.1:${this.#management}/roots/0`, untrusted)).text();
+  }
+
+  /** What the authority says of a certificate's renewal (RFC 9773) from now on. */
+  async suggestRenewal(certificate: string, start: Date, end: Date): Promise<void> {
+    const suggestedWindow = { start: start.toISOString(), end: end.toISOString() };
+    const answer = await fetch(`https://127.0.0.1:${this.#management}/set-renewal-info/`, {
+      method: "POST",
+      body: JSON.stringify({ certificate, ariResponse: JSON.stringify({ suggestedWindow }) }),
+      tls: { rejectUnauthorized: false },
+    } as RequestInit);
+    if (!answer.ok) throw new Error(`pebble: set-renewal-info: ${answer.status} ${await answer.text()}`);
   }
 
   async setTxt(host: string, value: string): Promise<void> {

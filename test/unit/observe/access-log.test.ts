@@ -55,6 +55,12 @@ test("empty fields are left out", () => {
   expect(without(line!, "time", "durationMs")).toEqual(without(expected, "time"));
 });
 
+test("a client that was gone before it was looked at has no address, and the line is sound", () => {
+  const [line] = lines({ ...PLAIN, clientAddress: "", clientPort: 0 });
+  expect(JSON.parse(line!)).not.toHaveProperty("client");
+  expect(JSON.parse(line!)).not.toHaveProperty("clientPort");
+});
+
 const HOSTILE = [
   '"',
   "\\",
