@@ -96,12 +96,11 @@ test("a certificate is renewed when the authority suggests it, long before its t
 });
 
 test("renewal information is what the authority was told to say", async () => {
-  const { account, certificates } = (new AcmeStorage(resolver.storage).read("le") as { value: never }).value as {
-    account: { uri: string; privateKey: Buffer };
-    certificates: { certificate: string }[];
-  };
-  const key = createPrivateKey({ key: account.privateKey, format: "der", type: "pkcs1" });
-  const client = new AcmeClient(resolver.endpoint, key, account.uri);
+  const stored = new AcmeStorage(resolver.storage).read("le");
+  if (stored.kind === "error") throw new Error(stored.message);
+  const { account, certificates } = stored.value;
+  const key = createPrivateKey({ key: account!.privateKey, format: "der", type: "pkcs1" });
+  const client = new AcmeClient(resolver.endpoint, key, account!.uri);
   const certificate = certificates[0]!.certificate;
   const [start, end] = [new Date("2030-01-01T00:00:00Z"), new Date("2030-01-02T00:00:00Z")];
   await pebble.suggestRenewal(certificate, start, end);
