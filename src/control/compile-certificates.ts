@@ -121,9 +121,13 @@ class CertificateCompiler implements CompiledCertificates {
 
   /** Certificates of resolvers give way to configured ones. One that has expired serves nobody. */
   #takeObtained(): void {
-    for (const { certificate, key, main } of this.#obtained) {
-      const loaded = loadPair(certificate, key);
-      if (loaded.kind === "error" || loaded.facts.notAfter < this.#now) continue;
+    const usable = this.#obtained.flatMap((stored) => {
+      const loaded = loadPair(stored.certificate, stored.key);
+      return loaded.kind === "error" || loaded.facts.notAfter < this.#now ? [] : [{ main: stored.main, loaded }];
+    });
+    // Of two for a name the one that lasts longer: the other is left from before the router's names changed.
+    usable.sort((a, b) => b.loaded.facts.notAfter - a.loaded.facts.notAfter);
+    for (const { main, loaded } of usable) {
       // The resolver renews it, so its dates are no news.
       this.#take(NOWHERE, `the certificate for ${main}`, loaded, null);
     }

@@ -147,8 +147,8 @@ describe("what the authority says comes out", () => {
   });
 
   test("when no configured kind is offered", async () => {
-    const error = await obtain(await registered(), ["*.wild.test"], [http], options()).catch((thrown) => thrown);
-    expect(error.message).toMatch(/^\*\.wild\.test: the authority offers dns-01/);
+    const error = await obtain(await registered(), ["*.unproved.test"], [http], options()).catch((thrown) => thrown);
+    expect(error.message).toMatch(/^\*\.unproved\.test: the authority offers dns-01/);
   });
 
   test("when it cannot be reached, or nobody of trust answers", async () => {

@@ -76,6 +76,8 @@ export class AcmeError extends Error {
 const MAX_ANSWER = 1024 * 1024;
 /** How often a request is repeated with the nonce that the authority sent with its refusal (RFC 8555 6.5). */
 const MAX_NONCES = 8;
+/** Nobody is told to wait longer: a mistake of the authority's would be for ever. Milliseconds. */
+const MAX_RETRY_AFTER_MS = 7 * 86_400_000;
 /** Longest text of an authority that reaches a log line. Characters. */
 const MAX_DETAIL = 400;
 
@@ -243,6 +245,8 @@ export class AcmeClient {
   }
 
   async #fetch(url: string, request: RequestInit): Promise<Answer> {
+    // URLs come from the authority's answers, and fetch() also reads files.
+    if (!url.startsWith("https://")) throw new AcmeError("odd-answer", "the authority names a URL that is not https");
     const { ca, serverName, timeoutMs, userAgent } = this.#endpoint;
     const tls: Record<string, unknown> = {};
     if (ca !== null) tls.ca = ca;
@@ -313,7 +317,7 @@ function retryAfter(headers: Headers): number | null {
   const value = headers.get("retry-after");
   if (value === null) return null;
   const ms = /^\d{1,9}$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isNaN(ms) ? null : Math.max(0, ms);
+  return Number.isNaN(ms) ? null : Math.min(MAX_RETRY_AFTER_MS, Math.max(0, ms));
 }
 
 function parseJson<T>({ text }: Answer, url: string): T {

@@ -7,6 +7,8 @@ import type { Responder } from "./obtain.ts";
 const HOOK_MS = 5 * 60_000;
 /** The authority looks from several places, and resolvers may have remembered that there was nothing. */
 const PATIENCE_MS = 5 * 60_000;
+/** How long its last words are waited for. Milliseconds. */
+const LAST_WORDS_MS = 500;
 /** What a hook says when it fails, for the log. Characters. */
 const MAX_OUTPUT = 300;
 
@@ -35,13 +37,17 @@ async function run(command: string, ...args: string[]): Promise<void> {
       `the hook ${command} cannot be started: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`,
     );
   }
-  const output = new Response(child.stderr as ReadableStream).text().catch(() => "");
+  let output = "";
+  const reading = (async () => {
+    const decoder = new TextDecoder();
+    for await (const part of child.stderr as ReadableStream<Uint8Array>)
+      output = (output + decoder.decode(part, { stream: true })).slice(-MAX_OUTPUT);
+  })().catch(() => {});
   const code = await child.exited;
   if (code === 0) return;
-  const said = (await output)
-    .trim()
-    .replace(/[^\x20-\x7e\u00a1-\uffff]+/g, " ")
-    .slice(-MAX_OUTPUT);
+  // What the hook has started in the background may hold its output open.
+  await Promise.race([reading, new Promise((next) => setTimeout(next, LAST_WORDS_MS))]);
+  const said = output.trim().replace(/[^\x20-\x7e\u00a1-\uffff]+/g, " ");
   const how =
     child.signalCode === "SIGKILL" ? `did not end within ${HOOK_MS / 60_000} minutes` : `ended with exit code ${code}`;
   throw new Error(`the hook ${command} ${how}${said === "" ? "" : `: ${said}`}`);

@@ -22,6 +22,9 @@ export class FileLock {
   readonly #owner = `${process.pid} ${randomUUID()}`;
   readonly #options: Required<LockOptions>;
   #renewal: ReturnType<typeof setInterval> | null = null;
+  #closed = false;
+  /** The lock of another as it was last seen to change, by our own clock: those of two machines may differ. */
+  #seen = { mark: "", at: 0 };
 
   /** The lock of `file` is the file `file`.lock. */
   constructor(file: string, options: LockOptions = {}) {
@@ -31,7 +34,10 @@ export class FileLock {
 
   /** Waits for its turn, does `work`, and lets the next one in. @throws what `work` throws, and the system's error (EACCES, ENOENT, EROFS). */
   async during<T>(work: () => Promise<T>): Promise<T> {
-    while (!this.#take()) await new Promise((next) => setTimeout(next, this.#options.pollMs));
+    while (!this.#take()) {
+      await new Promise((next) => setTimeout(next, this.#options.pollMs));
+      if (this.#closed) throw new Error("given up");
+    }
     this.#renewal = setInterval(() => this.#renew(), this.#options.renewMs);
     try {
       return await work();
@@ -40,6 +46,13 @@ export class FileLock {
       this.#renewal = null;
       if (this.#isOurs()) rmSync(this.#path, { force: true });
     }
+  }
+
+  /** Waits no more, and lets the next one in at once: for a program that stops. */
+  close(): void {
+    this.#closed = true;
+    if (this.#renewal !== null) clearInterval(this.#renewal);
+    if (this.#isOurs()) rmSync(this.#path, { force: true });
   }
 
   /** Whether the lock is ours now. A link is made or not: two can never both believe that they have it. */
@@ -63,7 +76,10 @@ export class FileLock {
     const aside = `${this.#path}.${randomUUID()}`;
     try {
       const { mtimeMs, ino } = statSync(this.#path);
-      if (Date.now() - mtimeMs < this.#options.staleMs) return;
+      const mark = `${ino} ${mtimeMs}`;
+      const now = performance.now();
+      if (mark !== this.#seen.mark) this.#seen = { mark, at: now };
+      if (now - this.#seen.at < this.#options.staleMs) return;
       renameSync(this.#path, aside);
       // Between the look and the move another may have taken it: then it is put back.
       if (statSync(aside).ino !== ino) linkSync(aside, this.#path);

@@ -1,6 +1,7 @@
 // Keeps certificates for the names that routers want: obtains what is missing, renews what comes due, one order at a time for each
 // resolver. Certificates live in the storage; this only knows when to look again.
 
+import { generateKeyPairSync } from "node:crypto";
 import { AcmeClient, type AcmeEndpoint, AcmeError } from "./client.ts";
 import type { AcmeKeyType } from "./keys.ts";
 import { newAccountKey, readAccountKey, writeAccountKey } from "./keys.ts";
@@ -53,6 +54,8 @@ const LOOK_MS = 60_000;
 const RENEWAL_INFO_MS = 6 * 3_600_000;
 const MAX_RENEWAL_INFO_MS = 24 * 3_600_000;
 
+const LEAST_LIFE_MS = 3_600_000;
+
 interface Task {
   readonly resolver: Resolver;
   readonly names: readonly string[];
@@ -65,6 +68,25 @@ interface Task {
   certificate: StoredCertificate | null;
   /** When the authority is next asked for its suggestion. */
   askAt: number;
+  /** When we obtained it; 0 for one that was there. */
+  obtainedAt: number;
+}
+
+function newTask(resolver: Resolver, names: readonly string[], router: string): Task {
+  return {
+    ...{ resolver, names, router, lifetime: null, next: 0, failures: 0 },
+    ...{ lastError: null, certificate: null, askAt: 0, obtainedAt: 0 },
+  };
+}
+
+/** A certificate just obtained is kept at least this long: a clock that is wrong, or a window in the past, must not order without end. */
+function leastLife({ notBefore, notAfter }: Lifetime): number {
+  return Math.min(LEAST_LIFE_MS, (notAfter - notBefore) / 10);
+}
+
+/** No suggestion moves the renewal beyond half of the last third. */
+function latestRenewal({ notBefore, notAfter }: Lifetime): number {
+  return notAfter - (notAfter - notBefore) / 6;
 }
 
 export class AcmeManager {
@@ -74,6 +96,9 @@ export class AcmeManager {
   readonly #tasks = new Map<string, Task>();
   readonly #storages = new Map<string, AcmeStorage>();
   readonly #clients = new Map<string, AcmeClient>();
+  readonly #readers = new Map<string, AcmeClient>();
+  readonly #lastRead = new Map<string, readonly StoredCertificate[]>();
+  readonly #locks = new Set<FileLock>();
   /** Resolvers that are ordering now. */
   readonly #busy = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -87,18 +112,26 @@ export class AcmeManager {
       if (!this.#storages.has(storage)) this.#storages.set(storage, new AcmeStorage(storage));
   }
 
-  /** Every certificate in the storages, of all resolvers, with the one that obtained it. */
+  /**
+   * Every certificate in the storages, of all resolvers, with the one that obtained it. What a storage last held stands in while it
+   * cannot be read.
+   */
   stored(): { certificates: { resolver: string; certificate: StoredCertificate }[]; problems: string[] } {
     const problems = new Set<string>();
     const certificates = [...this.#resolvers.values()].flatMap((resolver) => {
-      const read = this.#storages.get(resolver.storage)!.read(resolver.name);
-      if (read.kind === "error") {
-        problems.add(read.message);
-        return [];
-      }
-      return read.value.certificates.map((certificate) => ({ resolver: resolver.name, certificate }));
+      const read = this.#read(resolver);
+      if (read.problem !== null) problems.add(read.problem);
+      return read.certificates.map((certificate) => ({ resolver: resolver.name, certificate }));
     });
     return { certificates, problems: [...problems] };
+  }
+
+  /** A resolver's certificates: as its storage has them, or had them when it could last be read. */
+  #read(resolver: Resolver): { certificates: readonly StoredCertificate[]; problem: string | null } {
+    const read = this.#storages.get(resolver.storage)!.read(resolver.name);
+    if (read.kind === "error") return { certificates: this.#lastRead.get(resolver.name) ?? [], problem: read.message };
+    this.#lastRead.set(resolver.name, read.value.certificates);
+    return { certificates: read.value.certificates, problem: null };
   }
 
   /** What the configuration wants from now on. What is under way goes on. */
@@ -111,9 +144,18 @@ export class AcmeManager {
       keys.add(key);
       const known = this.#tasks.get(key);
       if (known !== undefined) known.router = router;
-      else this.#tasks.set(key, this.#adopt(resolver, names, router));
+      else this.#tasks.set(key, newTask(resolver, names, router));
     }
     for (const key of this.#tasks.keys()) if (!keys.has(key)) this.#tasks.delete(key);
+    const served = new Map(
+      [...this.#lastRead].map(([name, list]) => [name, new Set(list.map((each) => each.certificate))]),
+    );
+    this.#lookAll();
+    // Another Sluice may have saved one since the load that brought this list.
+    const late = [...this.#tasks.values()].some(
+      ({ resolver, certificate }) => certificate !== null && !served.get(resolver.name)?.has(certificate.certificate),
+    );
+    if (late) this.#events.onObtained();
     this.#schedule();
   }
 
@@ -131,24 +173,42 @@ export class AcmeManager {
   close(): void {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const lock of this.#locks) lock.close();
   }
 
-  #adopt(resolver: Resolver, names: readonly string[], router: string): Task {
-    const task: Task = {
-      ...{ resolver, names, router, lifetime: null, next: 0, failures: 0 },
-      ...{ lastError: null, certificate: null, askAt: 0 },
-    };
-    this.#look(task);
-    return task;
+  /** Takes what the storages have for all tasks that are not under way. true when any of it is new to us. */
+  #lookAll(): boolean {
+    let found = false;
+    for (const resolver of this.#resolvers.values()) {
+      const tasks = [...this.#tasks.values()].filter((task) => task.resolver === resolver);
+      if (tasks.length === 0 || this.#busy.has(resolver.name)) continue;
+      const read = this.#read(resolver);
+      const byNames = new Map(read.certificates.map((each) => [keyOf(resolver.name, [each.main, ...each.sans]), each]));
+      for (const task of tasks)
+        found = this.#adopt(task, byNames.get(keyOf(resolver.name, task.names)), read.problem) || found;
+    }
+    return found;
   }
 
-  /** Takes what the storage has for these names, and plans its renewal. true when it is new to us. */
+  /** The same for one task. */
   #look(task: Task): boolean {
-    const read = this.#storages.get(task.resolver.storage)!.read(task.resolver.name);
-    if (read.kind === "error") return false;
-    const found = read.value.certificates.find((each) => covers(each, task.names));
+    const read = this.#read(task.resolver);
+    return this.#adopt(
+      task,
+      read.certificates.find((each) => covers(each, task.names)),
+      read.problem,
+    );
+  }
+
+  /** Plans the renewal of a stored certificate; one that has been taken away is ordered anew. true when it is new to us. */
+  #adopt(task: Task, found: StoredCertificate | undefined, problem: string | null): boolean {
+    if (found?.certificate === task.certificate?.certificate) return false;
     const lifetime = found === undefined ? null : lifetimeOf(found.certificate);
-    if (found === undefined || lifetime === null || found.certificate === task.certificate?.certificate) return false;
+    if (found === undefined || lifetime === null) {
+      if (problem === null && task.certificate !== null)
+        Object.assign(task, { certificate: null, lifetime: null, next: this.#now() });
+      return false;
+    }
     task.certificate = found;
     task.lifetime = lifetime;
     task.next = renewalTime(lifetime, Math.random());
@@ -174,9 +234,7 @@ export class AcmeManager {
 
   #turn(): void {
     // Another Sluice with the same storage may have obtained what we wait for.
-    let found = false;
-    for (const task of this.#tasks.values()) if (!this.#busy.has(task.resolver.name)) found = this.#look(task) || found;
-    if (found) this.#events.onObtained();
+    if (this.#lookAll()) this.#events.onObtained();
     const now = this.#now();
     for (const resolver of this.#resolvers.values()) {
       if (this.#busy.has(resolver.name)) continue;
@@ -185,7 +243,8 @@ export class AcmeManager {
       const asking = tasks.find((task) => task.certificate !== null && task.askAt <= now);
       if (asking === undefined && due === undefined) continue;
       this.#busy.add(resolver.name);
-      const work = asking === undefined ? this.#obtain(due!) : this.#ask(asking);
+      // What is due goes first: a suggestion that cannot be had must not keep an order waiting.
+      const work = due === undefined ? this.#ask(asking!) : this.#obtain(due);
       void work.finally(() => {
         this.#busy.delete(resolver.name);
         this.#schedule();
@@ -200,8 +259,8 @@ export class AcmeManager {
     const id = renewalId(task.certificate!.certificate);
     if (id === null) return;
     try {
-      const client = await this.#client(task.resolver);
-      const suggestion = await client.renewalInfo(id);
+      // Reading needs no account (RFC 9773 4.1), and making one is for whoever holds the lock.
+      const suggestion = await this.#reader(task.resolver).renewalInfo(id);
       if (suggestion === null) {
         task.askAt = Number.POSITIVE_INFINITY;
         return;
@@ -209,8 +268,14 @@ export class AcmeManager {
       task.askAt =
         this.#now() + Math.min(MAX_RENEWAL_INFO_MS, Math.max(LOOK_MS, suggestion.retryAfterMs ?? RENEWAL_INFO_MS));
       const { start, end } = suggestion;
-      // The moment once chosen stays, unless the window has moved away from it.
-      if (task.next < start || task.next > end) task.next = momentOf(suggestion, Math.random());
+      // The moment once chosen stays, unless the window has moved away from it; a pause after a failure stays in any case, and so do
+      // the last hours of a certificate, whatever is suggested.
+      if (task.failures > 0 || (task.next >= start && task.next <= end)) return;
+      const latest = latestRenewal(task.lifetime!);
+      task.next = Math.max(
+        task.obtainedAt + leastLife(task.lifetime!),
+        Math.min(latest, momentOf(suggestion, Math.random())),
+      );
     } catch (error) {
       // It is only a suggestion: without it the lifetime decides.
       this.#events.log("info", "no renewal information from the authority", {
@@ -221,14 +286,29 @@ export class AcmeManager {
     }
   }
 
+  /** A client that only reads. */
+  #reader(resolver: Resolver): AcmeClient {
+    let reader = this.#readers.get(resolver.name);
+    if (reader === undefined) {
+      const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+      this.#readers.set(resolver.name, (reader = new AcmeClient(resolver.endpoint, privateKey, null)));
+    }
+    return reader;
+  }
+
   async #obtain(task: Task): Promise<void> {
     const { resolver, names } = task;
     const renewing = task.certificate !== null;
     const fields = { resolver: resolver.name, names, router: task.router };
+    const lock = new FileLock(resolver.storage);
+    this.#locks.add(lock);
     try {
-      const taken = await new FileLock(resolver.storage).during(async () => {
+      const taken = await lock.during(async () => {
         // While we waited for our turn another one may have had the same order.
         if (this.#look(task) && task.next > this.#now()) return true;
+        // An order costs: what comes of it must have a place.
+        const provable = this.#storages.get(resolver.storage)!.prove();
+        if (provable.kind === "error") throw new AcmeError("storage", provable.message);
         this.#events.log("info", renewing ? "renewing a certificate" : "ordering a certificate", fields);
         const client = await this.#client(resolver);
         const replaces =
@@ -246,14 +326,22 @@ export class AcmeManager {
           ...{ main: names[0]!, sans: names.slice(1), certificate: obtained.certificate, key: obtained.key },
         });
         if (saved.kind === "error") throw new AcmeError("storage", saved.message);
-        this.#look(task);
+        if (!this.#look(task))
+          throw new AcmeError(
+            "storage",
+            `${resolver.storage} does not hold what was saved: does another program write it?`,
+          );
         return false;
       });
+      // Whatever the dates in it say, it is not ordered again at once.
+      task.obtainedAt = this.#now();
+      task.next = Math.max(task.next, task.obtainedAt + leastLife(task.lifetime!));
       this.#events.onResult(resolver.name, taken ? "taken" : renewing ? "renewed" : "obtained");
       const message = taken ? "another Sluice has obtained the certificate" : "the certificate has come";
       this.#events.log("info", message, { ...fields, notAfter: iso(task.lifetime?.notAfter), renewal: iso(task.next) });
       this.#events.onObtained();
     } catch (error) {
+      if (this.#closed) return;
       const reason = error instanceof AcmeError ? error : new AcmeError("defect", (error as Error).message);
       task.failures++;
       task.lastError = reason.message;
@@ -263,6 +351,8 @@ export class AcmeManager {
       this.#events.log("error", "no certificate from the authority", {
         ...{ ...fields, reason: reason.message, failures: task.failures, nextTry: iso(task.next), ...left },
       });
+    } finally {
+      this.#locks.delete(lock);
     }
   }
 
@@ -311,5 +401,6 @@ function hostOf(url: string): string | null {
 }
 
 function iso(time: number | undefined): string | undefined {
-  return time === undefined || !Number.isFinite(time) ? undefined : new Date(time).toISOString();
+  // Beyond 8.64e15 there is no Date.
+  return time === undefined || !(Math.abs(time) <= 8.64e15) ? undefined : new Date(time).toISOString();
 }

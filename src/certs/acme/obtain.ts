@@ -1,6 +1,7 @@
 // Obtains one certificate: order, prove each name by a challenge, hand in a request, download (RFC 8555 7.4).
 
 import { X509Certificate } from "node:crypto";
+import { loadPair } from "../pem.ts";
 import { type AcmeClient, AcmeError, type Authorization, type Challenge, describe, type Order } from "./client.ts";
 import { type AcmeKeyType, createRequest } from "./keys.ts";
 
@@ -53,15 +54,25 @@ export async function obtain(
 ): Promise<Obtained> {
   /** By name: the responders that are still worth a try. */
   const left = new Map<string, readonly Responder[]>();
+  const wanted = new Set(names);
   for (;;) {
-    const order = await client.order(names, {
-      ...(options.profile !== null && { profile: options.profile }),
-      ...(options.replaces !== null && { replaces: options.replaces }),
-    });
-    const failed = await proveAll(client, order, responders, left, options.note);
+    const order = await place(client, names, options);
+    const failed = await proveAll(client, order, wanted, responders, left, options.note);
     if (failed === null) return await issue(client, order, names, options);
     if (left.get(failed.name)!.length === 0) throw failed.error;
     options.note("a challenge failed, trying the next kind", { name: failed.name, reason: failed.error.message });
+  }
+}
+
+/** An order that says which certificate it replaces, or one that does not where the authority will not have that (RFC 9773 5). */
+async function place(client: AcmeClient, names: readonly string[], options: ObtainOptions): Promise<Order> {
+  const profile = options.profile === null ? {} : { profile: options.profile };
+  if (options.replaces === null) return await client.order(names, profile);
+  try {
+    return await client.order(names, { ...profile, replaces: options.replaces });
+  } catch (error) {
+    if (error instanceof AcmeError && ["rateLimited", "unreachable"].includes(error.kind)) throw error;
+    return await client.order(names, profile);
   }
 }
 
@@ -69,6 +80,7 @@ export async function obtain(
 async function proveAll(
   client: AcmeClient,
   order: Order,
+  wanted: ReadonlySet<string>,
   responders: readonly Responder[],
   left: Map<string, readonly Responder[]>,
   note: ObtainOptions["note"],
@@ -77,6 +89,7 @@ async function proveAll(
     const authorization = await client.authorization(url);
     if (authorization.status === "valid") continue;
     const name = `${authorization.wildcard ? "*." : ""}${authorization.identifier.value}`;
+    if (!wanted.has(name)) throw new AcmeError("odd-answer", "the authority wants a name proved that was not ordered");
     const offered = new Map(authorization.challenges.map((challenge) => [challenge.type, challenge]));
     const able = (left.get(name) ?? responders).filter((responder) => offered.has(responder.type));
     const [responder, ...rest] = able;
@@ -87,10 +100,11 @@ async function proveAll(
         `${name}: the authority offers ${types || "no challenge"}, and none of them is configured`,
       );
     }
-    left.set(name, rest);
     note("answering a challenge", { name, challenge: responder.type });
     const error = await prove(client, url, authorization, responder, offered.get(responder.type)!);
-    if (error !== null) return { name, error };
+    if (error === null) continue;
+    left.set(name, rest);
+    return { name, error };
   }
   return null;
 }
@@ -110,7 +124,12 @@ async function prove(
     return new AcmeError("challenge", `${name}, ${responder.type}: ${(error as Error).message}`);
   }
   try {
-    await client.answer(challenge);
+    try {
+      await client.answer(challenge);
+    } catch (error) {
+      if (!(error instanceof AcmeError) || ["rateLimited", "unreachable"].includes(error.kind)) throw error;
+      return new AcmeError("challenge", `${name}, ${responder.type}: ${error.message}`);
+    }
     const done = await poll(responder.patienceMs, async () => {
       const authorization = await client.authorization(url);
       return { value: authorization, done: authorization.status !== "pending", retryAfterMs: null };
@@ -141,7 +160,15 @@ async function issue(
   const done = await settle(client, order.url, (status) => status === "valid" || status === "invalid");
   if (done.status !== "valid" || done.certificate === undefined)
     throw new AcmeError("order", describe(done.error) || `the authority leaves the order ${done.status}`);
-  return { certificate: await download(client, done.certificate, options.preferredChain), key: request.key };
+  const certificate = await download(client, done.certificate, options.preferredChain);
+  const loaded = loadPair(certificate, request.key);
+  if (loaded.kind === "error")
+    throw new AcmeError("odd-answer", `what the authority issued cannot be used: ${loaded.message}`);
+  if (loaded.facts.notAfter <= Date.now())
+    throw new AcmeError("odd-answer", "what the authority issued has expired already: is this machine's clock right?");
+  const missing = names.find((name) => !loaded.pair.names.includes(name));
+  if (missing !== undefined) throw new AcmeError("odd-answer", `what the authority issued is not for ${missing}`);
+  return { certificate, key: request.key };
 }
 
 async function settle(client: AcmeClient, url: string, done: (status: Order["status"]) => boolean): Promise<Order> {

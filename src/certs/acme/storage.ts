@@ -71,6 +71,12 @@ export class AcmeStorage {
     return { kind: "ok", value: { account: accountOf(asObject(entry.Account)), certificates } };
   }
 
+  /** Proves that what is obtained can be kept, by writing what is there. */
+  prove(): StorageResult<null> {
+    const file = this.#load();
+    return file.kind === "error" ? file : this.#store(file.value);
+  }
+
   saveAccount(resolver: string, account: StoredAccount): StorageResult<null> {
     return this.#change(resolver, (entry) => {
       entry.Account = {
@@ -156,7 +162,9 @@ export class AcmeStorage {
       return { kind: "ok", value: null };
     } catch (error) {
       rmSync(temporary, { force: true });
-      return fail(`${this.path} cannot be written: ${reasonOf(error)}`);
+      // A single file that is mounted into a container cannot be replaced, and must be, to be whole at every moment.
+      const hint = (error as NodeJS.ErrnoException).code === "EBUSY" ? " (mount its directory, not the file)" : "";
+      return fail(`${this.path} cannot be written: ${reasonOf(error)}${hint}`);
     }
   }
 }
