@@ -25,7 +25,7 @@ test("it is called with the record and the digest of the key authorization, and 
 });
 
 test("one that fails says so with its last words, in one line", async () => {
-  const path = hook(`printf 'no\\033 such\\nzone' >&2; exit 3`);
+  const path = hook(`printf 'no\\033such\\nzone' >&2; exit 3`);
   expect(present(path)).rejects.toThrow(`the hook ${path} ended with exit code 3: no such zone`);
 });
 
