@@ -55,6 +55,7 @@ const RENEWAL_INFO_MS = 6 * 3_600_000;
 const MAX_RENEWAL_INFO_MS = 24 * 3_600_000;
 
 const LEAST_LIFE_MS = 3_600_000;
+const DEFECT_PAUSE_MS = 3_600_000;
 
 interface Task {
   readonly resolver: Resolver;
@@ -245,7 +246,15 @@ export class AcmeManager {
       this.#busy.add(resolver.name);
       // What is due goes first: a suggestion that cannot be had must not keep an order waiting.
       const work = due === undefined ? this.#ask(asking!) : this.#obtain(due);
-      void work.finally(() => {
+      // A defect here must not end the master, which everything else hangs on.
+      const defect = (error: Error) => {
+        for (const task of tasks) task.next = Math.max(task.next, now + DEFECT_PAUSE_MS);
+        this.#events.log("error", "a defect in Sluice ended an order", {
+          resolver: resolver.name,
+          reason: error.message,
+        });
+      };
+      void work.catch(defect).finally(() => {
         this.#busy.delete(resolver.name);
         this.#schedule();
       });
