@@ -1,0 +1,138 @@
+// An authority that answers nonsense costs an order and nothing else. No real authority can be made to, so this one is a stand-in that
+// speaks just enough of the protocol.
+
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { AcmeManager, type Resolver } from "../../src/certs/acme/manager.ts";
+import { Authority } from "../support/certs.ts";
+import { cleanup, temporaryDirectory, waitFor } from "../support/tools.ts";
+
+const authority = await Authority.create();
+const pair = await authority.issue({ names: ["localhost"] });
+
+/** What it answers to an order, and how often it was asked for one. */
+let answerOrder: () => Response = () => new Response("", { status: 500 });
+let answerCertificate = "";
+let orders = 0;
+const server: { port?: number | undefined; stop(now: boolean): unknown } = Bun.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  tls: { cert: readFileSync(pair.cert, "utf8"), key: readFileSync(pair.key, "utf8") },
+  fetch(request): Response {
+    const base = `https://localhost:${server.port}`;
+    const headers = { "replay-nonce": String(Math.random()) };
+    switch (new URL(request.url).pathname) {
+      case "/dir":
+        return Response.json({ newNonce: `${base}/nonce`, newAccount: `${base}/account`, newOrder: `${base}/order` });
+      case "/nonce":
+        return new Response(null, { headers });
+      case "/account":
+        return Response.json({}, { status: 201, headers: { ...headers, location: `${base}/account/1` } });
+      case "/order": {
+        orders++;
+        const response = answerOrder();
+        response.headers.set("replay-nonce", headers["replay-nonce"]);
+        return response;
+      }
+      case "/order/1":
+        return Response.json(order("valid"), { headers });
+      case "/certificate":
+        return new Response(answerCertificate, { headers });
+      default:
+        return new Response("{}", { headers });
+    }
+  },
+});
+cleanup(() => server.stop(true));
+
+const order = (status: string, more: object = {}): object => {
+  const base = `https://localhost:${server.port}`;
+  return { status, authorizations: [], finalize: `${base}/finalize`, certificate: `${base}/certificate`, ...more };
+};
+const taken = (more: object = {}) =>
+  Response.json(order("ready", more), {
+    status: 201,
+    headers: { location: `https://localhost:${server.port}/order/1` },
+  });
+
+/** Orders once and gives the log line of the failure; whatever comes after it within a moment is counted too. */
+async function failure(): Promise<Record<string, unknown>> {
+  orders = 0;
+  const lines: Record<string, unknown>[] = [];
+  const resolver: Resolver = {
+    ...{ name: "le", storage: join(temporaryDirectory(), "acme.json"), email: "", keyType: "EC256", profile: null },
+    ...{ preferredChain: null, externalAccount: null, responders: [] },
+    endpoint: {
+      directory: `https://localhost:${server.port}/dir`,
+      ...{ ca: readFileSync(authority.cert, "utf8"), serverName: null, timeoutMs: 5000, userAgent: "test" },
+    },
+  };
+  const manager = new AcmeManager([resolver], {
+    onObtained: () => {},
+    onResult: () => {},
+    log: (level, message, fields) => void (level === "error" && lines.push({ message, ...fields })),
+  });
+  manager.want([{ resolver: "le", names: ["hostile.test"], router: "r" }]);
+  const line = await waitFor("the failure", () => lines[0] ?? null, 20_000);
+  // A loop without a pause would order again and again meanwhile.
+  const until = performance.now() + 300;
+  await waitFor("a moment", () => performance.now() > until || null);
+  manager.close();
+  expect(lines).toHaveLength(1);
+  return line;
+}
+
+for (const [what, value] of [
+  ["a date that no clock can show", "Sat, 13 Sep 275760 00:00:00 GMT"],
+  ["thirty years", "999999999"],
+] as const)
+  test(`Retry-After of ${what} is a week at most`, async () => {
+    answerOrder = () =>
+      Response.json(
+        { type: "urn:ietf:params:acme:error:rateLimited", detail: "later" },
+        { status: 429, headers: { "retry-after": value } },
+      );
+    const line = await failure();
+    expect(line).toMatchObject({ message: "no certificate from the authority", reason: "rateLimited: later" });
+    const wait = Date.parse(line.nextTry as string) - Date.now();
+    expect(wait).toBeGreaterThan(6.9 * 86_400_000);
+    expect(wait).toBeLessThan(7.1 * 86_400_000);
+    expect(orders).toBe(1);
+  });
+
+test("what is no certificate is a failure with a pause, and not an order without end", async () => {
+  answerOrder = () => taken();
+  answerCertificate = "<html>welcome</html>";
+  expect(await failure()).toMatchObject({
+    reason: expect.stringContaining("what the authority issued cannot be used"),
+  });
+  expect(orders).toBe(1);
+});
+
+test("somebody else's certificate is not taken", async () => {
+  answerOrder = () => taken();
+  answerCertificate = readFileSync(pair.cert, "utf8");
+  expect(await failure()).toMatchObject({ reason: expect.stringContaining("does not belong to the certificate") });
+});
+
+test("a URL that is a file on this machine is not read", async () => {
+  answerOrder = () => taken({ status: "pending", authorizations: ["file:///etc/passwd"] });
+  expect(await failure()).toMatchObject({ reason: "the authority names a URL that is not https" });
+});
+
+test("an answer that is not JSON, or without end, is a failure", async () => {
+  answerOrder = () => new Response("<html>", { status: 201, headers: { location: "https://localhost/x" } });
+  expect(await failure()).toMatchObject({ reason: expect.stringContaining("something else than JSON") });
+  answerOrder = () =>
+    new Response("x".repeat(2 * 1024 * 1024), { status: 201, headers: { location: "https://localhost/x" } });
+  expect(await failure()).toMatchObject({ reason: expect.stringContaining("answers with more than 1048576 bytes") });
+});
+
+test("what it says reaches the log in one line, without control characters and not without end", async () => {
+  const detail = `a\u001b[31m\nb${"c".repeat(5000)}`;
+  answerOrder = () => Response.json({ type: "urn:ietf:params:acme:error:malformed", detail }, { status: 400 });
+  const { reason } = await failure();
+  expect(reason as string).toMatch(/^malformed: a \[31m bc+$/);
+  expect((reason as string).length).toBeLessThan(500);
+});
