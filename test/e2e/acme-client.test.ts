@@ -8,7 +8,7 @@ import { createServer } from "node:tls";
 import { AcmeClient, type AcmeEndpoint, AcmeError } from "../../src/certs/acme/client.ts";
 import { type AcmeKeyType, createChallengeCertificate, newAccountKey } from "../../src/certs/acme/keys.ts";
 import { obtain, type Responder } from "../../src/certs/acme/obtain.ts";
-import { Pebble } from "../support/pebble.ts";
+import { httpResponder, Pebble } from "../support/pebble.ts";
 import { cleanup, freePort } from "../support/tools.ts";
 
 const [tlsPort, httpPort] = [await freePort(), await freePort()];
@@ -27,13 +27,6 @@ async function registered(of = pebble, account: KeyObject = key): Promise<AcmeCl
 }
 
 // What answers on the ports where Pebble looks.
-const tokens = new Map<string, string>();
-const web = Bun.serve({
-  hostname: "127.0.0.1",
-  port: httpPort,
-  fetch: (request) => new Response(tokens.get(new URL(request.url).pathname.split("/").at(-1)!) ?? null),
-});
-cleanup(() => web.stop(true));
 const contexts = new Map<string, { cert: string; key: string }>();
 const alpn = createServer({
   ALPNProtocols: ["acme-tls/1"],
@@ -54,14 +47,7 @@ const tls: Responder = {
     return async () => void contexts.delete(name);
   },
 };
-const http: Responder = {
-  type: "http-01",
-  patienceMs: 20_000,
-  present: async (_, token, keyAuthorization) => {
-    tokens.set(token, keyAuthorization);
-    return async () => void tokens.delete(token);
-  },
-};
+const http = httpResponder(httpPort);
 const dns: Responder = {
   type: "dns-01",
   patienceMs: 20_000,

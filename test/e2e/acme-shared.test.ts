@@ -7,35 +7,20 @@ import { join } from "node:path";
 import { newAccountKey, writeAccountKey } from "../../src/certs/acme/keys.ts";
 import { AcmeManager, type Resolver } from "../../src/certs/acme/manager.ts";
 import { AcmeStorage } from "../../src/certs/acme/storage.ts";
-import { Pebble } from "../support/pebble.ts";
+import { httpResponder, Pebble } from "../support/pebble.ts";
 import { cleanup, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
 const httpPort = await freePort();
 const pebble = await Pebble.start({ httpPort });
-const tokens = new Map<string, string>();
-const web = Bun.serve({
-  hostname: "127.0.0.1",
-  port: httpPort,
-  fetch: (request) => new Response(tokens.get(new URL(request.url).pathname.split("/").at(-1)!) ?? null),
-});
-cleanup(() => web.stop(true));
+// Slow enough that another one surely waits for its turn meanwhile.
+const responder = httpResponder(httpPort, 300);
 
-function resolver(storage: string, delayMs = 0): Resolver {
+function resolver(storage: string): Resolver {
   const endpoint = { directory: pebble.directory, ca: readFileSync(pebble.ca, "utf8"), serverName: null };
   return {
     ...{ name: "le", storage, email: "", keyType: "EC256", profile: null, preferredChain: null, externalAccount: null },
     endpoint: { ...endpoint, timeoutMs: 10_000, userAgent: "test" },
-    responders: [
-      {
-        type: "http-01",
-        patienceMs: 20_000,
-        present: async (_, token, keyAuthorization) => {
-          tokens.set(token, keyAuthorization);
-          if (delayMs > 0) await new Promise((next) => setTimeout(next, delayMs));
-          return async () => void tokens.delete(token);
-        },
-      },
-    ],
+    responders: [responder],
   };
 }
 
@@ -54,8 +39,7 @@ const wanted = (...names: string[]) => [{ resolver: "le", names, router: "r" }];
 
 test("of two that want the same certificate one orders it, and both have it", async () => {
   const storage = join(temporaryDirectory(), "acme.json");
-  // Slow enough that the other one surely waits for its turn meanwhile.
-  const both = [manager(resolver(storage, 300)), manager(resolver(storage, 300))];
+  const both = [manager(resolver(storage)), manager(resolver(storage))];
   for (const { made } of both) made.want(wanted("shared.test"));
   await waitFor("both to have it", () => both.every(({ results }) => results.length > 0) || null, 20_000);
   expect(both.flatMap(({ results }) => results).sort()).toEqual(["obtained", "taken"]);

@@ -7,10 +7,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { AcmeClient } from "../../src/certs/acme/client.ts";
 import { AcmeManager, type Resolver } from "../../src/certs/acme/manager.ts";
-import type { Responder } from "../../src/certs/acme/obtain.ts";
 import { renewalId } from "../../src/certs/acme/renewal.ts";
 import { AcmeStorage } from "../../src/certs/acme/storage.ts";
-import { Pebble } from "../support/pebble.ts";
+import { httpResponder, Pebble } from "../support/pebble.ts";
 import { ROOT } from "../support/sluice.ts";
 import { cleanup, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
@@ -25,22 +24,6 @@ const pebble = await Pebble.start({
     `${sid}/usr/bin/pebble`,
   ],
 });
-const tokens = new Map<string, string>();
-const web = Bun.serve({
-  hostname: "127.0.0.1",
-  port: httpPort,
-  fetch: (request) => new Response(tokens.get(new URL(request.url).pathname.split("/").at(-1)!) ?? null),
-});
-cleanup(() => web.stop(true));
-const http: Responder = {
-  type: "http-01",
-  patienceMs: 20_000,
-  present: async (_, token, keyAuthorization) => {
-    tokens.set(token, keyAuthorization);
-    return async () => void tokens.delete(token);
-  },
-};
-
 const resolver: Resolver = {
   name: "le",
   endpoint: {
@@ -56,7 +39,7 @@ const resolver: Resolver = {
   profile: null,
   preferredChain: null,
   externalAccount: null,
-  responders: [http],
+  responders: [httpResponder(httpPort)],
 };
 
 test("a certificate is renewed when the authority suggests it, long before its time, and the order says which one it replaces", async () => {

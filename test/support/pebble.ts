@@ -2,6 +2,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Responder } from "../../src/certs/acme/obtain.ts";
 import { Authority } from "./certs.ts";
 import { cleanup, freePort, temporaryDirectory, waitFor } from "./tools.ts";
 
@@ -142,4 +143,24 @@ export class Pebble {
     const answer = await fetch(`${this.dnsManagement}/${what}`, { method: "POST", body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(`pebble-challtestsrv: ${what}: ${answer.status}`);
   }
+}
+
+/** Answers HTTP-01 challenges on this port; `delayMs` is how long it takes to have an answer in place. */
+export function httpResponder(port: number, delayMs = 0): Responder {
+  const tokens = new Map<string, string>();
+  const web = Bun.serve({
+    hostname: "127.0.0.1",
+    port,
+    fetch: (request) => new Response(tokens.get(new URL(request.url).pathname.split("/").at(-1)!) ?? null),
+  });
+  cleanup(() => web.stop(true));
+  return {
+    type: "http-01",
+    patienceMs: 20_000,
+    present: async (_, token, keyAuthorization) => {
+      tokens.set(token, keyAuthorization);
+      if (delayMs > 0) await new Promise((next) => setTimeout(next, delayMs));
+      return async () => void tokens.delete(token);
+    },
+  };
 }
