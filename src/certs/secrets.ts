@@ -1,5 +1,6 @@
 // Passwords of keys and key stores: written out, from a file, or from the environment. None of them ever reaches a message.
 
+import { resolve } from "node:path";
 import { readFileBytes } from "../config/files.ts";
 
 export type Secret = { kind: "ok"; value: string | null } | { kind: "error"; message: string };
@@ -18,9 +19,9 @@ export function readSecret(
   seen: (path: string) => void = () => {},
 ): Secret {
   if (file !== undefined) {
+    seen(resolve(file)); // also of one that is away: its return must be noticed
     const read = readFileBytes(file, MAX_SECRET);
     if (read.kind === "error") return read;
-    seen(read.path);
     return { kind: "ok", value: read.bytes.toString("utf8").split(/\r?\n/, 1)[0]! };
   }
   if (value === undefined) return { kind: "ok", value: null };

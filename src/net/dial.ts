@@ -155,7 +155,8 @@ const QUICK = {
   connectError: (socket: NativeSocket, error: Error) => {
     const dial = socket.data as unknown as Dial;
     socket.data = NOBODY;
-    dial.onQuickFailed(error);
+    // It may come within the call, when the system refuses at once, and the owner does not know its dial yet.
+    setImmediate(() => dial.onQuickFailed(error));
   },
 };
 

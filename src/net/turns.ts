@@ -9,6 +9,8 @@ const BUDGET_MS = 2;
 /** The budget is for this stretch of time: a worker that is merely busy spends less than half of its time in such steps. */
 const WINDOW_MS = 4;
 
+const DONE = (): void => {};
+
 export class Turns {
   #waiting: (() => void)[] = [];
   #next = 0;
@@ -43,12 +45,18 @@ export class Turns {
     const until = performance.now() + BUDGET_MS;
     do {
       try {
-        this.#waiting[this.#next++]!();
+        const step = this.#waiting[this.#next]!;
+        this.#waiting[this.#next++] = DONE; // what it holds is not kept until the queue is empty
+        step();
       } catch (error) {
         fault(error); // a defect in one connection's step is no reason to leave the others waiting
       }
     } while (this.#next < this.#waiting.length && performance.now() < until);
     if (this.#next < this.#waiting.length) {
+      if (this.#next > 1024 && this.#next * 2 > this.#waiting.length) {
+        this.#waiting = this.#waiting.slice(this.#next);
+        this.#next = 0;
+      }
       setImmediate(this.#turn);
       return;
     }

@@ -18,6 +18,8 @@ import type { Connection } from "./connection.ts";
 import type { Route } from "./snapshot.ts";
 
 export function connect(connection: Connection, route: Route): void {
+  // What the client has sent may just have gone over a limit on held bytes.
+  if (connection.phase === "closed") return;
   connection.phase = "dial";
   const targets = route.balancer.order();
   if (targets.length === 0) return connection.finish("no-server");
@@ -72,6 +74,7 @@ export class ServerDial implements DialOwner, SocketOwner, Timed {
   }
 
   onDialOpen(socket: NativeSocket): void {
+    if (this.#cancelled) return socket.terminate();
     this.#dial = null;
     const { server, transport } = this.#targets[this.#target]!;
     if (!server.tls) return this.#open(socket);

@@ -32,7 +32,7 @@ function reject(connection: Connection, reason: HelloReject, received: Uint8Arra
   const hasPlain = connection.edge.snapshot.routes(connection.entryPoint.name).plain.size > 0;
   if (reason === "plain-mqtt" && hasPlain) {
     connection.keepEarly(asBuffer(received));
-    routePlain(connection);
+    if (connection.phase !== "closed") routePlain(connection);
   } else {
     connection.finish(reason);
   }

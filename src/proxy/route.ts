@@ -35,7 +35,13 @@ export function routeTls(connection: Connection, hello: Hello, received: Uint8Ar
     connection.phase = "turn";
     connection.edge.pool.turns.run(() => {
       if (connection.phase !== "turn") return; // the client has left meanwhile
-      terminate(connection, route, hello, connection.takeEarly(asBuffer(received)), snapshot.certificates);
+      const bytes = connection.takeEarly(asBuffer(received));
+      if (connection.edge.snapshot === snapshot) terminate(connection, route, hello, bytes, snapshot.certificates);
+      else {
+        // A reload came first: nobody is let in by rules that are no more.
+        unchoose(connection);
+        routeTls(connection, hello, bytes);
+      }
     });
   }
 }
@@ -70,6 +76,16 @@ function choose(connection: Connection, kind: keyof EntryRoutes, sni: string, al
     route.meters.open++;
   }
   return route;
+}
+
+function unchoose(connection: Connection): void {
+  const { meters } = connection;
+  if (meters !== null) {
+    meters.connections--;
+    meters.open--;
+  }
+  connection.route = null;
+  connection.meters = null;
 }
 
 /** The same memory as a Buffer. */

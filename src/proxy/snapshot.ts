@@ -108,6 +108,8 @@ export class Rows {
   readonly #balancers = new Map<string, Balancer>();
   readonly #meters: Meters;
   readonly #start: number;
+  /** A service has changed since the last commit. */
+  #servicesChanged = false;
   #pending: { put: readonly Row[]; drop: readonly string[] }[] = [];
   #store: CertificateStore | null = null;
 
@@ -142,6 +144,7 @@ export class Rows {
       for (const row of put) this.#put(row);
     }
     this.#pending = [];
+    this.#forgetWeighted();
     this.#meters.keep(this.#routers);
     this.#store ??= new CertificateStore(
       this.#certificates.values(),
@@ -162,7 +165,8 @@ export class Rows {
         return;
       case "service":
         this.#services.set(row.name, row.value);
-        this.#forgetBalancer(row.name);
+        this.#balancers.delete(row.name);
+        this.#servicesChanged = true;
         return;
       case "options": {
         const alpn = row.value.alpn === null ? null : encodeAlpn(row.value.alpn);
@@ -190,7 +194,8 @@ export class Rows {
         return;
       case "service":
         this.#services.delete(name);
-        this.#forgetBalancer(name);
+        this.#balancers.delete(name);
+        this.#servicesChanged = true;
         return;
       case "options":
         this.#terminations.delete(name);
@@ -235,11 +240,12 @@ export class Rows {
     };
   }
 
-  /** Its own, and those made of others: one of them may hold it. */
-  #forgetBalancer(name: string): void {
-    this.#balancers.delete(name);
-    for (const each of this.#balancers.keys())
-      if (this.#services.get(each)?.kind !== "loadBalancer") this.#balancers.delete(each);
+  /** Those made of others begin anew with any change: one of them may hold what has changed. */
+  #forgetWeighted(): void {
+    if (!this.#servicesChanged) return;
+    this.#servicesChanged = false;
+    for (const name of this.#balancers.keys())
+      if (this.#services.get(name)?.kind !== "loadBalancer") this.#balancers.delete(name);
   }
 
   /** The master has refused cycles among weighted services; a name without a row has no servers. */

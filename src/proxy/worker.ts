@@ -20,7 +20,10 @@ const DRAIN_POLL_MS = 50;
 export function runWorker(): void {
   let worker: Worker | null = null;
   // The master has gone: nobody would restart, reload or stop us, and its successor needs the ports.
-  process.on("disconnect", () => process.exit(1));
+  process.on("disconnect", () => {
+    worker?.flushAccessLog();
+    process.exit(1);
+  });
   // The terminal sends these to the whole group; the master decides what they mean.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"] as const) process.on(signal, () => {});
   process.on("message", (message: ToWorker) => {
@@ -81,6 +84,11 @@ class Worker implements Observer {
       case "drain":
         this.#drain(message.graceMs);
     }
+  }
+
+  /** Hands on the lines that wait for others to go with them. */
+  flushAccessLog(): void {
+    this.#accessLog?.flush();
   }
 
   onHandshake(version: string, resumed: boolean, ms: number): void {
