@@ -98,6 +98,7 @@ class Scan implements DirectoryScan {
       } else if (info?.isFile() && EXTENSIONS.test(name)) {
         if (++this.#files > MAX_FILES) {
           this.problem ??= `${directory}: holds more than ${MAX_FILES} files`;
+          this.unread.push(directory);
           return;
         }
         const text = readTextFile(path);

@@ -146,7 +146,10 @@ export class CertificateFiles {
     this.#used.add(listKey);
     this.#memory.keep(listKey, [...seen, ...hidden]);
     // Where a tool keeps the former certificates beside the new one, as certbot's archive/ does, the new one has the name.
-    pairs.sort((a, b) => b.facts.notBefore - a.facts.notBefore);
+    // One whose time has not come, or is over, gives way to one that is good now.
+    const now = Date.now();
+    const isGood = ({ facts }: Pair): number => Number(facts.notBefore <= now && facts.notAfter >= now);
+    pairs.sort((a, b) => isGood(b) - isGood(a) || b.facts.notBefore - a.facts.notBefore);
     return { pairs, problems };
   }
 
