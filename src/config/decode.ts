@@ -5,12 +5,12 @@ import { isMap, isScalar, isSeq, type Node } from "yaml";
 import { z } from "zod";
 import { type Diagnostics, type Place, suggestion } from "./diagnostics.ts";
 import { parseBool, parseDuration } from "./scalars.ts";
-import type { Path, SourceFile } from "./source.ts";
+import { type Path, type SourceFile, textOf } from "./source.ts";
 
 /** What becomes of the object that carries a known field which Sluice lacks. */
 export type Effect = "off" | "warn" | "error";
 
-interface FieldMeta {
+export interface FieldMeta {
   /** The number is a duration in milliseconds. */
   duration?: boolean;
   /** `x: {}` and `x: true` mean "on, with defaults"; `x: false` means absent. */
@@ -19,6 +19,8 @@ interface FieldMeta {
   unsupported?: { effect: Effect; why: string };
   /** A scalar stands for this key of the object. */
   scalarKey?: string;
+  /** Never shown. */
+  secret?: boolean;
 }
 
 /** A duration, in milliseconds once decoded; `message` is for one below `least`. */
@@ -131,7 +133,7 @@ class Walk {
     if (isScalar(node)) {
       if (meta.scalarKey !== undefined)
         return { [meta.scalarKey]: this.value(type.shape[meta.scalarKey] as z.ZodType, node, path) };
-      const on = meta.allowEmpty ? parseBool(text(node)) : null;
+      const on = meta.allowEmpty ? parseBool(textOf(node)) : null;
       if (on !== null) return on ? {} : undefined;
     }
     if (!isMap(node)) return this.#error(node, `${label(path)} must be a mapping, not ${describe(node)}`);
@@ -140,7 +142,7 @@ class Walk {
     const result: Record<string, unknown> = {};
     for (const pair of this.#source.pairs(node)) {
       const keyNode = pair.key as Node;
-      const written = isScalar(keyNode) ? text(keyNode) : "";
+      const written = isScalar(keyNode) ? textOf(keyNode) : "";
       const key = keys.get(written.toLowerCase());
       if (key === undefined) {
         this.#error(keyNode, `unknown field "${written}"${inside(path)}${suggestion(written, keys.values())}`);
@@ -155,7 +157,7 @@ class Walk {
       if (lacking) {
         const place = this.#source.place(keyNode);
         // Switched off, or a list of nothing: there is nothing to lack.
-        if (isScalar(child) && parseBool(text(child)) === false) continue;
+        if (isScalar(child) && parseBool(textOf(child)) === false) continue;
         if (isSeq(child) && child.items.length === 0) continue;
         this.unsupported.push({ path: [...path, key], ...lacking, place });
         continue;
@@ -171,7 +173,7 @@ class Walk {
     const seen = new Set<string>();
     const result: Record<string, unknown> = {};
     for (const pair of this.#source.pairs(node)) {
-      const name = isScalar(pair.key) ? text(pair.key) : "";
+      const name = isScalar(pair.key) ? textOf(pair.key) : "";
       if (name === "" || name === "__proto__") {
         this.#error(pair.key as Node, `"${name}" cannot be a name${inside(path)}`);
         continue;
@@ -199,7 +201,7 @@ class Walk {
     }
     const elementType = unwrap(element);
     if (isScalar(node) && elementType.type.def.type !== "object") {
-      return text(node)
+      return textOf(node)
         .split(",")
         .map((part) => this.#convert(elementType.type, elementType.meta, part.trim(), node, path));
     }
@@ -208,7 +210,7 @@ class Walk {
 
   #scalar(type: z.ZodType, meta: FieldMeta, node: Node, path: Path): unknown {
     if (!isScalar(node)) return this.#error(node, `${label(path)} must be a single value, not ${describe(node)}`);
-    return this.#convert(type, meta, text(node), node, path);
+    return this.#convert(type, meta, textOf(node), node, path);
   }
 
   #convert(type: z.ZodType, meta: FieldMeta, written: string, node: Node, path: Path): unknown {
@@ -247,7 +249,8 @@ class Walk {
   }
 }
 
-function unwrap(schema: z.ZodType): { type: z.ZodType; meta: FieldMeta } {
+/** What a schema is without its default and its being optional, and what is said of it on the way there. */
+export function unwrap(schema: z.ZodType): { type: z.ZodType; meta: FieldMeta } {
   let type = schema;
   const meta: FieldMeta = { ...(type.meta() as FieldMeta | undefined) };
   while (type.def.type === "optional" || type.def.type === "default" || type.def.type === "prefault") {
@@ -259,17 +262,14 @@ function unwrap(schema: z.ZodType): { type: z.ZodType; meta: FieldMeta } {
 
 const fieldNamesOf = new WeakMap<z.ZodType, Map<string, string>>();
 
-function fieldNames(type: z.ZodObject): Map<string, string> {
+/** The fields of an object, by their names in lower case. */
+export function fieldNames(type: z.ZodObject): Map<string, string> {
   let names = fieldNamesOf.get(type);
   if (names === undefined) {
     names = new Map(Object.keys(type.shape).map((key) => [key.toLowerCase(), key]));
     fieldNamesOf.set(type, names);
   }
   return names;
-}
-
-function text(node: { source?: string; value?: unknown }): string {
-  return node.source ?? String(node.value);
 }
 
 function label(path: Path): string {
@@ -283,5 +283,5 @@ function inside(path: Path): string {
 function describe(node: Node): string {
   if (isMap(node)) return "a mapping";
   if (isSeq(node)) return "a list";
-  return isScalar(node) ? `"${text(node)}"` : "this";
+  return isScalar(node) ? `"${textOf(node)}"` : "this";
 }

@@ -99,7 +99,13 @@ const certificate = certificateFields.superRefine((value, context) => {
 
 /** Every pair in a directory tree. */
 const certificateDirectory = z
-  .object({ directory: z.string().min(1), keyPassword: secret, keyPasswordFile: z.string().min(1).optional() })
+  .object({
+    directory: z.string().min(1),
+    keyPassword: secret,
+    keyPasswordFile: z.string().min(1).optional(),
+    /** Its first pair is shown where no certificate fits, unless the default store names another. */
+    default: z.boolean().default(false),
+  })
   .superRefine((value, context) => {
     if (value.keyPassword !== undefined && value.keyPasswordFile !== undefined)
       context.addIssue({
@@ -144,7 +150,7 @@ const tlsOptions = z.object({
   preferServerCipherSuites: unsupported("warn", "has no effect in Traefik either"),
 });
 
-const schema = z.object({
+export const dynamicSchema = z.object({
   tcp: section({
     routers: z.record(z.string(), router).default({}),
     services: z.record(z.string(), service).default({}),
@@ -174,7 +180,7 @@ const schema = z.object({
   ),
 });
 
-export type DynamicConfig = z.output<typeof schema>;
+export type DynamicConfig = z.output<typeof dynamicSchema>;
 export type RouterConfig = z.output<typeof router>;
 export type ServiceConfig = z.output<typeof service>;
 export type TlsOptionsConfig = z.output<typeof tlsOptions>;
@@ -183,12 +189,23 @@ export type CertificateDirectoryConfig = z.output<typeof certificateDirectory>;
 
 export interface DynamicFile extends Decoded<DynamicConfig> {
   readonly source: SourceFile;
+  /** What stands behind the @ in names of its routers. */
+  readonly provider: string;
 }
 
 /** Decodes a dynamic file's text. Every problem goes to `diagnostics`; null when one of them is an error. */
-export function parseDynamic(file: string, text: string, diagnostics: Diagnostics): DynamicFile | null {
+export function parseDynamic(
+  file: string,
+  text: string,
+  diagnostics: Diagnostics,
+  provider = "file",
+): DynamicFile | null {
   const source = readSource(file, text, diagnostics);
-  if (source === null) return null;
-  const decoded = decode(schema, source, diagnostics);
-  return decoded === null ? null : { ...decoded, source };
+  return source === null ? null : decodeDynamic(source, diagnostics, provider);
+}
+
+/** The same for what is read already. */
+export function decodeDynamic(source: SourceFile, diagnostics: Diagnostics, provider: string): DynamicFile | null {
+  const decoded = decode(dynamicSchema, source, diagnostics);
+  return decoded === null ? null : { ...decoded, source, provider };
 }

@@ -28,6 +28,11 @@ export function parseDuration(text: string): number | null {
   return Math.abs(ms) <= 0x7fffffff ? ms : null;
 }
 
+/** Milliseconds in the form that parseDuration reads. */
+export function formatDuration(ms: number): string {
+  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+}
+
 /** The words that Go's strconv.ParseBool takes; null for any other. */
 export function parseBool(text: string): boolean | null {
   if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;

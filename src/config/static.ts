@@ -4,9 +4,12 @@ import { z } from "zod";
 import { acme, checkResolver } from "./acme.ts";
 import { decode, duration, section, unsupported } from "./decode.ts";
 import type { Diagnostics, Place } from "./diagnostics.ts";
-import { parseAddress } from "./scalars.ts";
-import { type Path, readSource } from "./source.ts";
+import { checkOverlaps, type EntryPointConfig, toEntryPoint } from "./entry-points.ts";
+import { applyFlags, type Flag, takesValue } from "./flags.ts";
+import { parseAddress, parsePort } from "./scalars.ts";
+import { type Path, readSource, type SourceFile } from "./source.ts";
 import { transport } from "./transport.ts";
+import { applyVariables, type Environment } from "./variables.ts";
 
 const LATER = "is not built into Sluice yet and is ignored";
 
@@ -54,7 +57,22 @@ const onAdmin = { entryPoint: z.string().default("traefik") };
 
 const logFormat = z.enum(["common", "json"]);
 
-const schema = z.object({
+/** Everything that a proxy beside one broker needs, in one section. */
+const sidecar = z
+  .object({
+    /** Where the broker is: host:port, or a port on this machine. */
+    address: z.string().superRefine((value, context) => {
+      const parsed = parseAddress(parsePort(value) === null ? value : `:${value}`);
+      if (parsed.kind === "error") context.addIssue({ code: "custom", message: parsed.message });
+      else if (parsed.port === 0) context.addIssue({ code: "custom", message: "needs a port from 1 to 65535" });
+    }),
+    certFile: z.string().min(1).optional(),
+    keyFile: z.string().min(1).optional(),
+    certDirectory: z.string().min(1).optional(),
+  })
+  .meta({ scalarKey: "address" });
+
+export const staticSchema = z.object({
   entryPoints: z.record(z.string(), entryPoint).default({}),
   providers: section({
     file: section({
@@ -148,6 +166,7 @@ const schema = z.object({
     directory: z.string().min(1).default("data"),
     names: z.array(z.string().min(1)).min(1).default(["localhost", "127.0.0.1", "::1"]),
   }).optional(),
+  sidecar: sidecar.optional(),
   certificatesResolvers: z
     .record(
       z.string(),
@@ -178,40 +197,55 @@ const schema = z.object({
   http: z.unknown().optional(),
 });
 
-type Parsed = z.output<typeof schema>;
+export type StaticValue = z.output<typeof staticSchema>;
 
-export interface EntryPointConfig {
-  readonly name: string;
-  readonly address: string;
-  /** "" listens on every address, IPv6 and IPv4. */
-  readonly host: string;
-  readonly port: number;
-  readonly asDefault: boolean;
-  readonly readTimeoutMs: number;
-  readonly graceTimeoutMs: number;
-  /** It serves /metrics, /ping or HTTP-01 challenges from the master, and no TCP router. */
-  readonly admin: boolean;
-}
-
-export interface StaticConfig extends Omit<Parsed, "entryPoints" | "workers"> {
+export interface StaticConfig extends Omit<StaticValue, "entryPoints" | "workers"> {
+  /** The file, or what stands for it where there is none. */
   readonly file: string;
   /** Where a path of it stands. */
   at(...path: Path): Place;
+  /** The same, or null for a default. */
+  from(...path: Path): Place | null;
   readonly entryPoints: ReadonlyMap<string, EntryPointConfig>;
   readonly workers: number | "auto";
+  /** As the schema gives it, to be printed. */
+  readonly value: StaticValue;
 }
 
+/** What is put over the file: first the environment, then flags. */
+export interface Overrides {
+  readonly environment: Environment;
+  readonly flags: readonly Flag[];
+}
+
+const NONE: Overrides = { environment: {}, flags: [] };
+
 /** The root keys of a static file, which a dynamic file may carry too. */
-export const STATIC_ROOT_KEYS: readonly string[] = Object.keys(schema.shape);
+export const STATIC_ROOT_KEYS: readonly string[] = Object.keys(staticSchema.shape);
 
-const DEFAULT_ADMIN = "127.0.0.1:8080";
+/** Whether a flag of the static configuration takes the argument that follows it. */
+export function flagTakesValue(flag: Flag): boolean {
+  return takesValue(staticSchema, flag);
+}
 
-/** Decodes a static file's text. Every problem goes to `diagnostics`; null when one of them is an error. */
-export function parseStatic(file: string, text: string, diagnostics: Diagnostics): StaticConfig | null {
+/** Where the entry point "traefik" is when it is used and not defined. */
+export const DEFAULT_ADMIN = "127.0.0.1:8080";
+const DEFAULT_MQTTS = ":8883";
+
+/** Decodes a static file's text and what is put over it. Every problem goes to `diagnostics`; null when one of them is an error. */
+export function parseStatic(
+  file: string,
+  text: string,
+  diagnostics: Diagnostics,
+  overrides: Overrides = NONE,
+): StaticConfig | null {
   const source = readSource(file, text, diagnostics);
   if (source === null) return null;
-  const decoded = decode(schema, source, diagnostics);
+  applyVariables(staticSchema, source, overrides.environment, diagnostics);
+  applyFlags(staticSchema, source, overrides.flags, diagnostics);
+  let decoded = decode(staticSchema, source, diagnostics);
   if (decoded === null) return null;
+  if (addImplied(source, decoded.value)) decoded = decode(staticSchema, source, diagnostics)!;
   for (const lack of decoded.unsupported) {
     const message = `${lack.path.join(".")} ${lack.why}`;
     if (lack.effect === "warn") diagnostics.warn(lack.place, message);
@@ -221,24 +255,18 @@ export function parseStatic(file: string, text: string, diagnostics: Diagnostics
   const problem = (path: Path, message: string) => diagnostics.error(source.locate(path), message);
 
   if (rest.log.format === "json" && rest.log.level === "panic") rest.log.level = "fatal";
-  const challenges = Object.values(rest.certificatesResolvers).map(({ acme }) => acme?.httpChallenge?.entryPoint);
-  const admins = new Set(
-    [rest.metrics.prometheus?.entryPoint, rest.ping?.entryPoint, ...challenges].filter((name) => name !== undefined),
-  );
+  const { admins, challenges } = adminsOf(rest);
   const points = new Map<string, EntryPointConfig>();
   for (const [name, point] of Object.entries(entryPoints))
     points.set(name, toEntryPoint(name, point, admins.has(name)));
   for (const name of admins) {
-    if (points.has(name)) continue;
-    if (name === "traefik") points.set(name, toEntryPoint(name, entryPoint.parse({ address: DEFAULT_ADMIN }), true));
-    else if (!challenges.includes(name)) {
-      const path =
-        rest.metrics.prometheus?.entryPoint === name ? ["metrics", "prometheus", "entryPoint"] : ["ping", "entryPoint"];
-      problem(
-        path,
-        `the entry point "${name}" does not exist: define it under entryPoints, or leave the field out to use 127.0.0.1:8080`,
-      );
-    }
+    if (points.has(name) || challenges.has(name)) continue;
+    const path =
+      rest.metrics.prometheus?.entryPoint === name ? ["metrics", "prometheus", "entryPoint"] : ["ping", "entryPoint"];
+    problem(
+      path,
+      `the entry point "${name}" does not exist: define it under entryPoints, or leave the field out to use 127.0.0.1:8080`,
+    );
   }
   if (![...points.values()].some((point) => !point.admin)) {
     problem(["entryPoints"], 'no entry point for MQTT: add for example  entryPoints: { mqtts: { address: ":8883" } }');
@@ -247,6 +275,7 @@ export function parseStatic(file: string, text: string, diagnostics: Diagnostics
     if (acme !== undefined)
       checkResolver(name, acme, points, problem, (path, message) => diagnostics.warn(source.locate(path), message));
   checkOverlaps([...points.values()], rest.embeddedBroker?.address, problem);
+  checkSidecar(rest, problem);
   const files = rest.providers.file;
   if (files !== undefined && files.directory === undefined && files.filename === undefined) {
     problem(["providers", "file"], "providers.file needs a directory or a filename");
@@ -261,45 +290,50 @@ export function parseStatic(file: string, text: string, diagnostics: Diagnostics
     ...rest,
     file,
     at: (...path) => source.locate(path),
+    from: (...path) => source.find(path),
     entryPoints: points,
     workers: workers.toLowerCase() === "auto" ? "auto" : Number(workers),
+    value: decoded.value,
   };
 }
 
-/** Two listeners on one port, and on one address or on all of them: one of them could never start. */
-function checkOverlaps(
-  points: readonly EntryPointConfig[],
-  broker: string | undefined,
+/** The entry points that serve HTTP from the master; those for challenges alone also by themselves. */
+function adminsOf({ metrics, ping, certificatesResolvers }: Omit<StaticValue, "entryPoints" | "workers">) {
+  const challenges = new Set(
+    Object.values(certificatesResolvers).flatMap(({ acme }) => acme?.httpChallenge?.entryPoint ?? []),
+  );
+  const admins = new Set([...challenges, metrics.prometheus?.entryPoint, ping?.entryPoint]);
+  admins.delete(undefined);
+  return { admins: admins as ReadonlySet<string>, challenges };
+}
+
+/** Puts into `source` what follows from the rest: an entry point that is used without being defined. @returns whether there was any. */
+function addImplied(source: SourceFile, value: StaticValue): boolean {
+  const { admins } = adminsOf(value);
+  const names = Object.keys(value.entryPoints);
+  const add = (name: string, address: string, ...because: Path) =>
+    source.set(["entryPoints", name, "address"], address, source.locate(because));
+  const admin = admins.has("traefik") && !names.includes("traefik");
+  if (admin) {
+    const asks = value.metrics.prometheus?.entryPoint === "traefik" ? ["metrics", "prometheus"] : ["ping"];
+    add("traefik", DEFAULT_ADMIN, ...asks);
+  }
+  const mqtts = value.sidecar !== undefined && names.every((name) => admins.has(name));
+  if (mqtts) add("mqtts", DEFAULT_MQTTS, "sidecar", "address");
+  return admin || mqtts;
+}
+
+function checkSidecar(
+  { sidecar, developmentCertificate }: Pick<StaticValue, "sidecar" | "developmentCertificate">,
   problem: (path: Path, message: string) => void,
 ): void {
-  const former: { host: string; port: number; what: string }[] = [];
-  const add = (path: Path, what: string, address: string, host: string, port: number) => {
-    const everywhere = ["", "::", "0.0.0.0"];
-    const other = former.find(
-      (each) =>
-        each.port === port && (each.host === host || everywhere.includes(each.host) || everywhere.includes(host)),
+  if (sidecar === undefined) return;
+  const { certFile, keyFile, certDirectory } = sidecar;
+  if (certFile === undefined && certDirectory === undefined && developmentCertificate === undefined)
+    problem(
+      ["sidecar", "address"],
+      "the sidecar has no certificate: give sidecar.certFile (and keyFile) or sidecar.certDirectory",
     );
-    if (port !== 0 && other !== undefined) problem(path, `${what}: ${address} is already taken by ${other.what}`);
-    former.push({ host, port, what });
-  };
-  for (const { name, address, host, port } of points)
-    add(["entryPoints", name, "address"], `the entry point "${name}"`, address, host, port);
-  const parsed = broker === undefined ? null : parseAddress(broker);
-  if (parsed?.kind === "ok")
-    add(["embeddedBroker", "address"], "embeddedBroker", broker!, parsed.host || "127.0.0.1", parsed.port);
-}
-
-function toEntryPoint(name: string, point: z.output<typeof entryPoint>, admin: boolean): EntryPointConfig {
-  const parsed = parseAddress(point.address);
-  if (parsed.kind === "error") throw new Error(parsed.message);
-  return {
-    name,
-    address: point.address,
-    host: parsed.host,
-    port: parsed.port,
-    asDefault: point.asDefault,
-    readTimeoutMs: point.transport.respondingTimeouts.readTimeout,
-    graceTimeoutMs: point.transport.lifeCycle.graceTimeOut,
-    admin,
-  };
+  if (certFile === undefined && keyFile !== undefined)
+    problem(["sidecar", "keyFile"], "sidecar.keyFile belongs to a certFile, and there is none");
 }

@@ -97,11 +97,14 @@ class CertificateCompiler implements CompiledCertificates {
       const row = hash === null ? undefined : this.#rows.get(`certificate/${hash}`);
       if (row?.kind === "certificate") this.#checkUse(placeOf(item), row.value.names);
     }
+    let first: string | null = null;
     for (const item of this.#merged.certificateDirectories) {
       const { pairs, problems } = this.#files.directory(item.value);
       for (const problem of problems) this.#diagnostics.warn(item.at("directory"), problem);
-      for (const pair of pairs)
-        this.#take(item.at("directory"), `the certificate in ${pair.certFile}`, pair, pair.certFile);
+      for (const pair of pairs) {
+        const hash = this.#take(item.at("directory"), `the certificate in ${pair.certFile}`, pair, pair.certFile);
+        if (item.value.default) first ??= hash;
+      }
       if (pairs.length === 0 && problems.length === 0)
         this.#diagnostics.warn(
           item.at("directory"),
@@ -113,7 +116,7 @@ class CertificateCompiler implements CompiledCertificates {
     this.#takeObtained();
     // The default one comes last, so that a configured certificate keeps its names.
     const { defaultCertificate } = this.#merged;
-    const fallback = defaultCertificate === null ? null : this.#load(defaultCertificate, "the default certificate");
+    const fallback = defaultCertificate === null ? first : this.#load(defaultCertificate, "the default certificate");
     if (fallback !== null) this.#put({ kind: "default", name: "default", value: { certificate: fallback } });
     else this.#putSelfSigned();
     return this;

@@ -8,8 +8,8 @@ import type { RevocationList } from "../certs/crl.ts";
 import type { CertificateFiles } from "../certs/files.ts";
 import { type Diagnostics, type Place, suggestion } from "../config/diagnostics.ts";
 import type { RouterConfig } from "../config/dynamic.ts";
+import type { EntryPointConfig } from "../config/entry-points.ts";
 import type { Path } from "../config/source.ts";
-import type { EntryPointConfig } from "../config/static.ts";
 import { type TransportConfig, transport } from "../config/transport.ts";
 import { defaultPriority, parseRule } from "../rules/parser.ts";
 import { isCatchAll, ruleNames } from "../rules/table.ts";
@@ -270,9 +270,9 @@ class Compiler {
       action: effective,
       service: service ?? "",
     };
-    this.#put({ kind: "router", name: `${name}@${this.#input.provider}`, value });
+    this.#put({ kind: "router", name: `${name}@${item.provider}`, value });
     this.#routers.push({
-      name: `${name}@${this.#input.provider}`,
+      name: `${name}@${item.provider}`,
       entryPoints,
       rule: router.rule,
       action: effective.kind,

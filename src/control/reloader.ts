@@ -32,7 +32,7 @@ export interface ReloadOutcome {
 
 export class Reloader {
   readonly #config: StaticConfig;
-  readonly #provider: Provider | null;
+  readonly #provider: Provider;
   readonly #selfSigned: CompileInput["selfSigned"];
   readonly #done: (outcome: ReloadOutcome) => void;
   readonly #acme: () => AcmeInput;
@@ -49,7 +49,7 @@ export class Reloader {
   /** `done` hears of every reload, successful or not; `acme` says what resolvers have obtained by then. */
   constructor(
     config: StaticConfig,
-    provider: Provider | null,
+    provider: Provider,
     selfSigned: CompileInput["selfSigned"],
     done: (outcome: ReloadOutcome) => void,
     acme: () => AcmeInput = () => NO_ACME,
@@ -93,7 +93,7 @@ export class Reloader {
     this.#lastAt = performance.now();
     // After a failed load the old paths are watched too: mending any of them must be noticed.
     this.#paths = compiled === null ? new Set([...this.#paths, ...files.paths]) : files.paths;
-    this.#provider?.watch(this.#paths, files.directories, () => this.request());
+    this.#provider.watch(this.#paths, files.directories, () => this.request());
     this.#retry(files.incomplete);
     if (compiled !== null) this.#remind(compiled);
     const durationMs = this.#lastAt - started;
@@ -105,7 +105,7 @@ export class Reloader {
   /** A pair that is half written is looked at again, on file systems without events too, but not for ever. */
   #retry(incomplete: boolean): void {
     this.#retries = incomplete ? this.#retries + 1 : 0;
-    const watched = this.#config.providers.file?.watch === true;
+    const watched = this.#config.providers.file?.watch ?? true;
     if (incomplete && watched && this.#retries <= MAX_RETRIES) setTimeout(() => this.request(), RETRY_MS).unref();
   }
 
@@ -125,6 +125,6 @@ export class Reloader {
     this.#closed = true;
     if (this.#reminder !== null) clearTimeout(this.#reminder);
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#provider?.close();
+    await this.#provider.close();
   }
 }
