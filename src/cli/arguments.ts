@@ -27,7 +27,8 @@ export async function splitFlags(args: readonly string[], program: Command): Pro
     const { parseFlag } = await import("../config/flags.ts");
     const { flagTakesValue, STATIC_ROOT_KEYS } = await import("../config/static.ts");
     const word = name.slice(2).toLowerCase();
-    const misspelt = didYouMean(name, options.values()) !== null && !/[.[]/.test(name);
+    const near = [...options.keys()].some((each) => each.startsWith(name.toLowerCase()));
+    const misspelt = (near || didYouMean(name, options.values()) !== null) && !/[.[]/.test(name);
     if (misspelt && !STATIC_ROOT_KEYS.some((key) => key.toLowerCase() === word)) {
       own.push(arg); // commander names the one that was meant
       continue;

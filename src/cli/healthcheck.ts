@@ -18,7 +18,7 @@ export async function healthcheck(given: Given): Promise<number> {
   }
   const point = config.ping === undefined ? undefined : config.entryPoints.get(config.ping.entryPoint);
   if (point === undefined) {
-    console.error(`${config.file}: ping is not configured: add  ping: {}`);
+    console.error(`${config.file}: ping is not configured: add  ping: {}  or set SLUICE_PING=true`);
     return 1;
   }
   const anywhere = point.host === "" || point.host === "0.0.0.0" || point.host === "::";

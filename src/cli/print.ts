@@ -103,7 +103,7 @@ function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const SECRET = "********";
+const SECRET = '"********"';
 
 function scalar(value: unknown, meta: FieldMeta): string {
   if (typeof value !== "string") return meta.duration ? formatDuration(value as number) : String(value);
@@ -118,5 +118,6 @@ function inList(shown: string): string {
 
 /** On one line, in quotes where YAML needs them. */
 function quote(text: string): string {
+  if (/[\n\r]/.test(text)) return JSON.stringify(text);
   return stringify(text, { lineWidth: 0, blockQuote: false, defaultStringType: "PLAIN" }).trimEnd();
 }

@@ -1,7 +1,7 @@
 // certificatesResolvers.<name>.acme: Traefik's fields, and a command for DNS.
 
 import { z } from "zod";
-import { duration, section, unsupported } from "./decode.ts";
+import { duration, type FieldMeta, section, unsupported } from "./decode.ts";
 import type { Path } from "./source.ts";
 
 const LATER = "is not built into Sluice yet and is ignored";
@@ -17,7 +17,15 @@ export const acme = z.object({
     .default(LETS_ENCRYPT),
   storage: z.string().min(1).default("acme.json"),
   keyType: z.enum(["EC256", "EC384", "RSA2048", "RSA4096", "RSA8192"]).default("EC256"),
-  eab: z.object({ kid: z.string().min(1), hmacEncoded: z.string().min(1) }).optional(),
+  eab: z
+    .object({
+      kid: z.string().min(1),
+      hmacEncoded: z
+        .string()
+        .min(1)
+        .meta({ secret: true } satisfies FieldMeta),
+    })
+    .optional(),
   caCertificates: z.array(z.string().min(1)).default([]),
   caSystemCertPool: z.boolean().default(false),
   caServerName: z.string().min(1).optional(),

@@ -1,7 +1,7 @@
 // The dynamic configuration: routers, services, transports and TLS, as one file gives them. Traefik's schema.
 
 import { z } from "zod";
-import { type Decoded, decode, section, unsupported } from "./decode.ts";
+import { type Decoded, decode, type FieldMeta, section, unsupported } from "./decode.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import { parsePort } from "./scalars.ts";
 import { readSource, type SourceFile } from "./source.ts";
@@ -60,7 +60,12 @@ const service = z.object({
   }).optional(),
 });
 
-const secret = z.string().min(1).max(1024).optional();
+const secret = z
+  .string()
+  .min(1)
+  .max(1024)
+  .meta({ secret: true } satisfies FieldMeta)
+  .optional();
 
 /** A certificate with its key: two PEM files, one with both, or an entry of a key store. */
 const certificateFields = z.object({

@@ -28,6 +28,7 @@ export class SourceFile {
   readonly name: string;
   #root: Node | null;
   readonly #lines = new LineCounter();
+  readonly #empty: boolean;
   /** What each alias stands for: the last anchor of its name before it. */
   readonly #aliases = new Map<Alias, Node>();
   readonly #merged = new Map<YAMLMap, readonly Pair[]>();
@@ -38,6 +39,7 @@ export class SourceFile {
   /** Syntax errors go to `diagnostics`; the tree is then null. */
   constructor(name: string, text: string, diagnostics: Diagnostics) {
     this.name = name;
+    this.#empty = text === "";
     // Keys given twice are found where they are decoded: the library compares each with each, 16 s for 15 000 routers.
     const document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: false });
     for (const error of document.errors) {
@@ -170,14 +172,19 @@ export class SourceFile {
     if (this.#root === null || (isScalar(this.#root) && this.#root.value === null))
       this.#root = this.#make(path[0], place);
     let node = this.#root;
-    for (const [index, step] of path.slice(0, -1).entries()) node = this.#own(node, step, path[index + 1]!, place);
+    let shared = false;
+    for (const [index, step] of path.slice(0, -1).entries())
+      ({ node, shared } = this.#own(node, step, path[index + 1]!, shared, place));
     this.#put(node, path.at(-1)!, value, place);
     this.#merged.clear();
     this.#indexed.clear();
   }
 
-  /** What stands under `step`, made this node's own and a collection that `next` is a step of. */
-  #own(node: Node, step: string | number, next: string | number, place: Place): Node {
+  /**
+   * What stands under `step`, made this node's own and a collection that `next` is a step of. Below what was `shared` with another place
+   * everything still is, so there each is copied.
+   */
+  #own(node: Node, step: string | number, next: string | number, shared: boolean, place: Place) {
     const pair = isMap(node) ? this.#byKey(node).get(String(step).toLowerCase()) : undefined;
     const written = isSeq(node) ? node.items[Number(step)] : pair?.value;
     const child = this.target(written);
@@ -185,15 +192,15 @@ export class SourceFile {
     if (!fits) {
       const made = this.#make(next, place);
       this.#put(node, step, made, place);
-      return made;
+      return { node: made, shared: false };
     }
-    const own = written === child && (isSeq(node) || (node as YAMLMap).items.includes(pair as Pair));
-    if (own) return child!;
+    const own = !shared && written === child && (isSeq(node) || (node as YAMLMap).items.includes(pair as Pair));
+    if (own) return { node: child!, shared: false };
     const copy = isMap(child) ? new YAMLMap() : new YAMLSeq();
-    copy.items.push(...((child as YAMLMap).items as never[]));
+    copy.items = [...(child as YAMLMap).items];
     this.#placed.set(copy, this.place(child));
     this.#put(node, step, copy, this.place(pair === undefined ? child : (pair.key as Node)));
-    return copy;
+    return { node: copy as Node, shared: true };
   }
 
   #make(step: string | number | undefined, place: Place): Node {
@@ -228,6 +235,7 @@ export class SourceFile {
   }
 
   #placeAt(offset: number): Place {
+    if (this.#empty) return { file: this.name, line: 0, column: 0 };
     const { line, col } = this.#lines.linePos(offset);
     return { file: this.name, line, column: col };
   }

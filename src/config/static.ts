@@ -244,7 +244,8 @@ export function parseStatic(
   applyVariables(staticSchema, source, overrides.environment, diagnostics);
   applyFlags(staticSchema, source, overrides.flags, diagnostics);
   let decoded = decode(staticSchema, source, diagnostics);
-  if (decoded === null) return null;
+  // What follows from a wrong value is not worth a second message.
+  if (decoded === null || diagnostics.errors > 0) return null;
   if (addImplied(source, decoded.value)) decoded = decode(staticSchema, source, diagnostics)!;
   for (const lack of decoded.unsupported) {
     const message = `${lack.path.join(".")} ${lack.why}`;

@@ -100,7 +100,7 @@ describe("what cannot start says why in one line, exits with 1 and leaves no pro
 
   test("there is no configuration", async () => {
     expect(await refused(temporaryDirectory())).toBe(
-      "sluice: no configuration: neither ./config/sluice.yml nor /etc/sluice/sluice.yml exists; give one with --configFile=FILE",
+      "sluice: no configuration: neither ./config/sluice.yml nor /etc/sluice/sluice.yml exists; give one with --configFile=FILE, or the broker's address with --sidecar=HOST:PORT",
     );
   });
 
@@ -206,7 +206,7 @@ describe("the command line", () => {
     expect(await sluice(["healthcheck"], without.directory)).toEqual({
       code: 1,
       stdout: "",
-      stderr: "./config/sluice.yml: ping is not configured: add  ping: {}\n",
+      stderr: "./config/sluice.yml: ping is not configured: add  ping: {}  or set SLUICE_PING=true\n",
     });
   });
 
@@ -279,7 +279,9 @@ test("a signal that comes while it starts: SIGHUP is no end, SIGTERM a clean one
   await sluice.gone();
 
   const early = new Command([], { cwd: directory });
-  await waitFor("a worker", () => Bun.spawnSync(["pgrep", "-P", String(early.process.pid)]).stdout.length > 0);
+  // Before it there are children of the shell script that starts it.
+  const worker = ["pgrep", "-f", "-P", String(early.process.pid), "src/main.ts"];
+  await waitFor("a worker", () => Bun.spawnSync(worker).stdout.length > 0);
   expect(await early.stop()).toBe(0);
   await early.gone();
 });
