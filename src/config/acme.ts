@@ -47,7 +47,7 @@ export const acme = z.object({
         kid: field("The key's name.", z.string().min(1), { example: "kid-1" }),
         hmacEncoded: field("The key, in base64url, as the authority shows it.", z.string().min(1), {
           secret: true,
-          example: "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W",
+          example: "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV",
         }),
       })
       .optional(),

@@ -20,8 +20,10 @@ export interface FieldMeta {
   otherwise?: string;
   /** What a number counts. */
   unit?: string;
-  /** What a text or a scalar stands for. */
+  /** What a text stands for. */
   kind?: Kind;
+  /** A text that may also be a whole number: from, to. */
+  numbers?: readonly [number, number];
   /** It is or may hold a password or a private key: with a kind of "file or content", the content does and a path does not. */
   secret?: boolean;
   /** The number is a duration in milliseconds. */

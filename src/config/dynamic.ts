@@ -90,7 +90,7 @@ const server = z.object({
       .string()
       .refine((value) => (parsePort(value) ?? 0) > 0, { message: "must be a port from 1 to 65535" })
       .optional(),
-    { kind: "port", otherwise: "in `address`", example: 1883 },
+    { kind: "port", numbers: [1, 65_535], otherwise: "in `address`", example: 1883 },
   ),
   tls: field("Speak TLS to this server.", z.boolean().default(false), { example: true }),
   weight: unsupported("warn", "does not exist for a TCP server: use a weighted service"),

@@ -219,7 +219,7 @@ const schema = z.object({
       .string()
       .regex(/^(auto|[1-9]\d{0,2})$/i, "must be a number from 1 to 999, or auto")
       .default("auto"),
-    { unit: "processes", example: 4 },
+    { unit: "processes", numbers: [1, 999], example: 4 },
   ),
   limits: field(
     "What connections may take of the machine.",
