@@ -91,7 +91,9 @@ class Generator {
     const properties = Object.fromEntries(fields.map(([name, field]) => [name, this.field(field, !isRequired(field))]));
     const body = {
       ...(required.length > 0 && { required }),
-      ...(oneOf !== undefined && { anyOf: oneOf.map((name) => ({ required: [name] })) }),
+      ...(oneOf !== undefined && {
+        anyOf: oneOf.map((name) => ({ required: [name], properties: { [name]: { not: { type: "null" } } } })),
+      }),
       additionalProperties: false,
       properties,
     };
@@ -188,7 +190,9 @@ function bounds(type: z.ZodNumber): { minimum?: number; maximum?: number } {
 }
 
 function number(type: z.ZodNumber, orNull: readonly string[]): JsonSchema {
-  return { type: ["integer", "string", ...orNull], ...bounds(type), pattern: "^[+-]?[0-9]{1,30}$" };
+  const { minimum = Number.NEGATIVE_INFINITY } = bounds(type);
+  const digits = minimum >= 1 ? "\\+?0*[1-9][0-9]{0,29}" : minimum >= 0 ? "\\+?[0-9]{1,30}" : "[+-]?[0-9]{1,30}";
+  return { type: ["integer", "string", ...orNull], ...bounds(type), pattern: `^${digits}$` };
 }
 
 function duration(type: z.ZodNumber, orNull: readonly string[]): JsonSchema {
