@@ -40,7 +40,7 @@ class Generator {
       return { description: `Belongs to the ${meta.elsewhere} configuration, and is not read from here.` };
     const byDefault = defaultOf(schema);
     return {
-      ...(meta.description !== undefined && { description: describe(schema, meta) }),
+      ...(meta.description !== undefined && described(schema, meta)),
       ...(byDefault !== undefined && { default: byDefault }),
       ...(meta.example !== undefined && { examples: [meta.example] }),
       ...(meta.secret && { writeOnly: true }),
@@ -71,13 +71,14 @@ class Generator {
           minimum: 0,
           maximum: 1,
           pattern: `^(?:${[...TRUE_WORDS, ...FALSE_WORDS].join("|")})$`,
+          patternErrorMessage: "must be true or false",
         };
       case "number":
         return meta.duration ? duration(type as z.ZodNumber, orNull) : number(type as z.ZodNumber, orNull);
       case "enum": {
         const words = (type as z.ZodEnum).options as string[];
-        const known = { enum: nullable ? [...words, null] : words };
-        return { anyOf: [known, { type: "string", pattern: `^(?:${words.map(inAnyCase).join("|")})$` }] };
+        const inAny = { type: ["string", ...orNull], pattern: `^(?:${words.map(inAnyCase).join("|")})$` };
+        return { anyOf: [{ enum: words }, inAny] };
       }
       default:
         return text(type as z.ZodString, meta, orNull);
@@ -114,6 +115,7 @@ class Generator {
       minimum: 0,
       maximum: required.length > 0 ? 0 : 1,
       pattern: `^(?:${words.join("|")})$`,
+      patternErrorMessage: "must be a mapping",
       ...body,
     };
   }
@@ -139,7 +141,7 @@ class Generator {
     return {
       description: `A field of Traefik's that ${why}. ${sentence}`,
       deprecated: true,
-      deprecationMessage: why,
+      deprecationMessage: `This field ${why}`,
       doNotSuggest: true,
       // Switched off there is nothing to lack.
       ...(refused && { enum: [false, null, []] }),
@@ -147,7 +149,13 @@ class Generator {
   }
 }
 
-function describe(schema: z.ZodType, meta: FieldMeta): string {
+/** The YAML language server escapes the backticks of a plain description; beside one in Markdown it is not used. */
+function described(schema: z.ZodType, meta: FieldMeta): JsonSchema {
+  const markdown = sentences(schema, meta);
+  return { description: markdown, ...(markdown.includes("`") && { markdownDescription: markdown }) };
+}
+
+function sentences(schema: z.ZodType, meta: FieldMeta): string {
   const parts = [plainText(meta.description!)];
   if (meta.unit !== undefined) parts.push(`Unit: ${meta.unit}.`);
   if (isRequired(schema)) parts.push("Required.");
@@ -192,7 +200,12 @@ function bounds(type: z.ZodNumber): { minimum?: number; maximum?: number } {
 function number(type: z.ZodNumber, orNull: readonly string[]): JsonSchema {
   const { minimum = Number.NEGATIVE_INFINITY } = bounds(type);
   const digits = minimum >= 1 ? "\\+?0*[1-9][0-9]{0,29}" : minimum >= 0 ? "\\+?[0-9]{1,30}" : "[+-]?[0-9]{1,30}";
-  return { type: ["integer", "string", ...orNull], ...bounds(type), pattern: `^${digits}$` };
+  return {
+    type: ["integer", "string", ...orNull],
+    ...bounds(type),
+    pattern: `^${digits}$`,
+    patternErrorMessage: "must be a whole number",
+  };
 }
 
 function duration(type: z.ZodNumber, orNull: readonly string[]): JsonSchema {
@@ -204,6 +217,7 @@ function duration(type: z.ZodNumber, orNull: readonly string[]): JsonSchema {
     minimum: least === undefined ? -MAX_SECONDS : Math.ceil(least / 1000),
     maximum: MAX_SECONDS,
     pattern: `^${nonzero}${sign}(?:\\d{1,7}|${DURATION_PARTS})$`,
+    patternErrorMessage: "must be a duration such as 10s, 250ms or 1m30s (a bare number is seconds)",
   };
 }
 
@@ -218,8 +232,11 @@ function text(type: z.ZodString, { kind, numbers }: FieldMeta, orNull: readonly 
   const minLength = of("min_length")?.minimum;
   const maxLength = of("max_length")?.maximum;
   let pattern: string | undefined;
-  if (kind === "address") pattern = `^${ADDRESS}$`;
-  else if (kind === "port") pattern = `^(?!0+$)${PORT}$`;
+  let message: string | undefined;
+  if (kind === "address") {
+    pattern = `^${ADDRESS}$`;
+    message = "must be host:port, :port or [IPv6]:port";
+  } else if (kind === "port") pattern = `^(?!0+$)${PORT}$`;
   else if (kind === "https URL") pattern = "^https://[^/]";
   else if (regex !== undefined) pattern = regex.flags.includes("i") ? inAnyCase(regex.source) : regex.source;
   // A text may look like a number or like a boolean to YAML: it is taken as it is written.
@@ -235,6 +252,7 @@ function text(type: z.ZodString, { kind, numbers }: FieldMeta, orNull: readonly 
     ...(minLength !== undefined && { minLength }),
     ...(maxLength !== undefined && { maxLength }),
     ...(pattern !== undefined && { pattern }),
+    ...(message !== undefined && { patternErrorMessage: message }),
   };
 }
 
