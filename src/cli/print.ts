@@ -107,8 +107,9 @@ const SECRET = '"********"';
 
 function scalar(value: unknown, meta: FieldMeta): string {
   if (typeof value !== "string") return meta.duration ? formatDuration(value as number) : String(value);
-  if (meta.secret || value.includes("PRIVATE KEY-----")) return SECRET;
-  return value.includes("-----BEGIN ") ? quote("(PEM in its place)") : quote(value);
+  const content = value.includes("-----BEGIN ");
+  if (meta.secret && (content || meta.kind !== "file or content")) return SECRET;
+  return content ? quote("(PEM in its place)") : quote(value);
 }
 
 /** Within brackets a comma or a bracket ends a plain word. */

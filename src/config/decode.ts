@@ -10,18 +10,50 @@ import { type Path, type SourceFile, textOf } from "./source.ts";
 /** What becomes of the object that carries a known field which Sluice lacks. */
 export type Effect = "off" | "warn" | "error";
 
+/** What is said of a field beside its type: read by the decoder, by JSON Schema, by the reference and by whoever prints it. */
 export interface FieldMeta {
+  /** What it means, in Markdown; links are relative to docs/. */
+  description?: string;
+  /** A value as one would write it. */
+  example?: unknown;
+  /** What holds without the field, in words: where the schema has no default, or one that says too little. */
+  otherwise?: string;
+  /** What a number counts. */
+  unit?: string;
+  /** What a text stands for. */
+  kind?: Kind;
+  /** A text that may also be a whole number: from, to. */
+  numbers?: readonly [number, number];
+  /** It is or may hold a password or a private key: with a kind of "file or content", the content does and a path does not. */
+  secret?: boolean;
   /** The number is a duration in milliseconds. */
   duration?: boolean;
   /** `x: {}` and `x: true` mean "on, with defaults"; `x: false` means absent. */
   allowEmpty?: boolean;
   /** The field is Traefik's, but not built here. */
   unsupported?: { effect: Effect; why: string };
+  /** The field is read from files of the other kind of configuration. */
+  elsewhere?: "static" | "dynamic";
   /** A scalar stands for this key of the object. */
   scalarKey?: string;
-  /** Never shown. */
-  secret?: boolean;
+  /** One of these keys must be there. */
+  oneOf?: readonly string[];
 }
+
+export type Kind = "address" | "port" | "https URL" | "file" | "directory" | "file or content" | "command";
+
+/** A field with what it means, in front of its type as a comment would be. */
+export const field = <T extends z.ZodType>(
+  description: string,
+  schema: T,
+  more: Omit<FieldMeta, "description"> = {},
+): T => schema.meta({ description, ...more } satisfies FieldMeta) as T;
+/** A root key of the other configuration, which the same file may hold: anything may be in it, and it is not read here. */
+export const otherHalf = (elsewhere: "static" | "dynamic") =>
+  z
+    .unknown()
+    .optional()
+    .meta({ elsewhere } satisfies FieldMeta);
 
 /** A duration, in milliseconds once decoded; `message` is for one below `least`. */
 export const duration = (least = Number.NEGATIVE_INFINITY, message?: string) =>
@@ -249,15 +281,28 @@ class Walk {
   }
 }
 
-/** What a schema is without its default and its being optional, and what is said of it on the way there. */
-export function unwrap(schema: z.ZodType): { type: z.ZodType; meta: FieldMeta } {
-  let type = schema;
-  const meta: FieldMeta = { ...(type.meta() as FieldMeta | undefined) };
-  while (type.def.type === "optional" || type.def.type === "default" || type.def.type === "prefault") {
-    type = (type as z.ZodOptional<z.ZodType>).def.innerType;
-    Object.assign(meta, type.meta());
+interface Unwrapped {
+  readonly type: z.ZodType;
+  readonly meta: FieldMeta;
+}
+
+/** Kept: zod puts a schema's metadata together anew each time it is asked, a fifth of the time of decoding. */
+const unwrapped = new WeakMap<z.ZodType, Unwrapped>();
+
+/** The type within `optional` and `default`, and what all of these layers say; of two that say the same thing the outer one counts. */
+export function unwrap(schema: z.ZodType): Unwrapped {
+  let known = unwrapped.get(schema);
+  if (known === undefined) {
+    let type = schema;
+    let meta = { ...type.meta() } as FieldMeta;
+    while (type.def.type === "optional" || type.def.type === "default" || type.def.type === "prefault") {
+      type = (type as z.ZodOptional<z.ZodType>).def.innerType;
+      meta = { ...(type.meta() as FieldMeta | undefined), ...meta };
+    }
+    known = { type, meta };
+    unwrapped.set(schema, known);
   }
-  return { type, meta };
+  return known;
 }
 
 const fieldNamesOf = new WeakMap<z.ZodType, Map<string, string>>();

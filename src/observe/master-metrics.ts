@@ -5,6 +5,7 @@ import { AggregatorRegistry, Counter, Gauge, type MetricObject, Registry } from 
 import type { CertificateState } from "../certs/acme/manager.ts";
 import type { Failure } from "../certs/files.ts";
 import type { Compiled } from "../control/compile.ts";
+import { describe, type MetricDescription } from "./metric-json.ts";
 
 /** The kernel's clock ticks per second in /proc/PID/stat; 100 on every Linux that Bun runs on. */
 const CLOCK_TICKS = 100;
@@ -36,7 +37,7 @@ export class MasterMetrics {
     const registers = [this.#registry];
     this.#reloads = new Counter({
       name: "sluice_config_reloads_total",
-      help: "Loads of the dynamic configuration, by result.",
+      help: "Loads of the dynamic configuration, the first one included.",
       labelNames: ["result"],
       registers,
     });
@@ -53,13 +54,13 @@ export class MasterMetrics {
     });
     this.#loadErrors = new Counter({
       name: "sluice_tls_source_errors_total",
-      help: "Readings of a certificate, key, store, directory, authority or revocation list that failed, by file.",
+      help: "Readings of a certificate, key, key store, directory, authority or revocation list that failed.",
       labelNames: ["source"],
       registers,
     });
     this.#failing = new Gauge({
       name: "sluice_tls_source_failing",
-      help: "1 for each file whose last reading failed; what it held before goes on serving, if there was anything.",
+      help: "1 for each certificate, key, key store, directory, authority or revocation list whose last reading failed, the first 100; what it held before goes on serving, if there was anything.",
       labelNames: ["source"],
       registers,
     });
@@ -77,7 +78,7 @@ export class MasterMetrics {
     });
     this.#acmeOrders = new Counter({
       name: "sluice_acme_orders_total",
-      help: "Certificates ordered, by resolver and result: obtained, renewed, taken (from another Sluice) or failed.",
+      help: "Certificates ordered: obtained, renewed, taken from another Sluice, or failed.",
       labelNames: ["resolver", "result"],
       registers,
     });
@@ -136,6 +137,10 @@ export class MasterMetrics {
     });
     info.set({ version }, 1);
     for (const result of ["success", "failure"]) this.#reloads.inc({ result }, 0);
+  }
+
+  describe(): MetricDescription[] {
+    return describe(this.#registry);
   }
 
   /**
