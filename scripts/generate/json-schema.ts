@@ -99,11 +99,8 @@ class Generator {
       properties,
     };
     if (scalarKey !== undefined) {
-      const { type: types, ...limits } = text(
-        unwrap(type.shape[scalarKey] as z.ZodType).type as z.ZodString,
-        {},
-        orNull,
-      );
+      const scalar = unwrap(type.shape[scalarKey] as z.ZodType);
+      const { type: types, ...limits } = text(scalar.type as z.ZodString, scalar.meta, orNull);
       return { type: ["object", ...(types as string[])], ...limits, ...body };
     }
     if (!allowEmpty) return { type: ["object", ...orNull], ...body };
@@ -236,6 +233,9 @@ function text(type: z.ZodString, { kind, numbers }: FieldMeta, orNull: readonly 
   if (kind === "address") {
     pattern = `^${ADDRESS}$`;
     message = "must be host:port, :port or [IPv6]:port";
+  } else if (kind === "address or port") {
+    pattern = `^(?!(?:.*:)?0+(?:/[tT][cC][pP])?$)(?:${PORT}|${ADDRESS})$`;
+    message = "must be host:port, or a port";
   } else if (kind === "port") pattern = `^(?!0+$)${PORT}$`;
   else if (kind === "https URL") pattern = "^https://[^/]";
   else if (regex !== undefined) pattern = regex.flags.includes("i") ? inAnyCase(regex.source) : regex.source;

@@ -40,7 +40,15 @@ export interface FieldMeta {
   oneOf?: readonly string[];
 }
 
-export type Kind = "address" | "port" | "https URL" | "file" | "directory" | "file or content" | "command";
+export type Kind =
+  | "address"
+  | "port"
+  | "address or port"
+  | "https URL"
+  | "file"
+  | "directory"
+  | "file or content"
+  | "command";
 
 /** A field with what it means, in front of its type as a comment would be. */
 export const field = <T extends z.ZodType>(

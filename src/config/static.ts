@@ -96,7 +96,7 @@ const sidecar = z
         if (parsed.kind === "error") context.addIssue({ code: "custom", message: parsed.message });
         else if (parsed.port === 0) context.addIssue({ code: "custom", message: "needs a port from 1 to 65535" });
       }),
-      { example: "127.0.0.1:1883" },
+      { kind: "address or port", numbers: [1, 65_535], example: "127.0.0.1:1883" },
     ),
     certFile: field("The certificate that every client is shown, with its chain, in PEM.", word.optional(), {
       kind: "file or content",
