@@ -113,7 +113,13 @@ function sameAs(row: Field, part: Part, parts: readonly Part[]): Part | null {
 
 function meaning(field: Field, isPart: boolean, part: Part, parts: readonly Part[]): string {
   const { meta } = field;
-  const pieces = [isPart ? "On with `{}`, or with any of its fields." : link(meta.description!)];
+  const pieces = [
+    isPart
+      ? meta.allowEmpty
+        ? "On with `{}`, or with any of its fields."
+        : "On with any of its fields."
+      : link(meta.description!),
+  ];
   if (meta.secret) pieces.push(meta.kind === "file or content" ? "Content is secret." : "Secret.");
   const same = sameAs(field, part, parts);
   if (same !== null) pieces.push(`Its fields are those of [${same.path}](#${anchor(same.path)}).`);

@@ -70,13 +70,15 @@ interface Example {
   readonly text: string;
 }
 
-const examples: Example[] = PAGES.flatMap((page) => {
+/** Every example of the pages, and those of the guides that are marked so. */
+const examples: Example[] = [...PAGES, ...GUIDES].flatMap((page) => {
   const text = read(page);
-  return [...text.matchAll(/(?:^<!-- check: (\w+) -->\n)?^```yaml\n([\s\S]*?)^```$/gm)].map((match) => ({
+  const found = [...text.matchAll(/(?:^<!-- check: (\w+) -->\n)?^```yaml\n([\s\S]*?)^```$/gm)].map((match) => ({
     where: `${page}:${text.slice(0, match.index).split("\n").length}`,
     kind: match[1] ?? "unmarked",
     text: match[2]!,
   }));
+  return GUIDES.includes(page) ? found.filter(({ kind }) => kind !== "unmarked") : found;
 });
 
 // One certificate for every name of every example, good for long enough to give no warning.
@@ -106,7 +108,8 @@ function makeFiles(node: unknown, directory: string): void {
     if (keyFile !== undefined) put(keyFile, pair.key);
   }
   for (const path of [caFiles ?? [], rootCAs ?? []].flat()) put(path, authority.cert);
-  for (const path of [certificateDirectories ?? []].flat()) {
+  for (const entry of [certificateDirectories ?? []].flat()) {
+    const path = typeof entry === "string" ? entry : (entry as { directory: string }).directory;
     put(`${path}/tls.crt`, pair.cert);
     put(`${path}/tls.key`, pair.key);
   }
