@@ -5,11 +5,13 @@ import type { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Provider } from "../providers/provider.ts";
 import { type Compiled, type CompileInput, compile, NO_ACME } from "./compile.ts";
-import { merge } from "./merge.ts";
+import { type Merged, merge } from "./merge.ts";
 
 export interface LoadResult {
   /** null: the load is refused as a whole, and what served before goes on serving. */
   readonly compiled: Compiled | null;
+  /** What was compiled, with the place of each part; null when nothing could be read. */
+  readonly merged: Merged | null;
   /** What the configuration names outside the provider's own: to be watched, and how reading it went. */
   readonly files: CertificateFiles;
   /** false when the configuration could not even be read: then nothing is known of the certificates that it names. */
@@ -26,10 +28,11 @@ export function load(
   acme = NO_ACME,
 ): LoadResult {
   const read = provider === null ? [] : provider.read(diagnostics);
-  if (read === null) return { compiled: null, files, looked: false };
+  if (read === null) return { compiled: null, merged: null, files, looked: false };
+  const merged = merge(read, diagnostics);
   const compiled = compile(
     {
-      merged: merge(read, diagnostics),
+      merged,
       files,
       entryPoints: config.entryPoints,
       defaultTransport:
@@ -44,5 +47,5 @@ export function load(
     diagnostics,
   );
   files.finish();
-  return { compiled: files.broken ? null : compiled, files, looked: true };
+  return { compiled: files.broken ? null : compiled, merged, files, looked: true };
 }
