@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { suggestion } from "../config/diagnostics.ts";
 import { BUN_VERSION, VERSION } from "../version.ts";
 import type { ShowOptions } from "./certs.ts";
+import type { ExplainOptions } from "./explain.ts";
 
 const FILE_OPTION = [
   "--configFile <file>",
@@ -36,6 +37,20 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .action(async ({ configFile }: { configFile?: string }) =>
       process.exit(await (await import("./check.ts")).check(configFile)),
     );
+  program
+    .command("explain")
+    .description(
+      "say which router, certificate and servers a client would get, and why no other router; exit 1 if it is refused",
+    )
+    .option("--sni <name>", "the server name that it asks for; without it, a client that sends none")
+    .option("--alpn <protocols...>", "the protocols that it offers, separated by commas (default: none)")
+    .option("--from <address>", "where it comes from; without it, every answer that there is")
+    .option("--to <address>", "the address that it dials: its name when it sends none")
+    .option("--plain", "it speaks MQTT without TLS")
+    .option("--entryPoint <name>", "where it comes in; without it, each entry point")
+    .option(...FILE_OPTION)
+    .option("--json", "print it as JSON")
+    .action(async (options: ExplainOptions) => process.exit(await (await import("./explain.ts")).explain(options)));
   program
     .command("healthcheck")
     .description("ask a running Sluice whether it is well; exit 1 if not")
