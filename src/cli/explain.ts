@@ -1,7 +1,7 @@
 // sluice explain: which router, certificate and servers a client would get, and why no other router. Starts, dials and writes nothing.
 
 import { createAuthority, issueServer } from "../certs/authority.ts";
-import { type Diagnostics, suggestion } from "../config/diagnostics.ts";
+import { type Diagnostics, formatDiagnostic, suggestion } from "../config/diagnostics.ts";
 import { printable } from "../config/printable.ts";
 import type { EntryPointConfig, StaticConfig } from "../config/static.ts";
 import { inspectStorages, resolverFacts } from "../control/acme.ts";
@@ -37,7 +37,7 @@ export async function explain(options: ExplainOptions): Promise<number> {
   const points = pointsOf(config, options.entryPoint);
   if (typeof points === "string") return fail(points);
   const explainer = await prepare(config, diagnostics);
-  printDiagnostics(diagnostics);
+  printErrors(diagnostics);
   if (explainer === null)
     return fail("the configuration cannot be loaded, so no client is served: mend what is said above first");
   const byPoint: Explanation[][] = [];
@@ -53,6 +53,12 @@ export async function explain(options: ExplainOptions): Promise<number> {
     : byPoint.flatMap((cases, index) => [...(index === 0 ? [] : [""]), ...linesOf(cases)]);
   console.log(lines.map(printable).join("\n"));
   return served && errors === 0 ? 0 : 1;
+}
+
+/** Warnings are for `check`: a thousand of them would bury the answer. */
+function printErrors({ list, warnings }: Diagnostics): void {
+  for (const each of list) if (each.severity === "error") console.error(formatDiagnostic(each));
+  if (warnings > 0) console.error(`${warnings} ${warnings === 1 ? "warning" : "warnings"}: see sluice check`);
 }
 
 function linesOf(cases: readonly Explanation[]): string[] {

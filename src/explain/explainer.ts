@@ -1,6 +1,7 @@
 // What would become of a client. Every decision is asked of the code that workers decide by, with the rows that they would get; here
 // it is only described, together with the routers that were not chosen.
 
+import { isIP } from "node:net";
 import type { RE2JS } from "re2js";
 import { type Diagnostics, didYouMean, formatDiagnostic } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/static.ts";
@@ -57,13 +58,15 @@ export class Explainer {
    */
   explain(point: EntryPointConfig, client: Client): Explanation[] {
     if (client.from !== null) return [this.#case(point, client, client.from, [formatAddress(client.from)], {})];
-    const regions = regionsOf(this.#networks(point, client));
+    const regions = regionsOf(this.#networks(point, client)).filter(({ family }) => mayComeBy(family, point.host));
     const byRouter = Map.groupBy(
       regions,
       ({ address }) => this.#decide(point, client, address)?.route?.router ?? "(none)",
     );
     if (byRouter.size === 1) return [this.#case(point, client, regions[0]!.address, ["anywhere"], { address: true })];
-    return [...byRouter.values()].map((same) => this.#case(point, client, same[0]!.address, labelsOf(same), {}));
+    return [...byRouter.values()].map((same) =>
+      this.#case(point, client, same[0]!.address, labelsOf(same, point.host), {}),
+    );
   }
 
   /** The networks that matter: of rules that depend on the address, up to the first that is true for any. */
@@ -199,7 +202,9 @@ export class Explainer {
       const [, kind, name] = /the (service|TLS option) "([^"]+)" is (?:off|broken)/.exec(message) ?? [];
       return kind === undefined ? [] : about(`the ${kind} "${name!.replace(/@.*$/, "")}"`);
     });
-    return [...new Set([...own, ...blamed].map(formatDiagnostic))].slice(0, MAX_SHOWN);
+    const lines = new Set([...own, ...blamed].map(formatDiagnostic));
+    // Only so many diagnostics are kept.
+    return lines.size === 0 ? ["see sluice check"] : [...lines].slice(0, MAX_SHOWN);
   }
 
   #router({ name, rule, priority, value }: Router): RouterFacts {
@@ -264,10 +269,17 @@ function first<T>(list: readonly T[], most: number, wanted: (each: T) => boolean
   return found;
 }
 
-function labelsOf(regions: readonly Region[]): string[] {
+/** Clients come to an address by its own protocol, and to "" and "::" by both. */
+function mayComeBy(family: 4 | 6, host: string): boolean {
+  const own = isIP(host);
+  return own === 0 || host === "::" || own === family;
+}
+
+function labelsOf(regions: readonly Region[], host: string): string[] {
   const networks = regions.flatMap(({ network }) => (network === null ? [] : [network]));
   const rest = regions.filter(({ network }) => network === null);
-  if (rest.length === 2) return [...networks, "anywhere else"];
+  if (rest.length === 2 || (rest.length === 1 && isIP(host) !== 0 && host !== "::"))
+    return [...networks, "anywhere else"];
   return [...networks, ...rest.map(({ family }) => `other IPv${family}`)];
 }
 

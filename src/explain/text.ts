@@ -9,7 +9,7 @@ const LABEL = 15;
 export function verdictOf({ entryPoint, client, verdict, router, tls, service }: Explanation): string {
   const who = client.tls ? (client.sni ?? "a client without SNI") : "a client without TLS";
   const offers = client.alpn.length === 0 ? "" : ` with ALPN ${client.alpn.join(", ")}`;
-  const subject = `${who}${offers} from ${client.from.join(", ")} on ${entryPoint.name}`;
+  const subject = `${who}${offers} from ${client.from.join(", ")}${client.to === null ? "" : ` to ${client.to}`} on ${entryPoint.name}`;
   const named = router === null ? "" : `router "${router.name}" `;
   switch (verdict.action) {
     case "refuse":
@@ -58,7 +58,11 @@ export function textOf(explanation: Explanation): string[] {
       row("first dial", `${list(service.order)}, each if the ones before fail; every worker has turns of its own`, 2);
   }
   lines.push(
-    ...routerLines("asked before, and not true of this client", before, ({ why }) => `${why.part}: ${why.reason}`),
+    ...routerLines(
+      router === null ? "asked, and none is true of this client" : "asked before, and not true of this client",
+      before,
+      ({ why }) => `${why.part}: ${why.reason}`,
+    ),
   );
   lines.push(...routerLines("true as well, but later", after, ({ why }) => why));
   lines.push(...otherLines(others, entryPoint.name, explanation.client.tls));
@@ -107,13 +111,11 @@ const CLIENT_AUTH = {
 } as const;
 
 function alpnOf({ alpn }: TlsFacts, offered: readonly string[]): string {
-  const only = alpn.protocols === null ? "" : ` (of ${alpn.protocols.join(", ")})`;
-  if (alpn.answer !== null) return `"${alpn.answer}" is answered${only}`;
+  const served = alpn.protocols === null ? "" : `; served: ${alpn.protocols.join(", ")}`;
+  if (alpn.answer !== null) return `"${alpn.answer}" is answered${served}`;
   if (offered.length > 0)
-    return alpn.protocols === null
-      ? "nothing is answered, which refuses nobody"
-      : `none of the offered is served${only}`;
-  return `the client offers none, as most MQTT clients do; some offer "mqtt": --alpn mqtt${only}`;
+    return alpn.protocols === null ? "nothing is answered, which refuses nobody" : `none of the offered${served}`;
+  return `the client offers none, as most MQTT clients do; some offer "mqtt" (--alpn mqtt)${served}`;
 }
 
 const MATCHES = {
@@ -203,7 +205,7 @@ function list({ total, shown }: Listed<string>): string {
 
 function percent(share: number): string {
   const value = share * 100;
-  return `${value === 0 || value >= 10 ? Math.round(value) : value.toPrecision(2)} %`;
+  return `${value >= 10 ? Math.round(value * 10) / 10 : Number(value.toPrecision(2))} %`;
 }
 
 function seconds(ms: number): string {

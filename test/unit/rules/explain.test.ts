@@ -159,8 +159,18 @@ describe("regions of addresses", () => {
       networksOf(made, networks);
       const matches = compile(made);
       const facts = randomClient(dice);
-      const answers = regionsOf(networks).map(({ address }) => matches({ ...facts, address }));
-      for (const ip of ADDRESSES) expect(answers).toContain(matches({ ...facts, address: parseAddress(ip) }));
+      const regions = regionsOf(networks);
+      for (const ip of ADDRESSES) {
+        const address = parseAddress(ip)!;
+        const family = address.length === 4 ? 4 : 6;
+        const width = (network: string | null) => Number(/\d+$/.exec(network ?? "0"));
+        const holds = (network: string | null) =>
+          network === null || compile({ kind: "clientIP", cidr: network })({ sni: "", alpn: [], address });
+        const [region] = regions
+          .filter((each) => each.family === family && holds(each.network))
+          .sort((a, b) => width(b.network) - width(a.network));
+        expect(matches({ ...facts, address: region!.address })).toBe(matches({ ...facts, address }));
+      }
     }
   });
 });
