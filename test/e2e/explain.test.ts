@@ -2,6 +2,7 @@
 // or are refused for the reason that it gives.
 
 import { describe, expect, test } from "bun:test";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { prepare } from "../../src/cli/explain.ts";
 import { readStatic } from "../../src/cli/static-file.ts";
@@ -11,8 +12,8 @@ import { Backend, greeting } from "../support/backend.ts";
 import { Authority } from "../support/certs.ts";
 import { sClient } from "../support/openssl.ts";
 import { RawClient } from "../support/raw.ts";
-import { type Access, Sluice } from "../support/sluice.ts";
-import { exec, freePort, waitFor } from "../support/tools.ts";
+import { type Access, ROOT, Sluice } from "../support/sluice.ts";
+import { exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 import { random } from "../unit/rules/random.ts";
 
 const authority = await Authority.create();
@@ -284,4 +285,26 @@ describe("the command", () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toContain(line);
   });
+});
+
+test("the page on operations shows what is printed", async () => {
+  const page = readFileSync(join(ROOT, "docs/operations.md"), "utf8");
+  const section = /\n## Explain a connection\n([\s\S]*?)\n## /.exec(page)![1]!;
+  const yaml = /```yaml\n([\s\S]*?)```/.exec(section)![1]!;
+  const shown = [...section.matchAll(/```sh\nbin\/sluice (.*)\n```\n\n```text\n([\s\S]*?)```/g)];
+  expect(shown).toHaveLength(3);
+  const cwd = temporaryDirectory();
+  for (const directory of ["config", "dynamic", "certs"]) mkdirSync(join(cwd, directory));
+  const pair = await authority.issue({ names: ["mqtt.example.com"], notAfter: "21200101000000Z" });
+  copyFileSync(pair.cert, join(cwd, "certs/mqtt.crt"));
+  copyFileSync(pair.key, join(cwd, "certs/mqtt.key"));
+  copyFileSync(authority.cert, join(cwd, "certs/devices-ca.crt"));
+  writeFileSync(join(cwd, "dynamic/mqtt.yml"), yaml);
+  const points = 'entryPoints: { mqtts: { address: ":8883" } }\n';
+  writeFileSync(join(cwd, "config/sluice.yml"), `${points}providers: { file: { directory: dynamic } }\n`);
+  const own = (text: string) => text.replace(/(issued by +).*/, "$1...").replace(/(expires +).*/, "$1...");
+  for (const [, command, text] of shown) {
+    const { stdout, stderr } = await exec([sluice.binary, ...command!.split(" ")], { cwd });
+    expect({ stdout: own(stdout), stderr }).toEqual({ stdout: own(text!), stderr: "" });
+  }
 });
