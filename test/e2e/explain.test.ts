@@ -166,7 +166,7 @@ test("every name, and clients made at random, end where explain says", async () 
   const usual = { point: "mqtts", alpn: [], from: "127.0.0.1", rsaOnly: false } as const;
   const clients: Asked[] = [null, ...NAMES].map((sni) => ({ ...usual, sni }));
   clients.push({ ...usual, sni: "only.test", alpn: ["h2"] }, { ...usual, sni: "only.test", alpn: ["h2", "mqtt"] });
-  clients.push({ ...usual, sni: "both.test", rsaOnly: true });
+  clients.push({ ...usual, sni: "both.test", rsaOnly: true }, { ...usual, sni: null, from: "127.0.0.3" });
   for (let count = 0; count < 60; count++) {
     const sni = dice.chance(0.1) ? null : dice.pick([...NAMES, "both.test", "both.test"]);
     clients.push({
