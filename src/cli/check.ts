@@ -44,7 +44,7 @@ export async function check(given: Given, print: boolean): Promise<number> {
 }
 
 /** The files as they will be when Sluice runs: it makes a development certificate at its first start. */
-async function filesAfterStart(config: StaticConfig): Promise<CertificateFiles> {
+export async function filesAfterStart(config: StaticConfig): Promise<CertificateFiles> {
   const wanted = config.developmentCertificate;
   const filesWith = (texts: [string, string][] = []) =>
     new CertificateFiles(undefined, new Map(texts.map(([path, text]) => [resolve(path), text])), chainWarnings);

@@ -6,6 +6,7 @@ import type { Flag } from "../config/flags.ts";
 import { BUN_VERSION, VERSION } from "../version.ts";
 import { splitFlags } from "./arguments.ts";
 import type { ShowOptions } from "./certs.ts";
+import type { ExplainOptions } from "./explain.ts";
 import type { Given } from "./static-file.ts";
 
 const FILE_OPTION = [
@@ -50,6 +51,22 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .option("--print", "print the configuration in force too, and where each value is from")
     .action(async (options: { configFile?: string; print?: boolean }) =>
       process.exit(await (await import("./check.ts")).check(given(options), options.print ?? false)),
+    );
+  program
+    .command("explain")
+    .description(
+      "say which router, certificate and servers a client would get, and why no other router; exit 1 if it is refused",
+    )
+    .option("--sni <name>", "the server name that it asks for; without it, a client that sends none")
+    .option("--alpn <protocols...>", "the protocols that it offers, separated by commas (default: none)")
+    .option("--from <address>", "where it comes from; without it, every answer that there is")
+    .option("--to <address>", "the address that it dials: its name when it sends none")
+    .option("--plain", "it speaks MQTT without TLS")
+    .option("--entryPoint <name>", "where it comes in; without it, each entry point")
+    .option(...FILE_OPTION)
+    .option("--json", "print it as JSON")
+    .action(async (options: ExplainOptions) =>
+      process.exit(await (await import("./explain.ts")).explain(given(options), options)),
     );
   program
     .command("healthcheck")

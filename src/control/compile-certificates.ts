@@ -13,6 +13,8 @@ import { type Row, rowKey } from "./messages.ts";
 const EXPIRY_WARNING_MS = 30 * 86_400_000;
 
 export interface CertificateInUse {
+  /** Names its row. */
+  readonly hash: string;
   /** The file that it is from; null when a resolver has obtained it. */
   readonly source: string | null;
   readonly commonName: string;
@@ -168,7 +170,7 @@ class CertificateCompiler implements CompiledCertificates {
     }
     this.#put({ kind: "certificate", name: pair.hash, value: { ...pair, names } });
     const { commonName, serial, notAfter } = facts;
-    this.inUse.push({ source, commonName, serial, names: pair.names, notAfter });
+    this.inUse.push({ hash: pair.hash, source, commonName, serial, names: pair.names, notAfter });
     return pair.hash;
   }
 

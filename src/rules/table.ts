@@ -97,6 +97,14 @@ export class RouteTable<T> {
     for (const each of keys.suffixes) detach(this.#suffixes, each, name);
   }
 
+  /** All entries in the order in which they are asked: `match` gives the first whose rule is true. */
+  ordered(): RouteEntry<T>[] {
+    const slots = new Set(this.#scan);
+    for (const index of [this.#names, this.#suffixes])
+      for (const list of index.values()) for (const slot of list) slots.add(slot);
+    return [...slots].sort(compare).map((slot) => slot.entry);
+  }
+
   /** The value of the first router in order whose rule is true, or null. Allocates at most one short string. */
   match(facts: Facts): T | null {
     const { sni } = facts;
@@ -207,7 +215,7 @@ function isDecidedByKeys(rule: Rule): boolean {
 }
 
 /** 0 exact name, 1 wildcard, 2 regexp, 3 anything else. "&&" is as specific as its best part, "||" only as its worst. */
-function specificity(rule: Rule): number {
+export function specificity(rule: Rule): number {
   switch (rule.kind) {
     case "hostSNI":
       return 0;
