@@ -28,8 +28,16 @@ export interface WantedNames {
   readonly terminated: ReadonlyMap<string, string>;
   /** A router terminates whatever name comes. */
   readonly catchAll: boolean;
+  /** Those that do so, the first for each entry point. */
+  readonly open: readonly OpenRouter[];
   /** What resolvers are asked for. */
   readonly orders: readonly Wanted[];
+}
+
+export interface OpenRouter {
+  readonly router: string;
+  /** Where it is the first. */
+  readonly addresses: readonly string[];
 }
 
 export interface CompiledCertificates {
@@ -190,7 +198,15 @@ class CertificateCompiler implements CompiledCertificates {
 
   /** Names that only the self-signed certificate would serve: clients would refuse it. One warning for each router. */
   #checkCoverage(): void {
-    const ordered = this.#input.wanted.orders.map(({ router }) => router);
+    const { open, orders } = this.#input.wanted;
+    // With one certificate or another, a router for any name has something to serve.
+    if (this.inUse.length === 0 && orders.length === 0)
+      for (const { router, addresses } of open)
+        this.#diagnostics.warn(
+          this.#input.merged.routers.get(router)!.at("rule"),
+          `the router "${router}" has no certificate: clients on ${addresses.join(", ")} get a self-signed one that no client trusts (add one under tls.certificates)`,
+        );
+    const ordered = orders.map(({ router }) => router);
     const warned = new Set<string>(ordered); // theirs will come
     for (const [name, router] of this.#input.wanted.terminated) {
       if (this.#isServed(name) || warned.has(router)) continue;

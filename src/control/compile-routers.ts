@@ -3,17 +3,19 @@
 import type { Wanted } from "../certs/acme/manager.ts";
 import { type Diagnostics, type Place, suggestion } from "../config/diagnostics.ts";
 import type { RouterConfig } from "../config/dynamic.ts";
+import type { Path } from "../config/source.ts";
 import type { EntryPointConfig } from "../config/static.ts";
 import { defaultPriority, parseRule } from "../rules/parser.ts";
-import { isCatchAll, ruleNames } from "../rules/table.ts";
+import { ruleNames } from "../rules/table.ts";
 import type { AcmeInput } from "./compile.ts";
-import type { WantedNames } from "./compile-certificates.ts";
+import type { OpenRouter, WantedNames } from "./compile-certificates.ts";
 import { ordersOf } from "./compile-orders.ts";
 import type { ServiceDraft } from "./compile-services.ts";
 import type { Item } from "./merge.ts";
 import type { RouterAction, RouterRow, Row } from "./messages.ts";
 import { type Qualify, suggestReference } from "./references.ts";
 import { serversOf } from "./service-graph.ts";
+import { type CheckedRouter, warnShadowed } from "./shadows.ts";
 
 export interface RouterInForce {
   readonly name: string;
@@ -32,6 +34,8 @@ export interface RoutersInput {
   readonly resolvers: AcmeInput["resolvers"];
   readonly qualify: Qualify;
   readonly provider: string;
+  /** Where a part of the static file stands; null when there is nothing that could hold routers. */
+  readonly staticAt: ((...path: Path) => Place) | null;
 }
 
 export interface CompiledRouters {
@@ -54,6 +58,8 @@ class RouterCompiler {
   /** Names that routers terminate, with the first router that does, and whether one terminates any name. */
   readonly #terminated = new Map<string, string>();
   #catchAll = false;
+  readonly #openTo = new Map<string, OpenRouter>();
+  readonly #checked: CheckedRouter[] = [];
   readonly #orders: Wanted[] = [];
 
   constructor(input: RoutersInput, diagnostics: Diagnostics) {
@@ -63,7 +69,14 @@ class RouterCompiler {
 
   run(): CompiledRouters {
     for (const [name, item] of this.#input.routers) this.#compile(name, item);
-    const wanted = { terminated: this.#terminated, catchAll: this.#catchAll, orders: this.#orders };
+    warnShadowed(this.#checked, this.#diagnostics);
+    this.#warnUnused();
+    const wanted = {
+      terminated: this.#terminated,
+      catchAll: this.#catchAll,
+      open: [...new Set(this.#openTo.values())],
+      orders: this.#orders,
+    };
     return { rows: this.#rows, inForce: this.#inForce, wanted };
   }
 
@@ -99,9 +112,11 @@ class RouterCompiler {
     if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(name, service, at);
     if (action.kind === "terminate") {
       for (const each of names) if (!this.#terminated.has(each)) this.#terminated.set(each, name);
-      if (names.length === 0) this.#catchAll = true;
+      if (names.length === 0) {
+        this.#catchAll = true;
+        if (!off) this.#noteOpen(name, entryPoints);
+      }
     }
-    if (isCatchAll(rule) && action.kind === "terminate") this.#catchAll = true;
     if (!off) this.#orders.push(...ordersOf(name, item, names, action, this.#input.resolvers, this.#diagnostics));
     const effective: RouterAction = off ? { kind: "off", tls: lacksTls || router.tls !== undefined } : action;
     const value: RouterRow = {
@@ -113,6 +128,7 @@ class RouterCompiler {
     };
     const fullName = `${name}@${this.#input.provider}`;
     this.#rows.push({ kind: "router", name: fullName, value });
+    this.#checked.push({ name, row: value, place: () => at("rule") });
     this.#inForce.push({
       name: fullName,
       entryPoints,
@@ -120,6 +136,30 @@ class RouterCompiler {
       action: effective.kind,
       service: value.service,
     });
+  }
+
+  /** One router for each entry point is enough for a warning. */
+  #noteOpen(router: string, entryPoints: readonly string[]): void {
+    const first = entryPoints.filter((point) => !this.#openTo.has(point));
+    const open = { router, addresses: first.map((point) => this.#input.entryPoints.get(point)!.address) };
+    for (const point of first) this.#openTo.set(point, open);
+  }
+
+  #warnUnused(): void {
+    const { entryPoints, resolvers, staticAt } = this.#input;
+    if (staticAt === null) return;
+    const used = new Set(this.#rows.flatMap(({ value }) => value.entryPoints));
+    const serving = [...entryPoints.values()].filter((point) => !point.admin);
+    const answersChallenges = [...resolvers.values()].some((each) => each.tlsChallenge);
+    // An authority comes to 443; where nothing listens there, to whichever entry point 443 leads to.
+    const hasHttps = serving.some((point) => point.port === HTTPS);
+    for (const { name, address, port } of serving) {
+      if (used.has(name) || (answersChallenges && (port === HTTPS || !hasHttps))) continue;
+      this.#diagnostics.warn(
+        staticAt("entryPoints", name),
+        `no router uses the entry point "${name}": every connection to ${address} is refused. Add a router for it, or remove it`,
+      );
+    }
   }
 
   #entryPointsOf(name: string, router: RouterConfig, item: Item<RouterConfig>): string[] {
@@ -200,3 +240,5 @@ function quote(rule: string): string {
 }
 
 const MAX_SHOWN = 200;
+
+const HTTPS = 443;

@@ -34,15 +34,23 @@ export interface CompileInput {
   /** Serves where no configured certificate does; made anew at each start. null when nothing will be served. */
   readonly selfSigned: { readonly cert: string; readonly key: string } | null;
   readonly provider: string;
+  /** Where a part of the static file stands; null when there is no provider, of which another message tells. */
+  readonly staticAt: ((...path: Path) => Place) | null;
   readonly now: number;
   /** The certificate resolvers, by name, and what they have obtained so far. */
   readonly acme: AcmeInput;
 }
 
 export interface AcmeInput {
-  /** Whether each can prove a wildcard, which only DNS can. */
-  readonly resolvers: ReadonlyMap<string, { readonly wildcards: boolean }>;
+  readonly resolvers: ReadonlyMap<string, ResolverFacts>;
   readonly stored: readonly StoredCertificate[];
+}
+
+export interface ResolverFacts {
+  /** It can prove a wildcard, which only DNS can. */
+  readonly wildcards: boolean;
+  /** An authority connects to an entry point, whatever its routers are. */
+  readonly tlsChallenge: boolean;
 }
 
 export const NO_ACME: AcmeInput = { resolvers: new Map(), stored: [] };
@@ -62,6 +70,7 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
       resolvers: acme.resolvers,
       qualify,
       provider,
+      staticAt: input.staticAt,
     },
     diagnostics,
   );

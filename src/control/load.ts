@@ -38,6 +38,7 @@ export function load(
           : { value: config.tcpServersTransport, at: (...path) => config.at("tcpServersTransport", ...path) },
       selfSigned,
       provider: provider?.name ?? "file",
+      staticAt: provider === null ? null : (...path) => config.at(...path),
       now: Date.now(),
       acme,
     },

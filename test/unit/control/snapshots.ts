@@ -49,6 +49,7 @@ export function compileTexts(
       selfSigned: options.selfSigned ?? null,
       acme: NO_ACME,
       provider: "file",
+      staticAt: config.at,
       now: options.now ?? NOW,
     },
     diagnostics,
