@@ -6,11 +6,12 @@ import type { CertificateFiles, Pair } from "../certs/files.ts";
 import { type KeyType, loadPair } from "../certs/pem.ts";
 import type { Diagnostics, Place } from "../config/diagnostics.ts";
 import type { CertificateConfig } from "../config/dynamic.ts";
+import { CLOCK_FLOOR } from "../version.ts";
 import type { Item, Merged } from "./merge.ts";
 import { type Row, rowKey } from "./messages.ts";
 
 /** Warned about before it happens. */
-const EXPIRY_WARNING_MS = 30 * 86_400_000;
+export const EXPIRY_WARNING_MS = 30 * 86_400_000;
 
 export interface CertificateInUse {
   /** The file that it is from; null when a resolver has obtained it. */
@@ -19,6 +20,7 @@ export interface CertificateInUse {
   readonly serial: string;
   readonly names: readonly string[];
   /** Milliseconds since the epoch. */
+  readonly notBefore: number;
   readonly notAfter: number;
 }
 
@@ -72,6 +74,9 @@ class CertificateCompiler implements CompiledCertificates {
   /** Names that certificates serve, by kind of key: a name may have one of each kind. */
   readonly #claimed = new Set<string>();
   readonly #served = new Set<string>();
+  /** A certificate has begun to be valid; and where the first configured one stands that has not, and when the first of them will. */
+  #hasBegun = false;
+  #notBegun: { readonly place: Place; first: number } | null = null;
   /** A certificate could not be loaded: which names it was for is not known. */
   #broken = false;
 
@@ -109,7 +114,24 @@ class CertificateCompiler implements CompiledCertificates {
     const fallback = defaultCertificate === null ? null : this.#load(defaultCertificate, "the default certificate");
     if (fallback !== null) this.#put({ kind: "default", name: "default", value: { certificate: fallback } });
     else this.#putSelfSigned();
+    this.#checkClock();
     return this;
+  }
+
+  /** With a wrong clock no certificate is good, neither ours nor a client's, and nothing says so but dates that look odd. */
+  #checkClock(): void {
+    const { now } = this.#input;
+    const isBehindAll = this.#notBegun !== null && !this.#hasBegun && !this.#broken;
+    if (now >= CLOCK_FLOOR && !isBehindAll) return;
+    const time = (at: number) => `${new Date(at).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+    const before =
+      now < CLOCK_FLOOR
+        ? "before Sluice was written"
+        : `before every certificate begins to be valid (${time(this.#notBegun!.first)})`;
+    this.#diagnostics.warn(
+      this.#notBegun?.place ?? CLOCK,
+      `the clock of this machine says ${time(now)}, ${before}: is it set? (a device whose clock has no battery starts in 1970, until it has asked for the time with NTP)`,
+    );
   }
 
   /** Certificates of resolvers give way to configured ones. One that has expired serves nobody. */
@@ -149,6 +171,7 @@ class CertificateCompiler implements CompiledCertificates {
     if (this.#rows.has(`certificate/${pair.hash}`)) return pair.hash;
     for (const warning of source !== null ? [...facts.warnings, ...this.#input.files.closer(loaded)] : [])
       this.#diagnostics.warn(place, `${what}: ${warning}`);
+    if (facts.notBefore <= this.#input.now) this.#hasBegun = true;
     if (source !== null) this.#checkDates(place, what, facts);
     // A worker gets each certificate with the names that it shall serve: of two with one kind of key for a name, the first keeps it.
     const names = pair.names.filter((name) => !this.#claimed.has(claim(name, pair.keyType)));
@@ -157,8 +180,8 @@ class CertificateCompiler implements CompiledCertificates {
       this.#served.add(name);
     }
     this.#put({ kind: "certificate", name: pair.hash, value: { ...pair, names } });
-    const { commonName, serial, notAfter } = facts;
-    this.inUse.push({ source, commonName, serial, names: pair.names, notAfter });
+    const { commonName, serial, notBefore, notAfter } = facts;
+    this.inUse.push({ source, commonName, serial, names: pair.names, notBefore, notAfter });
     return pair.hash;
   }
 
@@ -176,8 +199,11 @@ class CertificateCompiler implements CompiledCertificates {
     if (facts.notAfter < this.#input.now) this.#diagnostics.warn(place, `${what} expired on ${day(facts.notAfter)}`);
     else if (facts.notAfter - this.#input.now < EXPIRY_WARNING_MS)
       this.#diagnostics.warn(place, `${what} expires on ${day(facts.notAfter)}`);
-    if (facts.notBefore > this.#input.now)
+    if (facts.notBefore > this.#input.now) {
       this.#diagnostics.warn(place, `${what} is not valid before ${day(facts.notBefore)}`);
+      this.#notBegun ??= { place, first: facts.notBefore };
+      this.#notBegun.first = Math.min(this.#notBegun.first, facts.notBefore);
+    }
   }
 
   #checkUse(place: Place, names: readonly string[]): void {
@@ -232,6 +258,8 @@ function sourceOf({ certFile, keyStore }: CertificateConfig): string {
 function placeOf(item: Item<CertificateConfig>): Place {
   return item.at(item.value.keyStore === undefined ? "certFile" : "keyStore");
 }
+
+const CLOCK: Place = { file: "clock", line: 0, column: 0 };
 
 /** Where what a resolver has obtained stands: in no file of the configuration. */
 const NOWHERE: Place = { file: "certificatesResolvers", line: 0, column: 0 };
