@@ -63,21 +63,20 @@ function check(router: CheckedRouter, possible: Alternative[], before: number, t
 }
 
 /** Who takes it, why they go first, and how to mend it. */
-function describe(router: CheckedRouter, takers: readonly CheckedRouter[], what: string): string {
-  const names = list(takers.map(({ name }) => `"${name}"`));
-  const [first] = takers;
+function describe({ name, row }: CheckedRouter, takers: readonly CheckedRouter[], what: string): string {
   const one = takers.length === 1;
-  const off = takers.filter(({ row }) => row.action.kind === "off");
-  if (off.length > 0)
-    return `${names} ${one ? "is" : "are"} asked first and match${one ? "es" : ""} ${what}, and ${one ? "is" : `"${off[0]!.name}" is`} off, so its clients are refused. Mend "${off[0]!.name}", or remove it`;
-  const { priority } = router.row;
+  const first = `${list(takers.map((each) => `"${each.name}"`))} ${one ? "is" : "are"} asked first and match${one ? "es" : ""} ${what}`;
+  const off = takers.find((each) => each.row.action.kind === "off");
+  if (off !== undefined)
+    return `${first}, but "${off.name}" is off and refuses its clients. Mend "${off.name}", or remove it`;
+  const other = one ? takers[0]!.row.priority : null;
   const why =
-    one && first!.row.priority === priority
-      ? `both have priority ${priority}, and then the more exact rule and the name decide`
-      : one
-        ? `its priority is ${first!.row.priority}, and that of "${router.name}" is ${priority}`
-        : `the priority of "${router.name}" is ${priority}`;
-  return `${names} ${one ? "is" : "are"} asked first and match${one ? "es" : ""} ${what} (${why}). Give "${router.name}" a higher priority, or remove what is double`;
+    other === row.priority
+      ? `both have priority ${other}, and then the more exact rule and the name decide`
+      : other === null
+        ? `the priority of "${name}" is ${row.priority}`
+        : `its priority is ${other}, and that of "${name}" is ${row.priority}`;
+  return `${first} (${why}). Give "${name}" a higher priority, or remove what is double`;
 }
 
 function list(items: readonly string[]): string {

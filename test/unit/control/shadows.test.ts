@@ -58,7 +58,7 @@ describe("the warning says", () => {
   test("that a router which is off takes its names, and refuses them", () => {
     const off: RouterAction = { kind: "off", tls: true };
     expect(warnings({ a: { rule: "HostSNI(`x`)", action: off }, b: "HostSNI(`x`)" })).toEqual([
-      'the router "b" never gets a connection: "a" is asked first and matches all that "b" would match, and is off, so its clients are refused. Mend "a", or remove it',
+      'the router "b" never gets a connection: "a" is asked first and matches all that "b" would match, but "a" is off and refuses its clients. Mend "a", or remove it',
     ]);
     // That it is off is said elsewhere.
     expect(warnings({ a: "HostSNI(`x`)", b: { rule: "HostSNI(`x`)", action: off } })).toEqual([]);
