@@ -29,7 +29,7 @@ export function load(
   files = new CertificateFiles(),
   acme = NO_ACME,
 ): LoadResult {
-  if (config.providers.file === undefined && config.sidecar === undefined)
+  if (!hasRoutes(config))
     diagnostics.warn(config.at(), "neither providers.file nor sidecar is configured: there are no routers");
   const read = provider.read(diagnostics);
   if (read === null) return { compiled: null, merged: null, files, looked: false };
@@ -47,6 +47,7 @@ export function load(
           : { value: config.tcpServersTransport, at: (...path) => config.at("tcpServersTransport", ...path) },
       selfSigned,
       provider: provider.name,
+      staticAt: hasRoutes(config) ? (...path) => config.at(...path) : null,
       now: Date.now(),
       acme,
     },
@@ -54,6 +55,11 @@ export function load(
   );
   files.finish();
   return { compiled: files.broken ? null : compiled, merged, files, looked: true };
+}
+
+/** Whether there is anything that routers could come from. */
+function hasRoutes(config: StaticConfig): boolean {
+  return config.providers.file !== undefined || config.sidecar !== undefined;
 }
 
 /** Where the dynamic configuration comes from; also without files of its own it watches the certificates that are named elsewhere. */

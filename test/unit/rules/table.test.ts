@@ -141,6 +141,31 @@ test("the tie rules are those of the documented order", () => {
   }
 });
 
+test("regexps that no rule of the table has any more are not held", () => {
+  const table = new RouteTable<string>();
+  const stays = entry("stays", "HostSNIRegexp(`x`) && !HostSNIRegexp(`y`)");
+  table.add(stays);
+  for (let round = 0; round < 50; round++) {
+    // Both those that are asked one by one and those that are found by their name.
+    const scanned = entry(`scanned${round}`, `HostSNIRegexp(\`^${round}x\`) || HostSNIRegexp(\`x\`)`, 99);
+    const keyed = entry(
+      `keyed${round}`,
+      `HostSNI(\`ax\`) && (HostSNIRegexp(\`^${round}\`) || !HostSNIRegexp(\`y\`))`,
+      100,
+    );
+    table.add(scanned);
+    table.add(keyed);
+    expect(table.match(facts("ax"))).toBe(keyed.name);
+    expect(table.match(facts(`${round}x`))).toBe(scanned.name);
+    table.remove(scanned);
+    table.remove(keyed);
+    expect(table.match(facts("ax"))).toBe("stays");
+    expect(table.compiledRegexps).toBeLessThanOrEqual(2);
+  }
+  table.remove(stays);
+  expect(table.compiledRegexps).toBe(0);
+});
+
 test("100 000 routes are built in well under a second and found as fast as one", () => {
   const entries: RouteEntry<number>[] = [];
   for (let index = 0; index < 100_000; index++) {
