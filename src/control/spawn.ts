@@ -28,7 +28,12 @@ const OWN_FILE = "/proc/self/exe";
  * also when an upgrade has replaced or removed that, because master and workers speak to each other and must be of one build.
  */
 function ownProgram(): string[] {
-  if (!Bun.isStandaloneExecutable) return [process.execPath, resolve(import.meta.dir, "../main.ts")];
+  if (!Bun.isStandaloneExecutable) {
+    const root = resolve(import.meta.dir, "../..");
+    // As in bin/sluice: the directory that it is started in does not configure its runtime.
+    const flags = ["--no-env-file", "--config=/dev/null", `--tsconfig-override=${root}/tsconfig.json`];
+    return [process.execPath, ...flags, `${root}/src/main.ts`];
+  }
   try {
     // By its name while that is right: the name is what `ps` and `pgrep` show.
     if (readlinkSync(OWN_FILE) !== process.execPath) return [OWN_FILE];
