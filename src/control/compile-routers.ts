@@ -146,7 +146,8 @@ class RouterCompiler {
 
   #warnUnused(): void {
     const { entryPoints, resolvers, staticAt } = this.#input;
-    if (staticAt === null) return;
+    // Without any router it is a beginning, not a mistake.
+    if (staticAt === null || this.#input.routers.size === 0) return;
     const used = new Set(this.#rows.flatMap(({ value }) => value.entryPoints));
     const serving = [...entryPoints.values()].filter((point) => !point.admin);
     const answersChallenges = [...resolvers.values()].some((each) => each.tlsChallenge);

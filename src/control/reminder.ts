@@ -10,8 +10,9 @@ import { EXPIRY_WARNING_MS } from "./compile-certificates.ts";
 const PAST_MS = 100;
 /** The clock is looked at this often: it may be set, as on a device that starts in 1970 and then hears of the time. */
 const LOOK_MS = 30_000;
-/** After one reminder the next comes no sooner, so that 10 000 certificates of one day are not 10 000 reloads. */
-const GAP_MS = 600_000;
+/** So many reminders come in so long, and no more: 10 000 certificates of one day must not be 10 000 reloads. */
+const BURST = 10;
+const WINDOW_MS = 3_600_000;
 
 /** The moments at which a load would find something else. Milliseconds since the epoch. */
 export function momentsOf({ certificates, revocations }: Compiled, waiting: readonly number[]): number[] {
@@ -29,16 +30,17 @@ export function momentsOf({ certificates, revocations }: Compiled, waiting: read
 export class Reminder {
   readonly #due: () => void;
   readonly #look: number;
-  readonly #gap: number;
+  readonly #window: number;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #next = Number.POSITIVE_INFINITY;
-  #lastAt = Number.NEGATIVE_INFINITY;
+  /** When the last ones came, BURST of them at most. */
+  readonly #times: number[] = [];
 
-  /** `due` is called when a moment has passed; `lookMs` and `gapMs` are for tests. */
-  constructor(due: () => void, lookMs = LOOK_MS, gapMs = GAP_MS) {
+  /** `due` is called when a moment has passed; `lookMs` and `windowMs` are for tests. */
+  constructor(due: () => void, lookMs = LOOK_MS, windowMs = WINDOW_MS) {
     this.#due = due;
     this.#look = lookMs;
-    this.#gap = gapMs;
+    this.#window = windowMs;
   }
 
   /** In the place of former moments; those that have passed do not count. */
@@ -65,12 +67,14 @@ export class Reminder {
 
   /** By the wall clock until the moment, and by the steady one until the next reminder may come. */
   #left(): number {
-    return Math.max(0, this.#next + PAST_MS - Date.now(), this.#lastAt + this.#gap - performance.now());
+    const mayComeAt = this.#times.length < BURST ? 0 : this.#times[0]! + this.#window;
+    return Math.max(0, this.#next + PAST_MS - Date.now(), mayComeAt - performance.now());
   }
 
   #remind(): void {
     this.#timer = null;
-    this.#lastAt = performance.now();
+    this.#times.push(performance.now());
+    if (this.#times.length > BURST) this.#times.shift();
     this.#due();
   }
 }

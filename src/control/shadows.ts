@@ -13,6 +13,8 @@ import type { RouterRow } from "./messages.ts";
 const MAX_COMPARED = 50;
 /** Comparisons of one load with alternatives that have no name: about a second, when all of them are regexps. */
 const MAX_COMPARISONS = 500_000;
+/** Routers that are told of one by one: a catch-all that is asked first can have all of them behind it. */
+const MAX_WARNINGS = 100;
 /** Names that one warning says. */
 const MAX_SHOWN = 3;
 
@@ -23,9 +25,11 @@ export interface CheckedRouter {
   place(): Place;
 }
 
-/** Warns of routers, and of names of routers, that no connection reaches; at most once for each router. */
+/** Warns of routers, and of names of routers, that no connection reaches; at most once for each router, and of the last ones together. */
 export function warnShadowed(routers: readonly CheckedRouter[], diagnostics: Diagnostics): void {
   const [tls, plain] = [new Taken(), new Taken()];
+  let found = 0;
+  let last: CheckedRouter | null = null;
   const entries = routers.map((value) => ({
     // The names in the tables have the provider behind them, the same for all.
     name: `${value.name}@`,
@@ -40,9 +44,16 @@ export function warnShadowed(routers: readonly CheckedRouter[], diagnostics: Dia
     if (alternatives === null) continue;
     const possible = isPlain ? alternatives.filter((each) => isPossiblePlain(each, taken.regexps)) : alternatives;
     const message = router.row.action.kind === "off" ? null : check(router, possible, alternatives.length, taken);
-    if (message !== null) diagnostics.warn(router.place(), `the router "${router.name}" never gets ${message}`);
+    if (message !== null && ++found <= MAX_WARNINGS)
+      diagnostics.warn(router.place(), `the router "${router.name}" never gets ${message}`);
+    else if (message !== null) last = router;
     for (const each of possible) taken.add(each, router);
   }
+  if (last !== null)
+    diagnostics.warn(
+      last.place(),
+      `${found - MAX_WARNINGS} more routers never get a connection, or some of their names; this is the last of them`,
+    );
 }
 
 function check(router: CheckedRouter, possible: Alternative[], before: number, taken: Taken): string | null {

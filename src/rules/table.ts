@@ -283,8 +283,3 @@ export function ruleNames(rule: Rule): string[] {
   walk(rule);
   return [...names];
 }
-
-/** Whether the rule is exactly one HostSNI(`*`); `HostSNI(*) || ...` and ClientIP(0.0.0.0/0) are not (Traefik's catch-all). */
-export function isCatchAll(rule: Rule): boolean {
-  return rule.kind === "any";
-}

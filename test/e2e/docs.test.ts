@@ -121,6 +121,13 @@ entryPoints: { mqtts: { address: ":8883" }, mqtt: { address: ":1884" } }
 providers: { file: { directory: dynamic } }
 `;
 
+/** No example is shadowed by it, or shadows it. */
+const USER = `
+tcp:
+  routers: { usesEveryEntryPoint: { rule: "ClientIP(\`192.0.2.1\`)", priority: 1000000, service: usesEveryEntryPoint } }
+  services: { usesEveryEntryPoint: { loadBalancer: { servers: [{ port: 1884 }] } } }
+`;
+
 async function check({ kind, text }: Example) {
   const directory = temporaryDirectory();
   const config = parse(text);
@@ -128,7 +135,10 @@ async function check({ kind, text }: Example) {
   writeFileSync(join(directory, "sluice.yml"), kind === "static" ? text : STATIC);
   const dynamic = kind === "static" ? (config.providers?.file?.directory ?? "dynamic") : "dynamic";
   mkdirSync(join(directory, dynamic));
-  if (kind === "dynamic") writeFileSync(join(directory, dynamic, "example.yml"), text);
+  if (kind === "dynamic") {
+    writeFileSync(join(directory, dynamic, "example.yml"), text);
+    writeFileSync(join(directory, dynamic, "uses-every-entry-point.yml"), USER);
+  }
   return exec([SLUICE, "check", "--configFile=sluice.yml"], { cwd: directory });
 }
 

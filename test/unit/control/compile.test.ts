@@ -357,7 +357,8 @@ describe("warnings about what cannot work", () => {
     ]);
     expect(unused(two, "r: { rule: 'HostSNI(`*`)', service: s }")).toEqual([]);
     expect(unused(two, onA.replace("service: s", "service: gone"))).toHaveLength(1); // off, and yet it answers
-    expect(unused(two, "")).toHaveLength(2);
+    expect(unused(two, "r: { rule: 'HostSNI(' }")).toHaveLength(2);
+    expect(unused(two, "")).toEqual([]); // not begun yet
     const challenged = (tlsChallenge: boolean) => new Map([["le", { wildcards: false, tlsChallenge }]]);
     expect(unused(two, onA, challenged(true))).toEqual([]);
     expect(unused(two, onA, challenged(false))).toHaveLength(1);

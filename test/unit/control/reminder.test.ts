@@ -44,21 +44,21 @@ test("a clock that is set while it waits is noticed", async () => {
 });
 
 test("many moments in a row are few reminders", async () => {
-  const moments = Array.from({ length: 1000 }, (_, index) => Date.now() + 50 + index);
+  const moments = Array.from({ length: 2000 }, (_, index) => Date.now() + 50 + index);
   const times: number[] = [];
   reminder = new Reminder(
     () => {
       times.push(performance.now());
       reminder!.set(moments);
     },
-    50,
-    700,
+    20,
+    1500,
   );
   reminder.set(moments);
-  await waitFor("two reminders", () => times.length === 2);
-  expect(times[1]! - times[0]!).toBeGreaterThan(690);
-  await Bun.sleep(1600);
-  expect(times.length).toBeLessThanOrEqual(3);
+  await waitFor("those that may come at once, and one more", () => times.length > 10);
+  // The first is never kept waiting, and neither are some more.
+  expect(times[9]! - times[0]!).toBeLessThan(1500);
+  expect(times[10]! - times[0]!).toBeGreaterThan(1490);
 });
 
 test("certificates are news when they begin, 30 days before they end, and when they end; a resolver's only when they end", () => {

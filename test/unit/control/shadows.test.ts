@@ -187,6 +187,13 @@ function hasOtherWay(rule: string, name: string): boolean {
   return name !== "a connection" && rule.split(" || ").some((part) => !part.includes(`HostSNI(\`${name}\`)`));
 }
 
+test("of very many the rest is one warning", () => {
+  const behind = Array.from({ length: 150 }, (_, index): [string, string] => [`r${index}`, `HostSNI(\`h${index}\`)`]);
+  const told = warnings({ all: { rule: "HostSNI(`*`)", priority: 1000 }, ...Object.fromEntries(behind) });
+  expect(told).toHaveLength(101);
+  expect(told.at(-1)).toBe("50 more routers never get a connection, or some of their names; this is the last of them");
+});
+
 test("100 000 routers, and as many regexps, take no time to speak of", () => {
   const make = (kind: (index: number) => string, count: number): Record<string, Given> =>
     Object.fromEntries(

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { compile, type Facts, parseAddress } from "../../../src/rules/matchers.ts";
 import { defaultPriority, parseRule, type Rule } from "../../../src/rules/parser.ts";
-import { isCatchAll, orderRoutes, type RouteEntry, RouteTable, ruleNames } from "../../../src/rules/table.ts";
+import { orderRoutes, type RouteEntry, RouteTable, ruleNames } from "../../../src/rules/table.ts";
 import { type Random, random } from "./random.ts";
 
 function rule(text: string): Rule {
@@ -201,11 +201,3 @@ test.each([
   ["!!HostSNI(`a`)", []],
   ["HostSNI(`*`) || HostSNIRegexp(`a`)", []],
 ])("the names of %s are %j", (text, names) => expect(ruleNames(rule(text))).toEqual(names));
-
-test.each([
-  ["HostSNI(`*`)", true],
-  ["(HOSTSNI(`*`))", true],
-  ["HostSNI(`*`) || HostSNI(`*`)", false],
-  ["ClientIP(`0.0.0.0/0`)", false],
-  ["!HostSNI(`x`)", false],
-])("%s is a catch-all: %p", (text, expected) => expect(isCatchAll(rule(text))).toBe(expected));
