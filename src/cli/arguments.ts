@@ -10,7 +10,7 @@ export interface Split {
   readonly values: Flag[];
 }
 
-/** The schema is loaded only where there is a flag: `version` and `healthcheck` start faster without. */
+/** The schema is loaded only where there is a flag: `version` starts faster without. What stands after `--` is no flag. */
 export async function splitFlags(args: readonly string[], program: Command): Promise<Split> {
   const options = new Map(optionsOf(program).map((name) => [name.toLowerCase(), name]));
   const own: string[] = [];
@@ -20,6 +20,7 @@ export async function splitFlags(args: readonly string[], program: Command): Pro
     const equals = arg.indexOf("=");
     const name = equals < 0 ? arg : arg.slice(0, equals);
     const known = options.get(name.toLowerCase());
+    if (arg === "--") return { own: [...own, ...args.slice(at)], values };
     if (!name.startsWith("--") || name === "--" || known !== undefined) {
       own.push((known ?? name) + arg.slice(name.length));
       continue;

@@ -5,7 +5,7 @@ import { Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
 import { readTextFile } from "../config/files.ts";
 import type { Flag } from "../config/flags.ts";
 import { parseStatic, type StaticConfig } from "../config/static.ts";
-import { CONFIG_FILE_VARIABLE, configures } from "../config/variables.ts";
+import { configFileIn, configures } from "../config/variables.ts";
 
 /** Looked for in this order when no file is named. */
 export const DEFAULT_FILES = ["./config/sluice.yml", "/etc/sluice/sluice.yml"];
@@ -26,7 +26,7 @@ export interface StaticRead {
 export function readStatic({ configFile, flags }: Given): StaticRead {
   const diagnostics = new Diagnostics();
   const environment = process.env;
-  const named = configFile ?? (environment[CONFIG_FILE_VARIABLE] || undefined);
+  const named = configFile ?? configFileIn(environment);
   const file = named ?? DEFAULT_FILES.find((path) => existsSync(path));
   const result = (config: StaticConfig | null, nothing = false) => ({ config, diagnostics, nothing });
   if (file === undefined) {

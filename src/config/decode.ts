@@ -171,12 +171,14 @@ class Walk {
 
   #object(type: z.ZodObject, meta: FieldMeta, node: Node, path: Path): unknown {
     if (isScalar(node)) {
-      if (meta.scalarKey !== undefined)
+      if (meta.scalarKey !== undefined) {
+        this.#source.standsFor(path, meta.scalarKey);
         return { [meta.scalarKey]: this.value(type.shape[meta.scalarKey] as z.ZodType, node, path) };
+      }
       const on = meta.allowEmpty ? parseBool(textOf(node)) : null;
       if (on !== null) return on ? {} : undefined;
     }
-    if (!isMap(node)) return this.#error(node, `${label(path)} must be a mapping, not ${describe(node)}`);
+    if (!isMap(node)) return this.#error(node, `${label(path)} must be a mapping, not ${describe(node, type)}`);
     const keys = fieldNames(type);
     const seen = new Set<string>();
     const result: Record<string, unknown> = {};
@@ -333,8 +335,14 @@ function inside(path: Path): string {
   return path.length === 0 ? "" : ` in ${path.join(".")}`;
 }
 
-function describe(node: Node): string {
+function describe(node: Node, type?: z.ZodObject): string {
   if (isMap(node)) return "a mapping";
   if (isSeq(node)) return "a list";
-  return isScalar(node) ? `"${textOf(node)}"` : "this";
+  if (!isScalar(node)) return "this";
+  return type !== undefined && holdsSecret(type) ? "a single value" : `"${textOf(node)}"`;
+}
+
+/** A single value in the place of such a mapping may be the secret itself. */
+function holdsSecret(type: z.ZodObject): boolean {
+  return Object.values(type.shape).some((field) => unwrap(field as z.ZodType).meta.secret === true);
 }

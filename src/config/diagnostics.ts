@@ -16,6 +16,9 @@ export interface Diagnostic extends Place {
   readonly message: string;
 }
 
+/** A message that quotes a value in the wrong place could quote a private key. */
+const PEM_BODY = /(-----BEGIN [A-Z0-9 ]+-----)[\s\\A-Za-z0-9+/=:,-]{8,}/g;
+
 /** Collects diagnostics in the order they were found. A list that someone else made can grow it without bound, so it is capped. */
 export class Diagnostics {
   static readonly LIMIT = 1000;
@@ -35,7 +38,8 @@ export class Diagnostics {
 
   #add(diagnostic: Diagnostic): void {
     const { file, line, column, severity, message } = diagnostic;
-    if (this.list.length < Diagnostics.LIMIT) this.list.push({ file, line, column, severity, message });
+    if (this.list.length < Diagnostics.LIMIT)
+      this.list.push({ file, line, column, severity, message: message.replace(PEM_BODY, "$1...") });
   }
 }
 

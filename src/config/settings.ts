@@ -23,15 +23,20 @@ export type Resolved =
  * needed are taken for it, those of an entry that is there already first.
  */
 export function resolve(schema: z.ZodType, words: readonly string[], joiner: "_" | ".", source: SourceFile): Resolved {
-  const same = (a: string, b: string) => normalise(a, joiner) === normalise(b, joiner);
   const walk = (from: z.ZodType, at: number, path: Path): Resolved => {
     const { type, meta } = unwrap(from);
     const word = words[at];
     const kind = type.def.type;
-    if (kind === "unknown") return meta.unsupported ? ok(path, type, meta) : { kind: "dynamic", root: String(path[0]) };
+    if (kind === "unknown") {
+      if (!meta.unsupported) return { kind: "dynamic", root: String(path[0]) };
+      // With all that is named in it: only the field itself can be switched off.
+      return ok([...path, ...words.slice(at)], type, meta);
+    }
     if (word === undefined) {
-      if (kind === "object" && meta.scalarKey !== undefined)
+      if (kind === "object" && meta.scalarKey !== undefined) {
+        source.standsFor(path, meta.scalarKey);
         return ok([...path, meta.scalarKey], (type as z.ZodObject).shape[meta.scalarKey] as z.ZodType, {});
+      }
       const single = kind === "object" ? meta.allowEmpty === true : kind !== "record" && !isListOfObjects(type);
       return single ? ok(path, type, meta) : { kind: "section", path };
     }
@@ -40,11 +45,12 @@ export function resolve(schema: z.ZodType, words: readonly string[], joiner: "_"
         const fields = fieldNames(type as z.ZodObject);
         const field = fields.get(word.toLowerCase());
         if (field === undefined) return { kind: "unknown", at, path, meant: didYouMean(word, fields.values()) };
+        if (meta.scalarKey !== undefined) source.standsFor(path, meta.scalarKey);
         return walk((type as z.ZodObject).shape[field] as z.ZodType, at + 1, [...path, field]);
       }
       case "record": {
         let failure: Resolved | null = null;
-        for (const { name, count } of namesFrom(source.namesAt(path), words.slice(at), joiner, same)) {
+        for (const { name, count } of namesFrom(source.namesAt(path), words.slice(at), joiner)) {
           const resolved = walk((type as z.ZodRecord).valueType as z.ZodType, at + count, [...path, name]);
           if (resolved.kind === "ok") return resolved;
           failure ??= resolved;
@@ -73,17 +79,22 @@ function normalise(name: string, joiner: "_" | "."): string {
   return joiner === "_" ? name.toLowerCase().replace(/[^a-z0-9]/g, "_") : name.toLowerCase();
 }
 
+/** Of so many a name may be put together: each number of them is tried. */
+const MAX_WORDS = 32;
+
 /** Names that `words` may begin with, the likeliest first. */
 function namesFrom(
   known: readonly string[],
   words: readonly string[],
   joiner: "_" | ".",
-  same: (a: string, b: string) => boolean,
 ): { name: string; count: number }[] {
-  const spelled = words.map((_, index) => ({ name: words.slice(0, index + 1).join(joiner), count: index + 1 }));
+  const spelled = words
+    .slice(0, MAX_WORDS)
+    .map((_, index) => ({ name: words.slice(0, index + 1).join(joiner), count: index + 1 }));
+  const normal = known.map((each) => normalise(each, joiner));
   const there = spelled.flatMap(({ name, count }) => {
-    const found = known.find((each) => same(each, name));
-    return found === undefined ? [] : [{ name: found, count }];
+    const at = known.includes(name) ? known.indexOf(name) : normal.indexOf(normalise(name, joiner));
+    return at < 0 ? [] : [{ name: known[at]!, count }];
   });
   const fresh = spelled.map(({ name, count }) => ({ name: joiner === "_" ? name.toLowerCase() : name, count }));
   return [...there.toReversed(), ...fresh];

@@ -5,7 +5,9 @@ import {
   type Alias,
   type Document,
   isAlias,
+  isCollection,
   isMap,
+  isPair,
   isScalar,
   isSeq,
   LineCounter,
@@ -19,6 +21,7 @@ import {
   YAMLSeq,
 } from "yaml";
 import type { Diagnostics, Place } from "./diagnostics.ts";
+import { parseBool } from "./scalars.ts";
 
 export type Path = readonly (string | number)[];
 
@@ -35,6 +38,10 @@ export class SourceFile {
   readonly #indexed = new Map<YAMLMap, ReadonlyMap<string, Pair>>();
   /** Where nodes are from that the text does not hold. */
   readonly #placed = new WeakMap<Node, Place>();
+  /** Collections that a copy has in common with what it was copied from. Those with an anchor are shared too. */
+  readonly #shared = new WeakSet<Node>();
+  /** Single values that stand for a mapping, with the key that they have in it. */
+  readonly #short = new WeakMap<Node, string>();
 
   /** Syntax errors go to `diagnostics`; the tree is then null. */
   constructor(name: string, text: string, diagnostics: Diagnostics) {
@@ -112,7 +119,7 @@ export class SourceFile {
     return placed ?? this.#placeAt(node?.range?.[0] ?? 0);
   }
 
-  /** Where `path` stands, or the nearest part of it that does; keys are compared without case, as they are decoded. */
+  /** Where `path` stands, or the nearest part of it that does. Of keys that differ in case the exact one is meant, else the first. */
   locate(path: Path): Place {
     return this.place(this.#walk(path).nearest);
   }
@@ -139,6 +146,12 @@ export class SourceFile {
     return isMap(this.#walk(path).node);
   }
 
+  /** Says that a single value at `path` stands for a mapping with this one key. */
+  standsFor(path: Path, key: string): void {
+    const { node } = this.#walk(path);
+    if (isScalar(node) && node.value !== null) this.#short.set(node, key);
+  }
+
   /** The value at `path`, null where there is none; and the last node on the way, a key where it is one. */
   #walk(path: Path): { node: Node | null; nearest: Node | null } {
     let node = this.target(this.root);
@@ -146,7 +159,7 @@ export class SourceFile {
     for (const step of path) {
       let next: Node | null = null;
       if (isMap(node)) {
-        const pair = this.#byKey(node).get(String(step).toLowerCase());
+        const pair = this.#pairOf(node, step);
         if (pair) {
           nearest = pair.key as Node;
           next = this.target(pair.value);
@@ -154,6 +167,9 @@ export class SourceFile {
       } else if (isSeq(node)) {
         next = this.target(node.items[Number(step)]);
         if (next) nearest = next;
+      } else if (node !== null && this.#short.get(node) === step) {
+        next = node;
+        nearest = node;
       }
       if (next === null) return { node: null, nearest };
       node = next;
@@ -163,44 +179,56 @@ export class SourceFile {
 
   /**
    * Puts a value where `path` says, over what is there; `place` is where it is from. What an alias or a merge key brings in is not
-   * changed where else it is used. A number in the path is an index of a list, at most its length.
+   * changed where else it is used. A number in the path is an index of a list, at most its length. Where the path leads through
+   * something that is neither a collection nor a switch, that stays as it is, for the decoder to tell of.
    */
   set(path: Path, text: string, place: Place): void {
     const value = new Scalar(text);
     value.source = text;
     this.#placed.set(value, place);
     if (this.#root === null || (isScalar(this.#root) && this.#root.value === null))
-      this.#root = this.#make(path[0], place);
+      this.#root = this.#make(path[0], { file: this.name, line: 0, column: 0 });
+    else if (this.#root.anchor !== undefined && isCollection(this.#root)) this.#root = this.#copy(this.#root);
     let node = this.#root;
-    let shared = false;
-    for (const [index, step] of path.slice(0, -1).entries())
-      ({ node, shared } = this.#own(node, step, path[index + 1]!, shared, place));
+    for (const [index, step] of path.slice(0, -1).entries()) node = this.#own(node, step, path[index + 1]!, place);
     this.#put(node, path.at(-1)!, value, place);
-    this.#merged.clear();
-    this.#indexed.clear();
   }
 
-  /**
-   * What stands under `step`, made this node's own and a collection that `next` is a step of. Below what was `shared` with another place
-   * everything still is, so there each is copied.
-   */
-  #own(node: Node, step: string | number, next: string | number, shared: boolean, place: Place) {
-    const pair = isMap(node) ? this.#byKey(node).get(String(step).toLowerCase()) : undefined;
+  /** What stands under `step`, made a collection that `next` is a step of, and this node's alone. */
+  #own(node: Node, step: string | number, next: string | number, place: Place): Node {
+    const pair = isMap(node) ? this.#pairOf(node, step) : undefined;
     const written = isSeq(node) ? node.items[Number(step)] : pair?.value;
     const child = this.target(written);
-    const fits = typeof next === "number" ? isSeq(child) : isMap(child);
-    if (!fits) {
+    if (typeof next === "number" ? !isSeq(child) : !isMap(child)) {
       const made = this.#make(next, place);
-      this.#put(node, step, made, place);
-      return { node: made, shared: false };
+      const key = child === null ? undefined : this.#short.get(child);
+      if (key !== undefined) {
+        this.#placed.set(made, this.place(child));
+        this.#put(made, key, child!, this.place(child));
+      }
+      if (key !== undefined || isNothing(child)) this.#put(node, step, made, place);
+      return made;
     }
-    const own = !shared && written === child && (isSeq(node) || (node as YAMLMap).items.includes(pair as Pair));
-    if (own) return { node: child!, shared: false };
-    const copy = isMap(child) ? new YAMLMap() : new YAMLSeq();
-    copy.items = [...(child as YAMLMap).items];
-    this.#placed.set(copy, this.place(child));
+    const own =
+      written === child &&
+      child!.anchor === undefined &&
+      !this.#shared.has(child!) &&
+      (pair === undefined || (node as YAMLMap).items.includes(pair));
+    if (own) return child!;
+    const copy = this.#copy(child as YAMLMap | YAMLSeq);
     this.#put(node, step, copy, this.place(pair === undefined ? child : (pair.key as Node)));
-    return { node: copy as Node, shared: true };
+    return copy;
+  }
+
+  #copy(from: YAMLMap | YAMLSeq): Node {
+    const copy = isMap(from) ? new YAMLMap() : new YAMLSeq();
+    copy.items = [...from.items] as Pair[];
+    for (const item of from.items) {
+      const child = this.target(isPair(item) ? item.value : item);
+      if (child !== null) this.#shared.add(child);
+    }
+    this.#placed.set(copy, this.place(from));
+    return copy;
   }
 
   #make(step: string | number | undefined, place: Place): Node {
@@ -214,21 +242,28 @@ export class SourceFile {
     if (!isMap(node)) return;
     const key = new Scalar(String(step));
     this.#placed.set(key, place);
-    const at = node.items.findIndex((pair) => !isMerge(pair) && keyOf(pair) === String(step).toLowerCase());
+    const former = this.#pairOf(node, step);
+    const at = former === undefined ? -1 : node.items.indexOf(former);
     node.items.splice(at < 0 ? node.items.length : at, at < 0 ? 0 : 1, new Pair(key, value));
     this.#indexed.delete(node);
     this.#merged.delete(node);
   }
 
-  /** Of equal keys the first. Kept, because one mapping may hold 100 000 routers and each may be asked for. */
+  #pairOf(map: YAMLMap, step: string | number): Pair | undefined {
+    const index = this.#byKey(map);
+    return index.get(String(step)) ?? index.get(String(step).toLowerCase());
+  }
+
+  /** By name, and where no other has that name, in lower case; of equal keys the first. Kept, because one mapping may hold 100 000
+   *  routers and each may be asked for. */
   #byKey(map: YAMLMap): ReadonlyMap<string, Pair> {
     let index = this.#indexed.get(map);
     if (index === undefined) {
-      index = new Map(
-        this.pairs(map)
-          .toReversed()
-          .map((pair) => [keyOf(pair), pair]),
-      );
+      const reversed = this.pairs(map).toReversed();
+      index = new Map([
+        ...reversed.map((pair): [string, Pair] => [keyOf(pair), pair]),
+        ...reversed.map((pair): [string, Pair] => [nameOf(pair), pair]),
+      ]);
       this.#indexed.set(map, index);
     }
     return index;
@@ -246,8 +281,17 @@ function isMerge(pair: Pair): boolean {
   return isScalar(pair.key) && pair.key.value === "<<" && pair.key.type === "PLAIN";
 }
 
+function nameOf(pair: Pair): string {
+  return isScalar(pair.key) ? textOf(pair.key) : "";
+}
+
 function keyOf(pair: Pair): string {
-  return isScalar(pair.key) ? textOf(pair.key).toLowerCase() : "";
+  return nameOf(pair).toLowerCase();
+}
+
+/** Nothing, or a section that is only switched on or off. */
+function isNothing(node: Node | null): boolean {
+  return node === null || (isScalar(node) && (node.value === null || parseBool(textOf(node)) !== null));
 }
 
 /** A scalar as it is written. */

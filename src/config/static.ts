@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { acme, checkResolver } from "./acme.ts";
 import { decode, duration, type FieldMeta, field, otherHalf, section, unsupported } from "./decode.ts";
-import type { Diagnostics, Place } from "./diagnostics.ts";
+import { type Diagnostics, type Place, suggestion } from "./diagnostics.ts";
 import { checkOverlaps, type EntryPointConfig, toEntryPoint } from "./entry-points.ts";
 import { applyFlags, type Flag, takesValue } from "./flags.ts";
 import { parseAddress, parsePort } from "./scalars.ts";
@@ -420,7 +420,7 @@ export function parseStatic(
       rest.metrics.prometheus?.entryPoint === name ? ["metrics", "prometheus", "entryPoint"] : ["ping", "entryPoint"];
     problem(
       path,
-      `the entry point "${name}" does not exist: define it under entryPoints, or leave the field out to use 127.0.0.1:8080`,
+      `the entry point "${name}" does not exist${suggestion(name, points.keys())}: define it under entryPoints, or leave the field out to use 127.0.0.1:8080`,
     );
   }
   if (![...points.values()].some((point) => !point.admin)) {
@@ -468,12 +468,14 @@ function addImplied(source: SourceFile, value: StaticValue): boolean {
   const names = Object.keys(value.entryPoints);
   const add = (name: string, address: string, ...because: Path) =>
     source.set(["entryPoints", name, "address"], address, source.locate(because));
-  const admin = admins.has("traefik") && !names.includes("traefik");
+  // Not over one whose name differs in case, which is probably meant.
+  const taken = (name: string) => names.some((each) => each.toLowerCase() === name);
+  const admin = admins.has("traefik") && !taken("traefik");
   if (admin) {
     const asks = value.metrics.prometheus?.entryPoint === "traefik" ? ["metrics", "prometheus"] : ["ping"];
     add("traefik", DEFAULT_ADMIN, ...asks);
   }
-  const mqtts = value.sidecar !== undefined && names.every((name) => admins.has(name));
+  const mqtts = value.sidecar !== undefined && names.every((name) => admins.has(name)) && !taken("mqtts");
   if (mqtts) add("mqtts", DEFAULT_MQTTS, "sidecar", "address");
   return admin || mqtts;
 }

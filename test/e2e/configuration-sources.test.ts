@@ -125,6 +125,7 @@ test("flags may stand before the command, and a command without a configuration 
   const run = (...args: string[]) => exec([SLUICE, ...args], { cwd: temporaryDirectory() });
   expect(await run("--entryPoints.a.address", ":1", "check")).toMatchObject({ code: 0 });
   expect(await run("version", "--ping")).toMatchObject({ code: 1, stdout: "" });
+  expect((await run("certs", "show", "--", "--a.pem")).stderr).toContain("--a.pem: no such file");
 });
 
 test("the variable SLUICE_CONFIGFILE names the static file, and --configFile goes before it", async () => {
@@ -135,6 +136,8 @@ test("the variable SLUICE_CONFIGFILE names the static file, and --configFile goe
     (await exec([SLUICE, "check", "--print", ...args], { cwd, env: { SLUICE_CONFIGFILE: "a.yml" } })).stdout;
   expect(await run()).toContain("  a:\n");
   expect(await run("--configfile=b.yml")).toContain("  b:\n");
+  const { stdout } = await exec([SLUICE, "check", "--print"], { cwd, env: { sluice_configFile: "a.yml" } });
+  expect(stdout).toContain("  a:\n");
 });
 
 test("healthcheck without any configuration asks the usual address, as in a container whose flags it does not know", async () => {

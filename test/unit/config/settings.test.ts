@@ -56,6 +56,35 @@ describe("names", () => {
     expect(parse({ file, flags: ["--entrypoints.my-point.x.address=:2"] }).entryPoints.get("My-Point.x")?.port).toBe(2);
   });
 
+  test("of names that differ in case the exact one is meant, and each has its own place", () => {
+    const file = "entryPoints:\n  A: { address: ':1' }\n  a: { address: ':2' }\n";
+    const { entryPoints } = parse({ file, flags: ["--entryPoints.a.address=:3"] });
+    expect([entryPoints.get("A")?.port, entryPoints.get("a")?.port]).toEqual([1, 3]);
+    expect(origin({ file }, "entryPoints", "a", "address")).toBe("s.yml:3:8");
+  });
+
+  test("an entry point that is implied does not go over one whose name differs in case", () => {
+    const file = `${FILE}  Traefik: { address: ':2' }\n`;
+    expect(problemsOf({ file, flags: ["--ping"] })).toEqual([
+      '--ping: the entry point "traefik" does not exist (did you mean "Traefik"?): define it under entryPoints, or leave the field out to use 127.0.0.1:8080',
+    ]);
+  });
+
+  test("a name may read like what Kubernetes says of a service", () => {
+    const environment = { SLUICE_ENTRYPOINTS_MQTT_SERVICE_PORT_ADDRESS: ":1" };
+    expect([...parse({ environment }).entryPoints.keys()]).toEqual(["mqtt_service_port"]);
+  });
+
+  test.each(["__proto__", "constructor", "toString", "", ".", "a".repeat(9999), "a.".repeat(9999)])(
+    "the name %j is an error or a name",
+    (name) => {
+      for (const flag of [`--entryPoints.${name}.address=:1`, `--${name}=1`, `--ping.${name}=1`])
+        read({ flags: [flag] });
+      read({ environment: { [`SLUICE_ENTRYPOINTS_${name}_ADDRESS`]: ":1", [`SLUICE_${name}`]: "1" } });
+      expect(Object.keys(Object.prototype)).toEqual([]);
+    },
+  );
+
   test("what Kubernetes says of a service that is called sluice is not meant for Sluice", () => {
     const environment = {
       ...POINT,
@@ -67,6 +96,8 @@ describe("names", () => {
       SLUICE_PORT_8883_TCP_PROTO: "tcp",
       SLUICE_PORT_8883_TCP_PORT: "8883",
       SLUICE_PORT_8883_TCP_ADDR: "10.0.0.1",
+      SLUICE_NAME: "/app/sluice",
+      SLUICE_ENV_PATH: "/bin",
       SLUICE_ADMIN_SERVICE_HOST: "10.0.0.2",
       SLUICE_ADMIN_PORT: "tcp://10.0.0.2:8080",
     };
@@ -89,6 +120,14 @@ describe("forms", () => {
     expect(parse({ file: `${FILE}accessLog: {}\n`, environment: { SLUICE_ACCESSLOG: "false" } }).accessLog).toBe(
       undefined,
     );
+  });
+
+  test("of variables false goes over what is set in the section, of flags the later one", () => {
+    const environment = { ...POINT, SLUICE_PING: "false", SLUICE_PING_ENTRYPOINT: "x" };
+    expect(parse({ environment }).ping).toBeUndefined();
+    expect(parse({ environment, flags: ["--ping.entryPoint=mqtts", "--entryPoints.b.address=:1"] }).ping).toEqual({
+      entryPoint: "mqtts",
+    });
   });
 
   test("a list is written with commas, and the flags of one list add up", () => {
@@ -181,6 +220,71 @@ describe("order", () => {
   });
 });
 
+describe("nothing gets lost", () => {
+  test("what is set in an anchored mapping, or twice in one that an alias brings in, changes no other place", () => {
+    const file = `entryPoints:
+  a: &a { address: ":1", transport: { respondingTimeouts: { readTimeout: 1s }, lifeCycle: { graceTimeOut: 1s } } }
+  b: *a
+  c: { <<: *a, address: ":3" }
+`;
+    const grace = (name: string) => `--entryPoints.${name}.transport.lifeCycle.graceTimeOut`;
+    const read = (name: string) => `--entryPoints.${name}.transport.respondingTimeouts.readTimeout`;
+    const flags = [
+      "--entryPoints.b.address=:2",
+      `${grace("a")}=2s`,
+      `${read("a")}=2s`,
+      `${grace("b")}=3s`,
+      `${read("b")}=3s`,
+    ];
+    const points = [...parse({ file, flags }).entryPoints.values()];
+    expect(points.map(({ port, graceTimeoutMs, readTimeoutMs }) => [port, graceTimeoutMs, readTimeoutMs])).toEqual([
+      [1, 2000, 2000],
+      [2, 3000, 3000],
+      [3, 1000, 1000],
+    ]);
+  });
+
+  test("a field that Sluice lacks stays, whatever is switched off in it", () => {
+    const file = `${FILE}    proxyProtocol: { trustedIPs: [10.0.0.1] }\n`;
+    const environment = { SLUICE_ENTRYPOINTS_MQTTS_PROXYPROTOCOL_INSECURE: "false" };
+    expect(problemsOf({ file, environment })).toEqual([
+      expect.stringContaining("s.yml:4:5: entryPoints.mqtts.proxyProtocol"),
+    ]);
+    const flags = [
+      "--entryPoints.mqtts.proxyProtocol.trustedIPs=1.2.3.4",
+      "--entryPoints.mqtts.proxyProtocol.insecure=false",
+    ];
+    expect(problemsOf({ file: FILE, flags })).toEqual([
+      expect.stringContaining("entryPoints.mqtts.proxyProtocol is not"),
+    ]);
+    expect(problemsOf({ file, flags: ["--entryPoints.mqtts.proxyProtocol=false"] })).toEqual([]);
+  });
+
+  test.each<[string, Record<string, string>, string]>([
+    ["log: debug\n", { SLUICE_LOG_LEVEL: "info" }, 's.yml:1:6: log must be a mapping, not "debug"'],
+    ["entryPoints: [a]\n", {}, "s.yml:1:14: entryPoints must be a mapping of names, not a list"],
+    ["[1]\n", {}, "s.yml:1:1: the file must be a mapping, not a list"],
+  ])(
+    "what is wrong in the file is told of, though a variable sets something in it: %j",
+    (file, environment, problem) => {
+      expect(problemsOf({ file, environment: { ...POINT, ...environment } })).toEqual([problem]);
+    },
+  );
+
+  test("two variables for one field are an error", () => {
+    const environment = { ...POINT, SLUICE_LOG_LEVEL: "info", sluice_log_level: "debug" };
+    expect(problemsOf({ environment })).toEqual(["SLUICE_LOG_LEVEL: log.level is given by sluice_log_level too"]);
+  });
+});
+
+test("an error shows no secret that stands in the wrong place", () => {
+  const key = "-----BEGIN PRIVATE KEY-----\nMIIhunter2hunter2\n-----END PRIVATE KEY-----\n";
+  const environment = { ...POINT, SLUICE_CERTIFICATESRESOLVERS_LE_ACME_EAB: "kid:hunter2", SLUICE_SIDECAR: key };
+  const file = `tcpServersTransport: { tls: { certificates: ${JSON.stringify(key)} } }\n`;
+  expect(problemsOf({ file, environment }).join("\n")).not.toContain("hunter2");
+  expect(problemsOf({ environment: { ...POINT, SLUICE_SIDECAR: key } }).join("\n")).not.toContain("hunter2");
+});
+
 describe("errors name the variable or the flag, and what was meant", () => {
   test.each<[Given, string]>([
     [
@@ -248,6 +352,15 @@ describe("sidecar", () => {
     ]);
     expect(points({ environment, flags: ["--entryPoints.tls.address=:9"] })).toEqual([["tls", ":9"]]);
     expect(origin({ environment }, "entryPoints", "mqtts", "address")).toBe("SLUICE_SIDECAR");
+  });
+
+  test("the short form in the file is its address, when variables set the rest", () => {
+    const given = { file: "sidecar: 127.0.0.1:1\n", environment: { SLUICE_SIDECAR_CERTFILE: "tls.pem" } };
+    expect(parse(given).sidecar).toEqual({ address: "127.0.0.1:1", certFile: "tls.pem" });
+    expect(origin(given, "sidecar", "address")).toBe("s.yml:1:10");
+    expect(parse({ file: given.file, environment }).sidecar?.address).toBe("127.0.0.1:1883");
+    const alone = { file: `${given.file}developmentCertificate: {}\n` };
+    expect(origin(alone, "sidecar", "address")).toBe("s.yml:1:10");
   });
 
   test("without a certificate it is refused", () => {
