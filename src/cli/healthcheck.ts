@@ -1,5 +1,6 @@
 // sluice healthcheck: asks the running Sluice's /ping, for containers and monitors.
 
+import { EVERYWHERE } from "../config/entry-points.ts";
 import { formatAddress } from "../config/scalars.ts";
 import { DEFAULT_ADMIN } from "../config/static.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
@@ -21,8 +22,7 @@ export async function healthcheck(given: Given): Promise<number> {
     console.error(`${config.file}: ping is not configured: add  ping: {}  or set SLUICE_PING=true`);
     return 1;
   }
-  const anywhere = point.host === "" || point.host === "0.0.0.0" || point.host === "::";
-  return ask(`http://${formatAddress(anywhere ? "localhost" : point.host, point.port)}/ping`);
+  return ask(`http://${formatAddress(EVERYWHERE.includes(point.host) ? "localhost" : point.host, point.port)}/ping`);
 }
 
 async function ask(url: string): Promise<number> {

@@ -88,7 +88,7 @@ class Renderer {
       return lines.length === 0 ? [this.#commented(`${head} {}`, path)] : [head, ...lines.map((line) => `  ${line}`)];
     }
     const shown = Array.isArray(value)
-      ? `[${value.map((each) => inList(scalar(each, unwrap((type as z.ZodArray).element as z.ZodType).meta))).join(", ")}]`
+      ? `[${value.map((each) => inList(scalar(each, meta))).join(", ")}]`
       : scalar(value, meta);
     return [this.#commented(`${head} ${shown}`, path)];
   }
@@ -107,9 +107,10 @@ const SECRET = '"********"';
 
 function scalar(value: unknown, meta: FieldMeta): string {
   if (typeof value !== "string") return meta.duration ? formatDuration(value as number) : String(value);
-  const content = value.includes("-----BEGIN ");
+  // As certs/files.ts tells content from a path.
+  const content = value.includes("-----BEGIN ") || value.includes("\n");
   if (meta.secret && (content || meta.kind !== "file or content")) return SECRET;
-  return content ? quote("(PEM in its place)") : quote(value);
+  return meta.kind === "file or content" && content ? quote("(PEM in its place)") : quote(value);
 }
 
 /** Within brackets a comma or a bracket ends a plain word. */
@@ -117,8 +118,8 @@ function inList(shown: string): string {
   return !/^["']/.test(shown) && /[,[\]{}]/.test(shown) ? JSON.stringify(shown) : shown;
 }
 
-/** On one line, in quotes where YAML needs them. */
+/** On one line, in quotes where YAML or a terminal needs them. */
 function quote(text: string): string {
-  if (/[\n\r]/.test(text)) return JSON.stringify(text);
-  return stringify(text, { lineWidth: 0, blockQuote: false, defaultStringType: "PLAIN" }).trimEnd();
+  const plain = stringify(text, { lineWidth: 0, blockQuote: false }).trimEnd();
+  return plain === text && printable(text) === text && text !== "<<" ? text : printable(JSON.stringify(text));
 }

@@ -16,6 +16,9 @@ export interface EntryPointConfig {
   readonly admin: boolean;
 }
 
+/** Hosts that stand for every address. */
+export const EVERYWHERE: readonly string[] = ["", "::", "0.0.0.0"];
+
 /** Two listeners on one port, and on one address or on all of them: one of them could never start. */
 export function checkOverlaps(
   points: readonly EntryPointConfig[],
@@ -24,10 +27,9 @@ export function checkOverlaps(
 ): void {
   const former: { host: string; port: number; what: string }[] = [];
   const add = (path: Path, what: string, address: string, host: string, port: number) => {
-    const everywhere = ["", "::", "0.0.0.0"];
     const other = former.find(
       (each) =>
-        each.port === port && (each.host === host || everywhere.includes(each.host) || everywhere.includes(host)),
+        each.port === port && (each.host === host || EVERYWHERE.includes(each.host) || EVERYWHERE.includes(host)),
     );
     if (port !== 0 && other !== undefined) problem(path, `${what}: ${address} is already taken by ${other.what}`);
     former.push({ host, port, what });

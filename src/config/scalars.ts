@@ -25,7 +25,8 @@ export function parseDuration(text: string): number | null {
   else if (DURATION.test(text)) {
     ms = 0;
     for (const [, amount, unit] of text.matchAll(DURATION_PART)) ms += Number(amount) * UNIT_MS[unit!]!;
-    if (text.startsWith("-")) ms = -ms;
+    // Go counts whole nanoseconds.
+    ms = Math.round(text.startsWith("-") ? -ms * 1e6 : ms * 1e6) / 1e6 + 0;
   } else return null;
   return Math.abs(ms) <= 0x7fffffff ? ms : null;
 }

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { acme, checkResolver } from "./acme.ts";
 import { decode, duration, type FieldMeta, field, otherHalf, section, unsupported } from "./decode.ts";
 import { type Diagnostics, type Place, suggestion } from "./diagnostics.ts";
-import { checkOverlaps, type EntryPointConfig, toEntryPoint } from "./entry-points.ts";
+import { checkOverlaps, type EntryPointConfig, EVERYWHERE, toEntryPoint } from "./entry-points.ts";
 import { applyFlags, type Flag, takesValue } from "./flags.ts";
 import { parseAddress, parsePort } from "./scalars.ts";
 import { type Path, readSource, type SourceFile } from "./source.ts";
@@ -430,7 +430,7 @@ export function parseStatic(
     if (acme !== undefined)
       checkResolver(name, acme, points, problem, (path, message) => diagnostics.warn(source.locate(path), message));
   checkOverlaps([...points.values()], rest.embeddedBroker?.address, problem);
-  checkSidecar(rest, problem);
+  checkSidecar(rest, points.values(), problem);
   const files = rest.providers.file;
   if (files !== undefined && files.directory === undefined && files.filename === undefined) {
     problem(["providers", "file"], "providers.file needs a directory or a filename");
@@ -480,12 +480,22 @@ function addImplied(source: SourceFile, value: StaticValue): boolean {
   return admin || mqtts;
 }
 
+function isLoopback(host: string): boolean {
+  return /^(|localhost|127\..*|::1)$/i.test(host);
+}
+
 function checkSidecar(
   { sidecar, developmentCertificate }: Pick<StaticValue, "sidecar" | "developmentCertificate">,
+  points: Iterable<EntryPointConfig>,
   problem: (path: Path, message: string) => void,
 ): void {
   if (sidecar === undefined) return;
   const { certFile, keyFile, certDirectory } = sidecar;
+  const broker = parseAddress(parsePort(sidecar.address) === null ? sidecar.address : `:${sidecar.address}`);
+  if (broker.kind === "ok" && isLoopback(broker.host))
+    for (const { name, host, port } of points)
+      if (port === broker.port && (EVERYWHERE.includes(host) || host === (broker.host || "127.0.0.1")))
+        problem(["sidecar", "address"], `sidecar.address is the broker's, and there listens the entry point "${name}"`);
   if (certFile === undefined && certDirectory === undefined && developmentCertificate === undefined)
     problem(
       ["sidecar", "address"],

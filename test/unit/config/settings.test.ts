@@ -376,6 +376,8 @@ describe("sidecar", () => {
     ["mosquitto", '"mosquitto" is not host:port'],
     ["0", "needs a port from 1 to 65535"],
     ["a:b", '"a:b": "b" is neither'],
+    ["8883", 'is the broker\'s, and there listens the entry point "mqtts"'],
+    ["localhost:mqtts", 'is the broker\'s, and there listens the entry point "mqtts"'],
   ])("the address %s is refused", (address, message) => {
     const [problem] = problemsOf({ environment: { ...environment, SLUICE_SIDECAR: address } });
     expect(problem).toStartWith("SLUICE_SIDECAR: sidecar.address");

@@ -1,0 +1,240 @@
+// check --print: what is printed is YAML, and the same configuration when it is loaded again.
+
+import { describe, expect, test } from "bun:test";
+import type { z } from "zod";
+import { renderDynamic, renderStatic } from "../../../src/cli/print.ts";
+import { type FieldMeta, unwrap } from "../../../src/config/decode.ts";
+import { Diagnostics } from "../../../src/config/diagnostics.ts";
+import { dynamicSchema, parseDynamic } from "../../../src/config/dynamic.ts";
+import { parseStatic, staticSchema } from "../../../src/config/static.ts";
+import { merge } from "../../../src/control/merge.ts";
+
+/** Mulberry32: the same numbers for the same seed. */
+function numbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const ODD = [
+  ...[
+    "true",
+    "null",
+    "~",
+    "1",
+    "0x1f",
+    "1e3",
+    ".inf",
+    "2026-11-24",
+    "<<",
+    "=",
+    "-",
+    "?",
+    ":",
+    "- a",
+    "? a",
+    "a: b",
+    "a:",
+    "a #b",
+  ],
+  ...[
+    "#a",
+    "&a",
+    "*a",
+    "!a",
+    "%a",
+    "@a",
+    "`a`",
+    "|",
+    ">",
+    "'",
+    '"',
+    "''",
+    "a'b\"c",
+    "[a",
+    "a]",
+    "{a",
+    "a}",
+    "a,b",
+    ",",
+    "?a",
+    "-a",
+    "--- a",
+  ],
+  ...[
+    " a",
+    "a ",
+    "a\tb",
+    "a\nb",
+    "a\n",
+    "\r",
+    "\x1b[2J",
+    "\u202e",
+    "\u2028",
+    "\ufeff",
+    "\x85",
+    "\x7f",
+    "\0",
+    "é",
+    "😀",
+    "a\\b",
+    "...",
+    "---",
+  ],
+  ...[
+    "constructor",
+    "toString",
+    "HostSNI(`*`)",
+    "x".repeat(200),
+    "a b ".repeat(50),
+    "${A}",
+    "y",
+    "No",
+    "a:b",
+    "::",
+    "[::1]:1",
+  ],
+];
+
+class Maker {
+  readonly #random: () => number;
+  #port = 1;
+  readonly names: string[];
+
+  constructor(seed: number) {
+    this.#random = numbers(seed);
+    this.names = [this.#pick(ODD), this.#pick(ODD), "mqtts"].filter((name) => name !== "" && name !== "__proto__");
+  }
+
+  #pick<T>(from: readonly T[]): T {
+    return from[Math.floor(this.#random() * from.length)]!;
+  }
+
+  chance(of: number): boolean {
+    return this.#random() < of;
+  }
+
+  /** A value as one would write it, or undefined where the field can be left out and is. */
+  value(schema: z.ZodType, meta = unwrap(schema).meta): unknown {
+    const { type } = unwrap(schema);
+    switch (type.def.type) {
+      case "object": {
+        const shape = (type as z.ZodObject).shape as Record<string, z.ZodType>;
+        const fields = Object.entries(shape).filter(([, field]) => this.#wanted(field));
+        return Object.fromEntries(fields.map(([name, field]) => [name, this.value(field)]));
+      }
+      case "record":
+        return Object.fromEntries(
+          this.names.map((name) => [name, this.value((type as z.ZodRecord).valueType as z.ZodType)]),
+        );
+      case "array": {
+        const element = (type as z.ZodArray).element as z.ZodType;
+        const length = Math.floor(this.#random() * 4);
+        return Array.from({ length }, () => this.value(element, { ...meta, ...unwrap(element).meta }));
+      }
+      case "boolean":
+        return this.chance(0.5);
+      case "number":
+        return meta.duration
+          ? this.#pick(["0", "1", "1500ms", "1.5s", "3h", "100ns", "0.1ns", "1us", "1.1s", "90m", "-1s"])
+          : this.#pick([1, 7, 4096, 65536]);
+      case "enum":
+        return this.#pick((type as z.ZodEnum).options as string[]);
+      default:
+        return this.#text(meta);
+    }
+  }
+
+  #wanted(field: z.ZodType): boolean {
+    const { type, meta } = unwrap(field);
+    if (type.def.type === "unknown") return false;
+    return field.def.type !== "optional" && field.def.type !== "default" && field.def.type !== "prefault"
+      ? true
+      : meta.otherwise === "required" || this.chance(0.5);
+  }
+
+  #text({ kind, numbers }: FieldMeta): string {
+    if (kind === "address" || kind === "address or port")
+      return `${this.#pick(["", "h", "[::1]", "127.0.0.1"])}:${this.#port++}`;
+    if (kind === "port" || numbers !== undefined) return String(this.#port++);
+    if (kind === "https URL") return "https://a.example.com/x";
+    // Several lines would be the content, which is not printed.
+    return this.#pick(kind === "file or content" ? ODD.filter((text) => !text.includes("\n")) : ODD);
+  }
+}
+
+/** Secrets are not printed, so they are not the same. */
+const comparable = (value: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(value, (key, each) => {
+      if (/^(hmacEncoded|\w*[pP]assword)$/.test(key)) return "hidden";
+      return each instanceof Map ? [...each].map(([name, item]) => [name, item.value]) : each;
+    }),
+  );
+const REVEAL = ["********", "c2VjcmV0"] as const;
+const withoutOrigins = (printed: string) => printed.replaceAll(/ {2}# .*$/gm, "");
+const UNPRINTABLE = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028\ufeff]/;
+
+describe("a configuration that is printed and loaded again is the same", () => {
+  test("random static ones", () => {
+    let loaded = 0;
+    for (let seed = 1; seed <= 400; seed++) {
+      const text = JSON.stringify(new Maker(seed).value(staticSchema));
+      const diagnostics = new Diagnostics();
+      const config = parseStatic("a.yml", text, diagnostics);
+      if (config === null) continue;
+      loaded++;
+      const printed = renderStatic(config);
+      expect(printed).not.toMatch(UNPRINTABLE);
+      const again = parseStatic("b.yml", printed.replaceAll(...REVEAL), diagnostics);
+      if (again === null) throw new Error(`seed ${seed}:\n${printed}\n${JSON.stringify(diagnostics.list)}`);
+      expect(comparable(again.value)).toEqual(comparable(config.value));
+      expect(withoutOrigins(renderStatic(again))).toBe(withoutOrigins(printed));
+    }
+    expect(loaded).toBeGreaterThan(20);
+  });
+
+  test("random dynamic ones", () => {
+    let loaded = 0;
+    for (let seed = 1; seed <= 400; seed++) {
+      const text = JSON.stringify(new Maker(seed).value(dynamicSchema));
+      const diagnostics = new Diagnostics();
+      const file = parseDynamic("a.yml", text, diagnostics, "file");
+      if (file === null) continue;
+      loaded++;
+      const merged = merge([file], diagnostics);
+      const printed = renderDynamic(merged);
+      expect(printed).not.toMatch(UNPRINTABLE);
+      const again = parseDynamic("b.yml", printed.replaceAll(...REVEAL), diagnostics, "file");
+      if (again === null) throw new Error(`seed ${seed}:\n${printed}\n${JSON.stringify(diagnostics.list)}`);
+      const mergedAgain = merge([again], diagnostics);
+      expect(comparable(mergedAgain)).toEqual(comparable(merged));
+      expect(withoutOrigins(renderDynamic(mergedAgain))).toBe(withoutOrigins(printed));
+    }
+    expect(loaded).toBeGreaterThan(20);
+  });
+});
+
+test("the content of certificates and keys is not shown, and of passwords nothing is", () => {
+  const key = "-----BEGIN PRIVATE KEY-----\nMIIhunter2\n-----END PRIVATE KEY-----\n";
+  const tls = {
+    certificates: [
+      { certFile: "a.crt", keyFile: key },
+      { certFile: "a.crt", keyFile: "hunter2\nhunter2" },
+      { keyStore: "a.p12", keyStorePassword: "hunter2", keyPassword: "hunter2" },
+    ],
+    certificateDirectories: ["certs", { directory: "more", keyPassword: "hunter2" }],
+    options: { a: { clientAuth: { caFiles: [key, "ca.crt"], caPassword: "hunter2" } } },
+  };
+  const diagnostics = new Diagnostics();
+  const printed = renderDynamic(
+    merge([parseDynamic("a.yml", JSON.stringify({ tls }), diagnostics, "file")!], diagnostics),
+  );
+  expect(printed).not.toContain("hunter");
+  expect(printed).toContain("caFiles: [(PEM in its place), ca.crt]  # a.yml:1:");
+  expect(printed).toContain("    - directory: certs  # a.yml:1:");
+});
