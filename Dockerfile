@@ -6,10 +6,10 @@
 FROM node:22-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --no-audit --no-fund
+COPY scripts scripts
+RUN npm_config_omit=dev sh scripts/install
 COPY tsconfig.json ./
 COPY bin bin
-COPY scripts scripts
 COPY src src
 RUN npm run build:binary
 COPY LICENSE ./
