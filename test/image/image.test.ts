@@ -1,7 +1,7 @@
 // The image that the Dockerfile makes, run as a cautious operator runs it: nobody's user, a root file system that cannot be written, no
 // capabilities, no new privileges.
 
-import { beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import {
   chmodSync,
   copyFileSync,
@@ -50,18 +50,18 @@ tls:
     - { certFile: routes/tls.crt, keyFile: routes/tls.key }
 `;
 
-let authority: Authority;
+await Promise.all([buildImage(), mosquittoImage(BROKER_IMAGE)]);
+const authority = await Authority.create();
+await network(NETWORK);
+await broker();
 
-beforeAll(async () => {
-  await Promise.all([buildImage(), mosquittoImage(BROKER_IMAGE)]);
-  authority = await Authority.create();
-  await network(NETWORK);
+async function broker(): Promise<void> {
   const config = temporaryDirectory();
   chmodSync(config, 0o755);
   writeFileSync(join(config, "mosquitto.conf"), "listener 1883\nallow_anonymous true\n");
   const mounted = `--volume=${config}:/mosquitto/config:ro`;
-  await (await Container.run("broker", [`--network=${NETWORK}`, mounted, BROKER_IMAGE])).logged("mosquitto version");
-}, 300_000);
+  await (await Container.run("broker", [`--network=${NETWORK}`, mounted, BROKER_IMAGE])).logged("running");
+}
 
 /** Files that any user may read: that is what a mounted secret looks like to a container that is not root. */
 function put(directory: string, pair: Pair, text: string): void {
