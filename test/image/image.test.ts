@@ -15,6 +15,7 @@ import {
 import { join } from "node:path";
 import { Authority, type Pair } from "../support/certs.ts";
 import { tcpClient, tlsClient } from "../support/clients.ts";
+import { readCompose } from "../support/compose.ts";
 import { mosquittoArguments, mosquittoPub, mqttClient, received } from "../support/mqtt.ts";
 import { buildImage, Container, IMAGE, mosquittoImage, network, podman, tryPodman } from "../support/podman.ts";
 import { ROOT } from "../support/sluice.ts";
@@ -27,7 +28,8 @@ const MAX_START_MS = 5000;
 /** `podman stop`, when no connection is open. */
 const MAX_STOP_MS = 3000;
 const HARDENED = ["--read-only", "--cap-drop=all", "--security-opt=no-new-privileges"];
-const BROKER_IMAGE = "eclipse-mosquitto:2";
+/** As in the compose file, so that one stand-in does for both. */
+const BROKER_IMAGE = readCompose(join(ROOT, "deploy/compose/compose.yml")).services.mosquitto!.image;
 const NETWORK = "sluice-image";
 
 const STATIC = `entryPoints:

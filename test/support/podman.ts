@@ -48,21 +48,20 @@ const changes = [
   'ENTRYPOINT ["/usr/sbin/mosquitto"]',
   'CMD ["-c", "/mosquitto/config/mosquitto.conf"]',
 ];
-let imported: Promise<unknown> | null = null;
+const imported = new Map<string, Promise<unknown>>();
 
 /** Debian's Mosquitto under the name of the image that it stands for: same directories, same user, same default command. */
 export function mosquittoImage(name: string): Promise<unknown> {
   const options = changes.flatMap((change) => ["--change", change]);
-  imported ??= podman(
-    ["import", ...options, join(CACHE, "mosquitto.tar"), `docker.io/library/${name}`],
-    BUILD_TIMEOUT_MS,
-  );
-  return imported;
+  const full = `docker.io/library/${name}`;
+  if (!imported.has(full))
+    imported.set(full, podman(["import", ...options, join(CACHE, "mosquitto.tar"), full], BUILD_TIMEOUT_MS));
+  return imported.get(full)!;
 }
 
 /** A bridge with DNS for the names of its containers. */
-export async function network(name: string): Promise<string> {
-  await podman(["network", "create", name]);
+export async function network(name: string, options: readonly string[] = []): Promise<string> {
+  await podman(["network", "create", ...options, name]);
   cleanup(() => tryPodman(["network", "rm", "--force", name]));
   return name;
 }
