@@ -1,6 +1,6 @@
 // An authority of our own: issues P-256 certificates for development. Files with keys are written with mode 0600, atomically.
 
-import "reflect-metadata"; // @peculiar/x509 needs it before it is loaded
+import "./reflect.ts"; // first: what @peculiar/x509 needs before it is loaded
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";

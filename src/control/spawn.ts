@@ -1,5 +1,6 @@
 // Starting Sluice's own program again in another role: worker or embedded broker.
 
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Subprocess } from "bun";
 
@@ -19,9 +20,22 @@ export interface ChildEvents {
  */
 const RUNTIME: Readonly<Record<string, string>> = { BUN_JSC_useFTLJIT: "0", MIMALLOC_PURGE_DELAY: "1000" };
 
+/** The running program's own file on Linux, whatever has been put in its place since. */
+const OWN_FILE = "/proc/self/exe";
+
+/**
+ * What starts this program again. A compiled executable (npm run build:binary) is the program: it starts the file that it runs from,
+ * also when an upgrade has replaced or removed that, because master and workers speak to each other and must be of one build.
+ */
+function ownProgram(): string[] {
+  if (!Bun.isStandaloneExecutable) return [process.execPath, resolve(import.meta.dir, "../main.ts")];
+  return [existsSync(OWN_FILE) ? OWN_FILE : process.execPath];
+}
+
 /** The child shares standard output and error; it ends by itself when the master goes. */
 export function spawnSelf(role: Role, events: ChildEvents): Subprocess {
-  return Bun.spawn([process.execPath, resolve(import.meta.dir, "../main.ts")], {
+  return Bun.spawn(ownProgram(), {
+    argv0: process.execPath,
     env: { ...RUNTIME, ...process.env, [ROLE_VARIABLE]: role },
     stdio: ["ignore", "inherit", "inherit"],
     serialization: "advanced",

@@ -1,6 +1,6 @@
 // Keys, signing requests and challenge certificates for ACME.
 
-import "reflect-metadata"; // @peculiar/x509 needs it before it is loaded
+import "../reflect.ts"; // first: what @peculiar/x509 needs before it is loaded
 import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 
