@@ -1,11 +1,10 @@
 // An authority of our own: issues P-256 certificates for development. Files with keys are written with mode 0600, atomically.
 
-import "./reflect.ts"; // first: what @peculiar/x509 needs before it is loaded
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
-import * as x509 from "@peculiar/x509";
 import { loadPair } from "./pem.ts";
+import { x509 } from "./x509-library.ts";
 
 const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const DAY = 86_400_000;
@@ -19,8 +18,6 @@ export interface Issued {
   readonly cert: string;
   readonly key: string;
 }
-
-x509.cryptoProvider.set(crypto);
 
 function serial(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

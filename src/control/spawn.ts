@@ -1,6 +1,6 @@
 // Starting Sluice's own program again in another role: worker or embedded broker.
 
-import { existsSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Subprocess } from "bun";
 
@@ -20,7 +20,7 @@ export interface ChildEvents {
  */
 const RUNTIME: Readonly<Record<string, string>> = { BUN_JSC_useFTLJIT: "0", MIMALLOC_PURGE_DELAY: "1000" };
 
-/** The running program's own file on Linux, whatever has been put in its place since. */
+/** On Linux this opens the file that the process runs from, whatever bears its name since; readlink tells the name. */
 const OWN_FILE = "/proc/self/exe";
 
 /**
@@ -29,7 +29,11 @@ const OWN_FILE = "/proc/self/exe";
  */
 function ownProgram(): string[] {
   if (!Bun.isStandaloneExecutable) return [process.execPath, resolve(import.meta.dir, "../main.ts")];
-  return [existsSync(OWN_FILE) ? OWN_FILE : process.execPath];
+  try {
+    // By its name while that is right: the name is what `ps` and `pgrep` show.
+    if (readlinkSync(OWN_FILE) !== process.execPath) return [OWN_FILE];
+  } catch {} // no /proc: another system
+  return [process.execPath];
 }
 
 /** The child shares standard output and error; it ends by itself when the master goes. */
