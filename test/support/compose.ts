@@ -13,6 +13,7 @@ export interface Service {
   readonly ports?: readonly string[];
   readonly volumes?: readonly string[];
   readonly networks: readonly string[];
+  readonly dns_opt?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly read_only?: boolean;
   readonly cap_drop?: readonly string[];
@@ -69,6 +70,7 @@ export function runArguments(file: string, name: string, service: Service, subst
         return `--volume=${[path(source!), ...rest].join(":")}`;
       }),
     networks: (networks) => networks.map((network) => `--network=${project}_${network}:alias=${name}`),
+    dns_opt: (options) => options.map((option) => `--dns-option=${option}`),
     environment: (variables) => Object.entries(variables).map(([key, value]) => `--env=${key}=${value}`),
     read_only: (on) => (on ? ["--read-only", "--read-only-tmpfs=false"] : []),
     cap_drop: (all) => all.map((each) => `--cap-drop=${each}`),
