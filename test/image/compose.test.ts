@@ -14,7 +14,7 @@ const FILE = join(ROOT, "deploy/compose/compose.yml");
 const PROJECT = "sluice-compose";
 /**
  * From the new broker's start to the first client that reaches it: 3 s for a dial to the old address (dialTimeout), and in half of the
- * runs 3 s more because podman's DNS leaves the first question unanswered while it reloads (dns_opt: three times 1 s; 25 s without it).
+ * runs 3 s more, in which the question for the name seems to get no answer (dns_opt: three times 1 s; without it 25 s were measured).
  */
 const MAX_FOUND_MS = 10_000;
 
