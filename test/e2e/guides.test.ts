@@ -30,7 +30,17 @@ function stepsOf(guide: string): Step[] {
   });
 }
 
-const COPIED = ["bin", "config", "deploy", "dynamic", "node_modules", "package.json", "package-lock.json", "scripts", "src"];
+const COPIED = [
+  "bin",
+  "config",
+  "deploy",
+  "dynamic",
+  "node_modules",
+  "package.json",
+  "package-lock.json",
+  "scripts",
+  "src",
+];
 
 /** A folder like the one that Sluice is in, and a way to run commands there, in network and mount namespaces of their own. */
 async function place() {
