@@ -27,9 +27,9 @@ export async function typeProblems(imports: readonly string[], claims: readonly 
   });
   writeFileSync(join(directory, "claims.ts"), [...imports, JSON_TYPE, ...constants].join("\n"));
   const options = ["--strict", "--noEmit", "--skipLibCheck", "--module", "preserve", "--target", "esnext"];
-  const { stdout, stderr } = await exec(
-    [join(ROOT, "node_modules/.bin/tsc"), ...options, "--types", "", "claims.ts"],
-    { cwd: directory, timeoutMs: 60_000 },
-  );
+  const { stdout, stderr } = await exec([join(ROOT, "node_modules/.bin/tsc"), ...options, "--types", "", "claims.ts"], {
+    cwd: directory,
+    timeoutMs: 60_000,
+  });
   return stdout + stderr;
 }
