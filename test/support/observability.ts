@@ -61,7 +61,7 @@ const operations = read("docs/operations.md");
 
 /** The table of metrics. */
 export const metricRows: readonly MetricRow[] = [
-  ...operations.matchAll(/^\| `(sluice_\w+)` \| (\w+) \| ([^|]*) \|/gm),
+  ...operations.matchAll(/^\| `(sluice_\w+)` \| (\w+) \|([^|]*)\|/gm),
 ].map(([, name, type, labels]) => ({
   name: name!,
   type: type!,
