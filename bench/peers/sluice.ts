@@ -92,5 +92,5 @@ export function sluicePeer(name: string, binary: string, workers: 1 | "auto"): P
 export const sluice = sluicePeer("sluice", ours, 1);
 /** Sluice with a worker per core. */
 export const sluiceAll = sluicePeer("sluice-all", ours, "auto");
-/** Another checkout or build beside it, to compare before with after: SLUICE_BASE=/path/to/bin/sluice. */
-export const sluiceBase = process.env.SLUICE_BASE ? sluicePeer("sluice-base", process.env.SLUICE_BASE, 1) : null;
+/** Another checkout or build beside it, to compare before with after: BENCH_BASE=/path/to/bin/sluice. */
+export const sluiceBase = process.env.BENCH_BASE ? sluicePeer("sluice-base", process.env.BENCH_BASE, 1) : null;

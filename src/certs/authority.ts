@@ -1,11 +1,11 @@
 // An authority of our own: issues P-256 certificates for development. Files with keys are written with mode 0600, atomically.
 
-import "reflect-metadata"; // @peculiar/x509 needs it before it is loaded
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
-import * as x509 from "@peculiar/x509";
 import { loadPair } from "./pem.ts";
+import { replaceFile } from "./replace-file.ts";
+import { x509 } from "./x509-library.ts";
 
 const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const DAY = 86_400_000;
@@ -19,8 +19,6 @@ export interface Issued {
   readonly cert: string;
   readonly key: string;
 }
-
-x509.cryptoProvider.set(crypto);
 
 function serial(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -101,11 +99,11 @@ export async function ensureDevelopmentCertificate(directory: string, names: rea
   else {
     authority = await createAuthority("Sluice development CA");
     writeSecret(files.caKey, authority.key);
-    writeAtomically(files.caCert, authority.cert, 0o644);
+    replaceFile(files.caCert, authority.cert, 0o644);
   }
   const issued = await issueServer(authority, names);
   writeSecret(files.key, issued.key);
-  writeAtomically(files.cert, issued.cert, 0o644);
+  replaceFile(files.cert, issued.cert, 0o644);
   return true;
 }
 
@@ -117,12 +115,5 @@ function isUsable(certFile: string, keyFile: string, names: readonly string[]): 
 }
 
 function writeSecret(path: string, text: string): void {
-  writeAtomically(path, text, 0o600);
-}
-
-function writeAtomically(path: string, text: string, mode: number): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  rmSync(temporary, { force: true });
-  writeFileSync(temporary, text, { mode, flag: "wx" });
-  renameSync(temporary, path);
+  replaceFile(path, text, 0o600);
 }

@@ -1,7 +1,7 @@
 // What a certificate says, for people: names as they are written, read from its DER as in x509.ts.
 
-import { type Element, expect, parse, TAG } from "./ber.ts";
-import { attributes, extensionsOf } from "./x509.ts";
+import { type Element, parse, TAG } from "./ber.ts";
+import { alternativeNames, attributes, commonNames, GENERAL, partsOf } from "./x509.ts";
 
 export interface CertificateDetails {
   /** RFC 4514: the most specific part first. */
@@ -15,15 +15,11 @@ export interface CertificateDetails {
   readonly isAuthority: boolean;
 }
 
-const SUBJECT_ALT_NAME = "2.5.29.17";
 const BASIC_CONSTRAINTS = "2.5.29.19";
 const AUTHORITY_INFO_ACCESS = "1.3.6.1.5.5.7.1.1";
 const CA_ISSUERS = "1.3.6.1.5.5.7.48.2";
-const COMMON_NAME = "2.5.4.3";
 
-/** GeneralName by its tag number (RFC 5280 4.2.1.6). */
-const KINDS = { 129: "email", 130: "DNS", 134: "URI", 135: "IP" } as const;
-const URI = 0x86;
+const KINDS = { [GENERAL.email]: "email", [GENERAL.dns]: "DNS", [GENERAL.uri]: "URI", [GENERAL.ip]: "IP" } as const;
 
 /** Short names of attributes (RFC 4514 3, and those that certificates have besides). */
 const ATTRIBUTES: Record<string, string> = {
@@ -53,35 +49,28 @@ export function detailsOf(der: Buffer): CertificateDetails | null {
 }
 
 function read(der: Buffer): CertificateDetails {
-  const [tbs] = expect(parse(der), TAG.sequence, "the certificate").children();
-  const fields = expect(tbs, TAG.sequence, "the certificate").children();
-  if (fields[0]?.tag === TAG.context(0)) fields.shift(); // the version
-  const [, , issuer, , subject] = fields;
+  const { issuer, subject, extensions } = partsOf(der);
   const names: CertificateDetails["names"][number][] = [];
+  for (const { tag, content } of alternativeNames(extensions)) {
+    const kind = KINDS[tag as keyof typeof KINDS];
+    if (kind !== undefined) names.push({ kind, value: kind === "IP" ? address(content) : content.toString("latin1") });
+  }
   const issuerUrls: string[] = [];
   let isAuthority = false;
-  for (const { oid, value } of extensionsOf(fields.find((field) => field.tag === TAG.context(3))))
-    if (oid === SUBJECT_ALT_NAME)
-      for (const { tag, content } of parse(value).children()) {
-        const kind = KINDS[tag as keyof typeof KINDS];
-        if (kind !== undefined)
-          names.push({ kind, value: kind === "IP" ? address(content) : content.toString("latin1") });
-      }
-    else if (oid === BASIC_CONSTRAINTS) {
+  for (const { oid, value } of extensions)
+    if (oid === BASIC_CONSTRAINTS) {
       const [ca] = parse(value).children();
       isAuthority = ca?.tag === TAG.boolean && ca.content[0] !== 0;
     } else if (oid === AUTHORITY_INFO_ACCESS)
       for (const access of parse(value).children()) {
         const [method, location] = access.children();
-        if (method?.oid() === CA_ISSUERS && location?.tag === URI) issuerUrls.push(location.content.toString("latin1"));
+        if (method?.oid() === CA_ISSUERS && location?.tag === GENERAL.uri)
+          issuerUrls.push(location.content.toString("latin1"));
       }
   return {
     subject: distinguishedName(subject),
     issuer: distinguishedName(issuer),
-    commonNames: attributes(subject)
-      .flat()
-      .filter(([oid]) => oid === COMMON_NAME)
-      .map(([, value]) => value),
+    commonNames: commonNames(subject),
     names,
     issuerUrls,
     isAuthority,

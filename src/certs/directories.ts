@@ -35,13 +35,18 @@ export interface DirectoryScan {
   readonly directories: readonly string[];
   /** Those that could not be read: what is in them is not known. */
   readonly unread: readonly string[];
+  /** When certificates become valid that are not yet: then another choice may be right. Milliseconds since the epoch. */
+  readonly waiting: readonly number[];
   /** Why the tree could not be read, or not the whole of it. */
   readonly problem: string | null;
 }
 
-/** Scans `root`, sub-directories included, in name order. `password` opens encrypted keys. Never throws. */
-export function scanDirectory(root: string, password: string | null): DirectoryScan {
-  const scan = new Scan(password);
+/**
+ * Scans `root`, sub-directories included, in name order. `password` opens encrypted keys; `now`, in milliseconds since the epoch,
+ * decides between certificates of one key. Never throws.
+ */
+export function scanDirectory(root: string, password: string | null, now = Date.now()): DirectoryScan {
+  const scan = new Scan(password, now);
   scan.root(root);
   return scan;
 }
@@ -49,11 +54,17 @@ export function scanDirectory(root: string, password: string | null): DirectoryS
 interface PemFile {
   readonly path: string;
   readonly text: string;
-  /** Fingerprints of the public keys of its certificates, with the time from which each is valid. */
-  readonly certificates: ReadonlyMap<string, number>;
+  /** Its certificates, by the fingerprints of their public keys. */
+  readonly certificates: ReadonlyMap<string, Validity>;
   /** Those of its private keys. */
   readonly keys: readonly string[];
   readonly problem: string | null;
+}
+
+/** Milliseconds since the epoch. */
+interface Validity {
+  readonly notBefore: number;
+  readonly notAfter: number;
 }
 
 class Scan implements DirectoryScan {
@@ -61,13 +72,16 @@ class Scan implements DirectoryScan {
   readonly unpaired: Unpaired[] = [];
   readonly directories: string[] = [];
   readonly unread: string[] = [];
+  readonly waiting: number[] = [];
   problem: string | null = null;
   readonly #password: string | null;
+  readonly #now: number;
   readonly #seen = new Set<string>();
   #files = 0;
 
-  constructor(password: string | null) {
+  constructor(password: string | null, now: number) {
     this.#password = password;
+    this.#now = now;
   }
 
   root(root: string): void {
@@ -109,7 +123,10 @@ class Scan implements DirectoryScan {
     this.#pair(files);
     for (const path of below)
       if (depth < MAX_DEPTH) this.#directory(path, depth + 1);
-      else this.problem ??= `${path}: nested deeper than ${MAX_DEPTH} directories`;
+      else {
+        this.problem ??= `${path}: nested deeper than ${MAX_DEPTH} directories`;
+        this.unread.push(path);
+      }
   }
 
   /** Links may lead to a directory again, and in a loop. */
@@ -123,12 +140,10 @@ class Scan implements DirectoryScan {
   #pair(files: readonly PemFile[]): void {
     const byKey = new Map<string, PemFile>();
     for (const file of files) {
-      for (const [fingerprint, since] of file.certificates) {
+      for (const [fingerprint, validity] of file.certificates) {
         const other = byKey.get(fingerprint);
-        const otherSince = other?.certificates.get(fingerprint) ?? 0;
-        // Of two for one key the newer one, and of cert.pem and fullchain.pem the one with the chain.
-        const longer = since === otherSince && file.certificates.size > (other?.certificates.size ?? 0);
-        if (other === undefined || since > otherSince || longer) byKey.set(fingerprint, file);
+        if (other === undefined || this.#isBetter(file, validity, other, other.certificates.get(fingerprint)!))
+          byKey.set(fingerprint, file);
       }
     }
     const paired = new Set<string>();
@@ -144,6 +159,20 @@ class Scan implements DirectoryScan {
         }
       }
     }
+    for (const file of files)
+      for (const [fingerprint, { notBefore }] of file.certificates)
+        if (paired.has(fingerprint) && notBefore > this.#now) this.waiting.push(notBefore);
+  }
+
+  /** Of two certificates for one key the one that is valid now, then the newer one, and of cert.pem and fullchain.pem the one with the chain. */
+  #isBetter(file: PemFile, validity: Validity, other: PemFile, otherValidity: Validity): boolean {
+    const isValid = ({ notBefore, notAfter }: Validity): number =>
+      Number(notBefore <= this.#now && this.#now <= notAfter);
+    return (
+      (isValid(validity) - isValid(otherValidity) ||
+        validity.notBefore - otherValidity.notBefore ||
+        file.certificates.size - other.certificates.size) > 0
+    );
   }
 }
 
@@ -171,7 +200,7 @@ function inspect(path: string, text: string, password: string | null): PemFile {
 }
 
 function fingerprints(text: string, password: string | null): Omit<PemFile, "path" | "text"> {
-  const certificates = new Map<string, number>();
+  const certificates = new Map<string, Validity>();
   const keys: string[] = [];
   const failed = (problem: string) => ({ certificates, keys, problem });
   const { blocks, isCut } = readPem(text);
@@ -185,7 +214,10 @@ function fingerprints(text: string, password: string | null): Omit<PemFile, "pat
       } catch {
         return failed("a certificate in it cannot be read: it is damaged or incomplete");
       }
-      certificates.set(publicKeyOf(certificate), Date.parse(certificate.validFrom));
+      certificates.set(publicKeyOf(certificate), {
+        notBefore: Date.parse(certificate.validFrom),
+        notAfter: Date.parse(certificate.validTo),
+      });
     } else if (block.label.endsWith("PRIVATE KEY")) {
       const opened = openKey(block, password);
       if (opened.kind === "error") return failed(opened.message);

@@ -53,6 +53,8 @@ export class CertificateFiles {
   /** Directories in which anything that comes or goes matters. */
   readonly directories = new Set<string>();
   readonly failures: Failure[] = [];
+  /** When certificates become valid that a directory holds and that do not serve yet. Milliseconds since the epoch. */
+  readonly waiting: number[] = [];
   /** Something could not be used, and nothing stands in for it. Then nothing of this load is: the former one goes on serving. */
   broken = false;
   /** A pair in a directory is half written: it is worth looking again soon, also where no event comes. */
@@ -101,6 +103,7 @@ export class CertificateFiles {
     if (password.kind === "error") problems.push(this.#failed(config.directory, password.message));
     const scan = scanDirectory(config.directory, password.kind === "ok" ? password.value : null);
     for (const directory of scan.directories) this.directories.add(resolve(directory));
+    for (const time of scan.waiting) this.waiting.push(time);
     const keyOf = (keyFile: string): string => JSON.stringify(["directory", keyFile]);
     const add = (keyFile: string, certFile: string, loaded: Loaded): void => {
       this.paths.add(resolve(keyFile));

@@ -7,7 +7,7 @@ const COMMON_NAME = "2.5.4.3";
 const SUBJECT_ALT_NAME = "2.5.29.17";
 
 /** GeneralName by its tag number (RFC 5280 4.2.1.6). */
-const GENERAL = { email: 0x81, dns: 0x82, uri: 0x86 } as const;
+export const GENERAL = { email: 0x81, dns: 0x82, uri: 0x86, ip: 0x87 } as const;
 
 export interface CertificateIdentity {
   /** In a form in which equal names are equal strings (RFC 5280 7.1). */
@@ -31,29 +31,48 @@ export function identityOf(der: Buffer): CertificateIdentity | null {
 }
 
 function read(der: Buffer): CertificateIdentity {
-  const [tbs] = expect(parse(der), TAG.sequence, "the certificate").children();
-  const fields = expect(tbs, TAG.sequence, "the certificate").children();
-  if (fields[0]?.tag === TAG.context(0)) fields.shift(); // the version
-  const [serial, , issuer, , subject] = fields;
-  const names = { dns: [] as string[], uris: [] as string[], emails: [] as string[] };
-  const extensions = fields.find((field) => field.tag === TAG.context(3));
-  for (const extension of extensionsOf(extensions))
-    if (extension.oid === SUBJECT_ALT_NAME)
-      for (const name of parse(extension.value).children()) {
-        if (name.tag === GENERAL.dns) names.dns.push(name.content.toString("latin1"));
-        else if (name.tag === GENERAL.uri) names.uris.push(name.content.toString("latin1"));
-        else if (name.tag === GENERAL.email) names.emails.push(name.content.toString("latin1"));
-      }
+  const { serial, issuer, subject, extensions } = partsOf(der);
+  const names = alternativeNames(extensions);
+  const of = (kind: number): string[] =>
+    names.filter(({ tag }) => tag === kind).map(({ content }) => content.toString("latin1"));
   return {
     issuer: canonicalName(issuer),
     subject: canonicalName(subject),
     serial: serialOf(serial),
-    commonNames: attributes(subject)
-      .flat()
-      .filter(([oid]) => oid === COMMON_NAME)
-      .map(([, value]) => value),
-    ...names,
+    commonNames: commonNames(subject),
+    dns: of(GENERAL.dns),
+    uris: of(GENERAL.uri),
+    emails: of(GENERAL.email),
   };
+}
+
+export interface CertificateParts {
+  readonly serial: Element | undefined;
+  readonly issuer: Element | undefined;
+  readonly subject: Element | undefined;
+  readonly extensions: readonly Extension[];
+}
+
+/** The fields of a certificate in DER by which it is known (RFC 5280 4.1). @throws Malformed */
+export function partsOf(der: Buffer): CertificateParts {
+  const [tbs] = expect(parse(der), TAG.sequence, "the certificate").children();
+  const fields = expect(tbs, TAG.sequence, "the certificate").children();
+  if (fields[0]?.tag === TAG.context(0)) fields.shift(); // the version
+  const [serial, , issuer, , subject] = fields;
+  return { serial, issuer, subject, extensions: extensionsOf(fields.find((field) => field.tag === TAG.context(3))) };
+}
+
+/** Every name of the subject alternative name, in order, with its tag of `GENERAL` or another. @throws Malformed */
+export function alternativeNames(extensions: readonly Extension[]): Element[] {
+  return extensions.filter(({ oid }) => oid === SUBJECT_ALT_NAME).flatMap(({ value }) => parse(value).children());
+}
+
+/** @throws Malformed */
+export function commonNames(subject: Element | undefined): string[] {
+  return attributes(subject)
+    .flat()
+    .filter(([oid]) => oid === COMMON_NAME)
+    .map(([, value]) => value);
 }
 
 /** A serial number as it is compared. @throws Malformed */
@@ -64,13 +83,19 @@ export function serialOf(element: Element | undefined): string {
     .replace(/^0+(?=.)/, "");
 }
 
+export interface Extension {
+  readonly oid: string;
+  readonly critical: boolean;
+  readonly value: Buffer;
+}
+
 /** The extensions behind an explicit tag, of a certificate or a CRL. @throws Malformed */
-export function extensionsOf(tagged: Element | undefined): { oid: string; critical: boolean; value: Buffer }[] {
+export function extensionsOf(tagged: Element | undefined): Extension[] {
   return tagged === undefined ? [] : extensionList(tagged.children()[0]);
 }
 
 /** The extensions themselves, as an entry of a CRL has them. @throws Malformed */
-export function extensionList(list: Element | undefined): { oid: string; critical: boolean; value: Buffer }[] {
+export function extensionList(list: Element | undefined): Extension[] {
   return expect(list, TAG.sequence, "the extensions")
     .children()
     .map((extension) => {

@@ -4,9 +4,8 @@ import { covers } from "../certs/acme/manager.ts";
 import { lifetimeOf, renewalTime } from "../certs/acme/renewal.ts";
 import { printable } from "../config/printable.ts";
 import { inspectStorages, resolverFacts } from "../control/acme.ts";
-import { load } from "../control/load.ts";
-import { FileProvider } from "../providers/file.ts";
-import { printDiagnostics, readStatic } from "./static-file.ts";
+import { load, providerOf } from "../control/load.ts";
+import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
 
 interface Line {
   readonly source: string;
@@ -17,16 +16,14 @@ interface Line {
 }
 
 /** @returns the exit code: 1 when the configuration cannot be loaded, or a certificate has expired or has not come yet. */
-export async function listCertificates(configFile: string | undefined, json: boolean): Promise<number> {
-  const { config, diagnostics } = readStatic(configFile);
-  const file = config?.providers.file;
-  if (config === null || file === undefined) {
+export async function listCertificates(given: Given, json: boolean): Promise<number> {
+  const { config, diagnostics } = readStatic(given);
+  if (config === null) {
     printDiagnostics(diagnostics);
-    if (config !== null) console.error("providers.file is not configured: there are no certificates");
     return 1;
   }
   const acme = { resolvers: resolverFacts(config), stored: inspectStorages(config, diagnostics) };
-  const { compiled } = load(config, new FileProvider(file), null, diagnostics, undefined, acme);
+  const { compiled } = load(config, providerOf(config), null, diagnostics, undefined, acme);
   if (compiled === null) {
     printDiagnostics(diagnostics);
     return 1;

@@ -7,33 +7,35 @@ import { chainWarnings } from "../certs/chain.ts";
 import { CertificateFiles } from "../certs/files.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { inspectStorages, resolverFacts } from "../control/acme.ts";
-import { load } from "../control/load.ts";
-import { FileProvider } from "../providers/file.ts";
-import { printDiagnostics, readStatic } from "./static-file.ts";
+import { load, providerOf } from "../control/load.ts";
+import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
 
 /** @returns the exit code: 1 when there is an error, 0 when there are at most warnings. */
-export async function check(configFile: string | undefined): Promise<number> {
-  const { config, diagnostics } = readStatic(configFile);
+export async function check(given: Given, print: boolean): Promise<number> {
+  const { config, diagnostics } = readStatic(given);
   const orders: string[] = [];
   if (config !== null) {
-    const { file } = config.providers;
-    if (file === undefined) diagnostics.warn(config.at(), "providers.file is not configured: there are no routers");
-    else {
-      const acme = { resolvers: resolverFacts(config), stored: inspectStorages(config, diagnostics) };
-      const files = await filesAfterStart(config);
-      const { compiled } = load(config, new FileProvider(file), null, diagnostics, files, acme);
-      for (const { resolver, names, router } of compiled?.orders ?? [])
-        if (!acme.stored.some((each) => covers(each, names)))
-          orders.push(
-            `The resolver "${resolver}" would order a certificate for ${names.join(", ")} (router "${router}").`,
-          );
+    const acme = { resolvers: resolverFacts(config), stored: inspectStorages(config, diagnostics) };
+    const files = await filesAfterStart(config);
+    const { compiled, merged } = load(config, providerOf(config), null, diagnostics, files, acme);
+    for (const { resolver, names, router } of compiled?.orders ?? [])
+      if (!acme.stored.some((each) => covers(each, names)))
+        orders.push(
+          `The resolver "${resolver}" would order a certificate for ${names.join(", ")} (router "${router}").`,
+        );
+    if (print) {
+      const { renderDynamic, renderStatic } = await import("./print.ts");
+      console.log(renderStatic(config));
+      if (merged !== null) console.log(renderDynamic(merged));
     }
   }
   printDiagnostics(diagnostics);
-  for (const order of orders) console.log(order);
+  // What is printed with the configuration is a comment of it.
+  const say = (line: string) => console.log(print ? `# ${line}` : line);
+  orders.forEach(say);
   const { errors, warnings } = diagnostics;
   const count = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
-  console.log(
+  say(
     errors + warnings === 0
       ? "The configuration is sound."
       : `${count(errors, "error")}, ${count(warnings, "warning")}`,
@@ -42,7 +44,7 @@ export async function check(configFile: string | undefined): Promise<number> {
 }
 
 /** The files as they will be when Sluice runs: it makes a development certificate at its first start. */
-async function filesAfterStart(config: StaticConfig): Promise<CertificateFiles> {
+export async function filesAfterStart(config: StaticConfig): Promise<CertificateFiles> {
   const wanted = config.developmentCertificate;
   const filesWith = (texts: [string, string][] = []) =>
     new CertificateFiles(undefined, new Map(texts.map(([path, text]) => [resolve(path), text])), chainWarnings);

@@ -1,24 +1,31 @@
 // sluice healthcheck: asks the running Sluice's /ping, for containers and monitors.
 
 import { formatAddress } from "../config/scalars.ts";
-import { printDiagnostics, readStatic } from "./static-file.ts";
+import { DEFAULT_ADMIN } from "../config/static.ts";
+import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
 
 const TIMEOUT_MS = 5000;
+const DEFAULT_URL = `http://${DEFAULT_ADMIN}/ping`;
 
 /** @returns the exit code: 0 when Sluice answers that it is well. */
-export async function healthcheck(configFile: string | undefined): Promise<number> {
-  const { config, diagnostics } = readStatic(configFile);
+export async function healthcheck(given: Given): Promise<number> {
+  const { config, diagnostics, nothing } = readStatic(given);
+  // In a container its flags are the other process's own: then the usual address is the likeliest.
+  if (nothing) return ask(DEFAULT_URL);
   if (config === null) {
     printDiagnostics(diagnostics);
     return 1;
   }
   const point = config.ping === undefined ? undefined : config.entryPoints.get(config.ping.entryPoint);
   if (point === undefined) {
-    console.error(`${config.file}: ping is not configured: add  ping: {}`);
+    console.error(`${config.file}: ping is not configured: add  ping: {}  or set SLUICE_PING=true`);
     return 1;
   }
   const anywhere = point.host === "" || point.host === "0.0.0.0" || point.host === "::";
-  const url = `http://${formatAddress(anywhere ? "localhost" : point.host, point.port)}/ping`;
+  return ask(`http://${formatAddress(anywhere ? "localhost" : point.host, point.port)}/ping`);
+}
+
+async function ask(url: string): Promise<number> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (response.ok) {

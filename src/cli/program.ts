@@ -2,46 +2,78 @@
 
 import { Command } from "commander";
 import { suggestion } from "../config/diagnostics.ts";
+import type { Flag } from "../config/flags.ts";
 import { BUN_VERSION, VERSION } from "../version.ts";
+import { splitFlags } from "./arguments.ts";
 import type { ShowOptions } from "./certs.ts";
+import type { ExplainOptions } from "./explain.ts";
+import type { Given } from "./static-file.ts";
 
 const FILE_OPTION = [
   "--configFile <file>",
   "the static configuration (default: ./config/sluice.yml, then /etc/sluice/sluice.yml)",
 ] as const;
+const FLAGS_HELP = `
+Every field of the static configuration is a flag too (--entryPoints.mqtts.address=:8883) and an environment variable
+(SLUICE_ENTRYPOINTS_MQTTS_ADDRESS=:8883). Flags win over variables, and those over the file.`;
 
 /** A command's own modules are loaded when it is the one that was typed: `healthcheck` runs every few seconds in a container. @param argv as process.argv. */
 export async function runCommand(argv: readonly string[]): Promise<void> {
+  // Filled before any action runs.
+  const flags: Flag[] = [];
+  const given = ({ configFile }: { configFile?: string }): Given => ({ configFile, flags });
   const program = new Command("sluice")
     .description(
       "The TLS edge for MQTT: terminates, passes through or re-encrypts by SNI, in front of brokers that speak plain MQTT.",
     )
     .showHelpAfterError("(sluice --help lists the commands)")
     .configureHelp({ showGlobalOptions: true });
+  /** For commands that read no configuration. */
+  const refuseFlags = () => {
+    if (flags[0] !== undefined) program.error(`error: unknown option '${flags[0].name}'`);
+  };
   program
     .command("run", { isDefault: true })
     .description("run the proxy (the default command)")
     .option(...FILE_OPTION)
     .allowExcessArguments()
-    .action(async ({ configFile }: { configFile?: string }, { args }: Command) => {
+    .addHelpText("after", FLAGS_HELP)
+    .action(async (options: { configFile?: string }, { args }: Command) => {
       // As the default command it gets every misspelt one.
       const names = program.commands.map((command) => command.name());
       if (args[0] !== undefined) program.error(`error: unknown command "${args[0]}"${suggestion(args[0], names)}`);
-      await (await import("./run.ts")).run(configFile);
+      await (await import("./run.ts")).run(given(options));
     });
   program
     .command("check")
     .description("print every problem of the configuration as file:line:column: message; exit 1 if there is an error")
     .option(...FILE_OPTION)
-    .action(async ({ configFile }: { configFile?: string }) =>
-      process.exit(await (await import("./check.ts")).check(configFile)),
+    .option("--print", "print the configuration in force too, and where each value is from")
+    .action(async (options: { configFile?: string; print?: boolean }) =>
+      process.exit(await (await import("./check.ts")).check(given(options), options.print ?? false)),
+    );
+  program
+    .command("explain")
+    .description(
+      "say which router, certificate and servers a client would get, and why no other router; exit 1 if it is refused",
+    )
+    .option("--sni <name>", "the server name that it asks for; without it, a client that sends none")
+    .option("--alpn <protocols...>", "the protocols that it offers, separated by commas (default: none)")
+    .option("--from <address>", "where it comes from; without it, every answer that there is")
+    .option("--to <address>", "the address that it dials: its name when it sends none")
+    .option("--plain", "it speaks MQTT without TLS")
+    .option("--entryPoint <name>", "where it comes in; without it, each entry point")
+    .option(...FILE_OPTION)
+    .option("--json", "print it as JSON")
+    .action(async (options: ExplainOptions) =>
+      process.exit(await (await import("./explain.ts")).explain(given(options), options)),
     );
   program
     .command("healthcheck")
     .description("ask a running Sluice whether it is well; exit 1 if not")
     .option(...FILE_OPTION)
-    .action(async ({ configFile }: { configFile?: string }) =>
-      process.exit(await (await import("./healthcheck.ts")).healthcheck(configFile)),
+    .action(async (options: { configFile?: string }) =>
+      process.exit(await (await import("./healthcheck.ts")).healthcheck(given(options))),
     );
   const certs = program.command("certs").description("look into certificates, keys and key stores");
   certs
@@ -54,9 +86,10 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .option("--keyPasswordFile <file>", "the same for a key that has a password of its own")
     .option("--keyPasswordEnv <name>", "... or the value of this environment variable")
     .addHelpText("after", "\nA password that is needed and not given is asked for, where there is a terminal.")
-    .action(async (file: string, options: ShowOptions) =>
-      process.exit(await (await import("./certs.ts")).showCertificates(file, options)),
-    );
+    .action(async (file: string, options: ShowOptions) => {
+      refuseFlags();
+      process.exit(await (await import("./certs.ts")).showCertificates(file, options));
+    });
   certs
     .command("list")
     .description(
@@ -64,12 +97,17 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     )
     .option(...FILE_OPTION)
     .option("--json", "print it as JSON")
-    .action(async ({ configFile, json }: { configFile?: string; json?: boolean }) =>
-      process.exit(await (await import("./certs-list.ts")).listCertificates(configFile, json ?? false)),
+    .action(async (options: { configFile?: string; json?: boolean }) =>
+      process.exit(await (await import("./certs-list.ts")).listCertificates(given(options), options.json ?? false)),
     );
   program
     .command("version")
     .description("print the versions of Sluice and of the Bun it was tested with")
-    .action(() => console.log(`sluice ${VERSION} (Bun ${Bun.version}, tested with ${BUN_VERSION})`));
-  await program.parseAsync(argv as string[]);
+    .action(() => {
+      refuseFlags();
+      console.log(`sluice ${VERSION} (Bun ${Bun.version}, tested with ${BUN_VERSION})`);
+    });
+  const { own, values } = await splitFlags(argv.slice(2), program);
+  flags.push(...values);
+  await program.parseAsync(own, { from: "user" });
 }

@@ -5,10 +5,10 @@ import type { StaticConfig } from "../config/static.ts";
 import { Master, StartError, type Started } from "../control/master.ts";
 import { defaultFormat } from "../observe/log.ts";
 import { VERSION } from "../version.ts";
-import { printDiagnostics, readStatic } from "./static-file.ts";
+import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
 
-export async function run(configFile: string | undefined): Promise<void> {
-  const { config, diagnostics } = readStatic(configFile);
+export async function run(given: Given): Promise<void> {
+  const { config, diagnostics } = readStatic(given);
   if (config === null) {
     printDiagnostics(diagnostics);
     process.exit(1);

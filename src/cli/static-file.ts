@@ -1,34 +1,50 @@
-// Which static configuration a command works with, and reading it.
+// Which static configuration a command works with, and reading it: a file, the environment, flags.
 
 import { existsSync } from "node:fs";
 import { Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
 import { readTextFile } from "../config/files.ts";
+import type { Flag } from "../config/flags.ts";
 import { parseStatic, type StaticConfig } from "../config/static.ts";
+import { CONFIG_FILE_VARIABLE, configures } from "../config/variables.ts";
 
-/** Looked for in this order when --configFile is not given. */
+/** Looked for in this order when no file is named. */
 export const DEFAULT_FILES = ["./config/sluice.yml", "/etc/sluice/sluice.yml"];
+
+/** What the command line says about the static configuration. */
+export interface Given {
+  readonly configFile?: string | undefined;
+  readonly flags: readonly Flag[];
+}
 
 export interface StaticRead {
   readonly config: StaticConfig | null;
   readonly diagnostics: Diagnostics;
+  /** Nothing is configured at all: no file, no variable, no flag. */
+  readonly nothing: boolean;
 }
 
-export function readStatic(configFile: string | undefined): StaticRead {
+export function readStatic({ configFile, flags }: Given): StaticRead {
   const diagnostics = new Diagnostics();
-  const file = configFile ?? DEFAULT_FILES.find((path) => existsSync(path));
+  const environment = process.env;
+  const named = configFile ?? (environment[CONFIG_FILE_VARIABLE] || undefined);
+  const file = named ?? DEFAULT_FILES.find((path) => existsSync(path));
+  const result = (config: StaticConfig | null, nothing = false) => ({ config, diagnostics, nothing });
   if (file === undefined) {
+    // An unknown variable or flag must be heard of, so they are read without a file too.
+    if (flags.length > 0 || configures(environment))
+      return result(parseStatic("static configuration", "", diagnostics, { environment, flags }));
     diagnostics.error(
       { file: "sluice", line: 0, column: 0 },
-      `no configuration: neither ${DEFAULT_FILES.join(" nor ")} exists; give one with --configFile=FILE`,
+      `no configuration: neither ${DEFAULT_FILES.join(" nor ")} exists; give one with --configFile=FILE, or the broker's address with --sidecar=HOST:PORT`,
     );
-    return { config: null, diagnostics };
+    return result(null, true);
   }
   const text = readTextFile(file);
   if (text.kind === "error") {
     diagnostics.error({ file, line: 0, column: 0 }, text.message);
-    return { config: null, diagnostics };
+    return result(null);
   }
-  return { config: parseStatic(file, text.text, diagnostics), diagnostics };
+  return result(parseStatic(file, text.text, diagnostics, { environment, flags }));
 }
 
 /** The problems on standard error, one a line. */

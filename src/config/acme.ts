@@ -1,7 +1,7 @@
 // certificatesResolvers.<name>.acme: Traefik's fields, and a command for DNS.
 
 import { z } from "zod";
-import { duration, section, unsupported } from "./decode.ts";
+import { duration, field, section, unsupported } from "./decode.ts";
 import type { Path } from "./source.ts";
 
 const LATER = "is not built into Sluice yet and is ignored";
@@ -9,43 +9,125 @@ const LATER = "is not built into Sluice yet and is ignored";
 /** Where Let's Encrypt is asked; Traefik's default too. */
 const LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory";
 
+const DNS_LOOK = "has no effect: the authority's own look is what counts";
+
+const beforeLook = field("Wait before the authority is told to look.", duration(0).default(0), { example: "5s" });
+
 export const acme = z.object({
-  email: z.string().max(254).default(""),
-  caServer: z
-    .string()
-    .refine((value) => URL.canParse(value) && value.startsWith("https://"), { message: "must be an https:// URL" })
-    .default(LETS_ENCRYPT),
-  storage: z.string().min(1).default("acme.json"),
-  keyType: z.enum(["EC256", "EC384", "RSA2048", "RSA4096", "RSA8192"]).default("EC256"),
-  eab: z.object({ kid: z.string().min(1), hmacEncoded: z.string().min(1) }).optional(),
-  caCertificates: z.array(z.string().min(1)).default([]),
-  caSystemCertPool: z.boolean().default(false),
-  caServerName: z.string().min(1).optional(),
-  preferredChain: z.string().min(1).optional(),
-  profile: z.string().min(1).optional(),
-  /** Traefik renews by it; here each certificate says itself how long it is good. */
-  certificatesDuration: z.number().int().min(1).default(2160),
+  email: field(
+    "Where the authority writes to. Without it, Let's Encrypt gets a warning.",
+    z.string().max(254).default(""),
+    {
+      otherwise: "none",
+      example: "admin@example.com",
+    },
+  ),
+  caServer: field(
+    "The authority's directory.",
+    z
+      .string()
+      .refine((value) => URL.canParse(value) && value.startsWith("https://"), { message: "must be an https:// URL" })
+      .default(LETS_ENCRYPT),
+    { kind: "https URL", example: "https://acme-staging-v02.api.letsencrypt.org/directory" },
+  ),
+  storage: field(
+    "The file with account and certificates, in Traefik's form; mode 600, or it is refused. Several resolvers may share one, and several Sluices on one file system: they take turns, and use what another one has obtained.",
+    z.string().min(1).default("acme.json"),
+    { kind: "file", example: "/var/lib/sluice/acme.json" },
+  ),
+  keyType: field(
+    "The kind of key. Traefik's default is RSA4096; EC256 is what small devices verify fastest.",
+    z.enum(["EC256", "EC384", "RSA2048", "RSA4096", "RSA8192"]).default("EC256"),
+    { example: "RSA2048" },
+  ),
+  eab: field(
+    "External account binding: what some authorities give out to their customers.",
+    z
+      .object({
+        kid: field("The key's name.", z.string().min(1), { example: "kid-1" }),
+        hmacEncoded: field("The key, in base64url, as the authority shows it.", z.string().min(1), {
+          secret: true,
+          example: "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV",
+        }),
+      })
+      .optional(),
+    { otherwise: "none" },
+  ),
+  caCertificates: field("Whom to trust for `caServer`.", z.array(z.string().min(1)).default([]), {
+    kind: "file or content",
+    otherwise: "the public authorities",
+    example: ["certs/acme-ca.crt"],
+  }),
+  caSystemCertPool: field("Trust the public authorities beside `caCertificates`.", z.boolean().default(false), {
+    example: true,
+  }),
+  caServerName: field("The name to ask for and to check.", z.string().min(1).optional(), {
+    otherwise: "the URL's host",
+    example: "acme.internal",
+  }),
+  preferredChain: field("Common name of the issuer at the end of the chain.", z.string().min(1).optional(), {
+    otherwise: "the authority's choice",
+    example: "ISRG Root X1",
+  }),
+  profile: field("One of the profiles that the authority offers.", z.string().min(1).optional(), {
+    otherwise: "the authority's choice",
+    example: "tlsserver",
+  }),
+  certificatesDuration: field(
+    "Accepted, without effect: a certificate itself says how long it is good.",
+    z.number().int().min(1).default(2160),
+    { unit: "hours", example: 2160 },
+  ),
   disableCommonName: unsupported("warn", LATER),
   emailAddresses: unsupported("warn", LATER),
-  clientTimeout: duration(1).default(120_000),
+  clientTimeout: field("For each exchange with the authority.", duration(1).default(120_000), { example: "30s" }),
   clientResponseHeaderTimeout: unsupported("warn", "is bounded by clientTimeout here"),
   certificateTimeout: unsupported("warn", "is 90s here"),
-  tlsChallenge: section({ delay: duration(0).default(0) }).optional(),
-  httpChallenge: section({ entryPoint: z.string().min(1), delay: duration(0).default(0) }).optional(),
-  dnsChallenge: section({
-    /** Called with present or cleanup, the record's name and its value. */
-    exec: z.string().min(1),
-    propagation: section({
-      delayBeforeChecks: duration(0).default(0),
-      disableChecks: unsupported("warn", "has no effect: the authority's own look is what counts"),
-      disableANSChecks: unsupported("warn", "has no effect: the authority's own look is what counts"),
-      requireAllRNS: unsupported("warn", "has no effect: the authority's own look is what counts"),
-    }).prefault({}),
-    provider: unsupported("error", "is not built into Sluice: give the command that changes your DNS as exec"),
-    resolvers: unsupported("warn", "has no effect: the authority's own look is what counts"),
-    delayBeforeCheck: unsupported("warn", "is called propagation.delayBeforeChecks"),
-    disablePropagationCheck: unsupported("warn", "has no effect: the authority's own look is what counts"),
-  }).optional(),
+  tlsChallenge: field(
+    "Prove names by TLS-ALPN-01, on every entry point with TLS. The authority connects to port 443: one of them must be reached as 443.",
+    section({ delay: beforeLook }).optional(),
+    { otherwise: "off" },
+  ),
+  httpChallenge: field(
+    "Prove names by HTTP-01.",
+    section({
+      entryPoint: field("The entry point to answer on, which the authority must reach as port 80.", z.string().min(1), {
+        example: "web",
+      }),
+      delay: beforeLook,
+    }).optional(),
+    { otherwise: "off" },
+  ),
+  dnsChallenge: field(
+    "Prove names by DNS-01. Wildcards need it.",
+    section({
+      exec: field(
+        "This command is called with `present` or `cleanup`, the record's name and its value.",
+        z.string().min(1),
+        { kind: "command", example: "/usr/local/bin/dns-hook" },
+      ),
+      propagation: field(
+        "What is done between `present` and the authority's look.",
+        section({
+          delayBeforeChecks: field(
+            "Wait after `present`, for DNS servers that are slow to publish.",
+            duration(0).default(0),
+            {
+              example: "30s",
+            },
+          ),
+          disableChecks: unsupported("warn", DNS_LOOK),
+          disableANSChecks: unsupported("warn", DNS_LOOK),
+          requireAllRNS: unsupported("warn", DNS_LOOK),
+        }).prefault({}),
+      ),
+      provider: unsupported("error", "is not built into Sluice: give the command that changes your DNS as exec"),
+      resolvers: unsupported("warn", DNS_LOOK),
+      delayBeforeCheck: unsupported("warn", "is called propagation.delayBeforeChecks"),
+      disablePropagationCheck: unsupported("warn", DNS_LOOK),
+    }).optional(),
+    { otherwise: "off" },
+  ),
 });
 
 export type AcmeConfig = z.output<typeof acme>;

@@ -5,21 +5,63 @@ import { isMap, isScalar, isSeq, type Node } from "yaml";
 import { z } from "zod";
 import { type Diagnostics, type Place, suggestion } from "./diagnostics.ts";
 import { parseBool, parseDuration } from "./scalars.ts";
-import type { Path, SourceFile } from "./source.ts";
+import { type Path, type SourceFile, textOf } from "./source.ts";
 
 /** What becomes of the object that carries a known field which Sluice lacks. */
 export type Effect = "off" | "warn" | "error";
 
-interface FieldMeta {
+/** What is said of a field beside its type: read by the decoder, by JSON Schema, by the reference and by whoever prints it. */
+export interface FieldMeta {
+  /** What it means, in Markdown; links are relative to docs/. */
+  description?: string;
+  /** A value as one would write it. */
+  example?: unknown;
+  /** What holds without the field, in words: where the schema has no default, or one that says too little. */
+  otherwise?: string;
+  /** What a number counts. */
+  unit?: string;
+  /** What a text stands for. */
+  kind?: Kind;
+  /** A text that may also be a whole number: from, to. */
+  numbers?: readonly [number, number];
+  /** It is or may hold a password or a private key: with a kind of "file or content", the content does and a path does not. */
+  secret?: boolean;
   /** The number is a duration in milliseconds. */
   duration?: boolean;
   /** `x: {}` and `x: true` mean "on, with defaults"; `x: false` means absent. */
   allowEmpty?: boolean;
   /** The field is Traefik's, but not built here. */
   unsupported?: { effect: Effect; why: string };
+  /** The field is read from files of the other kind of configuration. */
+  elsewhere?: "static" | "dynamic";
   /** A scalar stands for this key of the object. */
   scalarKey?: string;
+  /** One of these keys must be there. */
+  oneOf?: readonly string[];
 }
+
+export type Kind =
+  | "address"
+  | "port"
+  | "address or port"
+  | "https URL"
+  | "file"
+  | "directory"
+  | "file or content"
+  | "command";
+
+/** A field with what it means, in front of its type as a comment would be. */
+export const field = <T extends z.ZodType>(
+  description: string,
+  schema: T,
+  more: Omit<FieldMeta, "description"> = {},
+): T => schema.meta({ description, ...more } satisfies FieldMeta) as T;
+/** A root key of the other configuration, which the same file may hold: anything may be in it, and it is not read here. */
+export const otherHalf = (elsewhere: "static" | "dynamic") =>
+  z
+    .unknown()
+    .optional()
+    .meta({ elsewhere } satisfies FieldMeta);
 
 /** A duration, in milliseconds once decoded; `message` is for one below `least`. */
 export const duration = (least = Number.NEGATIVE_INFINITY, message?: string) =>
@@ -131,7 +173,7 @@ class Walk {
     if (isScalar(node)) {
       if (meta.scalarKey !== undefined)
         return { [meta.scalarKey]: this.value(type.shape[meta.scalarKey] as z.ZodType, node, path) };
-      const on = meta.allowEmpty ? parseBool(text(node)) : null;
+      const on = meta.allowEmpty ? parseBool(textOf(node)) : null;
       if (on !== null) return on ? {} : undefined;
     }
     if (!isMap(node)) return this.#error(node, `${label(path)} must be a mapping, not ${describe(node)}`);
@@ -140,7 +182,7 @@ class Walk {
     const result: Record<string, unknown> = {};
     for (const pair of this.#source.pairs(node)) {
       const keyNode = pair.key as Node;
-      const written = isScalar(keyNode) ? text(keyNode) : "";
+      const written = isScalar(keyNode) ? textOf(keyNode) : "";
       const key = keys.get(written.toLowerCase());
       if (key === undefined) {
         this.#error(keyNode, `unknown field "${written}"${inside(path)}${suggestion(written, keys.values())}`);
@@ -155,7 +197,7 @@ class Walk {
       if (lacking) {
         const place = this.#source.place(keyNode);
         // Switched off, or a list of nothing: there is nothing to lack.
-        if (isScalar(child) && parseBool(text(child)) === false) continue;
+        if (isScalar(child) && parseBool(textOf(child)) === false) continue;
         if (isSeq(child) && child.items.length === 0) continue;
         this.unsupported.push({ path: [...path, key], ...lacking, place });
         continue;
@@ -171,7 +213,7 @@ class Walk {
     const seen = new Set<string>();
     const result: Record<string, unknown> = {};
     for (const pair of this.#source.pairs(node)) {
-      const name = isScalar(pair.key) ? text(pair.key) : "";
+      const name = isScalar(pair.key) ? textOf(pair.key) : "";
       if (name === "" || name === "__proto__") {
         this.#error(pair.key as Node, `"${name}" cannot be a name${inside(path)}`);
         continue;
@@ -199,7 +241,7 @@ class Walk {
     }
     const elementType = unwrap(element);
     if (isScalar(node) && elementType.type.def.type !== "object") {
-      return text(node)
+      return textOf(node)
         .split(",")
         .map((part) => this.#convert(elementType.type, elementType.meta, part.trim(), node, path));
     }
@@ -208,7 +250,7 @@ class Walk {
 
   #scalar(type: z.ZodType, meta: FieldMeta, node: Node, path: Path): unknown {
     if (!isScalar(node)) return this.#error(node, `${label(path)} must be a single value, not ${describe(node)}`);
-    return this.#convert(type, meta, text(node), node, path);
+    return this.#convert(type, meta, textOf(node), node, path);
   }
 
   #convert(type: z.ZodType, meta: FieldMeta, written: string, node: Node, path: Path): unknown {
@@ -247,29 +289,40 @@ class Walk {
   }
 }
 
-function unwrap(schema: z.ZodType): { type: z.ZodType; meta: FieldMeta } {
-  let type = schema;
-  const meta: FieldMeta = { ...(type.meta() as FieldMeta | undefined) };
-  while (type.def.type === "optional" || type.def.type === "default" || type.def.type === "prefault") {
-    type = (type as z.ZodOptional<z.ZodType>).def.innerType;
-    Object.assign(meta, type.meta());
+interface Unwrapped {
+  readonly type: z.ZodType;
+  readonly meta: FieldMeta;
+}
+
+/** Kept: zod puts a schema's metadata together anew each time it is asked, a fifth of the time of decoding. */
+const unwrapped = new WeakMap<z.ZodType, Unwrapped>();
+
+/** The type within `optional` and `default`, and what all of these layers say; of two that say the same thing the outer one counts. */
+export function unwrap(schema: z.ZodType): Unwrapped {
+  let known = unwrapped.get(schema);
+  if (known === undefined) {
+    let type = schema;
+    let meta = { ...type.meta() } as FieldMeta;
+    while (type.def.type === "optional" || type.def.type === "default" || type.def.type === "prefault") {
+      type = (type as z.ZodOptional<z.ZodType>).def.innerType;
+      meta = { ...(type.meta() as FieldMeta | undefined), ...meta };
+    }
+    known = { type, meta };
+    unwrapped.set(schema, known);
   }
-  return { type, meta };
+  return known;
 }
 
 const fieldNamesOf = new WeakMap<z.ZodType, Map<string, string>>();
 
-function fieldNames(type: z.ZodObject): Map<string, string> {
+/** The fields of an object, by their names in lower case. */
+export function fieldNames(type: z.ZodObject): Map<string, string> {
   let names = fieldNamesOf.get(type);
   if (names === undefined) {
     names = new Map(Object.keys(type.shape).map((key) => [key.toLowerCase(), key]));
     fieldNamesOf.set(type, names);
   }
   return names;
-}
-
-function text(node: { source?: string; value?: unknown }): string {
-  return node.source ?? String(node.value);
 }
 
 function label(path: Path): string {
@@ -283,5 +336,5 @@ function inside(path: Path): string {
 function describe(node: Node): string {
   if (isMap(node)) return "a mapping";
   if (isSeq(node)) return "a list";
-  return isScalar(node) ? `"${text(node)}"` : "this";
+  return isScalar(node) ? `"${textOf(node)}"` : "this";
 }

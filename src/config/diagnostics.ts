@@ -39,9 +39,13 @@ export class Diagnostics {
   }
 }
 
+export function formatPlace({ file, line, column }: Place): string {
+  return line > 0 ? `${file}:${line}:${column}` : file;
+}
+
 /** `file:line:column: message`, the form that editors and terminals turn into a link. */
 export function formatDiagnostic(d: Diagnostic): string {
-  const place = d.line > 0 ? `${d.file}:${d.line}:${d.column}` : d.file;
+  const place = formatPlace(d);
   // Names in certificates, and words of the file, are part of messages.
   return printable(`${place}: ${d.severity === "warning" ? "warning: " : ""}${d.message}`);
 }

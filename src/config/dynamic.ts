@@ -1,7 +1,7 @@
 // The dynamic configuration: routers, services, transports and TLS, as one file gives them. Traefik's schema.
 
 import { z } from "zod";
-import { type Decoded, decode, section, unsupported } from "./decode.ts";
+import { type Decoded, decode, field, otherHalf, section, unsupported } from "./decode.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import { parsePort } from "./scalars.ts";
 import { readSource, type SourceFile } from "./source.ts";
@@ -10,78 +10,195 @@ import { transport } from "./transport.ts";
 
 const LATER = "is not built into Sluice yet and is ignored";
 
+const word = z.string().min(1);
+
 const router = z.object({
-  entryPoints: z.array(z.string().min(1)).optional(),
-  rule: z.string().optional(),
-  service: z.string().optional(),
-  priority: z
-    .number()
-    .min(-(2 ** 53))
-    .max(2 ** 53 - 1000)
-    .default(0),
+  entryPoints: field(
+    "On which entry points. One that does not exist is a warning; if none exists, the router is off.",
+    z.array(word).optional(),
+    { otherwise: "all, or those with `asDefault`", example: ["mqtts"] },
+  ),
+  rule: field("Which connections: see [Rules](configuration.md#rules).", z.string().optional(), {
+    otherwise: "required",
+    example: "HostSNI(`mqtt.example.com`)",
+  }),
+  service: field("Where they go: the name of an entry of `tcp.services`.", z.string().optional(), {
+    otherwise: "required",
+    example: "brokers",
+  }),
+  priority: field(
+    "Higher is asked first: see [Priorities](configuration.md#priorities).",
+    z
+      .number()
+      .min(-(2 ** 53))
+      .max(2 ** 53 - 1000)
+      .default(0),
+    { otherwise: "`0`: from the rule", example: 100 },
+  ),
   middlewares: unsupported("off", "is not built into Sluice yet; ignoring a middleware could admit someone"),
-  ruleSyntax: z.enum(["default", "v3", "v2"]).optional(),
-  tls: section({
-    passthrough: z.boolean().default(false),
-    options: z.string().min(1).optional(),
-    certResolver: z.string().min(1).optional(),
-    domains: z.array(z.object({ main: z.string(), sans: z.array(z.string()).default([]) })).default([]),
-  }).optional(),
+  ruleSyntax: field(
+    "`default` and `v3` are the same. `v2` turns the router off.",
+    z.enum(["default", "v3", "v2"]).optional(),
+    { otherwise: "`v3`", example: "v3" },
+  ),
+  tls: field(
+    "Absent: the router is for plain MQTT. `{}`: TLS is terminated here.",
+    section({
+      passthrough: field(
+        "The TLS bytes go to the broker as they are. `tls.options` then has no effect.",
+        z.boolean().default(false),
+        { example: true },
+      ),
+      options: field("The name of an entry of `tls.options`.", word.optional(), {
+        otherwise: "`default`",
+        example: "modern",
+      }),
+      certResolver: field(
+        "The [resolver](reference/static.md#certificatesresolvers) that obtains a certificate for the names in the rule, one for all of them, unless configured certificates serve them already.",
+        word.optional(),
+        { otherwise: "none", example: "letsencrypt" },
+      ),
+      domains: field(
+        "One certificate for each entry, instead.",
+        z
+          .array(
+            z.object({
+              main: field("The certificate's first name.", z.string(), { example: "mqtt.example.com" }),
+              sans: field("Its other names.", z.array(z.string()).default([]), {
+                otherwise: "none",
+                example: ["*.mqtt.example.com"],
+              }),
+            }),
+          )
+          .default([]),
+        { otherwise: "the names in the rule" },
+      ),
+    }).optional(),
+    { otherwise: "absent" },
+  ),
 });
 
 const server = z.object({
-  address: z.string().optional(),
-  /** An extension that people already write: without an address the broker is on this machine. */
-  port: z
-    .string()
-    .refine((value) => (parsePort(value) ?? 0) > 0, { message: "must be a port from 1 to 65535" })
-    .optional(),
-  tls: z.boolean().default(false),
+  address: field(
+    "`host:port`. Names are resolved again for a dial when the answer is older than 3 s, and all addresses are tried.",
+    z.string().optional(),
+    { otherwise: "`port` on 127.0.0.1", example: "broker-a.internal:1883" },
+  ),
+  port: field(
+    "Without an `address`, this port on 127.0.0.1. With an `address` that has no port, the port.",
+    z
+      .string()
+      .refine((value) => (parsePort(value) ?? 0) > 0, { message: "must be a port from 1 to 65535" })
+      .optional(),
+    { kind: "port", numbers: [1, 65_535], otherwise: "in `address`", example: 1883 },
+  ),
+  tls: field("Speak TLS to this server.", z.boolean().default(false), { example: true }),
   weight: unsupported("warn", "does not exist for a TCP server: use a weighted service"),
 });
 
 const service = z.object({
-  loadBalancer: section({
-    servers: z.array(server).default([]),
-    serversTransport: z.string().min(1).optional(),
-    /** Deprecated in Traefik, where it is taken for nanoseconds; here it means what its documentation says: milliseconds. */
-    terminationDelay: z.number().int().optional(),
-    proxyProtocol: unsupported(
-      "off",
-      "is not built into Sluice yet; ignoring it would tell the broker another client address",
-    ),
-    healthCheck: unsupported("warn", LATER),
-  }).optional(),
-  weighted: section({
-    services: z
-      .array(z.object({ name: z.string().min(1), weight: z.number().int().min(0).max(1_000_000).default(1) }))
-      .default([]),
-    healthCheck: unsupported("warn", LATER),
-  }).optional(),
+  loadBalancer: field(
+    "Servers. A service has either this or `weighted`.",
+    section({
+      servers: field(
+        "The brokers. Connections go to them in turn; when one fails, the next is tried until all have been. Without any, clients are closed.",
+        z.array(server).default([]),
+        { otherwise: "empty" },
+      ),
+      serversTransport: field("The name of an entry of `tcp.serversTransports`.", word.optional(), {
+        otherwise: "`tcpServersTransport` of the static file",
+        example: "quick",
+      }),
+      terminationDelay: field(
+        "An integer, not a duration. As the field of the transport; ignored when `serversTransport` is set.",
+        // Deprecated in Traefik, where it is taken for nanoseconds; here it means what its documentation says.
+        z.number().int().optional(),
+        { unit: "milliseconds", otherwise: "that of the transport", example: 100 },
+      ),
+      proxyProtocol: unsupported(
+        "off",
+        "is not built into Sluice yet; ignoring it would tell the broker another client address",
+      ),
+      healthCheck: unsupported("warn", LATER),
+    }).optional(),
+    { otherwise: "absent" },
+  ),
+  weighted: field(
+    "Other services, in turn by weight.",
+    section({
+      services: field(
+        "They may be weighted too. In any run of as many choices as the weights add up to, each comes as often as its weight. If all servers of one fail, the others are tried.",
+        z
+          .array(
+            z.object({
+              name: field("The service.", word, { example: "brokers" }),
+              weight: field("0 is never used.", z.number().int().min(0).max(1_000_000).default(1), { example: 3 }),
+            }),
+          )
+          .default([]),
+        { otherwise: "empty" },
+      ),
+      healthCheck: unsupported("warn", LATER),
+    }).optional(),
+    { otherwise: "absent" },
+  ),
 });
 
-const secret = z.string().min(1).max(1024).optional();
+const PASSWORD = "May be written `${NAME}`: then it is the value of that variable in Sluice's environment.";
+const password = (what: string, otherwise = "none") =>
+  field(`${what} ${PASSWORD}`, z.string().min(1).max(1024).optional(), {
+    secret: true,
+    otherwise,
+    example: "${KEY_PASSWORD}",
+  });
+const passwordFile = (what: string) =>
+  field(`A file whose first line is ${what}.`, word.optional(), {
+    kind: "file",
+    otherwise: "none",
+    example: "/run/secrets/key-password",
+  });
 
 /** A certificate with its key: two PEM files, one with both, or an entry of a key store. */
 const certificateFields = z.object({
-  certFile: z.string().min(1).optional(),
-  /** Without it the key is looked for in certFile. */
-  keyFile: z.string().min(1).optional(),
-  /** Opens the key: of PEM, or of the entry in a key store, where the store's password is tried if it is not given. */
-  keyPassword: secret,
-  keyPasswordFile: z.string().min(1).optional(),
-  keyStore: z.string().min(1).optional(),
-  /** The bytes decide; another type than this is a warning. */
-  keyStoreType: z.enum(["PKCS12", "JKS", "JCEKS", "BKS"]).optional(),
-  keyStorePassword: secret,
-  keyStorePasswordFile: z.string().min(1).optional(),
-  /** Needed where the store has several keys. */
-  keyAlias: z.string().min(1).optional(),
-  /** Traefik's: every certificate is in the one store that Traefik uses, too. */
-  stores: z.array(z.string()).optional(),
+  certFile: field(
+    "The certificate and its chain, in PEM, in any order. Required without `keyStore`, and does not go with it.",
+    word.optional(),
+    { kind: "file or content", secret: true, otherwise: "none", example: "certs/mqtt.example.com.crt" },
+  ),
+  keyFile: field(
+    "The private key, in PEM: EC, RSA or Ed25519, in PKCS#8, PKCS#1 or SEC1. Without it the key is looked for in `certFile`.",
+    word.optional(),
+    { kind: "file or content", secret: true, otherwise: "`certFile`", example: "certs/mqtt.example.com.key" },
+  ),
+  keyPassword: password(
+    "Opens the private key, also in the old form with `Proc-Type: 4,ENCRYPTED`.",
+    "none; in a store the store's",
+  ),
+  keyPasswordFile: passwordFile("the key's password"),
+  keyStore: field(
+    "A PKCS#12 (`.p12`, `.pfx`), JKS, JCEKS or BKS file, instead of `certFile` and `keyFile`.",
+    word.optional(),
+    { kind: "file", otherwise: "none", example: "certs/broker.p12" },
+  ),
+  keyStoreType: field(
+    "The bytes decide; another type than this is a warning.",
+    z.enum(["PKCS12", "JKS", "JCEKS", "BKS"]).optional(),
+    { otherwise: "what the file is", example: "JKS" },
+  ),
+  keyStorePassword: password("Opens the store."),
+  keyStorePasswordFile: passwordFile("the store's password"),
+  keyAlias: field("Which entry of the store. Required where it holds several private keys.", word.optional(), {
+    otherwise: "the only key",
+    example: "mqtt",
+  }),
+  stores: field(
+    "Accepted, without effect: every certificate is in the store `default`.",
+    z.array(z.string()).optional(),
+    { otherwise: "`default`", example: ["default"] },
+  ),
 });
 
-const certificate = certificateFields.superRefine((value, context) => {
+const certificate = certificateFields.meta({ oneOf: ["certFile", "keyStore"] }).superRefine((value, context) => {
   const issue = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
   if (value.certFile === undefined && value.keyStore === undefined) issue([], "needs certFile or keyStore");
   if (value.certFile !== undefined && value.keyStore !== undefined)
@@ -99,7 +216,20 @@ const certificate = certificateFields.superRefine((value, context) => {
 
 /** Every pair in a directory tree. */
 const certificateDirectory = z
-  .object({ directory: z.string().min(1), keyPassword: secret, keyPasswordFile: z.string().min(1).optional() })
+  .object({
+    directory: field(
+      "Read with its sub-directories, 4 levels deep. An entry that is only a path stands for this field.",
+      word,
+      { kind: "directory", example: "/etc/letsencrypt/live" },
+    ),
+    keyPassword: password("Opens encrypted keys, also in the old form with `Proc-Type: 4,ENCRYPTED`."),
+    keyPasswordFile: passwordFile("the keys' password"),
+    default: field(
+      "Show the first of its pairs where no certificate fits, unless the default store names another.",
+      z.boolean().default(false),
+      { example: true },
+    ),
+  })
   .superRefine((value, context) => {
     if (value.keyPassword !== undefined && value.keyPasswordFile !== undefined)
       context.addIssue({
@@ -113,68 +243,147 @@ const certificateDirectory = z
 const version = z.enum(["VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"]);
 
 const tlsOptions = z.object({
-  minVersion: version.optional(),
-  maxVersion: version.optional(),
-  cipherSuites: z.array(z.string().min(1)).optional(),
-  curvePreferences: z.array(z.string().min(1)).optional(),
-  alpnProtocols: z.array(z.string().min(1).max(255)).optional(),
-  sniStrict: z.boolean().default(false),
-  clientAuth: section({
-    caFiles: z.array(z.string().min(1)).default([]),
-    /** Opens key stores among caFiles. */
-    caPassword: secret,
-    caPasswordFile: z.string().min(1).optional(),
-    /** Revocation lists of the authorities in caFiles, PEM or DER. */
-    crlFiles: z.array(z.string().min(1)).default([]),
-    /** Also ends connections that are open when their certificate is revoked. */
-    closeRevoked: z.boolean().default(false),
-    /** Of the certificate's names one must match one of these. */
-    allowedNames: z.array(z.string().min(1)).default([]),
-    clientAuthType: z
-      .enum([
-        "NoClientCert",
-        "RequestClientCert",
-        "RequireAnyClientCert",
-        "VerifyClientCertIfGiven",
-        "RequireAndVerifyClientCert",
-      ])
-      .optional(),
-  }).optional(),
+  minVersion: field("The lowest TLS version.", version.optional(), {
+    otherwise: "`VersionTLS12`",
+    example: "VersionTLS13",
+  }),
+  maxVersion: field("The highest TLS version.", version.optional(), {
+    otherwise: "`VersionTLS13`",
+    example: "VersionTLS12",
+  }),
+  cipherSuites: field(
+    "Go's names, for TLS 1.2 and below. Those of TLS 1.3 cannot be chosen; a list of these alone leaves only TLS 1.3. One that the TLS library (BoringSSL) lacks is left out with a warning; if none is left, that is an error. A misspelled one is an error.",
+    z.array(word).optional(),
+    { otherwise: "the TLS library's choice", example: ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"] },
+  ),
+  curvePreferences: field(
+    "`X25519MLKEM768`, `X25519`, `CurveP256` or `secp256r1`, `CurveP384` or `secp384r1`, `CurveP521` or `secp521r1`, `SecP256r1MLKEM768`, `SecP384r1MLKEM1024`. One that the TLS library lacks is left out with a warning; if none is left, that is an error. A misspelled one is an error.",
+    z.array(word).optional(),
+    { otherwise: "the TLS library's choice", example: ["X25519MLKEM768", "X25519"] },
+  ),
+  alpnProtocols: field(
+    "In the order of preference. A client that offers only others is refused; one that offers none is served. Without the field, `mqtt` is answered to clients that offer it, and every client is served.",
+    z.array(z.string().min(1).max(255)).optional(),
+    { otherwise: "none", example: ["mqtt"] },
+  ),
+  sniStrict: field(
+    "Refuse a client for whose name there is no certificate, instead of showing the default one.",
+    z.boolean().default(false),
+    { example: true },
+  ),
+  clientAuth: field(
+    "Certificates that clients show. A good one is issued by one of `caFiles`, for use by clients, and valid now.",
+    section({
+      caFiles: field(
+        "Who may issue client certificates. PEM, a certificate in DER (`.cer`), or a trust store: the certificates of a PKCS#12, JKS, JCEKS or BKS file.",
+        z.array(word).default([]),
+        { kind: "file or content", otherwise: "none", example: ["certs/device-ca.crt"] },
+      ),
+      caPassword: password("Opens the trust stores among `caFiles`. JKS, JCEKS and BKS can be read without."),
+      caPasswordFile: passwordFile("the trust stores' password"),
+      crlFiles: field(
+        "Files with revocation lists of these authorities, in PEM or DER: see [Revocation lists](configuration.md#revocation-lists).",
+        z.array(word).default([]),
+        { kind: "file", otherwise: "none", example: ["certs/device-ca.crl"] },
+      ),
+      closeRevoked: field(
+        "Also close connections that are open when their certificate is revoked, within a second.",
+        z.boolean().default(false),
+        { example: true },
+      ),
+      allowedNames: field(
+        "Patterns: one of the certificate's names must match one of them. See [allowedNames](configuration.md#allowednames).",
+        z.array(word).default([]),
+        { otherwise: "any", example: ["CN:sensor-*", "DNS:*.devices.example.com"] },
+      ),
+      clientAuthType: field(
+        "What is asked of clients. `NoClientCert`: not asked for. `RequestClientCert`: asked for, not required, not checked. `RequireAnyClientCert`: required, not checked. `VerifyClientCertIfGiven`: not required; one that is shown must be good. `RequireAndVerifyClientCert`: required, and must be good. The last two need `caFiles`.",
+        z
+          .enum([
+            "NoClientCert",
+            "RequestClientCert",
+            "RequireAnyClientCert",
+            "VerifyClientCertIfGiven",
+            "RequireAndVerifyClientCert",
+          ])
+          .optional(),
+        {
+          otherwise: "`RequireAndVerifyClientCert` with `caFiles`, else `NoClientCert`",
+          example: "VerifyClientCertIfGiven",
+        },
+      ),
+    }).optional(),
+    { otherwise: "absent" },
+  ),
   disableSessionTickets: unsupported("warn", LATER),
   preferServerCipherSuites: unsupported("warn", "has no effect in Traefik either"),
 });
 
-const schema = z.object({
-  tcp: section({
-    routers: z.record(z.string(), router).default({}),
-    services: z.record(z.string(), service).default({}),
-    serversTransports: z.record(z.string(), transport).default({}),
-    middlewares: unsupported("warn", "is not built into Sluice yet: routers that name a middleware are off"),
-  }).prefault({}),
-  tls: section({
-    certificates: z.array(certificate).default([]),
-    /** Directory trees with pairs of certificate and key, whatever they are called. */
-    certificateDirectories: z.array(certificateDirectory).default([]),
-    options: z.record(z.string(), tlsOptions).default({}),
-    stores: z
-      .record(
-        z.string(),
-        z.object({ defaultCertificate: certificate.optional(), defaultGeneratedCert: unsupported("warn", LATER) }),
-      )
-      .default({}),
-  }).prefault({}),
+export const dynamicSchema = z.object({
+  tcp: field(
+    "What is done with connections.",
+    section({
+      routers: field(
+        "Which connections go where, by a name of your choice. What routers with and without TLS take is in [Routers](configuration.md#routers).",
+        z.record(z.string(), router).default({}),
+      ),
+      services: field(
+        "Where connections can go, by a name of your choice. Each has either `loadBalancer` or `weighted`. A server that cannot work (no port, bad address) is left out with an error, and the rest serve. Each worker counts turns and weights by itself. When a reload does not change a load balancer, its turn goes on where it was.",
+        z.record(z.string(), service).default({}),
+      ),
+      serversTransports: field(
+        "How brokers are dialled, by a name of your choice, which services name in `serversTransport`.",
+        z.record(z.string(), transport).default({}),
+      ),
+      middlewares: unsupported("warn", "is not built into Sluice yet: routers that name a middleware are off"),
+    }).prefault({}),
+  ),
+  tls: field(
+    "Certificates, and how TLS is spoken with clients.",
+    section({
+      certificates: field(
+        "Each entry is a certificate with its key, in PEM or in a key store. Which one a client gets, and what happens when a file changes, is in [Certificates](configuration.md#certificates).",
+        z.array(certificate).default([]),
+      ),
+      certificateDirectories: field(
+        "Directories in which every pair of certificate and key is found and served for the names in it: see [Certificate directories](configuration.md#certificate-directories).",
+        z.array(certificateDirectory).default([]),
+        { example: ["live"] },
+      ),
+      options: field(
+        "How TLS is spoken with clients, by a name of your choice, which routers name in `tls.options`. The entry called `default` is used by routers that name none.",
+        z.record(z.string(), tlsOptions).default({}),
+      ),
+      stores: field(
+        "Only the store `default` is used, as in Traefik: others are a warning.",
+        z
+          .record(
+            z.string(),
+            z.object({
+              defaultCertificate: field(
+                "Shown where no certificate fits the name, and to clients that send no SNI. Do not give it a name that another certificate has too. Without it, such clients get a self-signed certificate for `sluice.invalid`, made anew at each start, which no client should trust. Which names would get it is a warning.",
+                certificate.optional(),
+                { otherwise: "a self-signed one" },
+              ),
+              defaultGeneratedCert: unsupported("warn", LATER),
+            }),
+          )
+          .default({}),
+      ),
+    }).prefault({}),
+  ),
   http: unsupported("warn", "is for HTTP, which Sluice does not serve"),
   udp: unsupported("warn", "is for UDP, which Sluice does not serve"),
   // Traefik lets one file hold both configurations; the other half is not read here.
   ...Object.fromEntries(
     STATIC_ROOT_KEYS.filter((key) => !["tcp", "tls", "http", "udp"].includes(key)).map((key) => [
       key,
-      z.unknown().optional(),
+      otherHalf("static"),
     ]),
   ),
 });
 
-export type DynamicConfig = z.output<typeof schema>;
+export type DynamicConfig = z.output<typeof dynamicSchema>;
 export type RouterConfig = z.output<typeof router>;
 export type ServiceConfig = z.output<typeof service>;
 export type TlsOptionsConfig = z.output<typeof tlsOptions>;
@@ -183,12 +392,23 @@ export type CertificateDirectoryConfig = z.output<typeof certificateDirectory>;
 
 export interface DynamicFile extends Decoded<DynamicConfig> {
   readonly source: SourceFile;
+  /** What stands behind the @ in names of its routers. */
+  readonly provider: string;
 }
 
 /** Decodes a dynamic file's text. Every problem goes to `diagnostics`; null when one of them is an error. */
-export function parseDynamic(file: string, text: string, diagnostics: Diagnostics): DynamicFile | null {
+export function parseDynamic(
+  file: string,
+  text: string,
+  diagnostics: Diagnostics,
+  provider = "file",
+): DynamicFile | null {
   const source = readSource(file, text, diagnostics);
-  if (source === null) return null;
-  const decoded = decode(schema, source, diagnostics);
-  return decoded === null ? null : { ...decoded, source };
+  return source === null ? null : decodeDynamic(source, diagnostics, provider);
+}
+
+/** The same for what is read already. */
+export function decodeDynamic(source: SourceFile, diagnostics: Diagnostics, provider: string): DynamicFile | null {
+  const decoded = decode(dynamicSchema, source, diagnostics);
+  return decoded === null ? null : { ...decoded, source, provider };
 }

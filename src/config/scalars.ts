@@ -10,7 +10,9 @@ const UNIT_MS: Record<string, number> = {
   m: 60_000,
   h: 3_600_000,
 };
-const DURATION = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/;
+/** What stands behind a duration's sign, as the source of a regular expression; JSON Schema says the same. */
+export const DURATION_PARTS = "(?:(?:\\d+\\.?\\d*|\\.\\d+)(?:ns|us|µs|μs|ms|s|m|h))+";
+const DURATION = new RegExp(`^[+-]?${DURATION_PARTS}$`);
 const DURATION_PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g;
 
 /**
@@ -28,15 +30,19 @@ export function parseDuration(text: string): number | null {
   return Math.abs(ms) <= 0x7fffffff ? ms : null;
 }
 
-/** The words that Go's strconv.ParseBool takes; null for any other. */
+/** The words that Go's strconv.ParseBool takes. */
+export const TRUE_WORDS: readonly string[] = ["1", "t", "T", "TRUE", "true", "True"];
+export const FALSE_WORDS: readonly string[] = ["0", "f", "F", "FALSE", "false", "False"];
+
+/** null for a word that is neither. */
 export function parseBool(text: string): boolean | null {
-  if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
-  if (/^(0|f|F|FALSE|false|False)$/.test(text)) return false;
+  if (TRUE_WORDS.includes(text)) return true;
+  if (FALSE_WORDS.includes(text)) return false;
   return null;
 }
 
 /** The names that /etc/services gives to ports people put in such files; built in, because a container has no /etc/services. */
-const NAMED_PORTS: Record<string, number> = {
+export const NAMED_PORTS: Readonly<Record<string, number>> = {
   http: 80,
   https: 443,
   mqtt: 1883,
@@ -69,6 +75,14 @@ export function parseAddress(text: string): Address {
   const port = parsePort(match[3]!);
   if (port === null) return error(`"${text}": "${match[3]}" is neither a port from 0 to 65535 nor a known port name`);
   return { kind: "ok", host: match[1] ?? match[2] ?? "", port };
+}
+
+/**
+ * A duration as one writes it, in the largest unit that leaves no fraction: `90s` and not `1m30s`. Milliseconds in.
+ */
+export function formatDuration(ms: number): string {
+  const unit = (["h", "m", "s"] as const).find((each) => ms !== 0 && ms % UNIT_MS[each]! === 0);
+  return unit === undefined ? (ms === 0 ? "0s" : `${ms}ms`) : `${ms / UNIT_MS[unit]!}${unit}`;
 }
 
 /** A port number from 0 to 65535 or a port's name; null for anything else. */

@@ -1,4 +1,5 @@
-// One YAML file: its text, its syntax tree, and where in it a path such as tcp.routers.mqtt.rule stands.
+// One YAML file: its text, its syntax tree, and where in it a path such as tcp.routers.mqtt.rule stands. Values from elsewhere (the
+// environment, flags) can be put over what the file says; they keep their own place.
 
 import {
   type Alias,
@@ -9,11 +10,13 @@ import {
   isSeq,
   LineCounter,
   type Node,
-  type Pair,
+  Pair,
   parseDocument,
+  Scalar,
   visit,
   type YAMLError,
-  type YAMLMap,
+  YAMLMap,
+  YAMLSeq,
 } from "yaml";
 import type { Diagnostics, Place } from "./diagnostics.ts";
 
@@ -23,23 +26,31 @@ const MAYBE_ALIAS = /(?:^|[\s:,[{])\*\S/;
 
 export class SourceFile {
   readonly name: string;
-  readonly root: Node | null;
+  #root: Node | null;
   readonly #lines = new LineCounter();
+  readonly #empty: boolean;
   /** What each alias stands for: the last anchor of its name before it. */
   readonly #aliases = new Map<Alias, Node>();
   readonly #merged = new Map<YAMLMap, readonly Pair[]>();
   readonly #indexed = new Map<YAMLMap, ReadonlyMap<string, Pair>>();
+  /** Where nodes are from that the text does not hold. */
+  readonly #placed = new WeakMap<Node, Place>();
 
   /** Syntax errors go to `diagnostics`; the tree is then null. */
   constructor(name: string, text: string, diagnostics: Diagnostics) {
     this.name = name;
+    this.#empty = text === "";
     // Keys given twice are found where they are decoded: the library compares each with each, 16 s for 15 000 routers.
     const document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: false });
     for (const error of document.errors) {
       diagnostics.error(this.#placeAt(error.pos[0]), `YAML: ${inWords(error)}`);
     }
     const sound = (!MAYBE_ALIAS.test(text) || this.#findAnchors(document, diagnostics)) && document.errors.length === 0;
-    this.root = sound ? (document.contents as Node | null) : null;
+    this.#root = sound ? (document.contents as Node | null) : null;
+  }
+
+  get root(): Node | null {
+    return this.#root;
   }
 
   /** A walk through the whole tree takes a third of the time that parsing took, so it is left out where no alias can be. */
@@ -97,29 +108,116 @@ export class SourceFile {
   }
 
   place(node: Node | null): Place {
-    return this.#placeAt(node?.range?.[0] ?? 0);
+    const placed = node === null ? undefined : this.#placed.get(node);
+    return placed ?? this.#placeAt(node?.range?.[0] ?? 0);
   }
 
   /** Where `path` stands, or the nearest part of it that does; keys are compared without case, as they are decoded. */
   locate(path: Path): Place {
+    return this.place(this.#walk(path).nearest);
+  }
+
+  /** Where `path` stands, or null when nothing is there. */
+  find(path: Path): Place | null {
+    const { nearest, node } = this.#walk(path);
+    return node === null ? null : this.place(nearest);
+  }
+
+  /** The names in the mapping at `path`, as they are written. */
+  namesAt(path: Path): string[] {
+    const { node } = this.#walk(path);
+    return isMap(node) ? this.pairs(node).flatMap(({ key }) => (isScalar(key) ? [textOf(key)] : [])) : [];
+  }
+
+  /** How many entries the list at `path` has. */
+  lengthAt(path: Path): number {
+    const { node } = this.#walk(path);
+    return isSeq(node) ? node.items.length : 0;
+  }
+
+  isMapping(path: Path): boolean {
+    return isMap(this.#walk(path).node);
+  }
+
+  /** The value at `path`, null where there is none; and the last node on the way, a key where it is one. */
+  #walk(path: Path): { node: Node | null; nearest: Node | null } {
     let node = this.target(this.root);
-    let found: Node | null = node;
+    let nearest: Node | null = node;
     for (const step of path) {
       let next: Node | null = null;
       if (isMap(node)) {
         const pair = this.#byKey(node).get(String(step).toLowerCase());
         if (pair) {
-          found = pair.key as Node;
+          nearest = pair.key as Node;
           next = this.target(pair.value);
         }
       } else if (isSeq(node)) {
         next = this.target(node.items[Number(step)]);
-        if (next) found = next;
+        if (next) nearest = next;
       }
-      if (next === null) break;
+      if (next === null) return { node: null, nearest };
       node = next;
     }
-    return this.place(found);
+    return { node, nearest };
+  }
+
+  /**
+   * Puts a value where `path` says, over what is there; `place` is where it is from. What an alias or a merge key brings in is not
+   * changed where else it is used. A number in the path is an index of a list, at most its length.
+   */
+  set(path: Path, text: string, place: Place): void {
+    const value = new Scalar(text);
+    value.source = text;
+    this.#placed.set(value, place);
+    if (this.#root === null || (isScalar(this.#root) && this.#root.value === null))
+      this.#root = this.#make(path[0], place);
+    let node = this.#root;
+    let shared = false;
+    for (const [index, step] of path.slice(0, -1).entries())
+      ({ node, shared } = this.#own(node, step, path[index + 1]!, shared, place));
+    this.#put(node, path.at(-1)!, value, place);
+    this.#merged.clear();
+    this.#indexed.clear();
+  }
+
+  /**
+   * What stands under `step`, made this node's own and a collection that `next` is a step of. Below what was `shared` with another place
+   * everything still is, so there each is copied.
+   */
+  #own(node: Node, step: string | number, next: string | number, shared: boolean, place: Place) {
+    const pair = isMap(node) ? this.#byKey(node).get(String(step).toLowerCase()) : undefined;
+    const written = isSeq(node) ? node.items[Number(step)] : pair?.value;
+    const child = this.target(written);
+    const fits = typeof next === "number" ? isSeq(child) : isMap(child);
+    if (!fits) {
+      const made = this.#make(next, place);
+      this.#put(node, step, made, place);
+      return { node: made, shared: false };
+    }
+    const own = !shared && written === child && (isSeq(node) || (node as YAMLMap).items.includes(pair as Pair));
+    if (own) return { node: child!, shared: false };
+    const copy = isMap(child) ? new YAMLMap() : new YAMLSeq();
+    copy.items = [...(child as YAMLMap).items];
+    this.#placed.set(copy, this.place(child));
+    this.#put(node, step, copy, this.place(pair === undefined ? child : (pair.key as Node)));
+    return { node: copy as Node, shared: true };
+  }
+
+  #make(step: string | number | undefined, place: Place): Node {
+    const made = typeof step === "number" ? new YAMLSeq() : new YAMLMap();
+    this.#placed.set(made, place);
+    return made;
+  }
+
+  #put(node: Node, step: string | number, value: Node, place: Place): void {
+    if (isSeq(node)) node.items[Number(step)] = value;
+    if (!isMap(node)) return;
+    const key = new Scalar(String(step));
+    this.#placed.set(key, place);
+    const at = node.items.findIndex((pair) => !isMerge(pair) && keyOf(pair) === String(step).toLowerCase());
+    node.items.splice(at < 0 ? node.items.length : at, at < 0 ? 0 : 1, new Pair(key, value));
+    this.#indexed.delete(node);
+    this.#merged.delete(node);
   }
 
   /** Of equal keys the first. Kept, because one mapping may hold 100 000 routers and each may be asked for. */
@@ -137,6 +235,7 @@ export class SourceFile {
   }
 
   #placeAt(offset: number): Place {
+    if (this.#empty) return { file: this.name, line: 0, column: 0 };
     const { line, col } = this.#lines.linePos(offset);
     return { file: this.name, line, column: col };
   }
@@ -148,7 +247,12 @@ function isMerge(pair: Pair): boolean {
 }
 
 function keyOf(pair: Pair): string {
-  return isScalar(pair.key) ? String(pair.key.source ?? pair.key.value).toLowerCase() : "";
+  return isScalar(pair.key) ? textOf(pair.key).toLowerCase() : "";
+}
+
+/** A scalar as it is written. */
+export function textOf(scalar: { readonly source?: string; readonly value?: unknown }): string {
+  return scalar.source ?? String(scalar.value);
 }
 
 /** The library's words where they help an operator, and ours where they speak to a programmer. */

@@ -1,30 +1,74 @@
 // How a broker is dialled: Traefik's tcp.serversTransports, and tcpServersTransport in the static file.
 
 import { z } from "zod";
-import { duration, section, unsupported } from "./decode.ts";
+import { duration, field, section, unsupported } from "./decode.ts";
 
 const OTHER_SERVER = "is not built into Sluice yet; ignoring it could accept another server than the one you meant";
 
+const fileOrContent = z.string().min(1);
+
 export const transport = section({
-  /** For one address of one server; 0 is refused, because a black hole would hold a descriptor for minutes. */
-  dialTimeout: duration(1, "must be longer than 0").default(30_000),
-  /** TCP keep-alive towards the broker; negative is off. */
-  dialKeepAlive: duration().default(15_000),
-  /** After one side has finished sending, how long the other may stay silent; negative is for ever. */
-  terminationDelay: duration().default(100),
+  dialTimeout: field(
+    "For each address of a server until the TCP connection is open, and again for the TLS handshake with it. Must be longer than 0.",
+    // A black hole would hold a descriptor for minutes.
+    duration(1, "must be longer than 0").default(30_000),
+    { example: "3s" },
+  ),
+  dialKeepAlive: field(
+    "TCP keep-alive towards the broker. `0` is the default, negative is off.",
+    duration().default(15_000),
+    { example: "1m" },
+  ),
+  terminationDelay: field(
+    "After one side has finished sending, how long the connection may be silent before it is closed. As long as bytes flow it stays open. Negative: for ever. A bare integer is seconds.",
+    duration().default(100),
+    { example: "5s" },
+  ),
   proxyProtocol: unsupported(
     "off",
     "is not built into Sluice yet; ignoring it would tell the broker another client address",
   ),
-  tls: section({
-    serverName: z.string().min(1).optional(),
-    insecureSkipVerify: z.boolean().default(false),
-    rootCAs: z.array(z.string().min(1)).default([]),
-    certificates: z.array(z.object({ certFile: z.string().min(1), keyFile: z.string().min(1) })).default([]),
-    peerCertURI: unsupported("off", OTHER_SERVER),
-    peerCertSANs: unsupported("off", OTHER_SERVER),
-    spiffe: unsupported("off", OTHER_SERVER),
-  }).optional(),
+  tls: field(
+    "How TLS is spoken to servers with `tls: true`, and to no others. Nothing is sent to a server whose certificate does not pass.",
+    section({
+      serverName: field("The name to ask for and to check the certificate against.", z.string().min(1).optional(), {
+        otherwise: "the server's host",
+        example: "broker.internal",
+      }),
+      insecureSkipVerify: field("Do not check the server's certificate at all.", z.boolean().default(false), {
+        example: true,
+      }),
+      rootCAs: field("Only these authorities are trusted then.", z.array(fileOrContent).default([]), {
+        kind: "file or content",
+        otherwise: "the public authorities built into Bun",
+        example: ["certs/internal-ca.crt"],
+      }),
+      certificates: field(
+        "The client certificate that Sluice shows. Only the first is used.",
+        z
+          .array(
+            z.object({
+              certFile: field("The certificate and its chain, in PEM.", fileOrContent, {
+                kind: "file or content",
+                secret: true,
+                example: "certs/sluice.crt",
+              }),
+              keyFile: field("Its private key, in PEM.", fileOrContent, {
+                kind: "file or content",
+                secret: true,
+                example: "certs/sluice.key",
+              }),
+            }),
+          )
+          .default([]),
+        { otherwise: "none" },
+      ),
+      peerCertURI: unsupported("off", OTHER_SERVER),
+      peerCertSANs: unsupported("off", OTHER_SERVER),
+      spiffe: unsupported("off", OTHER_SERVER),
+    }).optional(),
+    { otherwise: "as with `{}`" },
+  ),
 });
 
 export type TransportConfig = z.output<typeof transport>;

@@ -64,7 +64,12 @@ function tlsResponder(host: ChallengeHost, delayMs: number): Responder {
 
 /** What a load needs to know of the resolvers. */
 export function resolverFacts(config: StaticConfig): AcmeInput["resolvers"] {
-  return new Map(acmeOf(config).map(([name, acme]) => [name, { wildcards: acme.dnsChallenge !== undefined }]));
+  return new Map(
+    acmeOf(config).map(([name, { dnsChallenge, tlsChallenge }]) => [
+      name,
+      { wildcards: dnsChallenge !== undefined, tlsChallenge: tlsChallenge !== undefined },
+    ]),
+  );
 }
 
 function acmeOf(config: StaticConfig): [string, AcmeConfig][] {

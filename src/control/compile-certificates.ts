@@ -6,19 +6,23 @@ import type { CertificateFiles, Pair } from "../certs/files.ts";
 import { type KeyType, loadPair } from "../certs/pem.ts";
 import type { Diagnostics, Place } from "../config/diagnostics.ts";
 import type { CertificateConfig } from "../config/dynamic.ts";
+import { CLOCK_FLOOR } from "../version.ts";
 import type { Item, Merged } from "./merge.ts";
 import { type Row, rowKey } from "./messages.ts";
 
 /** Warned about before it happens. */
-const EXPIRY_WARNING_MS = 30 * 86_400_000;
+export const EXPIRY_WARNING_MS = 30 * 86_400_000;
 
 export interface CertificateInUse {
+  /** Names its row. */
+  readonly hash: string;
   /** The file that it is from; null when a resolver has obtained it. */
   readonly source: string | null;
   readonly commonName: string;
   readonly serial: string;
   readonly names: readonly string[];
   /** Milliseconds since the epoch. */
+  readonly notBefore: number;
   readonly notAfter: number;
 }
 
@@ -28,8 +32,16 @@ export interface WantedNames {
   readonly terminated: ReadonlyMap<string, string>;
   /** A router terminates whatever name comes. */
   readonly catchAll: boolean;
+  /** Those that do so, the first for each entry point. */
+  readonly open: readonly OpenRouter[];
   /** What resolvers are asked for. */
   readonly orders: readonly Wanted[];
+}
+
+export interface OpenRouter {
+  readonly router: string;
+  /** Where it is the first. */
+  readonly addresses: readonly string[];
 }
 
 export interface CompiledCertificates {
@@ -39,51 +51,39 @@ export interface CompiledCertificates {
   readonly orders: readonly Wanted[];
 }
 
-/** `selfSigned` serves where nothing else does. What cannot be used is a diagnostic; `files` says whether the load is lost by it. */
-export function compileCertificates(
-  merged: Merged,
-  files: CertificateFiles,
-  selfSigned: { readonly cert: string; readonly key: string } | null,
-  wanted: WantedNames,
-  obtained: readonly StoredCertificate[],
-  now: number,
-  diagnostics: Diagnostics,
-): CompiledCertificates {
-  return new CertificateCompiler(merged, files, selfSigned, wanted, obtained, now, diagnostics).run();
+export interface CertificatesInput {
+  readonly merged: Merged;
+  readonly files: CertificateFiles;
+  /** Serves where nothing else does. */
+  readonly selfSigned: { readonly cert: string; readonly key: string } | null;
+  readonly wanted: WantedNames;
+  /** What resolvers have got. */
+  readonly obtained: readonly StoredCertificate[];
+  readonly now: number;
+}
+
+/** What cannot be used is a diagnostic; `files` says whether the load is lost by it. */
+export function compileCertificates(input: CertificatesInput, diagnostics: Diagnostics): CompiledCertificates {
+  return new CertificateCompiler(input, diagnostics).run();
 }
 
 class CertificateCompiler implements CompiledCertificates {
   readonly inUse: CertificateInUse[] = [];
   orders: readonly Wanted[] = [];
   readonly #rows = new Map<string, Row>();
-  readonly #merged: Merged;
-  readonly #files: CertificateFiles;
-  readonly #selfSigned: { readonly cert: string; readonly key: string } | null;
-  readonly #wanted: WantedNames;
-  readonly #obtained: readonly StoredCertificate[];
-  readonly #now: number;
+  readonly #input: CertificatesInput;
   readonly #diagnostics: Diagnostics;
   /** Names that certificates serve, by kind of key: a name may have one of each kind. */
   readonly #claimed = new Set<string>();
   readonly #served = new Set<string>();
+  /** A certificate has begun to be valid; and where the first configured one stands that has not, and when the first of them will. */
+  #hasBegun = false;
+  #notBegun: { readonly place: Place; first: number } | null = null;
   /** A certificate could not be loaded: which names it was for is not known. */
   #broken = false;
 
-  constructor(
-    merged: Merged,
-    files: CertificateFiles,
-    selfSigned: { readonly cert: string; readonly key: string } | null,
-    wanted: WantedNames,
-    obtained: readonly StoredCertificate[],
-    now: number,
-    diagnostics: Diagnostics,
-  ) {
-    this.#merged = merged;
-    this.#files = files;
-    this.#selfSigned = selfSigned;
-    this.#wanted = wanted;
-    this.#obtained = obtained;
-    this.#now = now;
+  constructor(input: CertificatesInput, diagnostics: Diagnostics) {
+    this.#input = input;
     this.#diagnostics = diagnostics;
   }
 
@@ -92,16 +92,19 @@ class CertificateCompiler implements CompiledCertificates {
   }
 
   run(): CompiledCertificates {
-    for (const item of this.#merged.certificates) {
+    for (const item of this.#input.merged.certificates) {
       const hash = this.#load(item, "the certificate");
       const row = hash === null ? undefined : this.#rows.get(`certificate/${hash}`);
       if (row?.kind === "certificate") this.#checkUse(placeOf(item), row.value.names);
     }
-    for (const item of this.#merged.certificateDirectories) {
-      const { pairs, problems } = this.#files.directory(item.value);
+    let first: string | null = null;
+    for (const item of this.#input.merged.certificateDirectories) {
+      const { pairs, problems } = this.#input.files.directory(item.value);
       for (const problem of problems) this.#diagnostics.warn(item.at("directory"), problem);
-      for (const pair of pairs)
-        this.#take(item.at("directory"), `the certificate in ${pair.certFile}`, pair, pair.certFile);
+      for (const pair of pairs) {
+        const hash = this.#take(item.at("directory"), `the certificate in ${pair.certFile}`, pair, pair.certFile);
+        if (item.value.default) first ??= hash;
+      }
       if (pairs.length === 0 && problems.length === 0)
         this.#diagnostics.warn(
           item.at("directory"),
@@ -109,21 +112,38 @@ class CertificateCompiler implements CompiledCertificates {
         );
     }
     // What the configuration serves by itself need not be obtained.
-    this.orders = this.#wanted.orders.filter(({ names }) => !names.every((name) => this.#isServed(name)));
+    this.orders = this.#input.wanted.orders.filter(({ names }) => !names.every((name) => this.#isServed(name)));
     this.#takeObtained();
     // The default one comes last, so that a configured certificate keeps its names.
-    const { defaultCertificate } = this.#merged;
-    const fallback = defaultCertificate === null ? null : this.#load(defaultCertificate, "the default certificate");
+    const { defaultCertificate } = this.#input.merged;
+    const fallback = defaultCertificate === null ? first : this.#load(defaultCertificate, "the default certificate");
     if (fallback !== null) this.#put({ kind: "default", name: "default", value: { certificate: fallback } });
     else this.#putSelfSigned();
+    this.#checkClock();
     return this;
+  }
+
+  /** With a wrong clock no certificate is good, neither ours nor a client's, and nothing says so but dates that look odd. */
+  #checkClock(): void {
+    const { now } = this.#input;
+    const isBehindAll = this.#notBegun !== null && !this.#hasBegun && !this.#broken;
+    if (now >= CLOCK_FLOOR && !isBehindAll) return;
+    const time = (at: number) => `${new Date(at).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+    const before =
+      now < CLOCK_FLOOR
+        ? "before Sluice was written"
+        : `before every certificate begins to be valid (${time(this.#notBegun!.first)})`;
+    this.#diagnostics.warn(
+      this.#notBegun?.place ?? CLOCK,
+      `the clock of this machine says ${time(now)}, ${before}: is it set? (a device whose clock has no battery starts in 1970, until it has asked for the time with NTP)`,
+    );
   }
 
   /** Certificates of resolvers give way to configured ones. One that has expired serves nobody. */
   #takeObtained(): void {
-    const usable = this.#obtained.flatMap((stored) => {
+    const usable = this.#input.obtained.flatMap((stored) => {
       const loaded = loadPair(stored.certificate, stored.key);
-      return loaded.kind === "error" || loaded.facts.notAfter < this.#now ? [] : [{ main: stored.main, loaded }];
+      return loaded.kind === "error" || loaded.facts.notAfter < this.#input.now ? [] : [{ main: stored.main, loaded }];
     });
     // Of two for a name the one that lasts longer: the other is left from before the router's names changed.
     usable.sort((a, b) => b.loaded.facts.notAfter - a.loaded.facts.notAfter);
@@ -142,7 +162,7 @@ class CertificateCompiler implements CompiledCertificates {
   }
 
   #load(item: Item<CertificateConfig>, what: string): string | null {
-    const outcome = this.#files.pair(item.value);
+    const outcome = this.#input.files.pair(item.value);
     if (outcome.kind === "ok") return this.#take(placeOf(item), what, outcome.value, sourceOf(item.value));
     this.#diagnostics.error(item.at(outcome.field), `${what}: ${outcome.message}`);
     if (outcome.former !== null) return this.#take(placeOf(item), what, outcome.former, sourceOf(item.value));
@@ -154,8 +174,9 @@ class CertificateCompiler implements CompiledCertificates {
   #take(place: Place, what: string, loaded: Pair, source: string | null): string {
     const { pair, facts } = loaded;
     if (this.#rows.has(`certificate/${pair.hash}`)) return pair.hash;
-    for (const warning of source !== null ? [...facts.warnings, ...this.#files.closer(loaded)] : [])
+    for (const warning of source !== null ? [...facts.warnings, ...this.#input.files.closer(loaded)] : [])
       this.#diagnostics.warn(place, `${what}: ${warning}`);
+    if (facts.notBefore <= this.#input.now) this.#hasBegun = true;
     if (source !== null) this.#checkDates(place, what, facts);
     // A worker gets each certificate with the names that it shall serve: of two with one kind of key for a name, the first keeps it.
     const names = pair.names.filter((name) => !this.#claimed.has(claim(name, pair.keyType)));
@@ -164,15 +185,15 @@ class CertificateCompiler implements CompiledCertificates {
       this.#served.add(name);
     }
     this.#put({ kind: "certificate", name: pair.hash, value: { ...pair, names } });
-    const { commonName, serial, notAfter } = facts;
-    this.inUse.push({ source, commonName, serial, names: pair.names, notAfter });
+    const { commonName, serial, notBefore, notAfter } = facts;
+    this.inUse.push({ hash: pair.hash, source, commonName, serial, names: pair.names, notBefore, notAfter });
     return pair.hash;
   }
 
   #putSelfSigned(): void {
     if (!this.#broken) this.#checkCoverage();
-    if (this.#selfSigned === null) return;
-    const loaded = loadPair(this.#selfSigned.cert, this.#selfSigned.key);
+    if (this.#input.selfSigned === null) return;
+    const loaded = loadPair(this.#input.selfSigned.cert, this.#input.selfSigned.key);
     if (loaded.kind === "error") throw new Error(`the self-signed certificate: ${loaded.message}`);
     this.#put({ kind: "certificate", name: loaded.pair.hash, value: { ...loaded.pair, names: [] } });
     this.#put({ kind: "default", name: "default", value: { certificate: loaded.pair.hash } });
@@ -180,15 +201,18 @@ class CertificateCompiler implements CompiledCertificates {
 
   #checkDates(place: Place, what: string, facts: { notBefore: number; notAfter: number }): void {
     const day = (time: number) => new Date(time).toISOString().slice(0, 10);
-    if (facts.notAfter < this.#now) this.#diagnostics.warn(place, `${what} expired on ${day(facts.notAfter)}`);
-    else if (facts.notAfter - this.#now < EXPIRY_WARNING_MS)
+    if (facts.notAfter < this.#input.now) this.#diagnostics.warn(place, `${what} expired on ${day(facts.notAfter)}`);
+    else if (facts.notAfter - this.#input.now < EXPIRY_WARNING_MS)
       this.#diagnostics.warn(place, `${what} expires on ${day(facts.notAfter)}`);
-    if (facts.notBefore > this.#now)
+    if (facts.notBefore > this.#input.now) {
       this.#diagnostics.warn(place, `${what} is not valid before ${day(facts.notBefore)}`);
+      this.#notBegun ??= { place, first: facts.notBefore };
+      this.#notBegun.first = Math.min(this.#notBegun.first, facts.notBefore);
+    }
   }
 
   #checkUse(place: Place, names: readonly string[]): void {
-    const { terminated, catchAll } = this.#wanted;
+    const { terminated, catchAll } = this.#input.wanted;
     if (catchAll || names.length === 0) return;
     const used = names.some((name) => {
       if (terminated.has(name)) return true;
@@ -205,13 +229,21 @@ class CertificateCompiler implements CompiledCertificates {
 
   /** Names that only the self-signed certificate would serve: clients would refuse it. One warning for each router. */
   #checkCoverage(): void {
-    const ordered = this.#wanted.orders.map(({ router }) => router);
+    const { open, orders } = this.#input.wanted;
+    // With one certificate or another, a router for any name has something to serve.
+    if (this.inUse.length === 0 && orders.length === 0)
+      for (const { router, addresses } of open)
+        this.#diagnostics.warn(
+          this.#input.merged.routers.get(router)!.at("rule"),
+          `the router "${router}" has no certificate: clients on ${addresses.join(", ")} get a self-signed one that no client trusts (add one under tls.certificates)`,
+        );
+    const ordered = orders.map(({ router }) => router);
     const warned = new Set<string>(ordered); // theirs will come
-    for (const [name, router] of this.#wanted.terminated) {
+    for (const [name, router] of this.#input.wanted.terminated) {
       if (this.#isServed(name) || warned.has(router)) continue;
       warned.add(router);
       this.#diagnostics.warn(
-        this.#merged.routers.get(router)!.at("rule"),
+        this.#input.merged.routers.get(router)!.at("rule"),
         `the router "${router}" has no certificate for ${name}: clients get a self-signed one (add one under tls.certificates)`,
       );
     }
@@ -231,6 +263,8 @@ function sourceOf({ certFile, keyStore }: CertificateConfig): string {
 function placeOf(item: Item<CertificateConfig>): Place {
   return item.at(item.value.keyStore === undefined ? "certFile" : "keyStore");
 }
+
+const CLOCK: Place = { file: "clock", line: 0, column: 0 };
 
 /** Where what a resolver has obtained stands: in no file of the configuration. */
 const NOWHERE: Place = { file: "certificatesResolvers", line: 0, column: 0 };

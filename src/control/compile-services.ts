@@ -1,13 +1,15 @@
 // Services and transports of the configuration, made into what a worker dials by.
 
 import type { CertificateFiles, Outcome } from "../certs/files.ts";
-import { type Diagnostics, type Place, suggestion } from "../config/diagnostics.ts";
+import type { Diagnostics, Place } from "../config/diagnostics.ts";
 import type { ServiceConfig } from "../config/dynamic.ts";
 import { formatAddress, parseAddress, parsePort } from "../config/scalars.ts";
 import type { Path } from "../config/source.ts";
-import type { TransportConfig } from "../config/transport.ts";
+import { type TransportConfig, transport } from "../config/transport.ts";
 import type { Server, ServiceRow, Transport } from "../upstream/service.ts";
-import type { Item } from "./merge.ts";
+import type { Item, Merged } from "./merge.ts";
+import { type Qualify, suggestReference } from "./references.ts";
+import { findCycle, findTooLarge, MAX_TARGETS } from "./service-graph.ts";
 
 /** A service that may turn out not to be sound. */
 export interface ServiceDraft {
@@ -17,7 +19,56 @@ export interface ServiceDraft {
 /** Where a server without an address is: beside Sluice, as a sidecar has it. */
 const SIDECAR_HOST = "127.0.0.1";
 
-export function compileTransport(
+/** Every service by its name; one that cannot work, or is made of such, has no row. */
+export function compileServices(
+  merged: Merged,
+  defaultTransport: { readonly value: TransportConfig; at(...path: Path): Place } | null,
+  files: CertificateFiles,
+  qualify: Qualify,
+  diagnostics: Diagnostics,
+): Map<string, ServiceDraft> {
+  const services = new Map<string, ServiceDraft>();
+  const fallback = compileTransport(
+    defaultTransport?.value ?? transport.parse({}),
+    defaultTransport?.at ?? (() => NOWHERE),
+    files,
+    diagnostics,
+    "tcpServersTransport",
+  );
+  const transports = new Map<string, Transport | null>();
+  for (const [name, item] of merged.transports) {
+    const compiled = compileTransport(item.value, item.at, files, diagnostics, `the serversTransport "${name}"`);
+    transports.set(name, item.off ? null : compiled);
+  }
+  const transportOf = (reference: string | undefined) => {
+    if (reference === undefined) return fallback;
+    const qualified = qualify(reference);
+    return qualified === null ? undefined : transports.get(qualified);
+  };
+  for (const [name, item] of merged.services)
+    services.set(name, compileService(name, item, transportOf, merged.transports.keys(), qualify, diagnostics));
+  // A service is only as sound as those it is made of.
+  const off = (name: string, why: string) => {
+    diagnostics.error(merged.services.get(name)!.at(), `the service "${name}" ${why}`);
+    services.set(name, { row: null });
+  };
+  for (const name of findCycle(services)) off(name, "contains itself");
+  for (const name of findTooLarge(services)) off(name, `has more than ${MAX_TARGETS} servers`);
+  for (const [name, { row }] of services) {
+    if (row?.kind !== "weighted") continue;
+    for (const child of row.services)
+      if (!services.get(child.name)?.row)
+        diagnostics.error(
+          merged.services.get(name)!.at(),
+          `the service "${name}" uses "${child.name}", which ${services.has(child.name) ? "is off" : "does not exist"}`,
+        );
+  }
+  return services;
+}
+
+const NOWHERE: Place = { file: "static configuration", line: 0, column: 0 };
+
+function compileTransport(
   config: TransportConfig,
   at: (...path: Path) => Place,
   files: CertificateFiles,
@@ -59,12 +110,12 @@ export function compileTransport(
 }
 
 /** `transportOf` answers undefined for a name that does not exist and null for one that is broken. */
-export function compileService(
+function compileService(
   name: string,
   item: Item<ServiceConfig>,
   transportOf: (reference: string | undefined) => Transport | null | undefined,
   transportNames: Iterable<string>,
-  qualify: (reference: string) => string | null,
+  qualify: Qualify,
   diagnostics: Diagnostics,
 ): ServiceDraft {
   const { value, at } = item;
@@ -108,11 +159,6 @@ export function compileService(
   };
 }
 
-/** A "did you mean" for a reference that may carry a provider. */
-export function suggestReference(reference: string, names: Iterable<string>): string {
-  return suggestion(reference.replace(/@.*$/, ""), names);
-}
-
 type ServerConfig = NonNullable<ServiceConfig["loadBalancer"]>["servers"][number];
 
 function compileServer(server: ServerConfig): Server | string {
@@ -136,7 +182,7 @@ function compileWeighted(
   name: string,
   item: Item<ServiceConfig>,
   weighted: NonNullable<ServiceConfig["weighted"]>,
-  qualify: (reference: string) => string | null,
+  qualify: Qualify,
   diagnostics: Diagnostics,
 ): ServiceRow | null {
   const services: { name: string; weight: number }[] = [];
@@ -158,42 +204,4 @@ function compileWeighted(
     );
   }
   return { kind: "weighted", services };
-}
-
-/** Servers that one service may have over all it is made of; beyond it is a mistake that would cost memory for every connection. */
-export const MAX_TARGETS = 10_000;
-
-/** The services that have more than MAX_TARGETS servers, counted as often as they are reached. Needs services without cycles. */
-export function findTooLarge(services: ReadonlyMap<string, ServiceDraft>): Set<string> {
-  const sizes = new Map<string, number>();
-  const size = (name: string): number => {
-    let known = sizes.get(name);
-    if (known === undefined) {
-      const row = services.get(name)?.row;
-      if (row?.kind === "weighted") known = row.services.reduce((sum, child) => sum + size(child.name), 0);
-      else known = row?.servers.length ?? 0;
-      sizes.set(name, known);
-    }
-    return known;
-  };
-  return new Set([...services.keys()].filter((name) => size(name) > MAX_TARGETS));
-}
-
-/** The services that contain themselves. */
-export function findCycle(services: ReadonlyMap<string, ServiceDraft>): Set<string> {
-  const inCycle = new Set<string>();
-  const done = new Set<string>();
-  const visit = (name: string, path: string[]): void => {
-    const start = path.indexOf(name);
-    if (start >= 0) {
-      for (const each of path.slice(start)) inCycle.add(each);
-      return;
-    }
-    const row = services.get(name)?.row;
-    if (done.has(name) || row?.kind !== "weighted") return;
-    for (const child of row.services) visit(child.name, [...path, name]);
-    done.add(name);
-  };
-  for (const name of services.keys()) visit(name, []);
-  return inCycle;
 }

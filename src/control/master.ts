@@ -9,17 +9,18 @@ import type { AcmeManager } from "../certs/acme/manager.ts";
 import type { StoredCertificate } from "../certs/acme/storage.ts";
 import { createAuthority, ensureDevelopmentCertificate, issueServer } from "../certs/authority.ts";
 import { type Diagnostic, type Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
+import type { EntryPointConfig } from "../config/entry-points.ts";
 import { reasonOf } from "../config/files.ts";
 import { formatAddress, parseAddress } from "../config/scalars.ts";
-import type { EntryPointConfig, StaticConfig } from "../config/static.ts";
+import type { StaticConfig } from "../config/static.ts";
 import { proveFree } from "../net/listen.ts";
 import { createLog, defaultFormat, type Log } from "../observe/log.ts";
 import { MasterMetrics } from "../observe/master-metrics.ts";
-import { FileProvider } from "../providers/file.ts";
 import { VERSION } from "../version.ts";
 import { createManager, HttpChallenges, resolverFacts } from "./acme.ts";
 import type { Compiled } from "./compile.ts";
 import { descriptorLimit } from "./descriptors.ts";
+import { providerOf } from "./load.ts";
 import { type Row, rowKey } from "./messages.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
 import { Restarts } from "./restarts.ts";
@@ -78,13 +79,11 @@ export class Master {
     for (const point of config.entryPoints.values()) this.#prove(point);
     await this.#ensureCertificate();
     const selfSigned = await issueServer(await createAuthority("Sluice default certificate"), ["sluice.invalid"]);
-    const file = config.providers.file;
-    const provider = file === undefined ? null : new FileProvider(file);
     this.#acme = this.#createAcme();
     const resolvers = resolverFacts(config);
     this.#reloader = new Reloader(
       config,
-      provider,
+      providerOf(config),
       selfSigned,
       (outcome) => this.#onReload(outcome),
       () => ({ resolvers, stored: this.#storedCertificates() }),
@@ -100,7 +99,6 @@ export class Master {
       );
     }
     this.#logDiagnostics([...staticDiagnostics.list, ...first.list]);
-    if (provider === null) this.#logger.warn("providers.file is not configured: there are no routers");
 
     const broker = await this.#startBroker();
     const workers = config.workers === "auto" ? availableParallelism() : config.workers;

@@ -16,6 +16,10 @@ import type { TransportConfig } from "../config/transport.ts";
 export interface Item<T> {
   readonly value: T;
   at(...rest: Path): Place;
+  /** The same, or null where nothing is written. */
+  from(...rest: Path): Place | null;
+  /** What it is from, as it stands behind the @ in its name. */
+  readonly provider: string;
   /** It has a field that Sluice lacks and cannot ignore, which a diagnostic says. */
   readonly off: boolean;
 }
@@ -40,7 +44,7 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
     certificateDirectories: [],
     defaultCertificate: null,
   };
-  for (const { value, source, unsupported } of files) {
+  for (const { value, source, provider, unsupported } of files) {
     const off = new Set<string>();
     for (const lack of unsupported) {
       const message = `${lack.path.join(".")} ${lack.why}`;
@@ -54,6 +58,8 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
     const item = <T>(value: T, ...path: Path): Item<T> => ({
       value,
       at: (...rest) => source.locate([...path, ...rest]),
+      from: (...rest) => source.find([...path, ...rest]),
+      provider,
       off: off.has(path.slice(0, 3).join("\0")),
     });
     const add = <T>(kind: string, into: Map<string, Item<T>>, entries: Record<string, T>, ...path: Path) => {

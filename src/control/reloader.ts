@@ -4,9 +4,9 @@ import { CertificateFiles, CertificateMemory, type Failure } from "../certs/file
 import { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Provider } from "../providers/provider.ts";
-import { CRL_WARNING_MS } from "../tls/options.ts";
 import { type AcmeInput, type Compiled, type CompileInput, NO_ACME } from "./compile.ts";
 import { load } from "./load.ts";
+import { momentsOf, Reminder } from "./reminder.ts";
 
 /** Editors and certificate tools write several files in a row; a change is read when none has followed for this long. */
 const SETTLE_MS = 50;
@@ -14,10 +14,6 @@ const SETTLE_MS = 50;
 /** How soon and how often a half-written pair is looked at again. */
 const RETRY_MS = 1000;
 const MAX_RETRIES = 10;
-/** Clearly past the end of a list, whatever the timer's accuracy. */
-const REMIND_MS = 100;
-/** Timers take no longer times (2^31 ms). */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** A load that took longer has left much behind. */
 const LARGE_LOAD_MS = 500;
 
@@ -32,7 +28,7 @@ export interface ReloadOutcome {
 
 export class Reloader {
   readonly #config: StaticConfig;
-  readonly #provider: Provider | null;
+  readonly #provider: Provider;
   readonly #selfSigned: CompileInput["selfSigned"];
   readonly #done: (outcome: ReloadOutcome) => void;
   readonly #acme: () => AcmeInput;
@@ -44,12 +40,12 @@ export class Reloader {
   #paths: ReadonlySet<string> = new Set();
   readonly #memory = new CertificateMemory();
   #retries = 0;
-  #reminder: ReturnType<typeof setTimeout> | null = null;
+  readonly #reminder = new Reminder(() => this.request());
 
   /** `done` hears of every reload, successful or not; `acme` says what resolvers have obtained by then. */
   constructor(
     config: StaticConfig,
-    provider: Provider | null,
+    provider: Provider,
     selfSigned: CompileInput["selfSigned"],
     done: (outcome: ReloadOutcome) => void,
     acme: () => AcmeInput = () => NO_ACME,
@@ -93,9 +89,9 @@ export class Reloader {
     this.#lastAt = performance.now();
     // After a failed load the old paths are watched too: mending any of them must be noticed.
     this.#paths = compiled === null ? new Set([...this.#paths, ...files.paths]) : files.paths;
-    this.#provider?.watch(this.#paths, files.directories, () => this.request());
+    this.#provider.watch(this.#paths, files.directories, () => this.request());
     this.#retry(files.incomplete);
-    if (compiled !== null) this.#remind(compiled);
+    if (compiled !== null) this.#reminder.set(momentsOf(compiled, files.waiting));
     const durationMs = this.#lastAt - started;
     // The syntax trees of large files are many times their size: freed now, in one pause of a process that moves no traffic.
     if (durationMs > LARGE_LOAD_MS) setTimeout(() => Bun.gc(true), 0);
@@ -105,26 +101,14 @@ export class Reloader {
   /** A pair that is half written is looked at again, on file systems without events too, but not for ever. */
   #retry(incomplete: boolean): void {
     this.#retries = incomplete ? this.#retries + 1 : 0;
-    const watched = this.#config.providers.file?.watch === true;
+    const watched = this.#config.providers.file?.watch ?? true;
     if (incomplete && watched && this.#retries <= MAX_RETRIES) setTimeout(() => this.request(), RETRY_MS).unref();
-  }
-
-  /** A revocation list that nears its end, or is past it, is told of then and not at the next change, which may be months away. */
-  #remind({ revocations }: Compiled): void {
-    if (this.#reminder !== null) clearTimeout(this.#reminder);
-    this.#reminder = null;
-    const now = Date.now();
-    const moments = revocations.flatMap(({ ends }) => ends.flatMap((end) => [end - CRL_WARNING_MS, end + REMIND_MS]));
-    const next = Math.min(...moments.filter((moment) => moment > now));
-    if (next === Number.POSITIVE_INFINITY) return;
-    this.#reminder = setTimeout(() => this.request(), Math.min(next - now, MAX_TIMER_MS));
-    this.#reminder.unref();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#reminder !== null) clearTimeout(this.#reminder);
+    this.#reminder.close();
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#provider?.close();
+    await this.#provider.close();
   }
 }

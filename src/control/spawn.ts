@@ -1,5 +1,6 @@
 // Starting Sluice's own program again in another role: worker or embedded broker.
 
+import { readlinkSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Subprocess } from "bun";
 
@@ -19,9 +20,31 @@ export interface ChildEvents {
  */
 const RUNTIME: Readonly<Record<string, string>> = { BUN_JSC_useFTLJIT: "0", MIMALLOC_PURGE_DELAY: "1000" };
 
+/** On Linux this opens the file that the process runs from, whatever bears its name since; readlink tells the name. */
+const OWN_FILE = "/proc/self/exe";
+
+/**
+ * What starts this program again. A compiled executable (npm run build:binary) is the program: it starts the file that it runs from,
+ * also when an upgrade has replaced or removed that, because master and workers speak to each other and must be of one build.
+ */
+function ownProgram(): string[] {
+  if (!Bun.isStandaloneExecutable) {
+    const root = resolve(import.meta.dir, "../..");
+    // As in bin/sluice: the directory that it is started in does not configure its runtime.
+    const flags = ["--no-env-file", "--config=/dev/null", `--tsconfig-override=${root}/tsconfig.json`];
+    return [process.execPath, ...flags, `${root}/src/main.ts`];
+  }
+  try {
+    // By its name while that is right: the name is what `ps` and `pgrep` show.
+    if (readlinkSync(OWN_FILE) !== process.execPath) return [OWN_FILE];
+  } catch {} // no /proc: another system
+  return [process.execPath];
+}
+
 /** The child shares standard output and error; it ends by itself when the master goes. */
 export function spawnSelf(role: Role, events: ChildEvents): Subprocess {
-  return Bun.spawn([process.execPath, resolve(import.meta.dir, "../main.ts")], {
+  return Bun.spawn(ownProgram(), {
+    argv0: process.execPath,
     env: { ...RUNTIME, ...process.env, [ROLE_VARIABLE]: role },
     stdio: ["ignore", "inherit", "inherit"],
     serialization: "advanced",

@@ -1,6 +1,6 @@
 // Histograms that cost an increment. Observed for every connection; made into prom-client's form only when they are collected.
 
-import type { MetricJson } from "./metric-json.ts";
+import type { MetricDescription, MetricJson } from "./metric-json.ts";
 
 interface Series {
   readonly labels: Readonly<Record<string, string>>;
@@ -12,13 +12,15 @@ interface Series {
 export class Buckets {
   readonly #name: string;
   readonly #help: string;
+  readonly #labels: readonly string[];
   readonly #bounds: readonly number[];
   readonly #series = new Map<string, Series>();
 
   /** `bounds` are upper bounds in seconds, ascending. */
-  constructor(name: string, help: string, bounds: readonly number[]) {
+  constructor(name: string, help: string, labels: readonly string[], bounds: readonly number[]) {
     this.#name = name;
     this.#help = help;
+    this.#labels = labels;
     this.#bounds = bounds;
   }
 
@@ -34,6 +36,10 @@ export class Buckets {
     while (index < bounds.length && seconds > bounds[index]!) index++;
     series.counts[index]!++;
     series.sum += seconds;
+  }
+
+  describe(): MetricDescription {
+    return { name: this.#name, type: "histogram", help: this.#help, labels: this.#labels, bounds: this.#bounds };
   }
 
   toJson(): MetricJson {

@@ -6,6 +6,7 @@ import type { CertificateState } from "../certs/acme/manager.ts";
 import type { Failure } from "../certs/files.ts";
 import type { Compiled } from "../control/compile.ts";
 import { descriptorLimit } from "../control/descriptors.ts";
+import { describe, type MetricDescription } from "./metric-json.ts";
 
 /** The kernel's clock ticks per second in /proc/PID/stat; 100 on every Linux that Bun runs on. */
 const CLOCK_TICKS = 100;
@@ -40,7 +41,7 @@ export class MasterMetrics {
     const registers = [this.#registry];
     this.#reloads = new Counter({
       name: "sluice_config_reloads_total",
-      help: "Loads of the dynamic configuration, by result.",
+      help: "Loads of the dynamic configuration, the first one included.",
       labelNames: ["result"],
       registers,
     });
@@ -62,13 +63,13 @@ export class MasterMetrics {
     });
     this.#loadErrors = new Counter({
       name: "sluice_tls_source_errors_total",
-      help: "Readings of a certificate, key, store, directory, authority or revocation list that failed, by file.",
+      help: "Readings of a certificate, key, key store, directory, authority or revocation list that failed.",
       labelNames: ["source"],
       registers,
     });
     this.#failing = new Gauge({
       name: "sluice_tls_source_failing",
-      help: "1 for each file whose last reading failed; what it held before goes on serving, if there was anything.",
+      help: "1 for each certificate, key, key store, directory, authority or revocation list whose last reading failed, the first 100; what it held before goes on serving, if there was anything.",
       labelNames: ["source"],
       registers,
     });
@@ -86,7 +87,7 @@ export class MasterMetrics {
     });
     this.#acmeOrders = new Counter({
       name: "sluice_acme_orders_total",
-      help: "Certificates ordered, by resolver and result: obtained, renewed, taken (from another Sluice) or failed.",
+      help: "Certificates ordered: obtained, renewed, taken from another Sluice, or failed.",
       labelNames: ["resolver", "result"],
       registers,
     });
@@ -158,6 +159,10 @@ export class MasterMetrics {
     });
     info.set({ version }, 1);
     for (const result of ["success", "failure"]) this.#reloads.inc({ result }, 0);
+  }
+
+  describe(): MetricDescription[] {
+    return describe(this.#registry);
   }
 
   /**

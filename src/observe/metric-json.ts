@@ -1,5 +1,7 @@
 // A metric as prom-client's getMetricsAsJSON gives it and its AggregatorRegistry takes it: how workers tell their figures.
 
+import type { Registry } from "prom-client";
+
 export interface MetricJson {
   readonly name: string;
   readonly help: string;
@@ -10,6 +12,21 @@ export interface MetricJson {
     readonly metricName?: string;
   }[];
   readonly aggregator: string;
+}
+
+/** A metric without its figures, for the reference. */
+export interface MetricDescription {
+  readonly name: string;
+  readonly type: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Upper bounds of a histogram's buckets. */
+  readonly bounds?: readonly number[];
+}
+
+export function describe(registry: Registry): MetricDescription[] {
+  const all = registry.getMetricsAsArray() as unknown as (MetricDescription & { readonly labelNames: string[] })[];
+  return all.map(({ name, type, help, labelNames }) => ({ name, type, help, labels: labelNames }));
 }
 
 /** What outlives a worker: what it counted. What it had open is gone with it. */

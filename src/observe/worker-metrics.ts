@@ -6,7 +6,7 @@ import type { Edge } from "../proxy/edge.ts";
 import type { Reason } from "../proxy/reasons.ts";
 import type { Target } from "../upstream/service.ts";
 import { Buckets } from "./buckets.ts";
-import type { MetricJson } from "./metric-json.ts";
+import { describe, type MetricDescription, type MetricJson } from "./metric-json.ts";
 
 /** Seconds: from a resumed handshake on loopback to one that a slow modem takes. */
 const HANDSHAKE_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -32,17 +32,20 @@ export class WorkerMetrics {
   readonly #dropped: () => number;
   readonly #handshake = new Buckets(
     "sluice_tls_handshake_duration_seconds",
-    "Time from the ClientHello to the end of a successful handshake, by TLS version and whether a session was resumed.",
+    "Time from the ClientHello to the end of a successful handshake with a client.",
+    ["version", "resumed"],
     HANDSHAKE_BUCKETS,
   );
   readonly #dial = new Buckets(
     "sluice_dial_duration_seconds",
-    "Time to an open connection to a server, with TLS where the server has it.",
+    "Time to an open connection to a server, its TLS included.",
+    ["service", "server"],
     DIAL_BUCKETS,
   );
   readonly #loop = new Buckets(
     "sluice_event_loop_delay_seconds",
     "How late the timer of a worker's event loop came; measured while any deadline is running.",
+    [],
     LOOP_BUCKETS,
   );
   readonly #dialErrors: Counter<"service" | "server" | "reason">;
@@ -54,11 +57,15 @@ export class WorkerMetrics {
     this.#dropped = droppedLines;
     this.#dialErrors = new Counter({
       name: "sluice_dial_errors_total",
-      help: "Dials that failed on every address of a server, by the reason of the last one.",
+      help: "Servers that could not be reached: dials that failed on every address of one.",
       labelNames: ["service", "server", "reason"],
       registers,
     });
     this.#gauges();
+  }
+
+  describe(): MetricDescription[] {
+    return [...describe(this.#registry), ...this.#histograms().map((buckets) => buckets.describe())];
   }
 
   handshake(version: string, resumed: boolean, ms: number): void {
@@ -83,8 +90,12 @@ export class WorkerMetrics {
   /** Everything as JSON, for the master to add up. */
   async collect(): Promise<MetricJson[]> {
     for (const fill of this.#fill) fill();
-    const histograms = [this.#handshake, this.#dial, this.#loop].map((buckets) => buckets.toJson());
+    const histograms = this.#histograms().map((buckets) => buckets.toJson());
     return [...((await this.#registry.getMetricsAsJSON()) as unknown as MetricJson[]), ...histograms];
+  }
+
+  #histograms(): Buckets[] {
+    return [this.#handshake, this.#dial, this.#loop];
   }
 
   #gauges(): void {
@@ -114,7 +125,7 @@ export class WorkerMetrics {
     };
     gauge(
       "sluice_entrypoint_open_connections",
-      "Connections open now, by entry point.",
+      "Connections open now, of an entry point.",
       ["entrypoint"],
       (metric, edge) => {
         for (const point of edge.entryPoints) metric.set({ entrypoint: point.name }, point.meters.open);
@@ -128,7 +139,7 @@ export class WorkerMetrics {
     );
     counter(
       "sluice_connections_total",
-      "Connections ended, by entry point and how they ended.",
+      "Connections ended, by how they ended.",
       ["entrypoint", "result"],
       (metric, edge) => {
         for (const { name: entrypoint, meters } of edge.entryPoints) {
@@ -139,7 +150,7 @@ export class WorkerMetrics {
     );
     gauge(
       "sluice_router_open_connections",
-      "Connections open now, by router.",
+      "Connections open now, of a router.",
       ["router", "service"],
       (metric, edge) => {
         for (const { router, service, open } of edge.meters.routes()) metric.set({ router, service }, open);
@@ -147,7 +158,7 @@ export class WorkerMetrics {
     );
     counter(
       "sluice_router_connections_total",
-      "Connections routed, by router.",
+      "Connections routed, refused ones included. A router has its series from its first connection on.",
       ["router", "service"],
       (metric, edge) => {
         for (const { router, service, connections } of edge.meters.routes())
@@ -190,8 +201,11 @@ export class WorkerMetrics {
     gauge("sluice_tls_contexts", "TLS contexts built and cached now.", [], (metric, edge) =>
       metric.set(edge.contexts.size),
     );
-    counter("sluice_log_lines_dropped_total", "Log lines dropped because standard output was not read.", [], (metric) =>
-      metric.inc(this.#dropped()),
+    counter(
+      "sluice_log_lines_dropped_total",
+      "Workers' log lines dropped because standard output was not read.",
+      [],
+      (metric) => metric.inc(this.#dropped()),
     );
   }
 }

@@ -40,7 +40,7 @@ export class FileProvider implements Provider {
         diagnostics.error({ file: path, line: 0, column: 0 }, text.message);
         continue;
       }
-      const file = parseDynamic(path, text.text, diagnostics);
+      const file = parseDynamic(path, text.text, diagnostics, this.name);
       if (file !== null) files.push(file);
     }
     return diagnostics.errors > before ? null : files;

@@ -2,13 +2,13 @@
 
 import { HelloBuffer, type HelloReject } from "../wire/client-hello.ts";
 import type { Connection } from "./connection.ts";
+import { isPlainOnly } from "./decide.ts";
 import { asBuffer, routePlain, routeTls } from "./route.ts";
 
-/** An entry point with only plain routers does not peek: there the server may be the one that speaks first. */
 export function startPeek(connection: Connection): void {
   const { edge, entryPoint } = connection;
   const routes = edge.snapshot.routes(entryPoint.name);
-  if (routes.plain.size > 0 && routes.tls.size === 0) routePlain(connection);
+  if (isPlainOnly(routes)) routePlain(connection);
   else edge.deadlines.set(connection, entryPoint.readTimeoutMs);
 }
 

@@ -5,7 +5,8 @@ import type { HelloResult } from "../wire/client-hello.ts";
 import { answerChallenge } from "./challenge.ts";
 import { connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
-import type { EntryRoutes, Route } from "./snapshot.ts";
+import { decidePlain, decideTls } from "./decide.ts";
+import type { Route } from "./snapshot.ts";
 import { terminate } from "./terminate.ts";
 
 export type Hello = Extract<HelloResult, { kind: "ok" | "none" }>;
@@ -21,22 +22,21 @@ export function routeTls(connection: Connection, hello: Hello, received: Uint8Ar
     return;
   }
   const snapshot = connection.edge.snapshot;
-  const route = choose(connection, "tls", connection.sni, hello.alpn);
-  if (route === null) {
-    refuseName(connection, connection.sni === "" ? "no-route" : "unknown-sni");
-  } else if (route.action === "off") {
-    refuseName(connection, "router-off");
-  } else if (route.action === "passthrough") {
+  const decision = decideTls(snapshot, connection.entryPoint.name, factsOf(connection, hello.alpn));
+  choose(connection, decision.route);
+  if (decision.kind === "refuse") {
+    refuseName(connection, decision.reason);
+  } else if (decision.kind !== "terminate") {
     connection.edge.deadlines.clear(connection);
     connection.hello = null;
     connection.keepEarly(asBuffer(received));
-    connect(connection, route);
+    connect(connection, decision.route);
   } else {
     connection.phase = "turn";
     connection.edge.pool.turns.run(() => {
       if (connection.phase !== "turn") return; // the client has left meanwhile
       const bytes = connection.takeEarly(asBuffer(received));
-      if (connection.edge.snapshot === snapshot) terminate(connection, route, hello, bytes, snapshot.certificates);
+      if (connection.edge.snapshot === snapshot) terminate(connection, decision, hello, bytes, snapshot.certificates);
       else {
         // A reload came first: nobody is let in by rules that are no more.
         unchoose(connection);
@@ -50,10 +50,10 @@ export function routeTls(connection: Connection, hello: Hello, received: Uint8Ar
 export function routePlain(connection: Connection): void {
   connection.edge.deadlines.clear(connection);
   connection.hello = null;
-  const route = choose(connection, "plain", "", []);
-  if (route === null) connection.finish("no-route");
-  else if (route.action === "off") connection.finish("router-off");
-  else connect(connection, route);
+  const decision = decidePlain(connection.edge.snapshot, connection.entryPoint.name, factsOf(connection, []));
+  choose(connection, decision.route);
+  if (decision.kind === "refuse") connection.finish(decision.reason);
+  else connect(connection, decision.route);
 }
 
 /** Answers the hello with the alert unrecognized_name, which tells the client more than a silent close would. */
@@ -65,17 +65,16 @@ export function refuseName(
   connection.finish(reason);
 }
 
-function choose(connection: Connection, kind: keyof EntryRoutes, sni: string, alpn: readonly string[]): Route | null {
-  const facts: Facts = { sni, alpn, address: parseAddress(connection.clientAddress) };
-  const { snapshot } = connection.edge;
-  const route = snapshot.match(snapshot.routes(connection.entryPoint.name)[kind], facts);
-  if (route !== null) {
-    connection.route = route;
-    connection.meters = route.meters;
-    route.meters.connections++;
-    route.meters.open++;
-  }
-  return route;
+function factsOf({ sni, clientAddress }: Connection, alpn: readonly string[]): Facts {
+  return { sni, alpn, address: parseAddress(clientAddress) };
+}
+
+function choose(connection: Connection, route: Route | null): void {
+  if (route === null) return;
+  connection.route = route;
+  connection.meters = route.meters;
+  route.meters.connections++;
+  route.meters.open++;
 }
 
 function unchoose(connection: Connection): void {

@@ -6,8 +6,8 @@ import type { CertificateStore } from "../tls/certificates.ts";
 import { judgeClient } from "../tls/client-auth.ts";
 import { connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
+import { certificateFor, type Decision, protocolsFor } from "./decide.ts";
 import { type Hello, refuseName } from "./route.ts";
-import type { Route } from "./snapshot.ts";
 
 const MQTT_ALPN = encodeAlpn(["mqtt"]);
 /** Longest client-certificate subject that is kept for the log, in characters. */
@@ -15,18 +15,16 @@ const MAX_SUBJECT = 256;
 
 export function terminate(
   connection: Connection,
-  route: Route,
+  { termination }: Extract<Decision, { kind: "terminate" }>,
   hello: Hello,
   received: Buffer,
   certificates: CertificateStore,
 ): void {
   const { edge, entryPoint } = connection;
-  const termination = route.termination;
-  if (termination === null) return refuseName(connection, "router-off");
   const { options } = termination;
   // Without SNI the address that the client dialled is the name it wants, as in Traefik.
   const name = connection.sni === "" ? unmap(connection.socket.localAddress) : connection.sni;
-  const certificate = certificates.find(name, hello) ?? (options.sniStrict ? null : certificates.fallback);
+  const certificate = certificateFor(certificates, termination, name, hello);
   if (certificate === null) return refuseName(connection, "no-certificate");
   const context = edge.serverContext(connection, options, certificate);
   if (context === null) return;
@@ -39,7 +37,7 @@ export function terminate(
     context,
     requestCert: options.clientAuth !== "NoClientCert",
     rejectUnauthorized: options.clientAuth === "RequireAndVerifyClientCert",
-    alpn: termination.alpn ?? (hello.alpn.includes("mqtt") ? MQTT_ALPN : null),
+    alpn: termination.alpn ?? (protocolsFor(termination, hello.alpn) === null ? null : MQTT_ALPN),
   };
   // The handshake may fail within this call, when the rest of the flight is here already: then the connection is closed by now.
   const upgraded = upgradeServer(connection.socket, received, upgrade, connection);

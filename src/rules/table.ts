@@ -60,7 +60,10 @@ export class RouteTable<T> {
   readonly #names = new Map<string, Slot<T>[]>();
   readonly #suffixes = new Map<string, Slot<T>[]>();
   readonly #scan: Slot<T>[] = [];
+  /** What rules share of their regexps, compiled on first use. */
   readonly #regexps = new Map<string, RE2JS>();
+  /** How often each regexp stands in the rules of the table: what no rule has any more is forgotten. */
+  readonly #uses = new Map<string, number>();
 
   constructor(entries: readonly RouteEntry<T>[] = []) {
     for (const entry of entries) this.add(entry);
@@ -70,9 +73,15 @@ export class RouteTable<T> {
     return this.#size;
   }
 
+  /** Compiled regexps that are held: never more than different ones stand in the rules. */
+  get compiledRegexps(): number {
+    return this.#regexps.size;
+  }
+
   /** Its name must not be in the table. */
   add(entry: RouteEntry<T>): void {
     this.#size++;
+    eachRegexp(entry.rule, (source) => this.#uses.set(source, (this.#uses.get(source) ?? 0) + 1));
     const slot = slotOf(entry);
     const keys = keysOf(entry.rule);
     if (keys === null) {
@@ -86,15 +95,31 @@ export class RouteTable<T> {
   /** Takes out the entry of this name, which was added with this rule. */
   remove({ name, rule }: { readonly name: string; readonly rule: Rule }): void {
     this.#size--;
-    // Regexps that no rule has any more are forgotten when the last scanned route goes: they are shared, and few.
+    eachRegexp(rule, (source) => this.#release(source));
     const keys = keysOf(rule);
     if (keys === null) {
       cut(this.#scan, name);
-      if (this.#scan.length === 0) this.#regexps.clear();
       return;
     }
     for (const each of keys.names) detach(this.#names, each, name);
     for (const each of keys.suffixes) detach(this.#suffixes, each, name);
+  }
+
+  /** All entries in the order in which they are asked: `match` gives the first whose rule is true. */
+  ordered(): RouteEntry<T>[] {
+    const slots = new Set(this.#scan);
+    for (const index of [this.#names, this.#suffixes])
+      for (const list of index.values()) for (const slot of list) slots.add(slot);
+    return [...slots].sort(compare).map((slot) => slot.entry);
+  }
+
+  #release(source: string): void {
+    const left = this.#uses.get(source)! - 1;
+    if (left > 0) this.#uses.set(source, left);
+    else {
+      this.#uses.delete(source);
+      this.#regexps.delete(source);
+    }
   }
 
   /** The value of the first router in order whose rule is true, or null. Allocates at most one short string. */
@@ -162,6 +187,12 @@ function cut<T>(slots: Slot<T>[], name: string): void {
   if (at >= 0) slots.splice(at, 1);
 }
 
+function eachRegexp(rule: Rule, visit: (source: string) => void): void {
+  if (rule.kind === "hostSNIRegexp") visit(rule.source);
+  else if (rule.kind === "not") eachRegexp(rule.rule, visit);
+  else if (rule.kind === "and" || rule.kind === "or") for (const child of rule.rules) eachRegexp(child, visit);
+}
+
 /** The names a rule is bound to, or null if it can be true for names that it does not say. */
 function keysOf(rule: Rule): Keys | null {
   switch (rule.kind) {
@@ -207,7 +238,7 @@ function isDecidedByKeys(rule: Rule): boolean {
 }
 
 /** 0 exact name, 1 wildcard, 2 regexp, 3 anything else. "&&" is as specific as its best part, "||" only as its worst. */
-function specificity(rule: Rule): number {
+export function specificity(rule: Rule): number {
   switch (rule.kind) {
     case "hostSNI":
       return 0;
@@ -251,9 +282,4 @@ export function ruleNames(rule: Rule): string[] {
   };
   walk(rule);
   return [...names];
-}
-
-/** Whether the rule is exactly one HostSNI(`*`); `HostSNI(*) || ...` and ClientIP(0.0.0.0/0) are not (Traefik's catch-all). */
-export function isCatchAll(rule: Rule): boolean {
-  return rule.kind === "any";
 }

@@ -14,7 +14,7 @@ export interface SignatureOffer {
 const PREFERENCE: readonly KeyType[] = ["p256", "ed25519", "p384", "p521", "rsa"];
 
 /** signature_algorithms with which each kind of key signs a handshake (RFC 8446 4.2.3, RFC 5246 7.4.1.4.1). */
-const SCHEMES: Readonly<Record<KeyType, readonly number[]>> = {
+export const SCHEMES: Readonly<Record<KeyType, readonly number[]>> = {
   // Before TLS 1.3 a scheme of ECDSA does not bind the curve, so any of them will do; sha1 is what TLS 1.0 and 1.1 sign with.
   p256: [0x0403, 0x0503, 0x0603, 0x0203],
   p384: [0x0503, 0x0403, 0x0603, 0x0203],
@@ -22,6 +22,8 @@ const SCHEMES: Readonly<Record<KeyType, readonly number[]>> = {
   ed25519: [0x0807],
   rsa: [0x0804, 0x0401, 0x0805, 0x0501, 0x0806, 0x0601, 0x0201],
 };
+
+const NONE: readonly never[] = [];
 
 export class CertificateStore {
   readonly #exact = new Map<string, CertifiedKey[]>();
@@ -47,11 +49,16 @@ export class CertificateStore {
 
   /** The certificate for a lower-case name, or null: the default one is asked for separately, because sniStrict forbids it. */
   find(name: string, offer: SignatureOffer): CertifiedKey | null {
+    const certificates = this.forName(name);
+    return certificates.length === 0 ? null : choose(certificates, offer);
+  }
+
+  /** All certificates among which a client that asks for this name gets one: those for the name itself, else those with a wildcard. */
+  forName(name: string): readonly CertifiedKey[] {
     const exact = this.#exact.get(name);
-    if (exact !== undefined) return choose(exact, offer);
+    if (exact !== undefined) return exact;
     const dot = name.indexOf(".");
-    const wildcard = dot < 0 ? undefined : this.#wildcard.get(name.slice(dot));
-    return wildcard === undefined ? null : choose(wildcard, offer);
+    return (dot < 0 ? undefined : this.#wildcard.get(name.slice(dot))) ?? NONE;
   }
 
   get fallback(): CertifiedKey | null {

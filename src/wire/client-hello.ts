@@ -312,15 +312,21 @@ function readServerName(body: Cursor): string | null {
   const list = body.vector(2);
   const isHostName = list.uint(1) === 0;
   const name = list.vector(2);
-  if (!body.done || !list.done || !isHostName || name.length === 0 || name.length > MAX_NAME) return null;
-  for (let at = name.at; at < name.end; at++) {
-    const byte = name.bytes[at]!;
+  if (!body.done || !list.done || !isHostName) return null;
+  return readHostName(name.bytes, name.at, name.end);
+}
+
+/** A host name as clients may send it, lower-cased and without trailing dot; null for bytes that are none. */
+export function readHostName(bytes: Uint8Array, start: number, end: number): string | null {
+  if (start === end || end - start > MAX_NAME) return null;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!;
     const letter = byte | 0x20;
     if (letter >= 0x61 && letter <= 0x7a && byte >= 0x41) continue;
     // "-" and "." up to "9", without the "/" between; then ":" and "_".
     if (!((byte >= 0x2d && byte <= 0x3a && byte !== 0x2f) || byte === 0x5f)) return null;
   }
-  let text = latin1(name.bytes, name.at, name.end).toLowerCase();
+  let text = latin1(bytes, start, end).toLowerCase();
   // One trailing dot only says that the name is absolute; what then is empty, or still ends in one, is no name.
   if (text.endsWith(".")) text = text.slice(0, -1);
   return text === "" || text.endsWith(".") ? null : text;

@@ -5,6 +5,12 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { parse } from "yaml";
+import type { z } from "zod";
+import { fieldsOf, within } from "../../scripts/generate/fields.ts";
+import { metrics } from "../../scripts/generate/metrics.ts";
+import { unwrap } from "../../src/config/decode.ts";
+import { dynamicSchema } from "../../src/config/dynamic.ts";
+import { staticSchema } from "../../src/config/static.ts";
 import { Authority } from "../support/certs.ts";
 import { ROOT, SLUICE } from "../support/sluice.ts";
 import { exec, temporaryDirectory } from "../support/tools.ts";
@@ -13,7 +19,7 @@ const pagesIn = (directory: string) =>
   readdirSync(join(ROOT, directory))
     .filter((name) => name.endsWith(".md"))
     .map((name) => `${directory}/${name}`);
-const PAGES = ["README.md", ...pagesIn("docs")];
+const PAGES = ["README.md", ...pagesIn("docs"), ...pagesIn("docs/reference")];
 /** Their commands and files are tried in guides.test.ts. */
 const GUIDES = pagesIn("docs/guides");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -64,13 +70,15 @@ interface Example {
   readonly text: string;
 }
 
-const examples: Example[] = PAGES.flatMap((page) => {
+/** Every example of the pages, and those of the guides that are marked so. */
+const examples: Example[] = [...PAGES, ...GUIDES].flatMap((page) => {
   const text = read(page);
-  return [...text.matchAll(/(?:^<!-- check: (\w+) -->\n)?^```yaml\n([\s\S]*?)^```$/gm)].map((match) => ({
+  const found = [...text.matchAll(/(?:^<!-- check: (\w+) -->\n)?^```yaml\n([\s\S]*?)^```$/gm)].map((match) => ({
     where: `${page}:${text.slice(0, match.index).split("\n").length}`,
     kind: match[1] ?? "unmarked",
     text: match[2]!,
   }));
+  return GUIDES.includes(page) ? found.filter(({ kind }) => kind !== "unmarked") : found;
 });
 
 // One certificate for every name of every example, good for long enough to give no warning.
@@ -100,7 +108,8 @@ function makeFiles(node: unknown, directory: string): void {
     if (keyFile !== undefined) put(keyFile, pair.key);
   }
   for (const path of [caFiles ?? [], rootCAs ?? []].flat()) put(path, authority.cert);
-  for (const path of [certificateDirectories ?? []].flat()) {
+  for (const entry of [certificateDirectories ?? []].flat()) {
+    const path = typeof entry === "string" ? entry : (entry as { directory: string }).directory;
     put(`${path}/tls.crt`, pair.cert);
     put(`${path}/tls.key`, pair.key);
   }
@@ -112,6 +121,13 @@ entryPoints: { mqtts: { address: ":8883" }, mqtt: { address: ":1884" } }
 providers: { file: { directory: dynamic } }
 `;
 
+/** No example is shadowed by it, or shadows it. */
+const USER = `
+tcp:
+  routers: { usesEveryEntryPoint: { rule: "ClientIP(\`192.0.2.1\`)", priority: 1000000, service: usesEveryEntryPoint } }
+  services: { usesEveryEntryPoint: { loadBalancer: { servers: [{ port: 1884 }] } } }
+`;
+
 async function check({ kind, text }: Example) {
   const directory = temporaryDirectory();
   const config = parse(text);
@@ -119,7 +135,10 @@ async function check({ kind, text }: Example) {
   writeFileSync(join(directory, "sluice.yml"), kind === "static" ? text : STATIC);
   const dynamic = kind === "static" ? (config.providers?.file?.directory ?? "dynamic") : "dynamic";
   mkdirSync(join(directory, dynamic));
-  if (kind === "dynamic") writeFileSync(join(directory, dynamic, "example.yml"), text);
+  if (kind === "dynamic") {
+    writeFileSync(join(directory, dynamic, "example.yml"), text);
+    writeFileSync(join(directory, dynamic, "uses-every-entry-point.yml"), USER);
+  }
   return exec([SLUICE, "check", "--configFile=sluice.yml"], { cwd: directory });
 }
 
@@ -183,33 +202,42 @@ describe("nothing is left out", () => {
     pieces.some((piece) => new RegExp(`(?<![\\w-])${word}(?![\\w-])`).test(piece));
   const alone = (pieces: readonly string[], word: string) => pieces.includes(word);
 
-  test("every field of the schemas is in the pages on configuration", () => {
-    const fields = new Set<string>();
-    for (const file of ["static", "dynamic", "transport"]) {
-      const source = read(`src/config/${file}.ts`);
-      const value =
-        "(?:z\\b(?!\\.(?:output|infer))|section\\(|unsupported\\(|duration\\(|positive\\(|address\\b|logFormat\\b|transport\\b|certificate\\b|certificateDirectory\\b|secret\\b|version\\b)";
-      for (const [, name] of source.matchAll(new RegExp(`[{(\\s]([A-Za-z]\\w*): ${value}`, "g"))) fields.add(name!);
-      // Lists of names that share one fate: ["docker", ...].map(...).
-      for (const [, list] of source.matchAll(/\[((?:\s*"\w+",?)+\s*)\]\.map/g))
-        for (const [, name] of list!.matchAll(/"(\w+)"/g)) fields.add(name!);
-    }
-    expect(fields.size).toBeGreaterThan(110);
-    for (const known of ["readTimeout", "docker", "pilot", "peerCertSANs", "keyFile", "caFiles", "domains"])
-      expect(fields).toContain(known);
-    const pieces = codeOf("docs/configuration.md", "docs/traefik-compatibility.md");
-    expect([...fields].filter((field) => !mentions(pieces, field))).toEqual([]);
-  });
+  const SCHEMAS = [
+    ["static", staticSchema],
+    ["dynamic", dynamicSchema],
+  ] as const;
 
-  test("every value that a field may have is in the pages on configuration", () => {
-    const pieces = codeOf("docs/configuration.md");
-    const values = ["static", "dynamic"].flatMap((file) =>
-      [...read(`src/config/${file}.ts`).matchAll(/z\s*\.enum\(\[([^\]]*)\]/g)].flatMap(([, list]) =>
-        [...list!.matchAll(/"(\w+)"/g)].map((match) => match[1]!),
-      ),
-    );
-    expect(values).toContain("VerifyClientCertIfGiven");
-    expect(values.filter((value) => !alone(pieces, value))).toEqual([]);
+  for (const [which, schema] of SCHEMAS)
+    test(`every field of the ${which} configuration has a row in its reference, and every value of a field is there`, () => {
+      const rows = [...proseOf(`docs/reference/${which}.md`).matchAll(/^\| `([^`]+)` \|(.*)$/gm)];
+      const row = new Map(rows.map(([, path, cells]) => [path!, cells!]));
+      const missing: string[] = [];
+      let seen = 0;
+      for (const { path, schema: field, meta } of fieldsOf(schema)) {
+        // The fields of an object that has rows at another place; its own row says where.
+        const parent = [...row].find(
+          ([each]) => path.startsWith(`${each}.`) && /Its fields are those of/.test(row.get(each)!),
+        );
+        const heading = within(field) !== null && proseOf(`docs/reference/${which}.md`).includes(`\n## ${path}\n`);
+        const gathers = within(field)?.through === "" && [...row.keys()].some((each) => each.startsWith(`${path}.`));
+        if (meta.elsewhere !== undefined || parent !== undefined || heading || gathers) continue;
+        seen++;
+        if (!row.has(path)) missing.push(path);
+        const { type } = unwrap(field);
+        for (const value of type.def.type === "enum" ? ((type as z.ZodEnum).options as string[]) : [])
+          if (!row.get(path)?.includes(`\`${value}\``)) missing.push(`${path}: ${value}`);
+      }
+      expect(missing).toEqual([]);
+      expect(seen).toBeGreaterThan(70);
+    });
+
+  test("every field that Sluice lacks is in the page on Traefik", () => {
+    const pieces = codeOf("docs/traefik-compatibility.md");
+    const lacking = SCHEMAS.flatMap(([, schema]) => [...fieldsOf(schema)])
+      .filter(({ meta }) => meta.unsupported !== undefined)
+      .map(({ path }) => path.split(".").at(-1)!);
+    for (const known of ["docker", "pilot", "peerCertSANs", "middlewares"]) expect(lacking).toContain(known);
+    expect(lacking.filter((name) => !mentions(pieces, name))).toEqual([]);
   });
 
   const operations = codeOf("docs/operations.md");
@@ -245,16 +273,14 @@ describe("nothing is left out", () => {
     expect(rowsOf("Why a dial fails").sort()).toEqual([...dialReasons].sort());
   });
 
-  test("the table of metrics holds every metric and no other", () => {
-    const metrics = readdirSync(join(ROOT, "src/observe")).flatMap((file) =>
-      [...read(`src/observe/${file}`).matchAll(/"(sluice_\w+)"/g)].map((match) => match[1]!),
-    );
-    expect(metrics.length).toBeGreaterThan(20);
-    expect(rowsOf("Metrics").sort()).toEqual([...new Set(metrics)].sort());
+  test("every metric that a page names exists", () => {
+    const known = new Set(metrics().map(({ name }) => name));
+    expect(known.size).toBeGreaterThan(20);
     const named = [...PAGES, ...GUIDES].flatMap((page) =>
       [...read(page).matchAll(/\bsluice_\w+/g)].map((match) => match[0]),
     );
-    expect(named.filter((name) => !metrics.includes(name))).toEqual([]);
+    expect(named.filter((name) => !known.has(name))).toEqual([]);
+    expect([...known].filter((name) => !named.includes(name))).toEqual([]);
   });
 
   test("every field of the access log is in its table", () => {

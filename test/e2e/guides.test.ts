@@ -1,4 +1,4 @@
-// Every guide works as it is printed: its files are written and its commands run, in order, in a network of their own where 8883 and
+// Every guide, and the page to start from, works as it is printed: its files are written and its commands run, in order, in a network of their own where 8883 and
 // 1883 are free, up to the message that arrives at a real broker.
 
 import { describe, expect, test } from "bun:test";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { ROOT } from "../support/sluice.ts";
 import { cleanup, exec, temporaryDirectory, waitFor } from "../support/tools.ts";
 
-const GUIDES = join(ROOT, "docs/guides");
+const GUIDES = ["start.md", ...readdirSync(join(ROOT, "docs/guides")).map((name) => `guides/${name}`)];
 /** Names that a guide takes for this machine. */
 const HOSTS = "127.0.0.1 localhost broker.example.org mqtt.example.com\n";
 
@@ -18,20 +18,24 @@ interface Step {
   readonly text: string;
 }
 
-/** The marked blocks of a guide. Every block must be marked; `shown` ones need what a test has not: the public net, another machine. */
+/**
+ * The marked blocks of a guide. Every block must be marked; `shown` ones need what a test has not: the public net, another machine.
+ * Those marked `check` are tried in docs.test.ts.
+ */
 function stepsOf(guide: string): Step[] {
-  const blocks = [...guide.matchAll(/(?:^<!-- (file|run|shown)(?:: (.+))? -->\n)?^```\w*\n([\s\S]*?)^```$/gm)];
+  const blocks = [...guide.matchAll(/(?:^<!-- (file|run|shown|check)(?:: (.+))? -->\n)?^```\w*\n([\s\S]*?)^```$/gm)];
   return blocks.flatMap(([block, kind, what, text]) => {
     if (kind === undefined) throw new Error(`a block without a mark: ${block.slice(0, 80)}`);
-    return kind === "shown" ? [] : [{ kind: kind as Step["kind"], what: what ?? "", text: text! }];
+    return kind === "shown" || kind === "check" ? [] : [{ kind: kind as Step["kind"], what: what ?? "", text: text! }];
   });
 }
+
+const COPIED = ["bin", "config", "dynamic", "node_modules", "package.json", "package-lock.json", "scripts", "src"];
 
 /** A folder like the one that Sluice is in, and a way to run commands there, in network and mount namespaces of their own. */
 async function place() {
   const directory = temporaryDirectory();
-  for (const name of ["bin", "src", "node_modules", "package.json"])
-    symlinkSync(join(ROOT, name), join(directory, name));
+  for (const name of COPIED) symlinkSync(join(ROOT, name), join(directory, name));
   const hosts = join(temporaryDirectory(), "hosts");
   writeFileSync(hosts, HOSTS);
   const script = `ip link set lo up && mount --bind ${hosts} /etc/hosts && echo ready && exec sleep 600`;
@@ -55,12 +59,12 @@ async function place() {
   return { directory, within };
 }
 
-for (const name of readdirSync(GUIDES).filter((each) => each.endsWith(".md")))
+for (const name of GUIDES.filter((each) => each.endsWith(".md")))
   describe(name, () => {
-    const steps = stepsOf(readFileSync(join(GUIDES, name), "utf8"));
+    const steps = stepsOf(readFileSync(join(ROOT, "docs", name), "utf8"));
 
     // A certificate of a public authority cannot be had here: seed-003.test.ts goes that way with another one, up to the message.
-    test.skipIf(name === "acme.md")("ends with a message that has gone through a broker", () => {
+    test.skipIf(name === "guides/acme.md")("ends with a message that has gone through a broker", () => {
       expect(steps.some(({ what }) => what.startsWith("prints "))).toBe(true);
     });
 
@@ -74,18 +78,13 @@ for (const name of readdirSync(GUIDES).filter((each) => each.endsWith(".md")))
         const port = /^background until (\d+)$/.exec(what)?.[1];
         if (port !== undefined) {
           // exec, so that the signal at the end reaches the program itself.
-          const child = Bun.spawn(
-            within(
-              text
-                .trim()
-                .replace(/^((?:\w+=\S+ )*)/, "$1exec ")
-                .replace(/^((?:\w+=\S+ )+)exec /, "export $1; exec "),
-            ),
-            {
-              stdout: "ignore",
-              stderr: "ignore",
-            },
-          );
+          const script = text
+            .trim()
+            .replace(
+              /^(cd \S+ && )?((?:\w+=\S+ )*)/,
+              (_, cd = "", set) => `${cd}${set === "" ? "" : `export ${set}&& `}exec `,
+            );
+          const child = Bun.spawn(within(script), { stdout: "ignore", stderr: "ignore" });
           cleanup(async () => {
             child.kill("SIGTERM");
             await child.exited;

@@ -214,3 +214,37 @@ for (const name of ["standalone", "sidecar"]) {
     expect(of<Deployment>("Deployment")[0]!.spec!.strategy!.rollingUpdate).toEqual({ maxUnavailable: 0, maxSurge: 1 });
   });
 }
+
+test("the sidecar's environment, which may stand in place of its files, is one that Sluice runs with", async () => {
+  const text = readFileSync(join(ROOT, "deploy/kubernetes/sidecar.yml"), "utf8");
+  const lines = [...text.matchAll(/^ +# {5}- (\{ name: SLUICE_.*\})$/gm)].map((match) => parse(match[1]!));
+  const given = Object.fromEntries(lines.map(({ name, value }: { name: string; value: string }) => [name, value]));
+  expect(Object.keys(given).length).toBeGreaterThan(4);
+  const [root, port, http] = [temporaryDirectory(), await freePort(), await freePort()];
+  mount(join(root, given.SLUICE_SIDECAR_CERTDIRECTORY!), secret(await issue()));
+  const backend = await Backend.start("broker");
+  const command = new Command([], {
+    cwd: root,
+    env: {
+      ...given,
+      SLUICE_SIDECAR: `127.0.0.1:${backend.port}`,
+      SLUICE_SIDECAR_CERTDIRECTORY: join(root, given.SLUICE_SIDECAR_CERTDIRECTORY!),
+      SLUICE_ENTRYPOINTS_TRAEFIK_ADDRESS: `127.0.0.1:${http}`,
+      SLUICE_ENTRYPOINTS_MQTTS_ADDRESS: `127.0.0.1:${port}`,
+      // What a Service called sluice would add, without enableServiceLinks: false.
+      SLUICE_PORT: "tcp://10.0.0.1:8883",
+      SLUICE_SERVICE_HOST: "10.0.0.1",
+      SLUICE_PORT_8883_TCP_ADDR: "10.0.0.1",
+    },
+  });
+  const page = async (path: string) => (await fetch(`http://127.0.0.1:${http}${path}`).catch(() => null))?.status;
+  await waitFor("the startup probe", async () => {
+    if (command.process.exitCode !== null) throw new Error(command.stderr);
+    return (await page("/ping")) === 200;
+  });
+  expect(await page("/metrics")).toBe(200);
+  const client = await tlsClient(port, { servername: "mqtt.example.com", ca: readFileSync(authority.cert, "utf8") });
+  expect(String(await new Promise((resolve) => client.once("data", resolve)))).toBe(greeting("broker"));
+  client.destroy();
+  expect(await command.stop()).toBe(0);
+});

@@ -1,7 +1,7 @@
 // Certificates for tests, issued by the real openssl.
 
 import { randomBytes, X509Certificate } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exec, temporaryDirectory } from "./tools.ts";
 
@@ -20,6 +20,8 @@ export interface IssueOptions {
   /** Hexadecimal. */
   readonly serial?: string;
   readonly keyType?: "ec" | "rsa";
+  /** The file of a key that is there already, as at a renewal; the pair's key is a copy of it. */
+  readonly key?: string;
   /** Further lines of openssl's extension file. */
   readonly extensions?: string;
   /** openssl times, YYYYMMDDHHMMSSZ. */
@@ -157,11 +159,10 @@ export class Authority {
     );
     const newKey =
       options.keyType === "rsa" ? ["-newkey", "rsa:2048"] : ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    if (options.key !== undefined) copyFileSync(options.key, `${base}.key`);
     await openssl(
       "req",
-      ...newKey,
-      "-nodes",
-      "-keyout",
+      ...(options.key === undefined ? [...newKey, "-nodes", "-keyout"] : ["-new", "-key"]),
       `${base}.key`,
       "-out",
       `${base}.csr`,

@@ -1,4 +1,4 @@
-// What deploy/ asks Prometheus, and what docs/operations.md says that there is to ask for.
+// What deploy/ asks Prometheus, and what the documentation says that there is to ask for.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -61,7 +61,7 @@ const operations = read("docs/operations.md");
 
 /** The table of metrics. */
 export const metricRows: readonly MetricRow[] = [
-  ...operations.matchAll(/^\| `(sluice_\w+)` \| (\w+) \|([^|]*)\|/gm),
+  ...read("docs/reference/metrics.md").matchAll(/^\| `(sluice_\w+)` \| (\w+) \|[^|]*\|([^|]*)\|/gm),
 ].map(([, name, type, labels]) => ({
   name: name!,
   type: type!,

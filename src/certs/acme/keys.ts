@@ -1,8 +1,7 @@
 // Keys, signing requests and challenge certificates for ACME.
 
-import "reflect-metadata"; // @peculiar/x509 needs it before it is loaded
 import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import * as x509 from "@peculiar/x509";
+import { x509 } from "../x509-library.ts";
 
 /** Traefik's words. EC256 is the default here: small devices verify it fastest, and handshakes with it cost the least. */
 export type AcmeKeyType = "EC256" | "EC384" | "RSA2048" | "RSA4096" | "RSA8192";
@@ -15,8 +14,6 @@ const CHALLENGE_LIFETIME = 3_600_000;
 type SigningAlgorithm =
   | { name: "ECDSA"; namedCurve: string; hash: string }
   | { name: "RSASSA-PKCS1-v1_5"; hash: string };
-
-x509.cryptoProvider.set(crypto);
 
 /** A new account key: RSA of 4096 bits, which is what Traefik makes and reads back from PKCS#1. */
 export function newAccountKey(): KeyObject {

@@ -2,7 +2,7 @@
 
 import { X509Certificate } from "node:crypto";
 import { expect, parse, TAG } from "../ber.ts";
-import { extensionsOf } from "../x509.ts";
+import { partsOf } from "../x509.ts";
 
 const AUTHORITY_KEY_ID = "2.5.29.35";
 const KEY_IDENTIFIER = 0x80;
@@ -40,12 +40,8 @@ export function momentOf({ start, end }: { start: number; end: number }, random:
 /** The certificate's name in renewal information: key identifier of its authority and serial number (RFC 9773 4.1); null if it has none. */
 export function renewalId(pem: string): string | null {
   try {
-    const [tbs] = expect(parse(new X509Certificate(pem).raw), TAG.sequence, "the certificate").children();
-    const fields = tbs!.children();
-    const serial = fields[fields[0]!.tag === TAG.context(0) ? 1 : 0]!;
-    const extension = extensionsOf(fields.find((field) => field.tag === TAG.context(3))).find(
-      ({ oid }) => oid === AUTHORITY_KEY_ID,
-    );
+    const { serial, extensions } = partsOf(new X509Certificate(pem).raw);
+    const extension = extensions.find(({ oid }) => oid === AUTHORITY_KEY_ID);
     const id =
       extension &&
       parse(extension.value)

@@ -1,22 +1,12 @@
 // acme.json as Traefik has it: accounts and certificates of one or several resolvers in one file. An existing one is taken over as it is,
 // and Traefik can take ours back: what we do not know is kept.
 //
-// A crash at any moment leaves the former file or the new one: a new one is written beside it, synced, and renamed. Programs that share
-// the file take turns by a lock file (see lock.ts), and each change is made to what the file holds then, not to what it once held.
+// A crash at any moment leaves the former file or the new one (see replace-file.ts). Programs that share the file take turns by a lock
+// file (see lock.ts), and each change is made to what the file holds then, not to what it once held.
 
-import {
-  closeSync,
-  fchmodSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
-import { dirname } from "node:path";
+import { readFileSync, statSync } from "node:fs";
 import { reasonOf } from "../../config/files.ts";
+import { replaceFile } from "../replace-file.ts";
 
 /** The account at an authority. */
 export interface StoredAccount {
@@ -146,44 +136,14 @@ export class AcmeStorage {
   }
 
   #store(value: Json): StorageResult<null> {
-    const temporary = `${this.path}.${process.pid}.tmp`;
     try {
-      rmSync(temporary, { force: true });
-      const fd = openSync(temporary, "wx", MODE);
-      try {
-        fchmodSync(fd, MODE); // whatever the umask is
-        writeAll(fd, Buffer.from(`${JSON.stringify(value, null, 2)}\n`));
-        fsyncSync(fd);
-      } finally {
-        closeSync(fd);
-      }
-      renameSync(temporary, this.path);
-      syncDirectory(dirname(this.path));
+      replaceFile(this.path, `${JSON.stringify(value, null, 2)}\n`, MODE);
       return { kind: "ok", value: null };
     } catch (error) {
-      rmSync(temporary, { force: true });
       // A single file that is mounted into a container cannot be replaced, and must be, to be whole at every moment.
       const hint = (error as NodeJS.ErrnoException).code === "EBUSY" ? " (mount its directory, not the file)" : "";
       return fail(`${this.path} cannot be written: ${reasonOf(error)}${hint}`);
     }
-  }
-}
-
-function writeAll(fd: number, bytes: Buffer): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-}
-
-/** The rename itself is in the directory. Not every file system can sync one. */
-function syncDirectory(path: string): void {
-  try {
-    const fd = openSync(path, "r");
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-  } catch {
-    // The file's content is safe; only its name might be the former one's after a power cut.
   }
 }
 

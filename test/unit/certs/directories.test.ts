@@ -137,6 +137,36 @@ describe("the layout of", () => {
   });
 });
 
+test("of several certificates for one key the newest that is valid now is taken, and who comes later is told of", async () => {
+  const names = ["renewed.test"];
+  const old = await authority.issue({ names, notBefore: "20200101000000Z", notAfter: "20210101000000Z" });
+  const of = (notBefore: string, notAfter: string) => authority.issue({ names, notBefore, notAfter, key: old.key });
+  const [early, late, next] = await Promise.all([
+    of("20240101000000Z", "20300101000000Z"),
+    of("20250101000000Z", "20310101000000Z"),
+    of("20290101000000Z", "20350101000000Z"),
+  ]);
+  const directory = tree({
+    "1-old.crt": text(old.cert),
+    "2-next.crt": text(next.cert),
+    "3-early.crt": text(early.cert),
+    "4-late.crt": text(late.cert),
+    "key.key": text(old.key),
+  });
+  const at = (year: number) => {
+    const { pairs, waiting } = scanDirectory(directory, null, Date.UTC(year, 5, 1));
+    return [
+      pairs.map(({ certFile }) => relative(directory, certFile)),
+      waiting.map((time) => new Date(time).getUTCFullYear()).sort(),
+    ];
+  };
+  expect(at(2020)).toEqual([["1-old.crt"], [2024, 2025, 2029]]);
+  expect(at(2024)).toEqual([["3-early.crt"], [2025, 2029]]);
+  expect(at(2026)).toEqual([["4-late.crt"], [2029]]);
+  expect(at(2029)).toEqual([["2-next.crt"], []]);
+  expect(at(2040)).toEqual([["2-next.crt"], []]); // all are over: the last of them
+});
+
 test("of several certificates for one key the newest is taken, chain or not", async () => {
   const directory = tree({
     "a.key": text(one.key),
@@ -280,6 +310,8 @@ describe("a directory that", () => {
     const found = scan(directory);
     expect(found.pairs).toEqual(["1/2/3/4/a.pem 1/2/3/4/a.pem"]);
     expect(found.problem).toBe(`${directory}/1/2/3/4/5: nested deeper than 4 directories`);
+    // So that what was there before it moved so deep goes on serving.
+    expect(scanDirectory(directory, null).unread).toEqual([join(directory, "1/2/3/4/5")]);
   });
 
   test("has links that lead nowhere", () => {

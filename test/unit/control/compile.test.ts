@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import type { AcmeInput } from "../../../src/control/compile.ts";
 import { Authority, type Pair } from "../../support/certs.ts";
 import { compileTexts, NOW } from "./snapshots.ts";
 
@@ -146,7 +147,7 @@ describe("a service", () => {
       "tcp: { services: { s: { loadBalancer: { servers: [{ address: broker }, { port: 1 }, {}] } } } }",
     );
     expect(service("s")).toMatchObject({ servers: [{ address: "127.0.0.1:1" }] });
-    expect(problems.length).toBe(2);
+    expect(problems.filter((line) => line.includes("is left out")).length).toBe(2);
   });
 
   test("takes its transport: its own, the static file's, or Traefik's defaults", () => {
@@ -249,7 +250,7 @@ describe("certificates", () => {
     const both = `${readFileSync(one.cert, "utf8")}${readFileSync(one.key, "utf8")}`;
     const { of, problems } = compileTexts(`tls: { certificates: [{ certFile: ${JSON.stringify(both)} }] }`);
     expect(of("certificate")[0]!.value.names.toSorted()).toEqual(["a.example", "b.example"]);
-    expect(problems.filter((line) => !line.includes("matches no router"))).toEqual([]);
+    expect(problems.filter((line) => !/matches no router|no router uses/.test(line))).toEqual([]);
   });
 
   const dates = (now: number) =>
@@ -260,7 +261,23 @@ describe("certificates", () => {
     expect(dates(Date.UTC(2025, 5, 1))).toEqual([]);
     expect(dates(NOW).join()).toEndWith("warning: the certificate expires on 2026-02-01");
     expect(dates(Date.UTC(2026, 1, 2)).join()).toEndWith("warning: the certificate expired on 2026-02-01");
-    expect(dates(Date.UTC(2024, 0, 1)).join()).toEndWith("warning: the certificate is not valid before 2025-01-01");
+    expect(dates(Date.UTC(2024, 0, 1))[0]).toEndWith("warning: the certificate is not valid before 2025-01-01");
+  });
+
+  const clock = (list: string, now: number) =>
+    compileTexts(`tls: { certificates: [${list}] }`, { now }).problems.filter((line) => line.includes("the clock of"));
+  test("a clock that is before all of them, or before Sluice itself, is doubted, once", async () => {
+    const of = (notBefore: string) => authority.issue({ names: ["a.example"], notBefore, notAfter: "21200101000000Z" });
+    const [later, last] = await Promise.all([of("20900101000000Z"), of("20910101000000Z")]);
+    expect(clock(`${entry(last!)}, ${entry(later!)}`, NOW)).toEqual([
+      "a.yml:1:25: warning: the clock of this machine says 2026-01-15 00:00 UTC, before every certificate begins to be valid (2090-01-01 00:00 UTC): is it set? (a device whose clock has no battery starts in 1970, until it has asked for the time with NTP)",
+    ]);
+    expect(clock(`${entry(later!)}, ${entry(one)}`, NOW)).toEqual([]); // one has begun: the other is for later
+    expect(clock(`${entry(one)}`, 60_000).join()).toStartWith(
+      "a.yml:1:25: warning: the clock of this machine says 1970-01-01 00:01 UTC, before Sluice was written: is it set?",
+    );
+    expect(clock("", 60_000).join()).toStartWith("clock: warning: the clock of this machine says 1970");
+    expect(clock("", NOW)).toEqual([]);
   });
 
   const unused = (pair: Pair, rule: string, tls = "{}") =>
@@ -305,6 +322,48 @@ describe("warnings about what cannot work", () => {
       ).join(),
     ).toEndWith(fix);
     expect(passthrough("s: { loadBalancer: { servers: [{ port: 8883 }] } }")).toEqual([]);
+  });
+
+  const bare = (tls: string, more = "", options: { acme?: AcmeInput } = {}) =>
+    compileTexts(
+      `tcp: { routers: { r: { rule: 'HostSNI(\`*\`)', service: s${tls} }, t: { rule: 'HostSNIRegexp(\`x\`)', service: s${tls} } }, ${SERVICE} }\n${more}`,
+      options,
+    ).problems.filter((line) => line.includes("self-signed"));
+  test("a listener for any name on which clients would get the self-signed certificate, once", () => {
+    expect(bare(", tls: {}")).toEqual([
+      'a.yml:1:24: warning: the router "r" has no certificate: clients on :8883, :8884 get a self-signed one that no client trusts (add one under tls.certificates)',
+    ]);
+    expect(bare("")).toEqual([]); // plain
+    expect(bare(", tls: { passthrough: true }")).toEqual([]);
+    expect(bare(", tls: {}", `tls: { certificates: [${entry(two)}] }`)).toEqual([]);
+    expect(bare(", tls: {}", `tls: { stores: { default: { defaultCertificate: ${entry(two)} } } }`)).toEqual([]);
+    // One that cannot be read refuses the load, and says so.
+    expect(bare(", tls: {}", "tls: { certificates: [{ certFile: /nowhere, keyFile: /nowhere }] }")).toEqual([]);
+    const resolvers = new Map([["le", { wildcards: false, tlsChallenge: true }]]);
+    const ordered = ", tls: { certResolver: le, domains: [{ main: a.example.com }] }";
+    expect(bare(ordered, "", { acme: { resolvers, stored: [] } })).toEqual([]);
+  });
+
+  test("an entry point that no router uses, where an authority does not come either", () => {
+    const unused = (points: string, router: string, resolvers: AcmeInput["resolvers"] = new Map()) =>
+      compileTexts(`tcp: { routers: { ${router} }, ${SERVICE} }`, {
+        static: `entryPoints: { ${points} }\nping: {}\n`,
+        acme: { resolvers, stored: [] },
+      }).problems.filter((line) => line.includes("no router uses"));
+    const two = "a: { address: ':8883' }, b: { address: ':443' }";
+    const onA = "r: { rule: 'HostSNI(`*`)', service: s, entryPoints: [a] }";
+    expect(unused(two, onA)).toEqual([
+      's.yml:1:41: warning: no router uses the entry point "b": every connection to :443 is refused. Add a router for it, or remove it',
+    ]);
+    expect(unused(two, "r: { rule: 'HostSNI(`*`)', service: s }")).toEqual([]);
+    expect(unused(two, onA.replace("service: s", "service: gone"))).toHaveLength(1); // off, and yet it answers
+    expect(unused(two, "r: { rule: 'HostSNI(' }")).toHaveLength(2);
+    expect(unused(two, "")).toEqual([]); // not begun yet
+    const challenged = (tlsChallenge: boolean) => new Map([["le", { wildcards: false, tlsChallenge }]]);
+    expect(unused(two, onA, challenged(true))).toEqual([]);
+    expect(unused(two, onA, challenged(false))).toHaveLength(1);
+    expect(unused(two, onA.replace("[a]", "[b]"), challenged(true))).toHaveLength(1); // 443 is there: none comes to 8883
+    expect(unused(two.replace("443", "8443"), onA, challenged(true))).toEqual([]); // 443 may lead to either
   });
 
   test("a router whose names only the self-signed certificate would serve", () => {

@@ -4,7 +4,7 @@ import { CertificateFiles } from "../../../src/certs/files.ts";
 import { Diagnostics, formatDiagnostic } from "../../../src/config/diagnostics.ts";
 import { parseDynamic } from "../../../src/config/dynamic.ts";
 import { parseStatic } from "../../../src/config/static.ts";
-import { type Compiled, compile, NO_ACME } from "../../../src/control/compile.ts";
+import { type AcmeInput, type Compiled, compile, NO_ACME } from "../../../src/control/compile.ts";
 import { type Merged, merge } from "../../../src/control/merge.ts";
 import type { RouterRow, Row } from "../../../src/control/messages.ts";
 import type { ServiceRow } from "../../../src/upstream/service.ts";
@@ -34,7 +34,7 @@ export interface Snapshot {
 
 export function compileTexts(
   texts: string | readonly string[],
-  options: { static?: string; selfSigned?: { cert: string; key: string }; now?: number } = {},
+  options: { static?: string; selfSigned?: { cert: string; key: string }; now?: number; acme?: AcmeInput } = {},
 ): Snapshot {
   const { merged, problems } = mergeTexts(...(typeof texts === "string" ? [texts] : texts));
   const diagnostics = new Diagnostics();
@@ -47,8 +47,9 @@ export function compileTexts(
       defaultTransport:
         config.tcpServersTransport === undefined ? null : { value: config.tcpServersTransport, at: config.at },
       selfSigned: options.selfSigned ?? null,
-      acme: NO_ACME,
+      acme: options.acme ?? NO_ACME,
       provider: "file",
+      staticAt: config.at,
       now: options.now ?? NOW,
     },
     diagnostics,

@@ -76,3 +76,31 @@ test("a step that throws is reported, and the others are done all the same", asy
   expect(faults).toEqual(["a defect"]);
   expect(turns.size).toBe(0);
 });
+
+test("what a step holds is free as soon as it has run, while others still wait", async () => {
+  const turns = new Turns();
+  const held: WeakRef<object>[] = [];
+  const add = () => {
+    const large = { bytes: new Uint8Array(1024) };
+    if (turns.size > 0) held.push(new WeakRef(large)); // it will wait
+    turns.run(() => {
+      busy();
+      large.bytes[0] = 1;
+    });
+  };
+  for (let i = 0; i < 20; i++) add();
+  let free = 0;
+  const finished = Promise.withResolvers<void>();
+  // The queue is never empty in between: each step brings the next one.
+  const last = (left: number) =>
+    turns.run(() => {
+      busy();
+      Bun.gc(true);
+      free = held.filter((each) => each.deref() === undefined).length;
+      if (left === 0 || free > 0) finished.resolve();
+      else last(left - 1);
+    });
+  last(50);
+  await finished.promise;
+  expect(free).toBeGreaterThan(0);
+});

@@ -1,0 +1,94 @@
+// sluice explain: which router, certificate and servers a client would get, and why no other router. Starts, dials and writes nothing.
+
+import { createAuthority, issueServer } from "../certs/authority.ts";
+import { type Diagnostics, formatDiagnostic, suggestion } from "../config/diagnostics.ts";
+import type { EntryPointConfig } from "../config/entry-points.ts";
+import { printable } from "../config/printable.ts";
+import type { StaticConfig } from "../config/static.ts";
+import { inspectStorages, resolverFacts } from "../control/acme.ts";
+import { load, providerOf } from "../control/load.ts";
+import { SELF_SIGNED } from "../explain/certificates.ts";
+import { type ClientOptions, readClient } from "../explain/client.ts";
+import { Explainer } from "../explain/explainer.ts";
+import type { Explanation } from "../explain/explanation.ts";
+import { textOf, verdictOf } from "../explain/text.ts";
+import { filesAfterStart } from "./check.ts";
+import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
+
+export interface ExplainOptions extends ClientOptions {
+  readonly configFile?: string;
+  readonly entryPoint?: string;
+  readonly json?: boolean;
+}
+
+/** @returns the exit code: 0 when the client is served on one of the entry points, from wherever it may come, and nothing is wrong. */
+export async function explain(given: Given, options: ExplainOptions): Promise<number> {
+  const fail = (line: string) => {
+    console.error(printable(line));
+    return 1;
+  };
+  const client = readClient(options);
+  if (typeof client === "string") return fail(client);
+  const { config, diagnostics } = readStatic(given);
+  if (config === null) {
+    printDiagnostics(diagnostics);
+    return 1;
+  }
+  const points = pointsOf(config, options.entryPoint);
+  if (typeof points === "string") return fail(points);
+  const explainer = await prepare(config, diagnostics);
+  printErrors(diagnostics);
+  if (explainer === null)
+    return fail("the configuration cannot be loaded, so no client is served: mend what is said above first");
+  const byPoint: Explanation[][] = [];
+  try {
+    for (const point of points) byPoint.push(explainer.explain(point, client));
+  } catch (error) {
+    return fail((error as Error).message);
+  }
+  const served = byPoint.some((cases) => cases.every(({ verdict }) => verdict.served));
+  const { errors, warnings } = diagnostics;
+  const lines = options.json
+    ? JSON.stringify({ served, errors, warnings, explanations: byPoint.flat() }, null, 2).split("\n")
+    : byPoint.flatMap((cases, index) => [...(index === 0 ? [] : [""]), ...linesOf(cases)]);
+  console.log(lines.map(printable).join("\n"));
+  return served && errors === 0 ? 0 : 1;
+}
+
+/** Warnings are for `check`: a thousand of them would bury the answer. */
+function printErrors({ list, warnings }: Diagnostics): void {
+  for (const each of list) if (each.severity === "error") console.error(formatDiagnostic(each));
+  if (warnings > 0) console.error(`${warnings} ${warnings === 1 ? "warning" : "warnings"}: see sluice check`);
+}
+
+function linesOf(cases: readonly Explanation[]): string[] {
+  const [first] = cases;
+  if (cases.length === 1) return textOf(first!);
+  const { name } = first!.entryPoint;
+  return [
+    `on ${name} it depends on where the client comes from; of networks that hold one another the narrowest counts:`,
+    ...cases.map((each) => `  ${verdictOf(each)}`),
+    "give an address with --from to see more",
+  ];
+}
+
+/** @returns a line for the operator when there is no such entry point. */
+function pointsOf(config: StaticConfig, wanted: string | undefined): EntryPointConfig[] | string {
+  const serving = [...config.entryPoints.values()].filter((point) => !point.admin);
+  if (wanted === undefined) return serving;
+  const point = config.entryPoints.get(wanted);
+  if (point?.admin) return `--entryPoint: "${wanted}" serves HTTP, and no routers`;
+  const names = serving.map(({ name }) => name);
+  return point === undefined
+    ? `--entryPoint: "${wanted}" does not exist${suggestion(wanted, names)}: there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}`
+    : [point];
+}
+
+/** Loads the configuration as a start would; null when the load is refused. */
+export async function prepare(config: StaticConfig, diagnostics: Diagnostics): Promise<Explainer | null> {
+  const acme = { resolvers: resolverFacts(config), stored: inspectStorages(config, diagnostics) };
+  const selfSigned = await issueServer(await createAuthority("Sluice default certificate"), [SELF_SIGNED]);
+  const files = await filesAfterStart(config);
+  const { compiled, merged } = load(config, providerOf(config), selfSigned, diagnostics, files, acme);
+  return compiled === null ? null : new Explainer(compiled, merged!, diagnostics);
+}

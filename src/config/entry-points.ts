@@ -1,0 +1,65 @@
+// Entry points: what listens where, and that no two of them want the same port.
+
+import { parseAddress } from "./scalars.ts";
+import type { Path } from "./source.ts";
+
+export interface EntryPointConfig {
+  readonly name: string;
+  readonly address: string;
+  /** "" listens on every address, IPv6 and IPv4. */
+  readonly host: string;
+  readonly port: number;
+  readonly asDefault: boolean;
+  readonly readTimeoutMs: number;
+  readonly graceTimeoutMs: number;
+  /** It serves /metrics, /ping or HTTP-01 challenges from the master, and no TCP router. */
+  readonly admin: boolean;
+}
+
+/** Two listeners on one port, and on one address or on all of them: one of them could never start. */
+export function checkOverlaps(
+  points: readonly EntryPointConfig[],
+  broker: string | undefined,
+  problem: (path: Path, message: string) => void,
+): void {
+  const former: { host: string; port: number; what: string }[] = [];
+  const add = (path: Path, what: string, address: string, host: string, port: number) => {
+    const everywhere = ["", "::", "0.0.0.0"];
+    const other = former.find(
+      (each) =>
+        each.port === port && (each.host === host || everywhere.includes(each.host) || everywhere.includes(host)),
+    );
+    if (port !== 0 && other !== undefined) problem(path, `${what}: ${address} is already taken by ${other.what}`);
+    former.push({ host, port, what });
+  };
+  for (const { name, address, host, port } of points)
+    add(["entryPoints", name, "address"], `the entry point "${name}"`, address, host, port);
+  const parsed = broker === undefined ? null : parseAddress(broker);
+  if (parsed?.kind === "ok")
+    add(["embeddedBroker", "address"], "embeddedBroker", broker!, parsed.host || "127.0.0.1", parsed.port);
+}
+
+/** An entry point as the schema gives it. */
+interface Decoded {
+  readonly address: string;
+  readonly asDefault: boolean;
+  readonly transport: {
+    readonly respondingTimeouts: { readonly readTimeout: number };
+    readonly lifeCycle: { readonly graceTimeOut: number };
+  };
+}
+
+export function toEntryPoint(name: string, point: Decoded, admin: boolean): EntryPointConfig {
+  const parsed = parseAddress(point.address);
+  if (parsed.kind === "error") throw new Error(parsed.message);
+  return {
+    name,
+    address: point.address,
+    host: parsed.host,
+    port: parsed.port,
+    asDefault: point.asDefault,
+    readTimeoutMs: point.transport.respondingTimeouts.readTimeout,
+    graceTimeoutMs: point.transport.lifeCycle.graceTimeOut,
+    admin,
+  };
+}

@@ -1,0 +1,80 @@
+// What changes by time alone: certificates and revocation lists begin, near their end, and end. It is told of then, not at the next
+// change of a file, which may be months away.
+
+import { CRL_WARNING_MS } from "../tls/options.ts";
+import { CLOCK_FLOOR } from "../version.ts";
+import type { Compiled } from "./compile.ts";
+import { EXPIRY_WARNING_MS } from "./compile-certificates.ts";
+
+/** Clearly past the moment, whatever the timer's accuracy. */
+const PAST_MS = 100;
+/** The clock is looked at this often: it may be set, as on a device that starts in 1970 and then hears of the time. */
+const LOOK_MS = 30_000;
+/** So many reminders come in so long, and no more: 10 000 certificates of one day must not be 10 000 reloads. */
+const BURST = 10;
+const WINDOW_MS = 3_600_000;
+
+/** The moments at which a load would find something else. Milliseconds since the epoch. */
+export function momentsOf({ certificates, revocations }: Compiled, waiting: readonly number[]): number[] {
+  return [
+    CLOCK_FLOOR,
+    ...waiting,
+    ...revocations.flatMap(({ ends }) => ends.flatMap((end) => [end - CRL_WARNING_MS, end])),
+    // A resolver renews its certificates, so only their end is news.
+    ...certificates.flatMap(({ source, notBefore, notAfter }) =>
+      source === null ? [notAfter] : [notBefore, notAfter - EXPIRY_WARNING_MS, notAfter],
+    ),
+  ];
+}
+
+export class Reminder {
+  readonly #due: () => void;
+  readonly #look: number;
+  readonly #window: number;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #next = Number.POSITIVE_INFINITY;
+  /** When the last ones came, BURST of them at most. */
+  readonly #times: number[] = [];
+
+  /** `due` is called when a moment has passed; `lookMs` and `windowMs` are for tests. */
+  constructor(due: () => void, lookMs = LOOK_MS, windowMs = WINDOW_MS) {
+    this.#due = due;
+    this.#look = lookMs;
+    this.#window = windowMs;
+  }
+
+  /** In the place of former moments; those that have passed do not count. */
+  set(moments: readonly number[]): void {
+    this.close();
+    const now = Date.now();
+    this.#next = moments.reduce(
+      (next, each) => (each + PAST_MS > now && each < next ? each : next),
+      Number.POSITIVE_INFINITY,
+    );
+    if (this.#next < Number.POSITIVE_INFINITY) this.#wait();
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #wait(): void {
+    const left = this.#left();
+    this.#timer = setTimeout(() => (this.#left() > 0 ? this.#wait() : this.#remind()), Math.min(left, this.#look));
+    this.#timer.unref();
+  }
+
+  /** By the wall clock until the moment, and by the steady one until the next reminder may come. */
+  #left(): number {
+    const mayComeAt = this.#times.length < BURST ? 0 : this.#times[0]! + this.#window;
+    return Math.max(0, this.#next + PAST_MS - Date.now(), mayComeAt - performance.now());
+  }
+
+  #remind(): void {
+    this.#timer = null;
+    this.#times.push(performance.now());
+    if (this.#times.length > BURST) this.#times.shift();
+    this.#due();
+  }
+}

@@ -1,0 +1,294 @@
+// What would become of a client. Every decision is asked of the code that workers decide by, with the rows that they would get; here
+// it is only described, together with the routers that were not chosen.
+
+import { isIP } from "node:net";
+import type { RE2JS } from "re2js";
+import { type Diagnostics, didYouMean, formatDiagnostic } from "../config/diagnostics.ts";
+import type { EntryPointConfig } from "../config/entry-points.ts";
+import type { Compiled } from "../control/compile.ts";
+import type { Merged } from "../control/merge.ts";
+import type { RouterRow } from "../control/messages.ts";
+import { type Decision, decidePlain, decideTls, isPlainOnly } from "../proxy/decide.ts";
+import type { Reason } from "../proxy/reasons.ts";
+import type { Snapshot } from "../proxy/snapshot.ts";
+import type { Facts } from "../rules/ast.ts";
+import { formatAddress, formatRule, judge, type Unknown } from "../rules/explain.ts";
+import { networksOf, type Region, regionsOf } from "../rules/regions.ts";
+import { isCatchAll, type RouteEntry, ruleNames, specificity } from "../rules/table.ts";
+import { certificateChoices, tlsFacts } from "./certificates.ts";
+import type { Client } from "./client.ts";
+import {
+  type CertificateChoice,
+  type Explanation,
+  MAX_SHOWN,
+  type RouterFacts,
+  type ServiceFacts,
+  type TlsFacts,
+  type Verdict,
+} from "./explanation.ts";
+import { bareName, placeOf } from "./places.ts";
+import { serviceFacts, snapshotOf } from "./services.ts";
+
+/** Networks among which the address of an unknown client may lie. */
+const MAX_NETWORKS = 500;
+/** Characters of a rule that are shown. */
+const MAX_RULE = 500;
+
+type Router = RouteEntry<{ readonly row: RouterRow }>;
+
+export class Explainer {
+  readonly #compiled: Compiled;
+  readonly #merged: Merged;
+  readonly #diagnostics: Diagnostics;
+  readonly #snapshot: Snapshot;
+  readonly #regexps = new Map<string, RE2JS>();
+  /** Routers in the order in which they are asked, by entry point and kind. */
+  readonly #ordered = new Map<string, readonly Router[]>();
+
+  constructor(compiled: Compiled, merged: Merged, diagnostics: Diagnostics) {
+    this.#compiled = compiled;
+    this.#merged = merged;
+    this.#diagnostics = diagnostics;
+    this.#snapshot = snapshotOf([...compiled.rows.values()]);
+  }
+
+  /**
+   * One explanation; several where it depends on the address of a client that comes from nobody knows where.
+   * @throws Error with a line for the operator, when there are too many networks to answer for each.
+   */
+  explain(point: EntryPointConfig, client: Client): Explanation[] {
+    if (client.from !== null) return [this.#case(point, client, client.from, [formatAddress(client.from)], {})];
+    const regions = regionsOf(this.#networks(point, client)).filter(({ family }) => mayComeBy(family, point.host));
+    const byRouter = Map.groupBy(
+      regions,
+      ({ address }) => this.#decide(point, client, address)?.route?.router ?? "(none)",
+    );
+    if (byRouter.size === 1) return [this.#case(point, client, regions[0]!.address, ["anywhere"], { address: true })];
+    return [...byRouter.values()].map((same) =>
+      this.#case(point, client, same[0]!.address, labelsOf(same, point.host), {}),
+    );
+  }
+
+  /** The networks that matter: of rules that depend on the address, up to the first that is true for any. */
+  #networks(point: EntryPointConfig, client: Client): Set<string> {
+    const networks = new Set<string>();
+    const facts = this.#facts(point, client, null);
+    for (const { rule } of this.#routers(point, client)) {
+      const { value } = judge(rule, facts, { address: true }, this.#regexps);
+      if (value === "depends") networksOf(rule, networks);
+      if (networks.size > MAX_NETWORKS)
+        throw new Error(
+          `the rules tell more than ${MAX_NETWORKS} networks apart: give the client's address with --from`,
+        );
+      if (value === "true") break;
+    }
+    return networks;
+  }
+
+  /** null: no router is asked. */
+  #decide(point: EntryPointConfig, client: Client, address: Uint8Array): Decision | null {
+    const facts = this.#facts(point, client, address);
+    if (this.#isPlain(point, client)) return decidePlain(this.#snapshot, point.name, facts);
+    return !client.tls || client.alpn.includes(ACME) ? null : decideTls(this.#snapshot, point.name, facts);
+  }
+
+  /** Whether it goes to plain routers: because it speaks plain MQTT, or because nobody looks. */
+  #isPlain(point: EntryPointConfig, client: Client): boolean {
+    const routes = this.#snapshot.routes(point.name);
+    return isPlainOnly(routes) || (!client.tls && routes.plain.size > 0);
+  }
+
+  #facts(point: EntryPointConfig, client: Client, address: Uint8Array | null): Facts {
+    const { sni, alpn } = this.#isPlain(point, client) ? { sni: "", alpn: [] } : client;
+    return { sni, alpn, address };
+  }
+
+  /** The routers that such a client is compared with. */
+  #routers(point: EntryPointConfig, client: Client): readonly Router[] {
+    const kind = this.#isPlain(point, client) ? "plain" : "tls";
+    const key = `${kind} ${point.name}`;
+    let ordered = this.#ordered.get(key);
+    if (ordered === undefined) {
+      ordered = this.#snapshot.routes(point.name)[kind].ordered();
+      this.#ordered.set(key, ordered);
+    }
+    return ordered;
+  }
+
+  #case(
+    point: EntryPointConfig,
+    client: Client,
+    address: Uint8Array,
+    from: readonly string[],
+    unknown: Unknown,
+  ): Explanation {
+    const plain = this.#isPlain(point, client);
+    const decision = this.#decide(point, client, address);
+    const notes = [...client.notes];
+    if (plain && client.tls)
+      notes.push(`all routers of ${point.name} are plain: TLS is not looked at, and goes to the server as it comes`);
+    const routers = decision === null ? [] : this.#routers(point, client);
+    const name = decision?.route?.router;
+    const at = name === undefined ? routers.length : routers.findIndex((each) => each.name === name);
+    const winner = routers[at] ?? null;
+    const termination = decision?.kind === "terminate" ? decision.termination : null;
+    const tls = termination === null ? null : tlsFacts(termination, client, this.#merged);
+    const { certificates: store } = this.#snapshot;
+    const certificates =
+      termination === null ? [] : certificateChoices(this.#compiled, store, point, client, termination, notes);
+    const service =
+      winner === null || decision?.kind === "refuse"
+        ? null
+        : serviceFacts(this.#compiled.rows, this.#merged, winner.value.row.service);
+    const facts = this.#facts(point, client, address);
+    return {
+      entryPoint: { name: point.name, address: point.address },
+      client: { tls: client.tls, sni: client.sni || null, alpn: client.alpn, from, to: client.to },
+      verdict: this.#verdict(point, client, decision, certificates, tls, service, notes),
+      router: winner === null ? null : this.#router(winner),
+      tls,
+      certificates,
+      service,
+      before: this.#before(routers.slice(0, at), facts, unknown),
+      after: this.#after(winner, routers.slice(at + 1), facts, unknown),
+      others: this.#others(point, plain || !client.tls ? "plain" : "tls"),
+      notes,
+    };
+  }
+
+  #verdict(
+    point: EntryPointConfig,
+    client: Client,
+    decision: Decision | null,
+    certificates: readonly CertificateChoice[],
+    tls: TlsFacts | null,
+    service: ServiceFacts | null,
+    notes: string[],
+  ): Verdict {
+    const refuse = (reason: Reason, sees: string, problems: readonly string[] = []): Verdict => {
+      return { served: false, action: "refuse", reason, sees, problems };
+    };
+    if (decision === null) {
+      if (!client.tls) return refuse("plain-mqtt", CLOSED);
+      notes.push("while a challenge for the name is under way it is answered; no router is ever asked for acme-tls/1");
+      return refuse("acme-challenge", UNRECOGNIZED);
+    }
+    if (decision.kind === "refuse") {
+      const { reason, route } = decision;
+      if (reason === "unknown-sni") {
+        const names = new Set(this.#routers(point, client).flatMap(({ rule }) => ruleNames(rule)));
+        const meant = didYouMean(client.sni, names);
+        if (meant !== null) notes.push(`did you mean ${meant}?`);
+      }
+      const problems = route === null ? [] : this.#problemsOf(bareName(route.router));
+      return refuse(reason, this.#isPlain(point, client) ? CLOSED : UNRECOGNIZED, problems);
+    }
+    if (tls !== null) {
+      if (certificates.length === 0) return refuse("no-certificate", UNRECOGNIZED);
+      if (tls.alpn.protocols !== null && client.alpn.length > 0 && tls.alpn.answer === null)
+        return refuse("handshake-failed", "the TLS alert no_application_protocol (120)");
+    }
+    if (service!.order.total === 0)
+      return refuse("no-server", tls === null ? CLOSED : "a TLS handshake, and then the end of the connection");
+    return { served: true, action: decision.kind, reason: null, sees: null, problems: [] };
+  }
+
+  /** The diagnostics that turned a router off, and those of the service or the options that they blame. */
+  #problemsOf(router: string): string[] {
+    const errors = this.#diagnostics.list.filter(({ severity }) => severity === "error");
+    const about = (what: string) => errors.filter(({ message }) => message.includes(what));
+    const own = about(`the router "${router}"`);
+    const blamed = own.flatMap(({ message }) => {
+      const [, kind, name] = /the (service|TLS option) "([^"]+)" is (?:off|broken)/.exec(message) ?? [];
+      return kind === undefined ? [] : about(`the ${kind} "${name!.replace(/@.*$/, "")}"`);
+    });
+    const lines = new Set([...own, ...blamed].map(formatDiagnostic));
+    // Only so many diagnostics are kept.
+    return lines.size === 0 ? ["see sluice check"] : [...lines].slice(0, MAX_SHOWN);
+  }
+
+  #router({ name, rule, priority, value }: Router): RouterFacts {
+    const item = this.#merged.routers.get(bareName(name));
+    const text = item?.value.rule ?? formatRule(rule);
+    const given = (item?.value.priority ?? 0) !== 0;
+    return {
+      name,
+      rule: text.length <= MAX_RULE ? text : `${text.slice(0, MAX_RULE)}...`,
+      priority,
+      priorityFrom: given ? "given" : isCatchAll(rule) ? "catch-all" : "rule length",
+      action: value.row.action.kind,
+      service: value.row.service,
+      place: placeOf(item?.at()),
+    };
+  }
+
+  /** First those whose names fit and whose other conditions fail, then the nearest ones; shown in the order in which they are asked. */
+  #before(routers: readonly Router[], facts: Facts, unknown: Unknown): Explanation["before"] {
+    const nearest = routers.toReversed();
+    const fits = ({ rule }: Router) =>
+      judge(rule, facts, { address: true, alpn: true }, this.#regexps).value !== "false";
+    const chosen = new Set(routers.length <= MAX_SHOWN ? routers : first(nearest, MAX_SHOWN, fits));
+    for (const each of nearest) if (chosen.size < MAX_SHOWN) chosen.add(each);
+    const shown = routers
+      .filter((each) => chosen.has(each))
+      .map((each) => {
+        const { part, reason } = judge(each.rule, facts, unknown, this.#regexps);
+        return { ...this.#router(each), why: { part, reason } };
+      });
+    return { total: routers.length, shown };
+  }
+
+  #after(winner: Router | null, later: readonly Router[], facts: Facts, unknown: Unknown): Explanation["after"] {
+    if (winner === null) return { total: 0, shown: [] };
+    const matching = later.filter(({ rule }) => judge(rule, facts, unknown, this.#regexps).value !== "false");
+    const shown = matching.slice(0, MAX_SHOWN).map((each) => ({ ...this.#router(each), why: whyLater(each, winner) }));
+    return { total: matching.length, shown };
+  }
+
+  #others(point: EntryPointConfig, kind: "plain" | "tls"): Explanation["others"] {
+    const { plain, tls } = this.#snapshot.routes(point.name);
+    const inForce = new Set(this.#compiled.routers.map(({ name }) => bareName(name)));
+    return {
+      otherEntryPoints: inForce.size - plain.size - tls.size,
+      otherKind: kind === "plain" ? tls.size : plain.size,
+      leftOut: first([...this.#merged.routers.keys()], MAX_SHOWN, (name) => !inForce.has(name)),
+    };
+  }
+}
+
+const ACME = "acme-tls/1";
+const UNRECOGNIZED = "the TLS alert unrecognized_name (112), before any certificate";
+const CLOSED = "the connection is closed without an answer";
+
+function first<T>(list: readonly T[], most: number, wanted: (each: T) => boolean): T[] {
+  const found: T[] = [];
+  for (const each of list) {
+    if (found.length >= most) break;
+    if (wanted(each)) found.push(each);
+  }
+  return found;
+}
+
+/** Clients come to an address by its own protocol, and to "" and "::" by both. */
+function mayComeBy(family: 4 | 6, host: string): boolean {
+  const own = isIP(host);
+  return own === 0 || host === "::" || own === family;
+}
+
+function labelsOf(regions: readonly Region[], host: string): string[] {
+  const networks = regions.flatMap(({ network }) => (network === null ? [] : [network]));
+  const rest = regions.filter(({ network }) => network === null);
+  if (rest.length === 2 || (rest.length === 1 && isIP(host) !== 0 && host !== "::"))
+    return [...networks, "anywhere else"];
+  return [...networks, ...rest.map(({ family }) => `other IPv${family}`)];
+}
+
+/** By the specificity of a rule. */
+const KINDS = ["an exact name", "a wildcard", "a regular expression", "a rule without names"];
+
+function whyLater(later: Router, winner: Router): string {
+  if (later.priority !== winner.priority) return `its priority ${later.priority} is below ${winner.priority}`;
+  const [own, other] = [specificity(later.rule), specificity(winner.rule)];
+  if (own !== other) return `of equal priority, ${KINDS[own]} comes after ${KINDS[other]}`;
+  return "it is equal in priority and kind, and its name comes later";
+}

@@ -1,0 +1,125 @@
+// What `sluice explain` knows of a client, as plain data: text and JSON are made of it.
+
+import type { RouterAction } from "../control/messages.ts";
+import type { Reason } from "../proxy/reasons.ts";
+import type { Why } from "../rules/explain.ts";
+import type { ServerTlsOptions } from "../tls/options.ts";
+
+/** One client, or several that no rule tells apart, on one entry point. This is what --json prints: it is documented in docs/operations.md. */
+export interface Explanation {
+  readonly entryPoint: { readonly name: string; readonly address: string };
+  readonly client: {
+    readonly tls: boolean;
+    readonly sni: string | null;
+    readonly alpn: readonly string[];
+    /** An address, networks, or "anywhere", "other IPv4", "other IPv6". */
+    readonly from: readonly string[];
+    readonly to: string | null;
+  };
+  readonly verdict: Verdict;
+  readonly router: RouterFacts | null;
+  readonly tls: TlsFacts | null;
+  readonly certificates: readonly CertificateChoice[];
+  readonly service: ServiceFacts | null;
+  /** Routers that come before it and do not match; the nearest ones. */
+  readonly before: Listed<RouterFacts & { readonly why: Why }>;
+  /** Routers that match too, and come later. */
+  readonly after: Listed<RouterFacts & { readonly why: string }>;
+  readonly others: {
+    readonly otherEntryPoints: number;
+    /** On this entry point, for clients with TLS where this one has none, or the other way round. */
+    readonly otherKind: number;
+    /** Cannot be asked at all: their rule cannot be read, or none of their entry points exists. */
+    readonly leftOut: readonly string[];
+  };
+  readonly notes: readonly string[];
+}
+
+export interface Verdict {
+  readonly served: boolean;
+  readonly action: "terminate" | "passthrough" | "plain" | "refuse";
+  /** The reason in the access log; null when the client is served. */
+  readonly reason: Reason | null;
+  /** What a refused client sees. */
+  readonly sees: string | null;
+  readonly problems: readonly string[];
+}
+
+export interface Listed<T> {
+  readonly total: number;
+  readonly shown: readonly T[];
+}
+
+export interface RouterFacts {
+  readonly name: string;
+  readonly rule: string;
+  readonly priority: number;
+  readonly priorityFrom: "given" | "rule length" | "catch-all";
+  readonly action: RouterAction["kind"];
+  readonly service: string;
+  readonly place: string;
+}
+
+export interface TlsFacts {
+  readonly options: string;
+  readonly place: string | null;
+  readonly minVersion: string;
+  readonly maxVersion: string;
+  readonly ciphers: string | null;
+  readonly curves: string | null;
+  readonly clientAuth: {
+    readonly type: ServerTlsOptions["clientAuth"];
+    readonly authorities: readonly string[];
+    readonly revocationLists: number | null;
+    readonly allowedNames: readonly string[];
+  };
+  readonly alpn: {
+    /** What the options list; null: they say nothing. */
+    readonly protocols: readonly string[] | null;
+    readonly answer: string | null;
+  };
+  readonly sniStrict: boolean;
+}
+
+export interface CertificateChoice {
+  /** Which of the clients so described; "all" when there is no choice. */
+  readonly clients: string;
+  readonly match: "exact" | "wildcard" | "default" | "self-signed";
+  readonly names: readonly string[];
+  readonly commonName: string;
+  readonly serial: string;
+  readonly keyType: string;
+  /** null: a resolver has obtained it, or Sluice has made it. */
+  readonly source: string | null;
+  readonly notAfter: string;
+  readonly expired: boolean;
+}
+
+export interface ServiceFacts {
+  readonly name: string;
+  readonly place: string;
+  readonly tree: ServiceNode;
+  /** The servers in the order in which they would be dialled for the first connection of the first worker. */
+  readonly order: Listed<string>;
+}
+
+export interface ServiceNode {
+  readonly name: string;
+  readonly kind: "loadBalancer" | "weighted" | "missing" | "not shown";
+  readonly weight: number | null;
+  /** Of the connections of the router, from 0 to 1. */
+  readonly share: number;
+  readonly servers: Listed<{ readonly address: string; readonly share: number; readonly dial: "plain" | "tls" }>;
+  readonly transport: {
+    readonly dialTimeoutMs: number;
+    readonly keepAliveMs: number;
+    readonly terminationDelayMs: number;
+    /** null where no server is dialled with TLS. */
+    readonly verify: string | null;
+    readonly clientCertificate: boolean;
+  } | null;
+  readonly services: readonly ServiceNode[];
+}
+
+/** Entries of a list that are shown. */
+export const MAX_SHOWN = 20;

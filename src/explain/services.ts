@@ -1,0 +1,81 @@
+// What a service does with a connection: its servers, their shares, the order of the first dial.
+
+import type { Merged } from "../control/merge.ts";
+import type { Row } from "../control/messages.ts";
+import { Meters } from "../proxy/meters.ts";
+import { Rows, type Snapshot } from "../proxy/snapshot.ts";
+import type { ServiceRow } from "../upstream/service.ts";
+import { MAX_SHOWN, type ServiceFacts, type ServiceNode } from "./explanation.ts";
+import { placeOf } from "./places.ts";
+
+/** Services of a tree that are shown. */
+const MAX_NODES = 50;
+
+/** What a worker has that got these rows. */
+export function snapshotOf(rows: readonly Row[]): Snapshot {
+  const made = new Rows(new Meters(), 0);
+  made.apply(rows, []);
+  return made.commit(1);
+}
+
+export function serviceFacts(rows: ReadonlyMap<string, Row>, merged: Merged, name: string): ServiceFacts {
+  const order = firstOrder(rows, name);
+  return {
+    name,
+    place: placeOf(merged.services.get(name)?.at()),
+    tree: nodeOf(rows, name, null, 1, { left: MAX_NODES }),
+    order: { total: order.length, shown: order.slice(0, MAX_SHOWN) },
+  };
+}
+
+/** Of balancers of its own: each question moves them on. */
+function firstOrder(rows: ReadonlyMap<string, Row>, service: string): string[] {
+  const services = [...rows.values()].filter(({ kind }) => kind === "service");
+  const value = { entryPoints: [""], rule: { kind: "any" }, priority: 0, action: { kind: "plain" }, service } as const;
+  const snapshot = snapshotOf([...services, { kind: "router", name: "", value }]);
+  const route = snapshot.match(snapshot.routes("").plain, { sni: "", alpn: [], address: null });
+  return route!.balancer.order().map(({ server }) => server.address);
+}
+
+function nodeOf(
+  rows: ReadonlyMap<string, Row>,
+  name: string,
+  weight: number | null,
+  share: number,
+  nodes: { left: number },
+): ServiceNode {
+  const found = rows.get(`service/${name}`);
+  const node = { name, weight, share, servers: { total: 0, shown: [] }, transport: null, services: [] };
+  if (nodes.left-- <= 0) return { ...node, kind: "not shown" };
+  if (found?.kind !== "service") return { ...node, kind: "missing" };
+  const row = found.value;
+  if (row.kind === "weighted") {
+    const total = row.services.reduce((sum, child) => sum + child.weight, 0);
+    const services = row.services
+      .slice(0, MAX_NODES)
+      .map((child) => nodeOf(rows, child.name, child.weight, total === 0 ? 0 : (share * child.weight) / total, nodes));
+    return { ...node, kind: "weighted", services };
+  }
+  const { servers, transport } = row;
+  const shown = servers
+    .slice(0, MAX_SHOWN)
+    .map(({ address, tls }) => ({ address, share: share / servers.length, dial: tls ? "tls" : "plain" }) as const);
+  return {
+    ...node,
+    kind: "loadBalancer",
+    servers: { total: servers.length, shown },
+    transport: {
+      dialTimeoutMs: transport.dialTimeoutMs,
+      keepAliveMs: transport.keepAliveMs,
+      terminationDelayMs: transport.terminationDelayMs,
+      verify: servers.some(({ tls }) => tls) ? verification(transport.tls) : null,
+      clientCertificate: transport.tls.cert !== null,
+    },
+  };
+}
+
+function verification(tls: Extract<ServiceRow, { kind: "loadBalancer" }>["transport"]["tls"]): string {
+  if (tls.insecureSkipVerify) return "not verified";
+  const name = tls.serverName === null ? "the server's host" : tls.serverName;
+  return `verified as ${name} by ${tls.ca === null ? "the public authorities" : "rootCAs"}`;
+}

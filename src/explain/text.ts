@@ -1,0 +1,218 @@
+// An explanation for people: the verdict in one line, then what it rests on.
+
+import type { CertificateChoice, Explanation, Listed, RouterFacts, ServiceNode, TlsFacts } from "./explanation.ts";
+
+/** Width of the first column. */
+const LABEL = 15;
+
+/** Who comes where, and what becomes of it, in one line. */
+export function verdictOf({ entryPoint, client, verdict, router, tls, service }: Explanation): string {
+  const who = client.tls ? (client.sni ?? "a client without SNI") : "a client without TLS";
+  const offers = client.alpn.length === 0 ? "" : ` with ALPN ${client.alpn.join(", ")}`;
+  const subject = `${who}${offers} from ${client.from.join(", ")}${client.to === null ? "" : ` to ${client.to}`} on ${entryPoint.name}`;
+  const named = router === null ? "" : `router "${router.name}" `;
+  switch (verdict.action) {
+    case "refuse":
+      if (service !== null) return `${subject}: ${named}takes it, and it is refused: ${verdict.reason}`;
+      return `${subject}: refused${router === null ? "" : ` by ${named.trimEnd()}`}: ${verdict.reason}`;
+    case "terminate":
+      return `${subject}: ${named}terminates TLS${CONDITIONS[tls!.clientAuth.type]}, service "${service!.name}"`;
+    case "passthrough":
+      return `${subject}: ${named}passes TLS through, service "${service!.name}"`;
+    case "plain":
+      return `${subject}: ${named}forwards it as it is, service "${service!.name}"`;
+  }
+}
+
+const CONDITIONS = {
+  NoClientCert: "",
+  RequestClientCert: "",
+  RequireAnyClientCert: " if the client shows a certificate",
+  VerifyClientCertIfGiven: " unless the client shows a certificate that is not good",
+  RequireAndVerifyClientCert: " if the client shows a good certificate",
+} as const;
+
+/** All lines, the verdict first. */
+export function textOf(explanation: Explanation): string[] {
+  const { entryPoint, verdict, router, tls, certificates, service, before, after, others, notes } = explanation;
+  const lines = [verdictOf(explanation)];
+  for (const note of notes) lines.push(`  note: ${note}`);
+  const row = (label: string, value: string, depth = 1) =>
+    lines.push(`${"  ".repeat(depth)}${label.padEnd(LABEL - 2 * (depth - 1))} ${value}`);
+  lines.push("");
+  if (verdict.sees !== null) row("client sees", verdict.sees);
+  for (const [index, problem] of verdict.problems.entries()) row(index === 0 ? "because" : "", problem);
+  row("entry point", `${entryPoint.name}, ${entryPoint.address}`);
+  if (router !== null) {
+    row("router", `${router.name}, ${router.place}`);
+    row("rule", router.rule, 2);
+    row("priority", priorityOf(router), 2);
+  }
+  if (tls !== null) for (const [label, value, depth] of tlsRows(tls, explanation)) row(label, value, depth);
+  for (const choice of certificates)
+    for (const [label, value, depth] of certificateRows(choice, explanation)) row(label, value, depth);
+  if (service !== null) {
+    row("service", `${service.name}${service.place === "" ? "" : `, ${service.place}`}`);
+    lines.push(...nodeLines(service.tree, 2));
+    if (service.order.total > 1)
+      row("first dial", `${list(service.order)}, each if the ones before fail; every worker has turns of its own`, 2);
+  }
+  lines.push(
+    ...routerLines(
+      router === null ? "asked, and none is true of this client" : "asked before, and not true of this client",
+      before,
+      ({ why }) => `${why.part}: ${why.reason}`,
+    ),
+  );
+  lines.push(...routerLines("true as well, but later", after, ({ why }) => why));
+  lines.push(...otherLines(others, entryPoint.name, explanation.client.tls));
+  return lines;
+}
+
+function priorityOf({ priority, priorityFrom }: RouterFacts): string {
+  switch (priorityFrom) {
+    case "given":
+      return `${priority}, as given`;
+    case "catch-all":
+      return `${priority}, because it is the catch-all`;
+    case "rule length":
+      return `${priority}, the length of its rule`;
+  }
+}
+
+type Line = [label: string, value: string, depth: number];
+
+const VERSIONS: Record<string, string> = { TLSv1: "1.0", "TLSv1.1": "1.1", "TLSv1.2": "1.2", "TLSv1.3": "1.3" };
+
+function tlsRows(tls: TlsFacts, { client }: Explanation): Line[] {
+  const [min, max] = [VERSIONS[tls.minVersion], VERSIONS[tls.maxVersion]];
+  const rows: Line[] = [
+    ["TLS options", `${tls.options}, ${tls.place ?? "built in"}`, 1],
+    ["versions", min === max ? `TLS ${min} only` : `TLS ${min} to ${max}`, 2],
+  ];
+  if (tls.ciphers !== null) rows.push(["ciphers", tls.ciphers.replaceAll(":", ", "), 2]);
+  if (tls.curves !== null) rows.push(["curves", tls.curves.replaceAll(":", ", "), 2]);
+  rows.push(["client cert", CLIENT_AUTH[tls.clientAuth.type], 2]);
+  const { authorities, revocationLists, allowedNames } = tls.clientAuth;
+  if (authorities.length > 0) rows.push(["issued by", authorities.join("; or "), 2]);
+  if (allowedNames.length > 0) rows.push(["with a name", allowedNames.join(", "), 2]);
+  if (revocationLists !== null) rows.push(["not revoked", `by ${revocationLists} revocation lists`, 2]);
+  rows.push(["ALPN", alpnOf(tls, client.alpn), 2]);
+  rows.push(["sniStrict", tls.sniStrict ? "on: no certificate for the name, no connection" : "off", 2]);
+  return rows;
+}
+
+const CLIENT_AUTH = {
+  NoClientCert: "not asked for",
+  RequestClientCert: "asked for, not required, not checked",
+  RequireAnyClientCert: "required, not checked",
+  VerifyClientCertIfGiven: "not required; one that is shown must be good",
+  RequireAndVerifyClientCert: "required, and must be good",
+} as const;
+
+function alpnOf({ alpn }: TlsFacts, offered: readonly string[]): string {
+  const served = alpn.protocols === null ? "" : `; served: ${alpn.protocols.join(", ")}`;
+  if (alpn.answer !== null) return `"${alpn.answer}" is answered${served}`;
+  if (offered.length > 0)
+    return alpn.protocols === null ? "nothing is answered, which refuses nobody" : `none of the offered${served}`;
+  return `the client offers none, as most MQTT clients do; some offer "mqtt" (--alpn mqtt)${served}`;
+}
+
+const MATCHES = {
+  exact: "it is for this name",
+  wildcard: "it has a wildcard for this name",
+  default: "the default one: no certificate is for this name",
+  "self-signed":
+    "made by Sluice: no certificate is for this name, and there is no default one; clients will not trust it",
+} as const;
+
+function certificateRows(choice: CertificateChoice, { client }: Explanation): Line[] {
+  const { names } = choice;
+  const shown = names.slice(0, 5).join(", ") + (names.length > 5 ? `, ... and ${names.length - 5} more` : "");
+  const source = choice.source ?? (choice.match === "self-signed" ? "made at each start" : "obtained by a resolver");
+  const because =
+    client.sni === null
+      ? MATCHES[choice.match].replace("this name", "the address that is dialled")
+      : MATCHES[choice.match];
+  const rows: Line[] = [["certificate", shown, 1]];
+  if (choice.clients !== "all") rows.push(["for", choice.clients, 2]);
+  rows.push(["because", because, 2], ["from", source, 2]);
+  rows.push(["key", KEYS[choice.keyType] ?? choice.keyType, 2]);
+  rows.push([choice.expired ? "EXPIRED" : "expires", choice.notAfter.slice(0, 10), 2]);
+  return rows;
+}
+
+const KEYS: Record<string, string> = {
+  rsa: "RSA",
+  p256: "ECDSA, P-256",
+  p384: "ECDSA, P-384",
+  p521: "ECDSA, P-521",
+  ed25519: "Ed25519",
+};
+
+function nodeLines(node: ServiceNode, depth: number): string[] {
+  const indent = "  ".repeat(depth);
+  const lines: string[] = [];
+  if (depth > 2)
+    lines.push(`${indent.slice(2)}${node.name}: weight ${node.weight}, ${percent(node.share)} of the connections`);
+  if (node.kind === "missing") lines.push(`${indent}does not exist or is off: its turns go to the others`);
+  if (node.kind === "not shown") lines.push(`${indent}...`);
+  for (const { address, share, dial } of node.servers.shown)
+    lines.push(`${indent}${address}, ${dial === "tls" ? "by TLS" : "plain"}, ${percent(share)} of the connections`);
+  if (node.servers.total > node.servers.shown.length)
+    lines.push(`${indent}... and ${count(node.servers.total - node.servers.shown.length)} more servers`);
+  if (node.kind === "loadBalancer" && node.servers.total === 0) lines.push(`${indent}no server`);
+  if (node.transport !== null) {
+    const { dialTimeoutMs, keepAliveMs, terminationDelayMs, verify, clientCertificate } = node.transport;
+    const parts = [
+      `dialTimeout ${seconds(dialTimeoutMs)}`,
+      keepAliveMs < 0 ? "no TCP keep-alive" : `TCP keep-alive ${seconds(keepAliveMs)}`,
+      `terminationDelay ${terminationDelayMs < 0 ? "for ever" : seconds(terminationDelayMs)}`,
+    ];
+    if (verify !== null) parts.push(`TLS ${verify}`, ...(clientCertificate ? ["with a client certificate"] : []));
+    lines.push(`${indent}${parts.join(", ")}`);
+  }
+  for (const child of node.services) lines.push(...nodeLines(child, depth + 1));
+  return lines;
+}
+
+function routerLines<T extends RouterFacts>(title: string, routers: Listed<T>, why: (router: T) => string): string[] {
+  if (routers.total === 0) return [];
+  const lines = ["", `  ${title}: ${count(routers.total)} ${routers.total === 1 ? "router" : "routers"}`];
+  for (const router of routers.shown) lines.push(`    ${router.name}, ${router.place}`, `      ${why(router)}`);
+  const more = routers.total - routers.shown.length;
+  if (more > 0) lines.push(`    ... and ${count(more)} more`);
+  return lines;
+}
+
+function otherLines(
+  { otherEntryPoints, otherKind, leftOut }: Explanation["others"],
+  point: string,
+  tls: boolean,
+): string[] {
+  const lines: string[] = [];
+  if (otherKind > 0)
+    lines.push(`  not asked: ${count(otherKind)} on ${point} for clients ${tls ? "without" : "with"} TLS`);
+  if (otherEntryPoints > 0) lines.push(`  not asked: ${count(otherEntryPoints)} on other entry points`);
+  if (leftOut.length > 0)
+    lines.push(`  left out: ${leftOut.join(", ")}: the rule cannot be read, or no entry point exists`);
+  return lines.length === 0 ? [] : ["", ...lines];
+}
+
+function list({ total, shown }: Listed<string>): string {
+  return shown.slice(0, 5).join(", ") + (total > 5 ? `, ... (${count(total)} in all)` : "");
+}
+
+function percent(share: number): string {
+  const value = share * 100;
+  return `${value >= 10 ? Math.round(value * 10) / 10 : Number(value.toPrecision(2))} %`;
+}
+
+function seconds(ms: number): string {
+  return ms < 1000 ? `${ms} ms` : `${ms / 1000} s`;
+}
+
+/** 100 000: digits in threes. */
+function count(n: number): string {
+  return String(n).replace(/\B(?=(\d{3})+$)/g, " ");
+}

@@ -1,0 +1,23 @@
+// What the labels of metrics say. None of them comes from a client.
+
+/** In Markdown; links are relative to docs/. */
+export const LABELS: Readonly<Record<string, string>> = {
+  cn: "The common name of the certificate's subject; of a certificate of a resolver, the first of its names.",
+  direction: "`in` from clients, `out` to clients.",
+  entrypoint: "The name of the entry point.",
+  options: "The name of the TLS options.",
+  path: "`direct`: taken whole by one write. `held`: had to wait for the receiver.",
+  process: "`master`, `worker` or `broker`.",
+  reason: "[Why the dial failed](operations.md#why-a-dial-fails), on the last address.",
+  resolver: "The name of the certificates resolver.",
+  result:
+    "Of connections, [how they ended](operations.md#how-a-connection-ends). Of loads, `success` or `failure`. Of orders, `obtained`, `renewed`, `taken` (from another Sluice) or `failed`.",
+  resumed: "Whether the client resumed a session: `true` or `false`.",
+  router: "The name of the router.",
+  sans: "The names in the certificate, in alphabetical order, with commas between them.",
+  serial: "The certificate's serial number.",
+  server: "The address of the server.",
+  service: "The name of the service.",
+  source: "The path of the file or directory.",
+  version: "Of handshakes, the TLS version; of the build, Sluice's.",
+};

@@ -1,0 +1,52 @@
+// Decide: what the rules in force make of a client. Pure, because `sluice explain` asks the same questions without a client.
+
+import type { CertifiedKey } from "../certs/pem.ts";
+import type { Facts } from "../rules/ast.ts";
+import type { CertificateStore, SignatureOffer } from "../tls/certificates.ts";
+import type { EntryRoutes, Route, Snapshot, Termination } from "./snapshot.ts";
+
+export type Refusal = "no-route" | "unknown-sni" | "router-off";
+
+export type Decision =
+  | { readonly kind: "refuse"; readonly reason: Refusal; readonly route: Route | null }
+  | { readonly kind: "plain" | "passthrough"; readonly route: Route }
+  | { readonly kind: "terminate"; readonly route: Route; readonly termination: Termination };
+
+/** What becomes of a TLS client with these facts. An ACME challenge is not asked about: no route ever gets one. */
+export function decideTls(snapshot: Snapshot, entryPoint: string, facts: Facts): Decision {
+  const route = snapshot.match(snapshot.routes(entryPoint).tls, facts);
+  if (route === null) return { kind: "refuse", reason: facts.sni === "" ? "no-route" : "unknown-sni", route };
+  if (route.action === "passthrough") return { kind: "passthrough", route };
+  const { termination } = route;
+  if (route.action === "off" || termination === null) return { kind: "refuse", reason: "router-off", route };
+  return { kind: "terminate", route, termination };
+}
+
+/** What becomes of a client whose TLS, if it has any, is not looked at. */
+export function decidePlain(snapshot: Snapshot, entryPoint: string, facts: Facts): Decision {
+  const route = snapshot.match(snapshot.routes(entryPoint).plain, facts);
+  if (route === null) return { kind: "refuse", reason: "no-route", route };
+  return route.action === "off" ? { kind: "refuse", reason: "router-off", route } : { kind: "plain", route };
+}
+
+/** An entry point with only plain routers does not peek: there the server may be the one that speaks first. */
+export function isPlainOnly(routes: EntryRoutes): boolean {
+  return routes.plain.size > 0 && routes.tls.size === 0;
+}
+
+/** The certificate for a client, or null where there is none and sniStrict keeps the default one back. */
+export function certificateFor(
+  certificates: CertificateStore,
+  termination: Termination,
+  name: string,
+  offer: SignatureOffer,
+): CertifiedKey | null {
+  return certificates.find(name, offer) ?? (termination.options.sniStrict ? null : certificates.fallback);
+}
+
+/** The protocols that the handshake may answer, the best first; null: none is answered, and every client is let in. */
+export function protocolsFor(termination: Termination, offered: readonly string[]): readonly string[] | null {
+  return termination.options.alpn ?? (offered.includes("mqtt") ? MQTT : null);
+}
+
+const MQTT: readonly string[] = ["mqtt"];

@@ -1,0 +1,162 @@
+// Why a rule is true or false for a client: the part of it that decides, in words. `sluice explain` shows it; nothing routes by it.
+import type { RE2JS } from "re2js";
+import { formatNetwork, isMapped } from "./address.ts";
+import type { Facts, Rule } from "./ast.ts";
+import { compile } from "./matchers.ts";
+
+/** Facts that are not known: a rule that needs one of them `depends`. */
+export interface Unknown {
+  readonly address?: boolean;
+  readonly alpn?: boolean;
+}
+
+export interface Judgement {
+  readonly value: "true" | "false" | "depends";
+  /** The part of the rule that makes it so, as it would be written; a long one is cut short. */
+  readonly part: string;
+  readonly reason: string;
+}
+
+export type Why = Pick<Judgement, "part" | "reason">;
+
+/** Alternatives of an "||" that are named; a rule may have thousands. */
+const MAX_ALTERNATIVES = 3;
+/** Characters of a part. */
+const MAX_PART = 200;
+
+/** The part of `rule` that keeps this client out; null exactly if the rule matches. */
+export function why(rule: Rule, facts: Facts, regexps?: Map<string, RE2JS>): Why | null {
+  const { value, part, reason } = judge(rule, facts, {}, regexps);
+  return value === "true" ? null : { part, reason };
+}
+
+/** Kleene's three values. What decides: of an "&&" the first part that is false, of an "||" the first that is true. */
+export function judge(
+  rule: Rule,
+  facts: Facts,
+  unknown: Unknown = {},
+  regexps: Map<string, RE2JS> = new Map(),
+): Judgement {
+  switch (rule.kind) {
+    case "not": {
+      const inner = judge(rule.rule, facts, unknown, regexps);
+      const whole = formatRule(rule.rule);
+      const reason = inner.part === short(whole) ? inner.reason : `${inner.part}: ${inner.reason}`;
+      return { value: NEGATED[inner.value], part: short(formatRule(rule)), reason };
+    }
+    case "and":
+    case "or": {
+      const deciding = rule.kind === "and" ? "false" : "true";
+      let depends: Judgement | null = null;
+      const rest: Judgement[] = [];
+      for (const child of rule.rules) {
+        const judged = judge(child, facts, unknown, regexps);
+        if (judged.value === deciding) return judged;
+        if (judged.value === "depends") depends ??= judged;
+        else if (rest.length < MAX_ALTERNATIVES) rest.push(judged);
+      }
+      if (depends !== null) return depends;
+      const part = short(formatRule(rule, MAX_ALTERNATIVES));
+      return rule.kind === "and"
+        ? { value: "true", part, reason: "all of it is true" }
+        : { value: "false", part, reason: together(rest) };
+    }
+    default:
+      return judgeLeaf(rule, facts, unknown, regexps);
+  }
+}
+
+const NEGATED = { true: "false", false: "true", depends: "depends" } as const;
+
+type Leaf = Exclude<Rule, { kind: "not" | "and" | "or" }>;
+
+function judgeLeaf(rule: Leaf, facts: Facts, unknown: Unknown, regexps: Map<string, RE2JS>): Judgement {
+  const part = short(formatRule(rule));
+  if (rule.kind === "clientIP" && unknown.address)
+    return { value: "depends", part, reason: "it depends on the client's address" };
+  if (rule.kind === "alpn" && unknown.alpn)
+    return { value: "depends", part, reason: "it depends on the client's protocols" };
+  const holds = compile(rule, regexps)(facts);
+  return { value: holds ? "true" : "false", part, reason: reasonOf(rule, facts, holds) };
+}
+
+function reasonOf(rule: Leaf, { sni, alpn, address }: Facts, holds: boolean): string {
+  switch (rule.kind) {
+    case "any":
+      return "it is always true";
+    case "hostSNI":
+      return asked(sni);
+    case "hostSNIWildcard":
+      return !holds && sni.endsWith(rule.suffix)
+        ? `${asked(sni)}, and the * stands for exactly one label`
+        : sni === rule.suffix.slice(1)
+          ? `${asked(sni)}, and the * stands for one label before it`
+          : asked(sni);
+    case "hostSNIRegexp":
+      if (sni === "") return holds ? "an empty name matches, and the client sends none" : asked(sni);
+      return `it is ${holds ? "" : "not "}found in ${sni}`;
+    case "clientIP":
+      if (address === null) return "the client has no IP address";
+      return `${formatAddress(address)} is ${holds ? "" : "not "}in it`;
+    case "alpn":
+      if (holds) return "the client offers it";
+      return alpn.length === 0 ? "the client offers no protocol" : `not offered; the client offers ${alpn.join(", ")}`;
+  }
+}
+
+function asked(sni: string): string {
+  return sni === "" ? "the client sends no name" : `the client asks for ${sni}`;
+}
+
+/** Equal reasons once; different ones each with its part. */
+function together(judged: readonly Judgement[]): string {
+  const reasons = new Set(judged.map(({ reason }) => reason));
+  if (reasons.size === 1) return judged[0]!.reason;
+  return judged.map(({ part, reason }) => `${part}: ${reason}`).join("; ");
+}
+
+/** An address as people write it; of IPv4 in IPv6 clothes the IPv4 address. */
+export function formatAddress(address: Uint8Array): string {
+  const bytes = isMapped(address) ? address.slice(12) : address;
+  return formatNetwork({ address: bytes, prefix: 0 }).replace(/\/0$/, "");
+}
+
+/** A rule as it is written, in one of the ways to write it. Of an "&&" or "||" at most `most` parts. */
+export function formatRule(rule: Rule, most = Number.POSITIVE_INFINITY): string {
+  switch (rule.kind) {
+    case "any":
+      return "HostSNI(`*`)";
+    case "hostSNI":
+      return `HostSNI(${quote(rule.name)})`;
+    case "hostSNIWildcard":
+      return `HostSNI(${quote(`*${rule.suffix}`)})`;
+    case "hostSNIRegexp":
+      return `HostSNIRegexp(${quote(rule.source)})`;
+    case "clientIP":
+      return `ClientIP(${quote(rule.cidr.replace(rule.cidr.includes(":") ? /\/128$/ : /\/32$/, ""))})`;
+    case "alpn":
+      return `ALPN(${quote(rule.protocol)})`;
+    case "not":
+      return `!${group(rule.rule, most)}`;
+    case "and":
+    case "or": {
+      const sign = rule.kind === "and" ? " && " : " || ";
+      const parts = rule.rules.slice(0, most).map((child) => group(child, most));
+      const more = rule.rules.length - parts.length;
+      return `${parts.join(sign)}${more > 0 ? `${sign}... (${more} more)` : ""}`;
+    }
+  }
+}
+
+function group(rule: Rule, most: number): string {
+  const text = formatRule(rule, most);
+  return rule.kind === "and" || rule.kind === "or" ? `(${text})` : text;
+}
+
+function quote(value: string): string {
+  return value.includes("`") ? JSON.stringify(value) : `\`${value}\``;
+}
+
+function short(text: string): string {
+  return text.length <= MAX_PART ? text : `${text.slice(0, MAX_PART)}...`;
+}

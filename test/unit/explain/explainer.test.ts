@@ -1,0 +1,148 @@
+// An explanation names the router that a search in order would find, says of each one before it what is false, and stays short.
+
+import { expect, test } from "bun:test";
+import { Diagnostics } from "../../../src/config/diagnostics.ts";
+import type { EntryPointConfig } from "../../../src/config/entry-points.ts";
+import type { Compiled } from "../../../src/control/compile.ts";
+import { merge } from "../../../src/control/merge.ts";
+import { type Row, rowKey } from "../../../src/control/messages.ts";
+import { readClient } from "../../../src/explain/client.ts";
+import { Explainer } from "../../../src/explain/explainer.ts";
+import { textOf } from "../../../src/explain/text.ts";
+import { compile, parseAddress } from "../../../src/rules/matchers.ts";
+import { defaultPriority, parseRule } from "../../../src/rules/parser.ts";
+import { orderRoutes } from "../../../src/rules/table.ts";
+import type { Transport } from "../../../src/upstream/service.ts";
+import { random } from "../rules/random.ts";
+
+const tls = { serverName: null, insecureSkipVerify: false, ca: null, cert: null, key: null };
+const transport: Transport = { dialTimeoutMs: 30_000, keepAliveMs: 15_000, terminationDelayMs: 100, tls };
+const point = { name: "mqtts", address: ":8883", host: "" } as EntryPointConfig;
+
+function routerRow(name: string, text: string, priority?: number): Extract<Row, { kind: "router" }> {
+  const parsed = parseRule(text);
+  if (parsed.kind === "error") throw new Error(`${text}: ${parsed.message}`);
+  const { rule } = parsed;
+  return {
+    kind: "router",
+    name: `${name}@file`,
+    value: {
+      entryPoints: ["mqtts"],
+      rule,
+      priority: priority ?? defaultPriority(text, rule),
+      action: { kind: "passthrough" },
+      service: "s",
+    },
+  };
+}
+
+const server = { address: "h:1", host: "h", port: 1, tls: false };
+const SERVICE: Row = { kind: "service", name: "s", value: { kind: "loadBalancer", servers: [server], transport } };
+
+function explainerOf(rows: readonly Extract<Row, { kind: "router" }>[]): Explainer {
+  const diagnostics = new Diagnostics();
+  const routers = rows.map(({ name, value }) => {
+    return { name, entryPoints: value.entryPoints, rule: "", action: value.action.kind, service: value.service };
+  });
+  const compiled: Compiled = {
+    rows: new Map([...rows, SERVICE].map((row) => [rowKey(row), row])),
+    ...{ certificates: [], routers, revocations: [], orders: [] },
+  };
+  return new Explainer(compiled, merge([], diagnostics), diagnostics);
+}
+
+function clientOf(options: Parameters<typeof readClient>[0]) {
+  const client = readClient(options);
+  if (typeof client === "string") throw new Error(client);
+  return client;
+}
+
+const RULES = [
+  ...["HostSNI(`a.x`)", "HostSNI(`b.x`)", "HostSNI(`*.x`)", "HostSNI(`*`)", "HostSNIRegexp(`^a`)", "!HostSNI(`b.x`)"],
+  ...[
+    "HostSNI(`a.x`) && ClientIP(`10.0.0.0/8`)",
+    "ClientIP(`10.1.0.0/16`)",
+    "HostSNI(`a.x`) && !ClientIP(`10.1.0.0/16`)",
+  ],
+  ...["HostSNI(`*.x`) && ALPN(`mqtt`)", "ClientIP(`2001:db8::/32`) || HostSNI(`c.y`)", "HostSNI(`a.x`) && !ALPN(`h2`)"],
+];
+const ADDRESSES = ["10.1.2.3", "10.2.3.4", "192.0.2.1", "2001:db8::1", "2001:db9::1"];
+
+test("the router is the first in order that matches, wherever the client comes from", () => {
+  for (let seed = 1; seed <= 300; seed++) {
+    const dice = random(seed);
+    const rows = Array.from({ length: 1 + dice.below(8) }, (_, index) =>
+      routerRow(`r${index}`, dice.pick(RULES), dice.chance(0.5) ? undefined : dice.below(4)),
+    );
+    const explainer = explainerOf(rows);
+    const order = orderRoutes(rows.map(({ name, value }) => ({ ...value, name, value: name })));
+    const sni = dice.pick(["a.x", "b.x", "c.y", "d.z"]);
+    const alpn = dice.pick([[], ["mqtt"], ["h2"]]);
+    const found = (from: string) =>
+      order.findIndex(({ rule }) => compile(rule)({ sni, alpn, address: parseAddress(from) }));
+    for (const from of ADDRESSES) {
+      const [explanation] = explainer.explain(point, clientOf({ sni, alpn, from }));
+      const at = found(from);
+      expect(explanation!.router?.name ?? null).toBe(order[at]?.name ?? null);
+      expect(explanation!.before.shown.map(({ name }) => name)).toEqual(
+        order.slice(0, at < 0 ? order.length : at).map(({ name }) => name),
+      );
+    }
+    const anywhere = explainer.explain(point, clientOf({ sni, alpn }));
+    const answers = new Set(anywhere.map(({ router }) => router?.name ?? null));
+    expect(answers.size).toBe(anywhere.length);
+    for (const from of ADDRESSES) expect(answers).toContain(order[found(from)]?.name ?? null);
+  }
+});
+
+test("of thousands of routers a few are shown, those first whose name is right", () => {
+  const rows = Array.from({ length: 5000 }, (_, index) =>
+    routerRow(`r${index}`, `HostSNI(\`device-${index}.example\`)`, 9),
+  );
+  rows.push(
+    routerRow("near", "HostSNI(`wanted.example`) && ClientIP(`10.0.0.0/8`)", 10),
+    routerRow("all", "HostSNI(`*`)"),
+  );
+  const [explanation] = explainerOf(rows).explain(point, clientOf({ sni: "wanted.example", from: "192.0.2.1" }));
+  expect(explanation!.router!.name).toBe("all@file");
+  expect(explanation!.before.total).toBe(5001);
+  expect(explanation!.before.shown.length).toBe(20);
+  expect(explanation!.before.shown[0]).toMatchObject({
+    name: "near@file",
+    why: { part: "ClientIP(`10.0.0.0/8`)", reason: "192.0.2.1 is not in it" },
+  });
+  const text = textOf(explanation!);
+  expect(text.length).toBeLessThan(70);
+  expect(text).toContain("    ... and 4 981 more");
+});
+
+test("more networks than anybody would read are a question for --from", () => {
+  const networks = Array.from({ length: 600 }, (_, index) => `ClientIP(\`10.${index >> 8}.${index & 255}.0/24\`)`);
+  const rows = [routerRow("many", networks.join(" || "))];
+  const explainer = explainerOf(rows);
+  expect(() => explainer.explain(point, clientOf({ sni: "a" }))).toThrow("--from");
+  expect(explainer.explain(point, clientOf({ sni: "a", from: "192.0.2.1" }))).toHaveLength(1);
+});
+
+test("why a later router is later: priority, kind of rule, name", () => {
+  const rows = [
+    routerRow("b", "HostSNI(`a.x`)", 5),
+    routerRow("c", "HostSNI(`a.x`)", 5),
+    routerRow("a", "HostSNI(`*.x`)", 5),
+    routerRow("low", "HostSNI(`a.x`)", 2),
+  ];
+  const [explanation] = explainerOf(rows).explain(point, clientOf({ sni: "a.x" }));
+  expect(explanation!.router!.name).toBe("b@file");
+  expect(explanation!.after.shown.map(({ name, why }) => `${name}: ${why}`)).toEqual([
+    "c@file: it is equal in priority and kind, and its name comes later",
+    "a@file: of equal priority, a wildcard comes after an exact name",
+    "low@file: its priority 2 is below 5",
+  ]);
+});
+
+test("a place that no client can come from makes no difference", () => {
+  const explainer = explainerOf([routerRow("four", "HostSNI(`a`) && ClientIP(`0.0.0.0/0`)")]);
+  expect(explainer.explain(point, clientOf({ sni: "a" }))).toHaveLength(2);
+  const [only, ...more] = explainer.explain({ ...point, host: "0.0.0.0" }, clientOf({ sni: "a" }));
+  expect([only!.client.from, more]).toEqual([["anywhere"], []]);
+});
