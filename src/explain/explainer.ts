@@ -14,7 +14,7 @@ import type { Snapshot } from "../proxy/snapshot.ts";
 import type { Facts } from "../rules/ast.ts";
 import { formatAddress, formatRule, judge, type Unknown } from "../rules/explain.ts";
 import { networksOf, type Region, regionsOf } from "../rules/regions.ts";
-import { isCatchAll, type RouteEntry, ruleNames, specificity } from "../rules/table.ts";
+import { type RouteEntry, ruleNames, specificity } from "../rules/table.ts";
 import { certificateChoices, tlsFacts } from "./certificates.ts";
 import type { Client } from "./client.ts";
 import {
@@ -215,7 +215,7 @@ export class Explainer {
       name,
       rule: text.length <= MAX_RULE ? text : `${text.slice(0, MAX_RULE)}...`,
       priority,
-      priorityFrom: given ? "given" : isCatchAll(rule) ? "catch-all" : "rule length",
+      priorityFrom: given ? "given" : rule.kind === "any" ? "catch-all" : "rule length",
       action: value.row.action.kind,
       service: value.row.service,
       place: placeOf(item?.at()),
