@@ -28,7 +28,8 @@ export function serveAdmin(host: string, port: number, paths: AdminPaths): Serve
 }
 
 async function answer(request: Request, paths: AdminPaths): Promise<Response> {
-  const { pathname, hostname } = new URL(request.url);
+  // Without a Host header, as HTTP/1.0 allows, the URL is a path alone.
+  const { pathname, hostname } = new URL(request.url, "http://localhost");
   if (paths.challenge !== null && pathname.startsWith(CHALLENGE) && request.method === "GET") {
     const text = paths.challenge(hostname, pathname.slice(CHALLENGE.length));
     if (text !== null) return new Response(text, { headers: { "content-type": "application/octet-stream" } });

@@ -5,10 +5,10 @@ import { readFileSync } from "node:fs";
 /** What POSIX systems commonly allow where /proc does not say. */
 const ASSUMED = 1024;
 
-/** The soft limit (RLIMIT_NOFILE) of this process, which its children inherit. */
-export function descriptorLimit(): number {
+/** The soft limit (RLIMIT_NOFILE) of a process, which its children inherit; without `pid` of this one. */
+export function descriptorLimit(pid: number | "self" = "self"): number {
   try {
-    const match = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
+    const match = /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, "utf8"));
     return match === null ? ASSUMED : Number(match[1]);
   } catch {
     return ASSUMED;

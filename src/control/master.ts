@@ -103,6 +103,7 @@ export class Master {
     const broker = await this.#startBroker();
     const workers = config.workers === "auto" ? availableParallelism() : config.workers;
     const ports = await this.#startWorkers(workers, compiled);
+    this.#metrics.wanted(workers);
     this.#serveAdmin();
     this.#metrics.reloaded(compiled, failures);
     this.#reloader.open();

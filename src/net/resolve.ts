@@ -9,7 +9,15 @@ const FRESH_MS = 3000;
 /** Names come from the configuration; this bound only keeps the names of former configurations from gathering. */
 const MAX_NAMES = 10_000;
 
+/**
+ * How long a question may be open, in milliseconds, before it is asked in another way; before dials go on with the addresses that the
+ * name had; and before those that have none fail. The system's own patience is 5 s for each try, and one lost datagram costs one.
+ */
+export const PATIENCE_MS = { again: 1000, former: 2500, none: 10_000 } as const;
+
 type Answer = (addresses: readonly string[]) => void;
+/** Asks for every address of a host, in the system's order; null when it cannot be had. */
+export type Ask = (host: string, answer: (addresses: readonly string[] | null) => void) => void;
 
 interface Entry {
   addresses: readonly string[];
@@ -17,12 +25,33 @@ interface Entry {
   waiting: Answer[] | null;
 }
 
+/** The system's resolver: hosts file, DNS, and whatever else the machine is set to. */
+const bySystem: Ask = (host, answer) =>
+  lookup(host, { all: true, verbatim: true }, (error, found) =>
+    answer(error ? null : found.map((each) => each.address)),
+  );
+
+/** c-ares: from a socket of its own, so that the second question does not wait for the first one's answer. */
+const byAres: Ask = (host, answer) =>
+  void Bun.dns.lookup(host, { backend: "c-ares" }).then(
+    (found) => answer(found.map((each) => each.address)),
+    () => answer(null),
+  );
+
 export class Resolver {
   readonly #entries = new Map<string, Entry>();
   readonly #now: () => number;
+  readonly #asks: readonly [Ask, Ask];
+  readonly #patience: Readonly<Record<keyof typeof PATIENCE_MS, number>>;
 
-  constructor(now: () => number = () => performance.now()) {
+  constructor(
+    now: () => number = () => performance.now(),
+    asks: readonly [Ask, Ask] = [bySystem, byAres],
+    patience: Readonly<Record<keyof typeof PATIENCE_MS, number>> = PATIENCE_MS,
+  ) {
     this.#now = now;
+    this.#asks = asks;
+    this.#patience = patience;
   }
 
   /** Every address of `host`, in the system's order; none when it does not resolve. May answer at once. */
@@ -45,14 +74,41 @@ export class Resolver {
       entry = { addresses: [], askedAt: 0, waiting: null };
       this.#entries.set(host, entry);
     }
-    const asked = entry;
-    asked.waiting = [answer];
-    lookup(host, { all: true, verbatim: true }, (error, found) => {
-      asked.addresses = error ? [] : [...new Set(found.map((each) => each.address))];
-      asked.askedAt = this.#now();
-      const waiting = asked.waiting ?? [];
-      asked.waiting = null;
-      for (const each of waiting) each(asked.addresses);
-    });
+    entry.waiting = [answer];
+    this.#ask(host, entry);
+  }
+
+  /** The first answer that has addresses counts; that there are none, only when nobody who was asked knows any. */
+  #ask(host: string, entry: Entry): void {
+    const [first, second] = this.#asks;
+    let open = 1;
+    let settled = false;
+    const settle = (addresses: readonly string[]) => {
+      settled = true;
+      for (const timer of timers) clearTimeout(timer);
+      entry.addresses = addresses;
+      entry.askedAt = this.#now();
+      const waiting = entry.waiting ?? [];
+      entry.waiting = null;
+      for (const each of waiting) each(addresses);
+    };
+    const heard = (addresses: readonly string[] | null) => {
+      open--;
+      if (settled) return;
+      if (addresses !== null && addresses.length > 0) settle([...new Set(addresses)]);
+      else if (open === 0) settle([]);
+    };
+    const { again, former, none } = this.#patience;
+    const timers = [
+      setTimeout(() => {
+        open++;
+        second(host, heard);
+      }, again),
+      setTimeout(() => {
+        if (entry.addresses.length > 0) settle(entry.addresses);
+      }, former),
+      setTimeout(() => settle([]), none),
+    ];
+    first(host, heard);
   }
 }

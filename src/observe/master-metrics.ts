@@ -5,6 +5,7 @@ import { AggregatorRegistry, Counter, Gauge, type MetricObject, Registry } from 
 import type { CertificateState } from "../certs/acme/manager.ts";
 import type { Failure } from "../certs/files.ts";
 import type { Compiled } from "../control/compile.ts";
+import { descriptorLimit } from "../control/descriptors.ts";
 import { describe, type MetricDescription } from "./metric-json.ts";
 
 /** The kernel's clock ticks per second in /proc/PID/stat; 100 on every Linux that Bun runs on. */
@@ -17,6 +18,7 @@ export class MasterMetrics {
   readonly #registry = new Registry();
   readonly #reloads: Counter<"result">;
   readonly #lastSuccess: Gauge;
+  readonly #lastWasGood: Gauge;
   readonly #expiry: Gauge<"cn" | "serial" | "sans">;
   readonly #loadErrors: Counter<"source">;
   readonly #failing: Gauge<"source">;
@@ -31,7 +33,9 @@ export class MasterMetrics {
   readonly #cpu: Counter<"process">;
   readonly #memory: Gauge<"process">;
   readonly #fds: Gauge<"process">;
+  readonly #maxFds: Gauge<"process">;
   readonly #workers: Gauge;
+  readonly #wantedWorkers: Gauge;
 
   constructor(version: string) {
     const registers = [this.#registry];
@@ -44,6 +48,11 @@ export class MasterMetrics {
     this.#lastSuccess = new Gauge({
       name: "sluice_config_last_reload_success_timestamp_seconds",
       help: "When the running configuration was loaded (Unix time).",
+      registers,
+    });
+    this.#lastWasGood = new Gauge({
+      name: "sluice_config_last_reload_successful",
+      help: "1 if the last load took effect, 0 if it was refused and what served before goes on serving.",
       registers,
     });
     this.#expiry = new Gauge({
@@ -111,6 +120,7 @@ export class MasterMetrics {
       registers,
     });
     this.#workers = new Gauge({ name: "sluice_workers", help: "Workers running now.", registers });
+    this.#wantedWorkers = new Gauge({ name: "sluice_workers_configured", help: "Workers that should run.", registers });
     this.#cpu = new Counter({
       name: "sluice_process_cpu_seconds_total",
       help: "CPU time of the processes running now.",
@@ -129,6 +139,18 @@ export class MasterMetrics {
       labelNames: ["process"],
       registers,
     });
+    this.#maxFds = new Gauge({
+      name: "sluice_process_max_fds",
+      help: "Descriptors that these processes may open together.",
+      labelNames: ["process"],
+      registers,
+    });
+    const started = new Gauge({
+      name: "sluice_start_time_seconds",
+      help: "When the master started (Unix time).",
+      registers,
+    });
+    started.set(performance.timeOrigin / 1000);
     const info = new Gauge({
       name: "sluice_build_info",
       help: "Always 1; the version is the label.",
@@ -149,6 +171,7 @@ export class MasterMetrics {
    */
   reloaded(compiled: Compiled | null, failures: readonly Failure[] | null): void {
     this.#reloads.inc({ result: compiled === null ? "failure" : "success" });
+    this.#lastWasGood.set(compiled === null ? 0 : 1);
     if (failures !== null) this.#failing.reset();
     for (const { source } of failures?.slice(0, MAX_SOURCES) ?? []) {
       this.#failing.set({ source }, 1);
@@ -178,9 +201,16 @@ export class MasterMetrics {
     this.#acmeExpiry.reset();
     for (const { resolver, names, next, notAfter } of states) {
       const labels = { resolver, cn: names[0]! };
+      // There before the first failure: increase() does not see the event that a series begins with.
+      this.#acmeOrders.inc({ resolver, result: "failed" }, 0);
       this.#acmeNext.set(labels, next / 1000);
       this.#acmeExpiry.set(labels, (notAfter ?? 0) / 1000);
     }
+  }
+
+  /** How many workers the supervisor keeps running. */
+  wanted(workers: number): void {
+    this.#wantedWorkers.set(workers);
   }
 
   /** Prometheus' text format. `workers` is what the supervisor collected; `processes` are pids by name. */
@@ -198,6 +228,7 @@ export class MasterMetrics {
     this.#cpu.reset();
     this.#memory.reset();
     this.#fds.reset();
+    this.#maxFds.reset();
     for (const [name, pids] of processes) {
       for (const pid of pids) {
         const figures = readProcess(pid);
@@ -205,6 +236,7 @@ export class MasterMetrics {
         this.#cpu.inc({ process: name }, figures.cpuSeconds);
         this.#memory.inc({ process: name }, figures.residentBytes);
         this.#fds.inc({ process: name }, figures.openFds);
+        this.#maxFds.inc({ process: name }, figures.maxFds);
       }
     }
     const own = await this.#registry.metrics();
@@ -214,7 +246,14 @@ export class MasterMetrics {
   }
 }
 
-function readProcess(pid: number): { cpuSeconds: number; residentBytes: number; openFds: number } | null {
+interface ProcessFigures {
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+  readonly openFds: number;
+  readonly maxFds: number;
+}
+
+function readProcess(pid: number): ProcessFigures | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The command may hold anything; what is wanted stands behind its closing bracket (proc(5)).
@@ -223,6 +262,7 @@ function readProcess(pid: number): { cpuSeconds: number; residentBytes: number; 
       cpuSeconds: (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS,
       residentBytes: Number(fields[21]) * PAGE_BYTES,
       openFds: readdirSync(`/proc/${pid}/fd`).length,
+      maxFds: descriptorLimit(pid),
     };
   } catch {
     return null; // gone meanwhile, or no /proc on this system

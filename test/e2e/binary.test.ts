@@ -156,7 +156,7 @@ accessLog: {}
 
   // An upgrade puts another file in its place.
   const next = join(here.directory, "next");
-  writeFileSync(next, "#!/bin/sh\ntouch started-the-new-one\n");
+  writeFileSync(next, "#!/bin/sh\n: >started-the-new-one\n");
   chmodSync(next, 0o755);
   renameSync(next, here.program);
   const children = childrenOf(running.process.pid);
