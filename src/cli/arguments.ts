@@ -1,52 +1,71 @@
 // The command line, told apart: what the commands define themselves, and flags of the static configuration, which may be anywhere.
 
-import type { Command } from "commander";
+import type { Command, Option } from "commander";
 import { didYouMean } from "../config/diagnostics.ts";
 import type { Flag } from "../config/flags.ts";
 
 export interface Split {
-  /** For commander. */
+  /** For commander: first the command and its arguments, so that options too may stand before it. */
   readonly own: string[];
   readonly values: Flag[];
 }
 
 /** The schema is loaded only where there is a flag: `version` starts faster without. What stands after `--` is no flag. */
 export async function splitFlags(args: readonly string[], program: Command): Promise<Split> {
-  const options = new Map(optionsOf(program).map((name) => [name.toLowerCase(), name]));
+  const options = new Map(optionsOf(program).map((option) => [option.long!.toLowerCase(), option]));
+  const names = [...options.values()].map(({ long }) => long!);
+  const words: string[] = [];
   const own: string[] = [];
   const values: Flag[] = [];
-  for (let at = 0; at < args.length; at++) {
-    const arg = args[at]!;
+  let at = 0;
+  /** The next argument, if it can be a value. */
+  const value = () => {
+    const next = args[at];
+    return next === undefined || next.startsWith("--") ? null : next;
+  };
+  while (at < args.length) {
+    const arg = args[at++]!;
+    if (arg === "--") {
+      own.push(arg, ...args.slice(at));
+      break;
+    }
     const equals = arg.indexOf("=");
     const name = equals < 0 ? arg : arg.slice(0, equals);
-    const known = options.get(name.toLowerCase());
-    if (arg === "--") return { own: [...own, ...args.slice(at)], values };
-    if (!name.startsWith("--") || name === "--" || known !== undefined) {
-      own.push((known ?? name) + arg.slice(name.length));
+    const option = options.get(name.toLowerCase());
+    if (option !== undefined) {
+      own.push(option.long + arg.slice(name.length));
+      const takes = equals < 0 && option.required;
+      for (let next = value(); takes && next !== null; next = option.variadic ? value() : null) {
+        own.push(next);
+        at++;
+      }
+      continue;
+    }
+    if (!name.startsWith("--") || name === "--") {
+      (name.startsWith("-") ? own : words).push(arg);
       continue;
     }
     const { parseFlag } = await import("../config/flags.ts");
     const { flagTakesValue, STATIC_ROOT_KEYS } = await import("../config/static.ts");
     const word = name.slice(2).toLowerCase();
-    const near = [...options.keys()].some((each) => each.startsWith(name.toLowerCase()));
-    const misspelt = (near || didYouMean(name, options.values()) !== null) && !/[.[]/.test(name);
+    const near = names.some((each) => each.toLowerCase().startsWith(name.toLowerCase()));
+    const misspelt = (near || didYouMean(name, names) !== null) && !/[.[]/.test(name);
     if (misspelt && !STATIC_ROOT_KEYS.some((key) => key.toLowerCase() === word)) {
       own.push(arg); // commander names the one that was meant
       continue;
     }
-    let flag = parseFlag(arg);
-    const next = args[at + 1];
-    if (flag.value === null && next !== undefined && !next.startsWith("--") && flagTakesValue(flag)) {
-      flag = { ...flag, value: next };
+    const flag = parseFlag(arg);
+    const next = flag.value === null ? value() : null;
+    if (next !== null && flagTakesValue(flag)) {
+      values.push({ ...flag, value: next });
       at++;
-    }
-    values.push(flag);
+    } else values.push(flag);
   }
-  return { own, values };
+  return { own: [...words, ...own], values };
 }
 
-/** The long options of all commands. */
-function optionsOf(command: Command): string[] {
-  const own = command.options.flatMap(({ long }) => long ?? []);
-  return ["--help", ...own, ...command.commands.flatMap(optionsOf)];
+/** The options of all commands. */
+function optionsOf(command: Command): Option[] {
+  const own = command.options.filter(({ long }) => long !== undefined);
+  return [command.createOption("--help"), ...own, ...command.commands.flatMap(optionsOf)];
 }

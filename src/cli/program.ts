@@ -22,7 +22,9 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
   // Filled before any action runs.
   const flags: Flag[] = [];
   const given = ({ configFile }: { configFile?: string }): Given => ({ configFile, flags });
+  const version = `sluice ${VERSION} (Bun ${Bun.version}, tested with ${BUN_VERSION})`;
   const program = new Command("sluice")
+    .version(version, "--version", "print the versions of Sluice and of Bun")
     .description(
       "The TLS edge for MQTT: terminates, passes through or re-encrypts by SNI, in front of brokers that speak plain MQTT.",
     )
@@ -105,7 +107,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .description("print the versions of Sluice and of the Bun it was tested with")
     .action(() => {
       refuseFlags();
-      console.log(`sluice ${VERSION} (Bun ${Bun.version}, tested with ${BUN_VERSION})`);
+      console.log(version);
     });
   const { own, values } = await splitFlags(argv.slice(2), program);
   flags.push(...values);

@@ -125,6 +125,8 @@ test("flags may stand before the command, and a command without a configuration 
   const run = (...args: string[]) => exec([SLUICE, ...args], { cwd: temporaryDirectory() });
   expect(await run("--entryPoints.a.address", ":1", "check")).toMatchObject({ code: 0 });
   expect(await run("version", "--ping")).toMatchObject({ code: 1, stdout: "" });
+  expect((await run("--version")).stdout).toBe((await run("version")).stdout);
+  expect((await run("--configFile", "a.yml", "check", "--print")).stderr).toContain("a.yml: no such file");
   expect((await run("certs", "show", "--", "--a.pem")).stderr).toContain("--a.pem: no such file");
 });
 
