@@ -113,18 +113,18 @@ function sameAs(row: Field, part: Part, parts: readonly Part[]): Part | null {
 
 function meaning(field: Field, isPart: boolean, part: Part, parts: readonly Part[]): string {
   const { meta } = field;
-  const pieces = [
-    isPart
-      ? meta.allowEmpty
-        ? "On with `{}`, or with any of its fields."
-        : "On with any of its fields."
-      : link(meta.description!),
-  ];
+  const pieces = [isPart ? switchedOn(field, part) : link(meta.description!)];
   if (meta.secret) pieces.push(meta.kind === "file or content" ? "Content is secret." : "Secret.");
   const same = sameAs(field, part, parts);
   if (same !== null) pieces.push(`Its fields are those of [${same.path}](#${anchor(same.path)}).`);
   if (meta.example !== undefined) pieces.push(`Example: ${code(flow(meta.example))}`);
   return pieces.join(" ");
+}
+
+function switchedOn({ meta }: Field, part: Part): string {
+  if (!meta.allowEmpty) return "On with any of its fields.";
+  const alone = part.rows.every((row) => row.path === part.path || row.meta.description === undefined);
+  return alone ? "On with `{}`." : "On with `{}`, or with any of its fields.";
 }
 
 function typeOf(schema: z.ZodType): string {

@@ -54,7 +54,7 @@ export function applyFlags(
       diagnostics.error(place, `needs a value: ${flag.name}=VALUE`);
       continue;
     }
-    if (isList(resolved.type)) {
+    if (isList(resolved)) {
       const key = dotted(resolved.path);
       const former = lists.get(key);
       if (former !== undefined) text = `${former},${text}`;

@@ -2,13 +2,13 @@
 // put over what the file says. How variables and flags are written is in variables.ts and flags.ts.
 
 import type { z } from "zod";
-import { type FieldMeta, fieldNames, unwrap } from "./decode.ts";
+import { fieldNames, unwrap } from "./decode.ts";
 import { type Diagnostics, didYouMean, type Place } from "./diagnostics.ts";
 import { parseBool } from "./scalars.ts";
 import type { Path, SourceFile } from "./source.ts";
 
 export type Resolved =
-  | { readonly kind: "ok"; readonly path: Path; readonly type: z.ZodType; readonly meta: FieldMeta }
+  | { readonly kind: "ok"; readonly path: Path; readonly type: z.ZodType }
   /** The word at `at` is not known after `path`; `meant` would be. */
   | { readonly kind: "unknown"; readonly at: number; readonly path: Path; readonly meant: string | null }
   /** It leads to a section, which a single value cannot be. */
@@ -30,15 +30,16 @@ export function resolve(schema: z.ZodType, words: readonly string[], joiner: "_"
     if (kind === "unknown") {
       if (!meta.unsupported) return { kind: "dynamic", root: String(path[0]) };
       // With all that is named in it: only the field itself can be switched off.
-      return ok([...path, ...words.slice(at)], type, meta);
+      return { kind: "ok", path: [...path, ...words.slice(at)], type };
     }
     if (word === undefined) {
       if (kind === "object" && meta.scalarKey !== undefined) {
         source.standsFor(path, meta.scalarKey);
-        return ok([...path, meta.scalarKey], (type as z.ZodObject).shape[meta.scalarKey] as z.ZodType, {});
+        const field = (type as z.ZodObject).shape[meta.scalarKey] as z.ZodType;
+        return { kind: "ok", path: [...path, meta.scalarKey], type: unwrap(field).type };
       }
       const single = kind === "object" ? meta.allowEmpty === true : kind !== "record" && !isListOfObjects(type);
-      return single ? ok(path, type, meta) : { kind: "section", path };
+      return single ? { kind: "ok", path, type } : { kind: "section", path };
     }
     switch (kind) {
       case "object": {
@@ -68,10 +69,6 @@ export function resolve(schema: z.ZodType, words: readonly string[], joiner: "_"
     }
   };
   return walk(schema, 0, []);
-}
-
-function ok(path: Path, type: z.ZodType, meta: FieldMeta): Resolved {
-  return { kind: "ok", path, type, meta };
 }
 
 /** How a name may be spelled: in a variable a dash or a dot is an underscore. */
@@ -105,7 +102,7 @@ function isListOfObjects(type: z.ZodType): boolean {
 }
 
 /** Whether a value for it is a list of words, which may be given in several parts. */
-export function isList(type: z.ZodType): boolean {
+export function isList({ type }: { readonly type: z.ZodType }): boolean {
   return type.def.type === "array";
 }
 
@@ -134,28 +131,24 @@ export function complain(
   place: Place,
   diagnostics: Diagnostics,
 ): void {
-  diagnostics.error(place, describe(resolved, what, words, spell));
-}
-
-function describe(
-  resolved: Exclude<Resolved, { kind: "ok" }>,
-  what: "variable" | "flag",
-  words: readonly string[],
-  spell: (words: readonly string[]) => string,
-): string {
+  const problem = (message: string) => diagnostics.error(place, message);
   switch (resolved.kind) {
     case "unknown": {
       const { at, path, meant } = resolved;
       const where = path.length === 0 ? "the static configuration has" : `${dotted(path)} has`;
       const hint = meant === null ? "" : ` (did you mean "${spell(words.with(at, meant))}"?)`;
-      return `unknown ${what}: ${where} no "${words[at]}"${hint}`;
+      return problem(`unknown ${what}: ${where} no "${words[at]}"${hint}`);
     }
     case "section":
-      return `${dotted(resolved.path)} is a section: the ${what} must name a field in it`;
+      return problem(`${dotted(resolved.path)} is a section: the ${what} must name a field in it`);
     case "index":
-      return `the list ${dotted(resolved.path)} has ${resolved.length} entries: the next index is ${resolved.length}`;
+      return problem(
+        `the list ${dotted(resolved.path)} has ${resolved.length} entries: the next index is ${resolved.length}`,
+      );
     case "dynamic":
-      return `${resolved.root} belongs to the dynamic configuration, which comes from files: see providers.file`;
+      return problem(
+        `${resolved.root} belongs to the dynamic configuration, which comes from files: see providers.file`,
+      );
   }
 }
 

@@ -254,8 +254,10 @@ export class SourceFile {
     return index.get(String(step)) ?? index.get(String(step).toLowerCase());
   }
 
-  /** By name, and where no other has that name, in lower case; of equal keys the first. Kept, because one mapping may hold 100 000
-   *  routers and each may be asked for. */
+  /**
+   * By name and, where no other has that name, by the name in lower case; of equal keys the first. Kept, because one mapping may hold
+   * 100 000 routers and each may be asked for.
+   */
   #byKey(map: YAMLMap): ReadonlyMap<string, Pair> {
     let index = this.#indexed.get(map);
     if (index === undefined) {

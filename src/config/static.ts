@@ -86,13 +86,16 @@ const logFormat = z.enum(["common", "json"]);
 
 const word = z.string().min(1);
 
+/** A port alone has no host. */
+const brokerAddress = (text: string) => parseAddress(parsePort(text) === null ? text : `:${text}`);
+
 /** Everything that a proxy beside one broker needs, in one section. */
 const sidecar = z
   .object({
     address: field(
       "The broker: `host:port`, or a port on 127.0.0.1. A section that is only a text stands for this field.",
       z.string().superRefine((value, context) => {
-        const parsed = parseAddress(parsePort(value) === null ? value : `:${value}`);
+        const parsed = brokerAddress(value);
         if (parsed.kind === "error") context.addIssue({ code: "custom", message: parsed.message });
         else if (parsed.port === 0) context.addIssue({ code: "custom", message: "needs a port from 1 to 65535" });
       }),
@@ -131,7 +134,7 @@ export const staticSchema = z.object({
     "Where the dynamic configuration comes from.",
     section({
       file: field(
-        "Files. Without it there are no routers, and a warning. Needs `directory` or `filename`.",
+        "Files. Without it and without `sidecar` there are no routers, and a warning. Needs `directory` or `filename`.",
         section({
           filename: field(
             "Reads one file. If both are given, `directory` wins with a warning.",
@@ -491,7 +494,7 @@ function checkSidecar(
 ): void {
   if (sidecar === undefined) return;
   const { certFile, keyFile, certDirectory } = sidecar;
-  const broker = parseAddress(parsePort(sidecar.address) === null ? sidecar.address : `:${sidecar.address}`);
+  const broker = brokerAddress(sidecar.address);
   if (broker.kind === "ok" && isLoopback(broker.host))
     for (const { name, host, port } of points)
       if (port === broker.port && (EVERYWHERE.includes(host) || host === (broker.host || "127.0.0.1")))
