@@ -178,7 +178,12 @@ class Walk {
       const on = meta.allowEmpty ? parseBool(textOf(node)) : null;
       if (on !== null) return on ? {} : undefined;
     }
-    if (!isMap(node)) return this.#error(node, `${label(path)} must be a mapping, not ${describe(node, type)}`);
+    if (!isMap(node)) {
+      // A variable or a flag has no line, and cannot hold a mapping.
+      const single = meta.allowEmpty && this.#source.place(node).line === 0;
+      const wanted = single ? "true or false, or set field by field" : "a mapping";
+      return this.#error(node, `${label(path)} must be ${wanted}, not ${describe(node, type)}`);
+    }
     const keys = fieldNames(type);
     const seen = new Set<string>();
     const result: Record<string, unknown> = {};

@@ -51,12 +51,15 @@ export function resolve(schema: z.ZodType, words: readonly string[], joiner: "_"
       }
       case "record": {
         let failure: Resolved | null = null;
+        let lacking: Resolved | null = null;
         for (const { name, count } of namesFrom(source.namesAt(path), words.slice(at), joiner)) {
           const resolved = walk((type as z.ZodRecord).valueType as z.ZodType, at + count, [...path, name]);
-          if (resolved.kind === "ok") return resolved;
-          failure ??= resolved;
+          if (resolved.kind !== "ok") failure ??= resolved;
+          // An entry point may be called mqtt_http, and Traefik's have a field http, which Sluice lacks.
+          else if (resolved.type.def.type === "unknown") lacking ??= resolved;
+          else return resolved;
         }
-        return failure!;
+        return lacking ?? failure!;
       }
       case "array": {
         const length = source.lengthAt(path);

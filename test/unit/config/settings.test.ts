@@ -35,6 +35,7 @@ describe("names", () => {
     [{ SLUICE_ENTRYPOINTS_MQTTS_ADDRESS: ":1" }, "mqtts"],
     [{ sluice_entryPoints_Mqtts_address: ":1" }, "mqtts"],
     [{ SLUICE_ENTRYPOINTS_MY_POINT_ADDRESS: ":1" }, "my_point"],
+    [{ SLUICE_ENTRYPOINTS_MQTT_HTTP_ADDRESS: ":1" }, "mqtt_http"],
   ])("the variable %j defines the entry point %s", (environment, name) => {
     expect([...parse({ environment }).entryPoints.keys()]).toEqual([name]);
   });
@@ -328,6 +329,12 @@ describe("errors name the variable or the flag, and what was meant", () => {
     ]);
     expect(problemsOf({ flags: ["--entryPoints.mqtts.address=8883"] })).toEqual([
       '--entryPoints.mqtts.address: entryPoints.mqtts.address "8883" is not host:port',
+    ]);
+  });
+
+  test("a word for a section", () => {
+    expect(problemsOf({ environment: { ...POINT, SLUICE_PING: "yes" } })).toEqual([
+      'SLUICE_PING: ping must be true or false, or set field by field, not "yes"',
     ]);
   });
 
