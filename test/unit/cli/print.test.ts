@@ -8,17 +8,7 @@ import { Diagnostics } from "../../../src/config/diagnostics.ts";
 import { dynamicSchema, parseDynamic } from "../../../src/config/dynamic.ts";
 import { parseStatic, staticSchema } from "../../../src/config/static.ts";
 import { merge } from "../../../src/control/merge.ts";
-
-/** Mulberry32: the same numbers for the same seed. */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { type Random, random } from "../rules/random.ts";
 
 const ODD = [
   ...[
@@ -101,21 +91,14 @@ const ODD = [
 ];
 
 class Maker {
-  readonly #random: () => number;
+  readonly #random: Random;
   #port = 1;
   readonly names: string[];
 
   constructor(seed: number) {
-    this.#random = numbers(seed);
-    this.names = [this.#pick(ODD), this.#pick(ODD), "mqtts"].filter((name) => name !== "" && name !== "__proto__");
-  }
-
-  #pick<T>(from: readonly T[]): T {
-    return from[Math.floor(this.#random() * from.length)]!;
-  }
-
-  chance(of: number): boolean {
-    return this.#random() < of;
+    this.#random = random(seed);
+    const { pick } = this.#random;
+    this.names = [pick(ODD), pick(ODD), "mqtts"];
   }
 
   /** A value as one would write it, or undefined where the field can be left out and is. */
@@ -133,17 +116,17 @@ class Maker {
         );
       case "array": {
         const element = (type as z.ZodArray).element as z.ZodType;
-        const length = Math.floor(this.#random() * 4);
+        const length = this.#random.below(4);
         return Array.from({ length }, () => this.value(element, { ...meta, ...unwrap(element).meta }));
       }
       case "boolean":
-        return this.chance(0.5);
+        return this.#random.chance(0.5);
       case "number":
         return meta.duration
-          ? this.#pick(["0", "1", "1500ms", "1.5s", "3h", "100ns", "0.1ns", "1us", "1.1s", "90m", "-1s"])
-          : this.#pick([1, 7, 4096, 65536]);
+          ? this.#random.pick(["0", "1", "1500ms", "1.5s", "3h", "100ns", "0.1ns", "1us", "1.1s", "90m", "-1s"])
+          : this.#random.pick([1, 7, 4096, 65536]);
       case "enum":
-        return this.#pick((type as z.ZodEnum).options as string[]);
+        return this.#random.pick((type as z.ZodEnum).options as string[]);
       default:
         return this.#text(meta);
     }
@@ -154,16 +137,16 @@ class Maker {
     if (type.def.type === "unknown") return false;
     return field.def.type !== "optional" && field.def.type !== "default" && field.def.type !== "prefault"
       ? true
-      : meta.otherwise === "required" || this.chance(0.5);
+      : meta.otherwise === "required" || this.#random.chance(0.5);
   }
 
   #text({ kind, numbers }: FieldMeta): string {
     if (kind === "address" || kind === "address or port")
-      return `${this.#pick(["", "h", "[::1]", "127.0.0.1"])}:${this.#port++}`;
+      return `${this.#random.pick(["", "h", "[::1]", "127.0.0.1"])}:${this.#port++}`;
     if (kind === "port" || numbers !== undefined) return String(this.#port++);
     if (kind === "https URL") return "https://a.example.com/x";
     // Several lines would be the content, which is not printed.
-    return this.#pick(kind === "file or content" ? ODD.filter((text) => !text.includes("\n")) : ODD);
+    return this.#random.pick(kind === "file or content" ? ODD.filter((text) => !text.includes("\n")) : ODD);
   }
 }
 
