@@ -1,6 +1,7 @@
 // sluice healthcheck: asks the running Sluice's /ping, for containers and monitors.
 
 import { EVERYWHERE } from "../config/entry-points.ts";
+import type { Flag } from "../config/flags.ts";
 import { formatAddress } from "../config/scalars.ts";
 import { DEFAULT_ADMIN } from "../config/static.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
@@ -8,11 +9,18 @@ import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
 const TIMEOUT_MS = 5000;
 const DEFAULT_URL = `http://${DEFAULT_ADMIN}/ping`;
 
+/** For what the flags of the running Sluice may say and the variables and the file do not: here only ping matters. */
+const STAND_IN: readonly Flag[] = [
+  { name: "--sidecar", value: "broker.invalid:1883" },
+  { name: "--sidecar.certDirectory", value: "." },
+];
+
 /** @returns the exit code: 0 when Sluice answers that it is well. */
 export async function healthcheck(given: Given): Promise<number> {
-  const { config, diagnostics, nothing } = readStatic(given);
+  const { config: whole, diagnostics, nothing } = readStatic(given);
   // In a container its flags are the other process's own: then the usual address is the likeliest.
   if (nothing) return ask(DEFAULT_URL);
+  const config = whole ?? readStatic({ ...given, flags: [...given.flags, ...STAND_IN] }).config;
   if (config === null) {
     printDiagnostics(diagnostics);
     return 1;

@@ -151,6 +151,19 @@ test("healthcheck without any configuration asks the usual address, as in a cont
   });
 });
 
+test("healthcheck knows from variables alone where to ask a Sluice that has the rest from flags", async () => {
+  const port = await freePort();
+  const env = { SLUICE_PING: "true", SLUICE_ENTRYPOINTS_TRAEFIK_ADDRESS: `127.0.0.1:${port}` };
+  const cwd = temporaryDirectory();
+  const flags = [`--entryPoints.mqtts.address=127.0.0.1:${await freePort()}`, "--workers=1", "--log.format=common"];
+  const command = new Command(flags, { cwd, env });
+  await command.printed("is ready");
+  expect(await exec([SLUICE, "healthcheck"], { cwd, env })).toMatchObject({
+    code: 0,
+    stdout: `OK: http://127.0.0.1:${port}/ping\n`,
+  });
+});
+
 describe("check --print", () => {
   const STATIC = `entryPoints:
   mqtts: { address: "127.0.0.1:8883", transport: { respondingTimeouts: { readTimeout: 1m30s } } }
