@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { dynamicSchema } from "../src/config/dynamic.ts";
-import { staticSchema } from "../src/config/static.ts";
+import { staticSchema } from "../src/config/static-schema.ts";
 import { jsonSchema } from "./generate/json-schema.ts";
 import { metricsPage } from "./generate/metrics.ts";
 import { referencePage } from "./generate/reference.ts";

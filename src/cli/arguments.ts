@@ -46,7 +46,8 @@ export async function splitFlags(args: readonly string[], program: Command): Pro
       continue;
     }
     const { parseFlag } = await import("../config/flags.ts");
-    const { flagTakesValue, STATIC_ROOT_KEYS } = await import("../config/static.ts");
+    const { flagTakesValue } = await import("../config/static.ts");
+    const { STATIC_ROOT_KEYS } = await import("../config/static-schema.ts");
     const word = name.slice(2).toLowerCase();
     const near = names.some((each) => each.toLowerCase().startsWith(name.toLowerCase()));
     const misspelt = (near || didYouMean(name, names) !== null) && !/[.[]/.test(name);

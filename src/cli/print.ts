@@ -8,7 +8,8 @@ import { dynamicSchema } from "../config/dynamic.ts";
 import { printable } from "../config/printable.ts";
 import { formatDuration } from "../config/scalars.ts";
 import type { Path } from "../config/source.ts";
-import { type StaticConfig, staticSchema } from "../config/static.ts";
+import type { StaticConfig } from "../config/static.ts";
+import { staticSchema } from "../config/static-schema.ts";
 import type { Item, Merged } from "../control/merge.ts";
 
 /** Where a path is from; null for a default. */

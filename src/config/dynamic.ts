@@ -5,7 +5,7 @@ import { type Decoded, decode, field, otherHalf, section, unsupported } from "./
 import type { Diagnostics } from "./diagnostics.ts";
 import { parsePort } from "./scalars.ts";
 import { readSource, type SourceFile } from "./source.ts";
-import { STATIC_ROOT_KEYS } from "./static.ts";
+import { STATIC_ROOT_KEYS } from "./static-schema.ts";
 import { transport } from "./transport.ts";
 
 const LATER = "is not built into Sluice yet and is ignored";

@@ -10,7 +10,7 @@ import { fieldsOf, within } from "../../scripts/generate/fields.ts";
 import { metrics } from "../../scripts/generate/metrics.ts";
 import { unwrap } from "../../src/config/decode.ts";
 import { dynamicSchema } from "../../src/config/dynamic.ts";
-import { staticSchema } from "../../src/config/static.ts";
+import { staticSchema } from "../../src/config/static-schema.ts";
 import { Authority } from "../support/certs.ts";
 import { ROOT, SLUICE } from "../support/sluice.ts";
 import { exec, temporaryDirectory } from "../support/tools.ts";

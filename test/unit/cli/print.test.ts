@@ -6,7 +6,8 @@ import { renderDynamic, renderStatic } from "../../../src/cli/print.ts";
 import { type FieldMeta, unwrap } from "../../../src/config/decode.ts";
 import { Diagnostics } from "../../../src/config/diagnostics.ts";
 import { dynamicSchema, parseDynamic } from "../../../src/config/dynamic.ts";
-import { parseStatic, staticSchema } from "../../../src/config/static.ts";
+import { parseStatic } from "../../../src/config/static.ts";
+import { staticSchema } from "../../../src/config/static-schema.ts";
 import { merge } from "../../../src/control/merge.ts";
 import { type Random, random } from "../rules/random.ts";
 

@@ -12,7 +12,8 @@ import { decode, unwrap } from "../../../src/config/decode.ts";
 import { Diagnostics } from "../../../src/config/diagnostics.ts";
 import { dynamicSchema, parseDynamic } from "../../../src/config/dynamic.ts";
 import { SourceFile } from "../../../src/config/source.ts";
-import { parseStatic, staticSchema } from "../../../src/config/static.ts";
+import { parseStatic } from "../../../src/config/static.ts";
+import { staticSchema } from "../../../src/config/static-schema.ts";
 import { ROOT } from "../../support/sluice.ts";
 
 type Which = "static" | "dynamic";

@@ -1,0 +1,75 @@
+// sidecar: one broker and one certificate for everyone. What it stands for is in src/control/sidecar.ts.
+
+import { z } from "zod";
+import { type FieldMeta, field } from "./decode.ts";
+import { type EntryPointConfig, EVERYWHERE } from "./entry-points.ts";
+import { parseAddress, parsePort } from "./scalars.ts";
+import type { Path } from "./source.ts";
+
+const word = z.string().min(1);
+
+/** A port alone has no host. */
+const brokerAddress = (text: string) => parseAddress(parsePort(text) === null ? text : `:${text}`);
+
+/** Everything that a proxy beside one broker needs, in one section. */
+export const sidecar = z
+  .object({
+    address: field(
+      "The broker: `host:port`, or a port on 127.0.0.1. A section that is only a text stands for this field.",
+      z.string().superRefine((value, context) => {
+        const parsed = brokerAddress(value);
+        if (parsed.kind === "error") context.addIssue({ code: "custom", message: parsed.message });
+        else if (parsed.port === 0) context.addIssue({ code: "custom", message: "needs a port from 1 to 65535" });
+      }),
+      { kind: "address or port", numbers: [1, 65_535], example: "127.0.0.1:1883" },
+    ),
+    certFile: field("The certificate that every client is shown, with its chain, in PEM.", word.optional(), {
+      kind: "file or content",
+      secret: true,
+      otherwise: "that of `developmentCertificate`",
+      example: "certs/tls.crt",
+    }),
+    keyFile: field("Its key.", word.optional(), {
+      kind: "file or content",
+      secret: true,
+      otherwise: "looked for in `certFile`",
+      example: "certs/tls.key",
+    }),
+    certDirectory: field(
+      "Pairs of certificate and key, whatever they are called; the first is the default one.",
+      word.optional(),
+      {
+        kind: "directory",
+        otherwise: "none",
+        example: "certs",
+      },
+    ),
+  })
+  .meta({ scalarKey: "address" } satisfies FieldMeta);
+
+function isLoopback(host: string): boolean {
+  return /^(|localhost|127\..*|::1)$/i.test(host);
+}
+
+/** What is wrong with a sidecar before it is tried. */
+export function checkSidecar(
+  config: z.output<typeof sidecar> | undefined,
+  hasDevelopmentCertificate: boolean,
+  points: Iterable<EntryPointConfig>,
+  problem: (path: Path, message: string) => void,
+): void {
+  if (config === undefined) return;
+  const { certFile, keyFile, certDirectory } = config;
+  const broker = brokerAddress(config.address);
+  if (broker.kind === "ok" && isLoopback(broker.host))
+    for (const { name, host, port } of points)
+      if (port === broker.port && (EVERYWHERE.includes(host) || host === (broker.host || "127.0.0.1")))
+        problem(["sidecar", "address"], `sidecar.address is the broker's, and there listens the entry point "${name}"`);
+  if (certFile === undefined && certDirectory === undefined && !hasDevelopmentCertificate)
+    problem(
+      ["sidecar", "address"],
+      "the sidecar has no certificate: give sidecar.certFile (and keyFile) or sidecar.certDirectory",
+    );
+  if (certFile === undefined && keyFile !== undefined)
+    problem(["sidecar", "keyFile"], "sidecar.keyFile belongs to a certFile, and there is none");
+}

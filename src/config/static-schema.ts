@@ -1,0 +1,315 @@
+// The schema of the static configuration. Traefik's names and defaults where Traefik has them.
+
+import { z } from "zod";
+import { acme } from "./acme.ts";
+import { duration, field, otherHalf, section, unsupported } from "./decode.ts";
+import { parseAddress } from "./scalars.ts";
+import { sidecar } from "./sidecar.ts";
+import { transport } from "./transport.ts";
+
+const LATER = "is not built into Sluice yet and is ignored";
+
+const address = z.string().superRefine((value, context) => {
+  const parsed = parseAddress(value);
+  if (parsed.kind === "error") context.addIssue({ code: "custom", message: parsed.message });
+});
+
+const positive = (max: number) => z.number().int().min(1).max(max);
+
+const entryPoint = z.object({
+  address: field("Where to listen. `:8883` listens on every address, IPv6 and IPv4.", address, {
+    kind: "address",
+    example: ":8883",
+  }),
+  asDefault: field(
+    "Routers that name no entry point are on all entry points, or, if any has `asDefault: true`, on those alone.",
+    z.boolean().default(false),
+    { example: true },
+  ),
+  transport: field(
+    "The deadlines of this entry point.",
+    section({
+      respondingTimeouts: field(
+        "Until a client is routed.",
+        section({
+          readTimeout: field(
+            "How long a client may take for its ClientHello, and then again for the rest of the TLS handshake. Must be longer than 0.",
+            duration(1, "must be longer than 0, or a silent client could hold a connection for ever").default(10_000),
+            { example: "5s" },
+          ),
+          writeTimeout: unsupported("warn", "is bounded by readTimeout here"),
+          idleTimeout: unsupported("warn", "has no effect on TCP in Traefik either"),
+        }).prefault({}),
+      ),
+      lifeCycle: field(
+        "When Sluice stops.",
+        section({
+          graceTimeOut: field(
+            "How long open connections may go on after SIGTERM. Of several entry points the longest counts, for all. `0` closes at once.",
+            duration(0).default(10_000),
+            { example: "1m" },
+          ),
+          requestAcceptGraceTimeout: unsupported("warn", LATER),
+        }).prefault({}),
+      ),
+      keepAliveMaxTime: unsupported("warn", "is for HTTP"),
+      keepAliveMaxRequests: unsupported("warn", "is for HTTP"),
+    }).prefault({}),
+  ),
+  reusePort: unsupported("warn", "is always on between Sluice's own workers, and refused between two Sluices"),
+  proxyProtocol: unsupported(
+    "error",
+    "is not built into Sluice yet; ignoring it would take the balancer's address for the client's",
+  ),
+  http: unsupported("warn", "is for HTTP, which Sluice does not serve"),
+  http2: unsupported("warn", "is for HTTP, which Sluice does not serve"),
+  http3: unsupported("warn", "is for HTTP, which Sluice does not serve"),
+  udp: unsupported("warn", "is for UDP, which Sluice does not serve"),
+  observability: unsupported("warn", "is for HTTP, which Sluice does not serve"),
+  forwardedHeaders: unsupported("warn", "is for HTTP, which Sluice does not serve"),
+  allowACMEByPass: unsupported("warn", LATER),
+});
+
+const onAdmin = {
+  entryPoint: field(
+    "The entry point that serves it. If `traefik` is not defined under `entryPoints`, it is 127.0.0.1:8080.",
+    z.string().default("traefik"),
+    { example: "admin" },
+  ),
+};
+
+const logFormat = z.enum(["common", "json"]);
+
+export const staticSchema = z.object({
+  entryPoints: field(
+    "Where Sluice listens, by a name of your choice. At least one for MQTT is required. One that `metrics.prometheus`, `ping` or a resolver's `httpChallenge` uses serves HTTP and no routers.",
+    z.record(z.string(), entryPoint).default({}),
+  ),
+  providers: field(
+    "Where the dynamic configuration comes from.",
+    section({
+      file: field(
+        "Files. Without it and without `sidecar` there are no routers, and a warning. Needs `directory` or `filename`.",
+        section({
+          filename: field(
+            "Reads one file. If both are given, `directory` wins with a warning.",
+            z.string().min(1).optional(),
+            {
+              kind: "file",
+              example: "mqtt.yml",
+            },
+          ),
+          directory: field(
+            "Reads every `.yml` and `.yaml` file in it and in its sub-directories, in name order. Names that begin with a dot are skipped.",
+            z.string().min(1).optional(),
+            { kind: "directory", example: "dynamic" },
+          ),
+          watch: field(
+            "Load again when one of the files, or a certificate that they name, changes. With `false`, only SIGHUP does it.",
+            z.boolean().default(true),
+            { example: false },
+          ),
+          debugLogGeneratedTemplate: unsupported("warn", "has no templates to show"),
+        }).optional(),
+        { otherwise: "none" },
+      ),
+      providersThrottleDuration: field(
+        "After a load, wait at least this long before the next. Changes in between are gathered.",
+        duration(0).default(200),
+        { example: "2s" },
+      ),
+      ...Object.fromEntries(
+        [
+          "docker",
+          "swarm",
+          "kubernetesIngress",
+          "kubernetesCRD",
+          "kubernetesGateway",
+          "knative",
+          "consul",
+          "consulCatalog",
+          "nomad",
+          "ecs",
+          "etcd",
+          "zooKeeper",
+          "redis",
+          "rest",
+          "http",
+          "plugin",
+          "precedence",
+        ].map((name) => [name, unsupported("warn", LATER)]),
+      ),
+    }).prefault({}),
+  ),
+  log: field(
+    "The log, on standard output.",
+    section({
+      level: field(
+        "The least level that is logged. `panic` is taken for `fatal`.",
+        z.enum(["trace", "debug", "info", "warn", "error", "fatal", "panic"]).default("info"),
+        { example: "debug" },
+      ),
+      format: field("`common` is for people, `json` for collectors.", logFormat.optional(), {
+        otherwise: "`common` on a terminal, else `json`",
+        example: "json",
+      }),
+      noColor: unsupported("warn", LATER),
+      filePath: unsupported("warn", "is ignored: logs go to standard output"),
+      maxSize: unsupported("warn", LATER),
+      maxAge: unsupported("warn", LATER),
+      maxBackups: unsupported("warn", LATER),
+      compress: unsupported("warn", LATER),
+      otlp: unsupported("warn", LATER),
+    }).prefault({}),
+  ),
+  accessLog: field(
+    "One line per connection when it ends, on standard output: see [Logs](operations.md#logs). It does not depend on `log.level`.",
+    section({
+      filePath: unsupported("warn", "is ignored: access-log lines go to standard output"),
+      format: unsupported("warn", "follows log.format here"),
+      filters: unsupported("warn", LATER),
+      fields: unsupported("warn", LATER),
+      bufferingSize: unsupported("warn", LATER),
+      addInternals: unsupported("warn", LATER),
+      otlp: unsupported("warn", LATER),
+    }).optional(),
+    { otherwise: "off" },
+  ),
+  metrics: field(
+    "Figures for a monitoring system: see [Metrics](reference/metrics.md).",
+    section({
+      prometheus: field(
+        "Serves `/metrics`. It has no password: do not open it to the world.",
+        section({
+          ...onAdmin,
+          buckets: unsupported("warn", LATER),
+          addEntryPointsLabels: unsupported("warn", LATER),
+          addRoutersLabels: unsupported("warn", LATER),
+          addServicesLabels: unsupported("warn", LATER),
+          manualRouting: unsupported("warn", LATER),
+          headerLabels: unsupported("warn", "is for HTTP"),
+        }).optional(),
+        { otherwise: "off" },
+      ),
+      addInternals: unsupported("warn", LATER),
+      datadog: unsupported("warn", LATER),
+      influxDB2: unsupported("warn", LATER),
+      statsD: unsupported("warn", LATER),
+      otlp: unsupported("warn", LATER),
+    }).prefault({}),
+  ),
+  ping: field(
+    "Serves `/ping`: `OK`, or status 503 while Sluice is stopping. It has no password: do not open it to the world.",
+    section({
+      ...onAdmin,
+      manualRouting: unsupported("warn", LATER),
+      terminatingStatusCode: unsupported("warn", "is always 503"),
+    }).optional(),
+    { otherwise: "off" },
+  ),
+  tcpServersTransport: field(
+    "How brokers are dialled by services that name no `serversTransport`.",
+    transport.optional(),
+    { otherwise: "the defaults of its fields" },
+  ),
+  workers: field(
+    "How many processes move the traffic: a number from 1 to 999, or `auto`, the number of cores that this process may use.",
+    z
+      .string()
+      .regex(/^(auto|[1-9]\d{0,2})$/i, "must be a number from 1 to 999, or auto")
+      .default("auto"),
+    { unit: "processes", numbers: [1, 999], example: 4 },
+  ),
+  limits: field(
+    "What connections may take of the machine.",
+    section({
+      maxConnections: field(
+        "Connections over it are closed at once. More than the default cannot be set: raise the descriptor limit (`ulimit -n`) first.",
+        positive(10_000_000).optional(),
+        { unit: "connections per worker", otherwise: "(descriptor limit - 200) / 2", example: 10_000 },
+      ),
+      heldBytesPerConnection: field(
+        "What one direction of a connection may hold for a receiver that does not read. Over it the connection is cut.",
+        positive(1 << 30).default(512 * 1024),
+        { unit: "bytes", otherwise: "524288 (512 KiB)", example: 1_048_576 },
+      ),
+      heldBytesPerWorker: field(
+        "What all connections of a worker may hold together. Over it the one that holds most is cut.",
+        positive(2 ** 40).default(256 * 1024 * 1024),
+        { unit: "bytes", otherwise: "268435456 (256 MiB)", example: 536_870_912 },
+      ),
+    }).prefault({}),
+  ),
+  embeddedBroker: field(
+    "Starts a broker for trying Sluice out, in a process of its own. It speaks MQTT 3.1 and 3.1.1, admits everyone, and keeps nothing over a restart.",
+    section({
+      address: field(
+        "Where it listens. Without a host it listens on 127.0.0.1 alone.",
+        address.default("127.0.0.1:1883"),
+        { kind: "address", example: ":1884" },
+      ),
+    }).optional(),
+    { otherwise: "off" },
+  ),
+  developmentCertificate: field(
+    "Makes a certificate for trying Sluice out, at start, with an authority of its own.",
+    section({
+      directory: field(
+        "Where `ca.crt`, `ca.key`, `localhost.crt` and `localhost.key` are made, unless they are there and good. Keys have mode 0600.",
+        z.string().min(1).default("data"),
+        { kind: "directory", example: "/var/lib/sluice" },
+      ),
+      names: field(
+        "What the certificate is for. It is issued again when a name is missing from it or when fewer than 30 days are left; the authority is kept.",
+        z.array(z.string().min(1)).min(1).default(["localhost", "127.0.0.1", "::1"]),
+        { example: ["localhost", "broker.test"] },
+      ),
+    }).optional(),
+    { otherwise: "off" },
+  ),
+  sidecar: field(
+    "One broker and one certificate, for everyone: [what it stands for](guides/sidecar.md#what-it-stands-for).",
+    sidecar.optional(),
+    { otherwise: "off" },
+  ),
+  certificatesResolvers: field(
+    "Obtain certificates and renew them, by a name of your choice, which routers name in `tls.certResolver`. A guide from the beginning: [Certificates that come by themselves](guides/acme.md).",
+    z
+      .record(
+        z.string(),
+        z.object({
+          acme: field(
+            "An ACME authority, such as Let's Encrypt. At least one challenge is required. Of several the first that the authority offers is tried, in the order tls, http, dns, and the next one if it fails.",
+            section(acme.shape).optional(),
+            { otherwise: "none" },
+          ),
+          tailscale: unsupported("warn", LATER),
+        }),
+      )
+      .default({}),
+  ),
+  ...Object.fromEntries(
+    [
+      "api",
+      "global",
+      "serversTransport",
+      "tracing",
+      "hostResolver",
+      "experimental",
+      "core",
+      "spiffe",
+      "ocsp",
+      "pilot",
+    ].map((name) => [name, unsupported("warn", LATER)]),
+  ),
+  // A file may hold both configurations; the other half is not read here.
+  tcp: otherHalf("dynamic"),
+  tls: otherHalf("dynamic"),
+  udp: otherHalf("dynamic"),
+  http: otherHalf("dynamic"),
+});
+
+export type StaticValue = z.output<typeof staticSchema>;
+
+/** The root keys of a static file, which a dynamic file may carry too. */
+export const STATIC_ROOT_KEYS: readonly string[] = Object.keys(staticSchema.shape);
