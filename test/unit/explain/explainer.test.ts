@@ -168,3 +168,20 @@ test("of a service made of very many others so many are shown, and one line says
   expect(lines.filter((line) => line.includes("of the connections")).length).toBeLessThan(50);
   expect(lines.filter((line) => line.includes("... and more services"))).toHaveLength(1);
 });
+
+test("what no client can be is said in one short line", () => {
+  const long = "a".repeat(100_000);
+  const wrong = [
+    { sni: long },
+    { sni: `${long}/` },
+    { sni: `${long}*` },
+    { alpn: [long] },
+    { from: long },
+    { to: long },
+  ];
+  for (const options of wrong) {
+    const line = readClient(options);
+    expect(line).toBeString();
+    expect((line as string).length).toBeLessThan(250);
+  }
+});
