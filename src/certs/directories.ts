@@ -150,7 +150,15 @@ class Scan implements DirectoryScan {
     for (const file of files) {
       if (file.problem !== null) this.unpaired.push({ file: file.path, message: file.problem });
       for (const fingerprint of file.keys) {
-        const cert = file.certificates.has(fingerprint) ? file : byKey.get(fingerprint);
+        const best = byKey.get(fingerprint);
+        const own = file.certificates.get(fingerprint);
+        // Beside others that are no better, the one in the key's own file.
+        const cert =
+          best !== undefined &&
+          own !== undefined &&
+          !this.#isBetter(best, best.certificates.get(fingerprint)!, file, own)
+            ? file
+            : best;
         if (cert === undefined)
           this.unpaired.push({ file: file.path, message: "no certificate beside it belongs to the private key in it" });
         else if (!paired.has(fingerprint)) {
@@ -214,7 +222,10 @@ function fingerprints(text: string, password: string | null): Omit<PemFile, "pat
       } catch {
         return failed("a certificate in it cannot be read: it is damaged or incomplete");
       }
-      certificates.set(publicKeyOf(certificate), {
+      const key = publicKeyOf(certificate);
+      // Of two for one key in a file the first one serves.
+      if (certificates.has(key)) continue;
+      certificates.set(key, {
         notBefore: Date.parse(certificate.validFrom),
         notAfter: Date.parse(certificate.validTo),
       });

@@ -127,7 +127,7 @@ const service = z.object({
     "Other services, in turn by weight.",
     section({
       services: field(
-        "They may be weighted too. In any run of as many choices as the weights add up to, each comes as often as its weight. If all servers of one fail, the others are tried.",
+        "They may be weighted too, up to 50 inside one another. In any run of as many choices as the weights add up to, each comes as often as its weight. If all servers of one fail, the others are tried.",
         z
           .array(
             z.object({

@@ -9,7 +9,7 @@ import { type TransportConfig, transport } from "../config/transport.ts";
 import type { Server, ServiceRow, Transport } from "../upstream/service.ts";
 import type { Item, Merged } from "./merge.ts";
 import { type Qualify, suggestReference } from "./references.ts";
-import { findCycle, findTooLarge, MAX_TARGETS } from "./service-graph.ts";
+import { findCycle, findTooDeep, findTooLarge, MAX_NESTED, MAX_TARGETS } from "./service-graph.ts";
 
 /** A service that may turn out not to be sound. */
 export interface ServiceDraft {
@@ -53,6 +53,7 @@ export function compileServices(
     services.set(name, { row: null });
   };
   for (const name of findCycle(services)) off(name, "contains itself");
+  for (const name of findTooDeep(services)) off(name, `has more than ${MAX_NESTED} services inside one another`);
   for (const name of findTooLarge(services)) off(name, `has more than ${MAX_TARGETS} servers`);
   for (const [name, { row }] of services) {
     if (row?.kind !== "weighted") continue;

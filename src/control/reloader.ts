@@ -83,6 +83,7 @@ export class Reloader {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     const started = performance.now();
+    const startedAt = Date.now();
     const diagnostics = new Diagnostics();
     const files = new CertificateFiles(this.#memory);
     const { compiled, looked } = load(this.#config, this.#provider, this.#selfSigned, diagnostics, files, this.#acme());
@@ -91,7 +92,7 @@ export class Reloader {
     this.#paths = compiled === null ? new Set([...this.#paths, ...files.paths]) : files.paths;
     this.#provider.watch(this.#paths, files.directories, () => this.request());
     this.#retry(files.incomplete);
-    if (compiled !== null) this.#reminder.set(momentsOf(compiled, files.waiting));
+    if (compiled !== null) this.#reminder.set(momentsOf(compiled, files.waiting), startedAt);
     const durationMs = this.#lastAt - started;
     // The syntax trees of large files are many times their size: freed now, in one pause of a process that moves no traffic.
     if (durationMs > LARGE_LOAD_MS) setTimeout(() => Bun.gc(true), 0);

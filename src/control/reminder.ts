@@ -32,6 +32,8 @@ export class Reminder {
   readonly #look: number;
   readonly #window: number;
   #timer: ReturnType<typeof setTimeout> | null = null;
+  /** The moments around the last load: the clock has to stay between them. */
+  #last = Number.NEGATIVE_INFINITY;
   #next = Number.POSITIVE_INFINITY;
   /** When the last ones came, BURST of them at most. */
   readonly #times: number[] = [];
@@ -43,15 +45,19 @@ export class Reminder {
     this.#window = windowMs;
   }
 
-  /** In the place of former moments; those that have passed do not count. */
-  set(moments: readonly number[]): void {
+  /**
+   * In the place of former moments. `loadedAt` is when the load began that they are of, by the wall clock: those that had passed by then
+   * do not count, and one that passed while it went on is due at once.
+   */
+  set(moments: readonly number[], loadedAt = Date.now()): void {
     this.close();
-    const now = Date.now();
-    this.#next = moments.reduce(
-      (next, each) => (each + PAST_MS > now && each < next ? each : next),
-      Number.POSITIVE_INFINITY,
-    );
-    if (this.#next < Number.POSITIVE_INFINITY) this.#wait();
+    this.#last = Number.NEGATIVE_INFINITY;
+    this.#next = Number.POSITIVE_INFINITY;
+    for (const moment of moments) {
+      if (moment + PAST_MS > loadedAt) this.#next = Math.min(this.#next, moment);
+      else this.#last = Math.max(this.#last, moment);
+    }
+    if (moments.length > 0) this.#wait();
   }
 
   close(): void {
@@ -68,7 +74,10 @@ export class Reminder {
   /** By the wall clock until the moment, and by the steady one until the next reminder may come. */
   #left(): number {
     const mayComeAt = this.#times.length < BURST ? 0 : this.#times[0]! + this.#window;
-    return Math.max(0, this.#next + PAST_MS - Date.now(), mayComeAt - performance.now());
+    const now = Date.now();
+    // Set back to before what has passed: that is yet to come again.
+    const due = now < this.#last ? now : this.#next + PAST_MS;
+    return Math.max(0, due - now, mayComeAt - performance.now());
   }
 
   #remind(): void {

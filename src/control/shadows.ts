@@ -1,10 +1,10 @@
 // Routers that never get a connection, or never get some of their names, because routers that are asked before them take it all.
-// What is told of is sure. Whatever the configuration, the cost is bounded: names are looked up, and of rules without names only
-// so many are compared.
+// What is told of is sure. Whatever the configuration, the cost is bounded: names are looked up, of rules without names only so many
+// are compared, and all comparing together takes only so many steps.
 
 import type { RE2JS } from "re2js";
 import type { Diagnostics, Place } from "../config/diagnostics.ts";
-import { type Alternative, alternativeImplies, alternativesOf, suffixOf } from "../rules/implies.ts";
+import { type Alternative, alternativeImplies, alternativesOf, Comparison, suffixOf } from "../rules/implies.ts";
 import { compile as compileRule } from "../rules/matchers.ts";
 import { orderRoutes } from "../rules/table.ts";
 import type { RouterRow } from "./messages.ts";
@@ -27,7 +27,8 @@ export interface CheckedRouter {
 
 /** Warns of routers, and of names of routers, that no connection reaches; at most once for each router, and of the last ones together. */
 export function warnShadowed(routers: readonly CheckedRouter[], diagnostics: Diagnostics): void {
-  const [tls, plain] = [new Taken(), new Taken()];
+  const comparison = new Comparison();
+  const [tls, plain] = [new Taken(comparison), new Taken(comparison)];
   let found = 0;
   let last: CheckedRouter | null = null;
   const entries = routers.map((value) => ({
@@ -40,9 +41,9 @@ export function warnShadowed(routers: readonly CheckedRouter[], diagnostics: Dia
   for (const { value: router } of orderRoutes(entries)) {
     const isPlain = router.row.action.kind === "plain" || (router.row.action.kind === "off" && !router.row.action.tls);
     const taken = isPlain ? plain : tls;
-    const alternatives = alternativesOf(router.row.rule, taken.regexps);
+    const alternatives = alternativesOf(router.row.rule, comparison);
     if (alternatives === null) continue;
-    const possible = isPlain ? alternatives.filter((each) => isPossiblePlain(each, taken.regexps)) : alternatives;
+    const possible = isPlain ? alternatives.filter((each) => isPossiblePlain(each, comparison.regexps)) : alternatives;
     const message = router.row.action.kind === "off" ? null : check(router, possible, alternatives.length, taken);
     if (message !== null && ++found <= MAX_WARNINGS)
       diagnostics.warn(router.place(), `the router "${router.name}" never gets ${message}`);
@@ -124,7 +125,7 @@ const NONE: readonly Claim[] = [];
 
 /** What routers match that are asked earlier. */
 class Taken {
-  readonly regexps = new Map<string, RE2JS>();
+  readonly #comparison: Comparison;
   readonly #names = new Map<string, Claim[]>();
   /** Wildcards, by what stands behind the star. */
   readonly #suffixes = new Map<string, Claim[]>();
@@ -134,6 +135,10 @@ class Taken {
   readonly #others: Claim[] = [];
   readonly #equal = new Map<string, Claim[]>();
   #left = MAX_COMPARISONS;
+
+  constructor(comparison: Comparison) {
+    this.#comparison = comparison;
+  }
 
   add(alternative: Alternative, router: CheckedRouter): void {
     const claim = { alternative, router };
@@ -162,7 +167,7 @@ class Taken {
     let open = entryPoints;
     const ask = ({ alternative: wider, router }: Claim): boolean => {
       if (!open.some((point) => router.row.entryPoints.includes(point))) return false;
-      if (!alternativeImplies(alternative, wider, this.regexps)) return false;
+      if (!alternativeImplies(alternative, wider, this.#comparison)) return false;
       open = open.filter((point) => !router.row.entryPoints.includes(point));
       takers.push(router);
       return open.length === 0;

@@ -6,6 +6,9 @@ import { parseAddress } from "../rules/address.ts";
 import { formatAddress } from "../rules/explain.ts";
 import { readHostName } from "../wire/client-hello.ts";
 
+/** Characters of a word of the command line that a message says. */
+const MAX_SHOWN = 80;
+
 export interface ClientOptions {
   readonly sni?: string;
   readonly alpn?: readonly string[];
@@ -38,14 +41,19 @@ export function readClient(options: ClientOptions): Client | string {
   if (name.kind === "error") return `--sni: ${name.message}`;
   for (const protocol of alpn)
     if (!/^[\x21-\x5b\x5d-\x7e]{1,255}$/.test(protocol))
-      return `--alpn: ${JSON.stringify(protocol)} is no protocol: 1 to 255 printable ASCII characters, without space and backslash`;
+      return `--alpn: ${quote(protocol)} is no protocol: 1 to 255 printable ASCII characters, without space and backslash`;
   const from = options.from === undefined ? null : parseAddress(options.from);
   if (options.from !== undefined && from === null)
-    return `--from: ${JSON.stringify(options.from)} is no IP address, such as 192.0.2.1 or 2001:db8::1`;
+    return `--from: ${quote(options.from)} is no IP address, such as 192.0.2.1 or 2001:db8::1`;
   const to = options.to === undefined ? null : parseAddress(options.to);
   if (options.to !== undefined && to === null)
-    return `--to: ${JSON.stringify(options.to)} is no IP address, such as 192.0.2.1 or 2001:db8::1`;
+    return `--to: ${quote(options.to)} is no IP address, such as 192.0.2.1 or 2001:db8::1`;
   return { tls: !plain, sni: name.sni, alpn, from, to: to === null ? null : formatAddress(to), notes };
+}
+
+/** As it is shown in a message: not the whole of a long one. */
+function quote(word: string): string {
+  return JSON.stringify(word.slice(0, MAX_SHOWN));
 }
 
 type Name = { readonly kind: "ok"; readonly sni: string } | { readonly kind: "error"; readonly message: string };
@@ -53,7 +61,7 @@ type Name = { readonly kind: "ok"; readonly sni: string } | { readonly kind: "er
 /** By the rules of the ClientHello's reader: what it would close as bad is an error here. */
 function readName(text: string, notes: string[]): Name {
   const error = (message: string): Name => ({ kind: "error", message });
-  const shown = JSON.stringify(text.slice(0, 80));
+  const shown = quote(text);
   if (text === "" || text === ".") return error("the name is empty: leave --sni out for a client that sends none");
   if (/[^\x00-\x7f]/.test(text)) {
     const ascii = domainToASCII(text);

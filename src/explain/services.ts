@@ -51,9 +51,11 @@ function nodeOf(
   const row = found.value;
   if (row.kind === "weighted") {
     const total = row.services.reduce((sum, child) => sum + child.weight, 0);
-    const services = row.services
-      .slice(0, MAX_NODES)
-      .map((child) => nodeOf(rows, child.name, child.weight, total === 0 ? 0 : (share * child.weight) / total, nodes));
+    const services: ServiceNode[] = [];
+    for (const child of row.services) {
+      services.push(nodeOf(rows, child.name, child.weight, total === 0 ? 0 : (share * child.weight) / total, nodes));
+      if (nodes.left < 0) break; // one that is not shown stands for all that follow
+    }
     return { ...node, kind: "weighted", services };
   }
   const { servers, transport } = row;

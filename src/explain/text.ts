@@ -153,10 +153,10 @@ const KEYS: Record<string, string> = {
 function nodeLines(node: ServiceNode, depth: number): string[] {
   const indent = "  ".repeat(depth);
   const lines: string[] = [];
+  if (node.kind === "not shown") return [`${indent.slice(2)}... and more services`];
   if (depth > 2)
     lines.push(`${indent.slice(2)}${node.name}: weight ${node.weight}, ${percent(node.share)} of the connections`);
   if (node.kind === "missing") lines.push(`${indent}does not exist or is off: its turns go to the others`);
-  if (node.kind === "not shown") lines.push(`${indent}...`);
   for (const { address, share, dial } of node.servers.shown)
     lines.push(`${indent}${address}, ${dial === "tls" ? "by TLS" : "plain"}, ${percent(share)} of the connections`);
   if (node.servers.total > node.servers.shown.length)

@@ -51,7 +51,11 @@ export function createLog(level: string, format: LogFormat, role: string): Log {
     periodicFlush: LATEST_WRITE_MS,
   });
   output.on("drop", () => dropped++);
-  output.on("error", () => dropped++); // a closed pipe: nobody will ever read these lines
+  let isClosed = false;
+  output.on("error", () => {
+    dropped++;
+    isClosed = true; // a pipe: nobody will ever read these lines
+  });
   if (isFile) process.on("exit", () => output.flushSync());
   const options = {
     level: level === "panic" ? "fatal" : level,
@@ -77,18 +81,33 @@ export function createLog(level: string, format: LogFormat, role: string): Log {
     dropped: () => dropped,
     flush: () =>
       new Promise((done) => {
-        const timer = setTimeout(done, FLUSH_MS);
+        let isLate = false;
+        const timer = setTimeout(() => {
+          isLate = true;
+          done();
+        }, FLUSH_MS);
         const finished = () => {
           clearTimeout(timer);
           done();
         };
-        try {
-          output.flush(finished);
-        } catch {
-          finished();
-        }
+        // One flush of SonicBoom is done after one write, though what waits may take many.
+        const next = (): void => {
+          if (isLate) return;
+          if (isClosed || waitingIn(output) === 0) return finished();
+          try {
+            output.flush(next);
+          } catch {
+            finished();
+          }
+        };
+        next();
       }),
   };
+}
+
+/** Characters that are not written yet; 0 where a SonicBoom does not say. */
+function waitingIn(output: SonicBoom): number {
+  return (output as unknown as { readonly _len?: number })._len ?? 0;
 }
 
 /** What the configuration leaves open: people read terminals, collectors read pipes. */

@@ -21,8 +21,8 @@ export function runWorker(): void {
   let worker: Worker | null = null;
   // The master has gone: nobody would restart, reload or stop us, and its successor needs the ports.
   process.on("disconnect", () => {
-    worker?.flushAccessLog();
-    process.exit(1);
+    if (worker === null) process.exit(1);
+    else void worker.leave();
   });
   // The terminal sends these to the whole group; the master decides what they mean.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"] as const) process.on(signal, () => {});
@@ -86,9 +86,12 @@ class Worker implements Observer {
     }
   }
 
-  /** Hands on the lines that wait for others to go with them. */
-  flushAccessLog(): void {
+  /** Frees the ports, and ends when the lines that wait for others are written. */
+  async leave(): Promise<void> {
+    for (const listener of this.#listeners) listener.stop();
     this.#accessLog?.flush();
+    await this.#log.flush();
+    process.exit(1);
   }
 
   onHandshake(version: string, resumed: boolean, ms: number): void {

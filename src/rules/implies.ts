@@ -16,15 +16,54 @@ export type Alternative = readonly Condition[];
 
 /** Steps that one rule may take to come apart: some thousand names joined by "||", or a few hundred conditions joined by "&&". */
 const MAX_STEPS = 200_000;
+/** Steps of all rules together, most of which compare two conditions: some seconds on a slow machine. */
+const MAX_STEPS_TOGETHER = 20_000_000;
+/** To look for a regexp costs so many steps, and one more for so many states of it times characters of the name. */
+const REGEXP_STEPS = 20;
+const STATES_PER_STEP = 64;
+
+/** What comparing many rules shares. When no steps are left, nothing more is sure. */
+export class Comparison {
+  readonly regexps = new Map<string, RE2JS>();
+  readonly #networks = new Map<string, Network>();
+  #left: number;
+
+  constructor(steps = MAX_STEPS_TOGETHER) {
+    this.#left = steps;
+  }
+
+  /** false: there are not so many left. */
+  spend(steps: number): boolean {
+    this.#left -= steps;
+    return this.#left >= 0;
+  }
+
+  network(cidr: string): Network {
+    let network = this.#networks.get(cidr);
+    if (network === undefined) this.#networks.set(cidr, (network = parseNetwork(cidr)!)); // parseRule has read it
+    return network;
+  }
+
+  finds(source: string, name: string): boolean {
+    let regexp = this.regexps.get(source);
+    if (regexp === undefined) this.regexps.set(source, (regexp = RE2JS.compile(source)));
+    this.spend(REGEXP_STEPS + Math.floor((regexp.programSize() * name.length) / STATES_PER_STEP));
+    return regexp.test(name);
+  }
+}
 
 /**
  * A rule as alternatives of which one must be true. Those that can never be true are left out, so none at all is a rule that matches
- * nothing. null: they would be too many. `regexps` is shared as in `compile`.
+ * nothing. null: they would be too many.
  */
-export function alternativesOf(rule: Rule, regexps: Map<string, RE2JS> = new Map()): Alternative[] | null {
+export function alternativesOf(rule: Rule, comparison = new Comparison()): Alternative[] | null {
   let steps = MAX_STEPS;
+  const spend = (count: number): boolean => {
+    steps -= count;
+    return comparison.spend(count) && steps >= 0;
+  };
   const take = (part: Rule, negated: boolean): Alternative[] | null => {
-    if (--steps < 0) return null;
+    if (!spend(1)) return null;
     switch (part.kind) {
       case "not":
         return take(part.rule, !negated);
@@ -45,7 +84,7 @@ export function alternativesOf(rule: Rule, regexps: Map<string, RE2JS> = new Map
       const taken = take(part, negated);
       if (taken === null) return null;
       for (const each of taken) union.push(each);
-      steps -= taken.length;
+      if (!spend(taken.length)) return null;
     }
     return union;
   };
@@ -57,9 +96,8 @@ export function alternativesOf(rule: Rule, regexps: Map<string, RE2JS> = new Map
       const next: Alternative[] = [];
       for (const a of product)
         for (const b of taken) {
-          steps -= (a.length + 1) * (b.length + 1);
-          if (steps < 0) return null;
-          if (!a.some((x) => b.some((y) => exclude(x, y, regexps)))) next.push([...a, ...b]);
+          if (!spend((a.length + 1) * (b.length + 1))) return null;
+          if (!a.some((x) => b.some((y) => exclude(x, y, comparison)))) next.push([...a, ...b]);
         }
       product = next;
     }
@@ -69,55 +107,55 @@ export function alternativesOf(rule: Rule, regexps: Map<string, RE2JS> = new Map
 }
 
 /** Whether all that makes `a` true makes `b` true; false where that is not sure. */
-export function alternativeImplies(a: Alternative, b: Alternative, regexps: Map<string, RE2JS> = new Map()): boolean {
-  return b.every((wanted) => a.some((given) => conditionImplies(given, wanted, regexps)));
+export function alternativeImplies(a: Alternative, b: Alternative, comparison = new Comparison()): boolean {
+  return b.every((wanted) => a.some((given) => comparison.spend(1) && conditionImplies(given, wanted, comparison)));
 }
 
 /** Whether each connection that matches `a` surely matches `b`; false where that is not known. */
-export function implies(a: Rule, b: Rule, regexps: Map<string, RE2JS> = new Map()): boolean {
-  const [from, to] = [alternativesOf(a, regexps), alternativesOf(b, regexps)];
-  if (from === null || to === null || from.length * to.length > MAX_STEPS) return false;
-  return from.every((each) => to.some((wider) => alternativeImplies(each, wider, regexps)));
+export function implies(a: Rule, b: Rule, comparison = new Comparison()): boolean {
+  const [from, to] = [alternativesOf(a, comparison), alternativesOf(b, comparison)];
+  if (from === null || to === null) return false;
+  return from.every((each) => to.some((wider) => comparison.spend(1) && alternativeImplies(each, wider, comparison)));
 }
 
-function conditionImplies(a: Condition, b: Condition, regexps: Map<string, RE2JS>): boolean {
-  if (a.negated) return b.negated && leafImplies(b.leaf, a.leaf, regexps);
-  return b.negated ? leavesExclude(a.leaf, b.leaf, regexps) : leafImplies(a.leaf, b.leaf, regexps);
+function conditionImplies(a: Condition, b: Condition, comparison: Comparison): boolean {
+  if (a.negated) return b.negated && leafImplies(b.leaf, a.leaf, comparison);
+  return b.negated ? leavesExclude(a.leaf, b.leaf, comparison) : leafImplies(a.leaf, b.leaf, comparison);
 }
 
 /** Whether both can surely not be true at once. */
-function exclude(a: Condition, b: Condition, regexps: Map<string, RE2JS>): boolean {
-  if (a.negated) return !b.negated && leafImplies(b.leaf, a.leaf, regexps);
-  return b.negated ? leafImplies(a.leaf, b.leaf, regexps) : leavesExclude(a.leaf, b.leaf, regexps);
+function exclude(a: Condition, b: Condition, comparison: Comparison): boolean {
+  if (a.negated) return !b.negated && leafImplies(b.leaf, a.leaf, comparison);
+  return b.negated ? leafImplies(a.leaf, b.leaf, comparison) : leavesExclude(a.leaf, b.leaf, comparison);
 }
 
-function leafImplies(a: Leaf, b: Leaf, regexps: Map<string, RE2JS>): boolean {
+function leafImplies(a: Leaf, b: Leaf, comparison: Comparison): boolean {
   switch (b.kind) {
     case "hostSNI":
       return a.kind === "hostSNI" && a.name === b.name;
     case "hostSNIWildcard":
       return a.kind === "hostSNI" ? suffixOf(a.name) === b.suffix : a.kind === b.kind && a.suffix === b.suffix;
     case "hostSNIRegexp":
-      if (a.kind === "hostSNI") return finds(b.source, a.name, regexps);
+      if (a.kind === "hostSNI") return comparison.finds(b.source, a.name);
       // There is a dot at the least in a name that a wildcard takes.
       return (a.kind === "hostSNIWildcard" && b.source === ".+") || (a.kind === b.kind && a.source === b.source);
     case "clientIP":
-      return a.kind === "clientIP" && isInside(networkOf(a.cidr), networkOf(b.cidr));
+      return a.kind === "clientIP" && isInside(comparison.network(a.cidr), comparison.network(b.cidr));
     case "alpn":
       return a.kind === "alpn" && a.protocol === b.protocol;
   }
 }
 
-function leavesExclude(a: Leaf, b: Leaf, regexps: Map<string, RE2JS>): boolean {
-  if (a.kind === "hostSNIRegexp" && b.kind === "hostSNI") return !finds(a.source, b.name, regexps);
+function leavesExclude(a: Leaf, b: Leaf, comparison: Comparison): boolean {
+  if (a.kind === "hostSNIRegexp" && b.kind === "hostSNI") return !comparison.finds(a.source, b.name);
   if (a.kind === "hostSNIWildcard" && b.kind === "hostSNI") return suffixOf(b.name) !== a.suffix;
   if (a.kind === "hostSNIWildcard") return b.kind === "hostSNIWildcard" && a.suffix !== b.suffix;
   if (a.kind === "hostSNI")
     return b.kind === "hostSNI" || b.kind === "hostSNIWildcard" || b.kind === "hostSNIRegexp"
-      ? !leafImplies(a, b, regexps)
+      ? !leafImplies(a, b, comparison)
       : false;
   if (a.kind !== "clientIP" || b.kind !== "clientIP") return false;
-  const [x, y] = [networkOf(a.cidr), networkOf(b.cidr)];
+  const [x, y] = [comparison.network(a.cidr), comparison.network(b.cidr)];
   return !isInside(x, y) && !isInside(y, x);
 }
 
@@ -125,16 +163,6 @@ function leavesExclude(a: Leaf, b: Leaf, regexps: Map<string, RE2JS>): boolean {
 export function suffixOf(name: string): string | null {
   const dot = name.indexOf(".");
   return dot > 0 ? name.slice(dot) : null;
-}
-
-function finds(source: string, name: string, regexps: Map<string, RE2JS>): boolean {
-  let regexp = regexps.get(source);
-  if (regexp === undefined) regexps.set(source, (regexp = RE2JS.compile(source)));
-  return regexp.test(name);
-}
-
-function networkOf(cidr: string): Network {
-  return parseNetwork(cidr)!; // parseRule has read it
 }
 
 /** Networks are inside one another, or apart. */

@@ -4,7 +4,11 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { AcmeClient } from "../../src/certs/acme/client.ts";
+import { newAccountKey } from "../../src/certs/acme/keys.ts";
 import { AcmeManager, type Resolver } from "../../src/certs/acme/manager.ts";
+import { obtain } from "../../src/certs/acme/obtain.ts";
+import { AcmeStorage } from "../../src/certs/acme/storage.ts";
 import { Authority } from "../support/certs.ts";
 import { cleanup, temporaryDirectory, waitFor } from "../support/tools.ts";
 
@@ -15,22 +19,37 @@ const pair = await authority.issue({ names: ["localhost"] });
 let answerOrder: () => Response = () => new Response("", { status: 500 });
 let answerCertificate = "";
 let orders = 0;
+/** What each order said it replaces. */
+let replaced: unknown[] = [];
+/** The window that it suggests for renewals, and how often it was asked for one. */
+let answerRenewal: () => Response = () => new Response("", { status: 404 });
+let asked = 0;
 const server: { port?: number | undefined; stop(now: boolean): unknown } = Bun.serve({
   hostname: "127.0.0.1",
   port: 0,
   tls: { cert: readFileSync(pair.cert, "utf8"), key: readFileSync(pair.key, "utf8") },
-  fetch(request): Response {
+  async fetch(request): Promise<Response> {
     const base = `https://localhost:${server.port}`;
     const headers = { "replay-nonce": String(Math.random()) };
-    switch (new URL(request.url).pathname) {
+    const { pathname } = new URL(request.url);
+    if (pathname.startsWith("/renewal/")) {
+      asked++;
+      return answerRenewal();
+    }
+    switch (pathname) {
       case "/dir":
-        return Response.json({ newNonce: `${base}/nonce`, newAccount: `${base}/account`, newOrder: `${base}/order` });
+        return Response.json({
+          ...{ newNonce: `${base}/nonce`, newAccount: `${base}/account`, newOrder: `${base}/order` },
+          renewalInfo: `${base}/renewal`,
+        });
       case "/nonce":
         return new Response(null, { headers });
       case "/account":
         return Response.json({}, { status: 201, headers: { ...headers, location: `${base}/account/1` } });
       case "/order": {
         orders++;
+        const { payload } = (await request.json()) as { payload: string };
+        replaced.push(JSON.parse(Buffer.from(payload, "base64url").toString()).replaces);
         const response = answerOrder();
         response.headers.set("replay-nonce", headers["replay-nonce"]);
         return response;
@@ -56,18 +75,28 @@ const taken = (more: object = {}) =>
     headers: { location: `https://localhost:${server.port}/order/1` },
   });
 
-/** Orders once and gives the log line of the failure; whatever comes after it within a moment is counted too. */
-async function failure(): Promise<Record<string, unknown>> {
-  orders = 0;
-  const lines: Record<string, unknown>[] = [];
-  const resolver: Resolver = {
-    ...{ name: "le", storage: join(temporaryDirectory(), "acme.json"), email: "", keyType: "EC256", profile: null },
+function resolverWith(storage = join(temporaryDirectory(), "acme.json")): Resolver {
+  return {
+    ...{ name: "le", storage, email: "", keyType: "EC256", profile: null },
     ...{ preferredChain: null, externalAccount: null, responders: [] },
     endpoint: {
       directory: `https://localhost:${server.port}/dir`,
       ...{ ca: readFileSync(authority.cert, "utf8"), serverName: null, timeoutMs: 5000, userAgent: "test" },
     },
   };
+}
+
+/** What comes after a failure at once would come within this: a loop without a pause orders again and again meanwhile. */
+async function moment(): Promise<void> {
+  const until = performance.now() + 300;
+  await waitFor("a moment", () => performance.now() > until || null);
+}
+
+/** Orders once and gives the log line of the failure; whatever comes after it within a moment is counted too. */
+async function failure(): Promise<Record<string, unknown>> {
+  orders = 0;
+  const lines: Record<string, unknown>[] = [];
+  const resolver = resolverWith();
   const manager = new AcmeManager([resolver], {
     onObtained: () => {},
     onResult: () => {},
@@ -75,9 +104,7 @@ async function failure(): Promise<Record<string, unknown>> {
   });
   manager.want([{ resolver: "le", names: ["hostile.test"], router: "r" }]);
   const line = await waitFor("the failure", () => lines[0] ?? null, 20_000);
-  // A loop without a pause would order again and again meanwhile.
-  const until = performance.now() + 300;
-  await waitFor("a moment", () => performance.now() > until || null);
+  await moment();
   manager.close();
   expect(lines).toHaveLength(1);
   return line;
@@ -135,4 +162,55 @@ test("what it says reaches the log in one line, without control characters and n
   const { reason } = await failure();
   expect(reason as string).toMatch(/^malformed: a \[31m bc+$/);
   expect((reason as string).length).toBeLessThan(500);
+});
+
+const refusal = (type: string, status: number) => () =>
+  Response.json({ type: `urn:ietf:params:acme:error:${type}`, detail: "no" }, { status });
+
+for (const [type, expected] of [
+  ["alreadyReplaced", ["the former one", undefined]],
+  // Another order would be refused as well, and make it worse.
+  ["rateLimited", ["the former one"]],
+] as const)
+  test(`an order that is refused as ${type} because of what it replaces is made ${expected.length} times in all`, async () => {
+    replaced = [];
+    answerOrder = () => (replaced.at(-1) === undefined ? refusal("rejectedIdentifier", 400)() : refusal(type, 409)());
+    const { endpoint } = resolverWith();
+    const client = new AcmeClient(endpoint, newAccountKey(), `https://localhost:${server.port}/account/1`);
+    const options = { keyType: "EC256", profile: null, preferredChain: null, note: () => {} } as const;
+    const order = obtain(client, ["hostile.test"], [], { ...options, replaces: "the former one" });
+    expect(order).rejects.toMatchObject({ kind: expected.length === 1 ? type : "rejectedIdentifier" });
+    await order.catch(() => {});
+    expect(replaced).toEqual([...expected]);
+  });
+
+test("a renewal that failed is not tried again before its pause is over, whatever the authority suggests", async () => {
+  const storage = join(temporaryDirectory(), "acme.json");
+  // Due by its lifetime; the suggestion is asked for after the order has failed.
+  const notAfter = `${new Date(Date.now() + 5 * 86_400_000).toISOString().replace(/\D/g, "").slice(0, 14)}Z`;
+  const former = await authority.issue({
+    ...{ names: ["hostile.test"], extensions: "authorityKeyIdentifier=keyid" },
+    ...{ notBefore: "20250101000000Z", notAfter },
+  });
+  new AcmeStorage(storage).saveCertificate("le", {
+    ...{ main: "hostile.test", sans: [], certificate: readFileSync(former.cert, "utf8") },
+    key: readFileSync(former.key, "utf8"),
+  });
+  const past = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString();
+  answerOrder = refusal("serverInternal", 500);
+  answerRenewal = () => Response.json({ suggestedWindow: { start: past(2), end: past(1) } });
+  asked = 0;
+  const results: string[] = [];
+  const manager = new AcmeManager([resolverWith(storage)], {
+    onObtained: () => {},
+    onResult: (_, result) => void results.push(result),
+    log: () => {},
+  });
+  cleanup(() => manager.close());
+  const started = Date.now();
+  manager.want([{ resolver: "le", names: ["hostile.test"], router: "r" }]);
+  await waitFor("the failure, and the suggestion", () => results.length > 0 && asked > 0, 20_000);
+  await moment();
+  expect(results).toEqual(["failed"]);
+  expect(manager.states()[0]!.next).toBeGreaterThan(started + 60_000);
 });

@@ -5,6 +5,7 @@ import { expect, test } from "bun:test";
 import { drainHash, sendPattern, tlsClient } from "../support/clients.ts";
 import { echoEdge } from "../support/echo.ts";
 import { isAlive } from "../support/proc.ts";
+import { RawClient } from "../support/raw.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/tools.ts";
 
@@ -85,6 +86,18 @@ test("the master dying ends the workers", async () => {
   expect(workers).toHaveLength(2);
   sluice.process.kill("SIGKILL");
   await waitFor("the workers to be gone", () => workers.every((pid) => !isAlive(pid)));
+});
+
+test("the master dying loses no line of the access log", async () => {
+  const sluice = await Sluice.start({ dynamic });
+  // Who sends this is refused, and noted just before the connection is closed; the line then waits for others to go with it.
+  const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.open(sluice.port)));
+  const [worker] = sluice.workers;
+  for (const { socket } of clients) socket.write("GET / HTTP/1.1\r\n\r\n");
+  await Promise.all(clients.map(({ socket }) => new Promise((closed) => socket.once("end", closed))));
+  sluice.process.kill("SIGKILL");
+  await waitFor("the worker to be gone", () => !isAlive(worker!));
+  await waitFor("all lines", () => sluice.accesses.filter(({ reason }) => reason === "http").length === 20, 5000);
 });
 
 test("SIGTERM: no new connections, open ones finish, exit code 0", async () => {

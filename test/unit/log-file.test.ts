@@ -1,4 +1,4 @@
-// A log that goes into a regular file has every line, whole, in order, also those that were waiting at the exit.
+// A log has every line, whole, in order, also those that were waiting at the exit: in a regular file, and in a pipe that is read.
 
 import { expect, test } from "bun:test";
 import { openSync, readFileSync } from "node:fs";
@@ -16,4 +16,30 @@ process.exit(0);`;
   expect(await child.exited).toBe(0);
   const lines = readFileSync(file, "utf8").trimEnd().split("\n");
   expect(lines.map((line) => JSON.parse(line).i)).toEqual(Array.from({ length: 1000 }, (_, index) => index));
+});
+
+test("every line reaches a pipe once it is flushed, however many wait", async () => {
+  const program = `import { createLog } from "${join(import.meta.dir, "../../src/observe/log.ts")}";
+const { logger, flush } = createLog("info", "json", "test");
+for (let i = 0; i < 100; i++) logger.info({ i, text: "x".repeat(300) }, "line");
+await flush();
+process.exit(0);`;
+  const child = Bun.spawn([process.execPath, "-e", program], { stdio: ["ignore", "pipe", "pipe"] });
+  const lines = (await new Response(child.stdout).text()).trimEnd().split("\n");
+  expect(lines.map((line) => JSON.parse(line).i)).toEqual(Array.from({ length: 100 }, (_, index) => index));
+  expect(await new Response(child.stderr).text()).toBe("");
+});
+
+test("a flush of what nobody reads, or nobody will read any more, is given up", async () => {
+  const program = `import { createLog } from "${join(import.meta.dir, "../../src/observe/log.ts")}";
+const { logger, flush } = createLog("info", "json", "test");
+for (let i = 0; i < 1000; i++) logger.info({ i, text: "x".repeat(300) }, "line");
+await flush();
+process.exit(7);`;
+  for (const reader of ["sleep 1", ":"]) {
+    const child = Bun.spawn(["sh", "-c", `{ "$0" -e "$1"; echo $? >&2; } | ${reader}`, process.execPath, program], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    expect((await new Response(child.stderr).text()).trim()).toBe("7");
+  }
 });

@@ -2,6 +2,7 @@
 // resolver. Certificates live in the storage; this only knows when to look again.
 
 import { generateKeyPairSync } from "node:crypto";
+import { fileBehind } from "../replace-file.ts";
 import { AcmeClient, type AcmeEndpoint, AcmeError } from "./client.ts";
 import type { AcmeKeyType } from "./keys.ts";
 import { newAccountKey, readAccountKey, writeAccountKey } from "./keys.ts";
@@ -309,7 +310,8 @@ export class AcmeManager {
     const { resolver, names } = task;
     const renewing = task.certificate !== null;
     const fields = { resolver: resolver.name, names, router: task.router };
-    const lock = new FileLock(resolver.storage);
+    // Others may come to the file by other links.
+    const lock = new FileLock(fileBehind(resolver.storage));
     this.#locks.add(lock);
     try {
       const taken = await lock.during(async () => {

@@ -167,6 +167,23 @@ test("of several certificates for one key the newest that is valid now is taken,
   expect(at(2040)).toEqual([["2-next.crt"], []]); // all are over: the last of them
 });
 
+test("a certificate in one file with its key makes room for a newer one beside it, and not for one that is no better", async () => {
+  const names = ["kept.test"];
+  const old = await authority.issue({ names, notBefore: "20200101000000Z", notAfter: "20210101000000Z" });
+  const next = await authority.issue({
+    names,
+    notBefore: "20210101000000Z",
+    notAfter: "21200101000000Z",
+    key: old.key,
+  });
+  const both = { "a.pem": text(old.cert, old.key), "b.pem": text(next.cert) };
+  expect(scan(tree(both))).toEqual(fine("b.pem a.pem"));
+  expect(scan(tree({ "a.pem": text(next.cert), "b.pem": text(next.cert, next.key) }))).toEqual(fine("b.pem b.pem"));
+  // Two in one file: the first one is what it serves.
+  const double = { "a.pem": text(old.cert, next.cert), "b.pem": text(next.cert), "c.key": text(old.key) };
+  expect(scan(tree(double))).toEqual(fine("b.pem c.key"));
+});
+
 test("of several certificates for one key the newest is taken, chain or not", async () => {
   const directory = tree({
     "a.key": text(one.key),

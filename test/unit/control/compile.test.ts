@@ -191,6 +191,31 @@ tcp:
     expect(problems.filter((line) => line.includes('"outside" uses "a", which is off')).length).toBe(1);
   });
 
+  test("that has thousands inside one another is off, and what is less deep serves", () => {
+    const deep = Array.from(
+      { length: 20_000 },
+      (_, n) => `    s${n + 1}: { weighted: { services: [{ name: s${n} }] } }\n`,
+    );
+    // From the top, where a search begins, and in a circle, which no depth tells of.
+    const { service, problems } = compileTexts(
+      `tcp:\n  services:\n${deep.toReversed().join("")}    s0: { loadBalancer: { servers: [{ port: 1 }] } }\n`,
+    );
+    expect(service("s50")).toMatchObject({ kind: "weighted" });
+    expect(service("s51")).toBeUndefined();
+    expect(service("s20000")).toBeUndefined();
+    expect(problems.join("\n")).toContain("has more than 50 services inside one another");
+    const round = compileTexts(
+      `tcp:\n  services:\n${deep.join("")}    s0: { weighted: { services: [{ name: s20000 }] } }\n`,
+    );
+    expect([0, 1, 10_000, 20_000].map((n) => round.service(`s${n}`))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(round.problems[0]).toEndWith("contains itself");
+  });
+
   test("weights: 1 by default, 0 is kept as never", () => {
     const { service } = compileTexts(
       "tcp: { services: { w: { weighted: { services: [{ name: a }, { name: b, weight: 0 }] } }, a: { loadBalancer: {} }, b: { loadBalancer: {} } } }",

@@ -1,6 +1,6 @@
 // What changes by time alone is loaded anew when its time has come, and not too often.
 
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, describe, expect, jest, test } from "bun:test";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Diagnostics, formatDiagnostic } from "../../../src/config/diagnostics.ts";
@@ -12,53 +12,93 @@ import { Authority } from "../../support/certs.ts";
 import { temporaryDirectory, waitFor } from "../../support/tools.ts";
 
 let reminder: Reminder | null = null;
-afterEach(() => reminder?.close());
-
-test("the next moment is reminded of when it is past, and none that was past before", async () => {
-  let calls = 0;
-  reminder = new Reminder(() => calls++);
-  reminder.set([Date.now() - 5000]);
-  await Bun.sleep(250);
-  expect(calls).toBe(0);
-  const moment = Date.now() + 200;
-  reminder.set([moment + 60_000, moment, Date.now() - 5000]);
-  await waitFor("the reminder", () => calls > 0);
-  expect(Date.now()).toBeGreaterThan(moment);
-  await Bun.sleep(250);
-  expect(calls).toBe(1);
+afterEach(() => {
+  reminder?.close();
+  jest.useRealTimers();
 });
 
-test("a clock that is set while it waits is noticed", async () => {
-  const now = Date.now;
-  let calls = 0;
-  reminder = new Reminder(() => calls++, 50);
-  try {
-    reminder.set([Date.now() + 86_400_000]);
-    await Bun.sleep(200);
-    expect(calls).toBe(0);
-    Date.now = () => now() + 2 * 86_400_000;
-    await waitFor("the reminder", () => calls === 1);
-  } finally {
-    Date.now = now;
-  }
-});
-
-test("many moments in a row are few reminders", async () => {
-  const moments = Array.from({ length: 2000 }, (_, index) => Date.now() + 50 + index);
-  const times: number[] = [];
+/** A reminder under a clock that goes only by `jest.advanceTimersByTime`; its own time, a timer's, cannot be set as the wall clock can. */
+function underOwnClock(windowMs?: number): { times: number[]; moments: number[] } {
+  const made = { times: [] as number[], moments: [] as number[] };
+  jest.useFakeTimers({ now: 1_800_000_000_000 });
   reminder = new Reminder(
     () => {
-      times.push(performance.now());
-      reminder!.set(moments);
+      made.times.push(Date.now());
+      reminder!.set(made.moments);
     },
-    20,
-    1500,
+    30_000,
+    windowMs,
   );
-  reminder.set(moments);
-  await waitFor("those that may come at once, and one more", () => times.length > 10);
-  // The first is never kept waiting, and neither are some more.
-  expect(times[9]! - times[0]!).toBeLessThan(1500);
-  expect(times[10]! - times[0]!).toBeGreaterThan(1490);
+  return made;
+}
+
+test("the next moment is reminded of when it is past, and none that was past before", () => {
+  const { times, moments } = underOwnClock();
+  const now = Date.now();
+  moments.push(now + 200_000, now + 100_000, now - 5000);
+  reminder!.set(moments);
+  jest.advanceTimersByTime(100_000);
+  expect(times).toEqual([]);
+  jest.advanceTimersByTime(1000);
+  expect(times).toHaveLength(1);
+  jest.advanceTimersByTime(98_000);
+  expect(times).toHaveLength(1);
+  jest.advanceTimersByTime(3_600_000);
+  expect(times).toHaveLength(2);
+});
+
+test("a moment that passes while the load goes on is not lost, and is reminded of once", () => {
+  const { times, moments } = underOwnClock();
+  const loadedAt = Date.now();
+  moments.push(loadedAt + 2000);
+  jest.advanceTimersByTime(5000); // so long the load took
+  reminder!.set(moments, loadedAt);
+  jest.advanceTimersByTime(60_000);
+  expect(times).toHaveLength(1);
+});
+
+describe("a clock that is set while it waits is noticed", () => {
+  const day = 86_400_000;
+
+  test("to after the next moment", () => {
+    const { times, moments } = underOwnClock();
+    moments.push(Date.now() + 50 * day); // more than a timer can wait for
+    reminder!.set(moments);
+    jest.advanceTimersByTime(120_000);
+    expect(times).toEqual([]);
+    jest.setSystemTime(Date.now() + 51 * day);
+    jest.advanceTimersByTime(120_000);
+    expect(times).toHaveLength(1);
+  });
+
+  test("back to before the last one, which comes again then", () => {
+    const { times, moments } = underOwnClock();
+    moments.push(Date.now() - day);
+    reminder!.set(moments);
+    jest.advanceTimersByTime(120_000);
+    expect(times).toEqual([]);
+    jest.setSystemTime(Date.now() - 2 * day);
+    jest.advanceTimersByTime(120_000);
+    expect(times).toHaveLength(1);
+    jest.setSystemTime(Date.now() + 2 * day);
+    jest.advanceTimersByTime(120_000);
+    expect(times).toHaveLength(2);
+  });
+});
+
+test("many moments in a row are few reminders", () => {
+  const window = 3_600_000;
+  const { times, moments } = underOwnClock(window);
+  for (let index = 0; index < 10_000; index++) moments.push(Date.now() + 1000 * index);
+  reminder!.set(moments);
+  for (let minute = 0; minute < 200; minute++) jest.advanceTimersByTime(60_000);
+  // The first ones are not kept waiting; of 10 000 in 167 minutes 10 come in each window, and the last one of all is among them.
+  expect(times[9]! - times[0]!).toBeLessThan(60_000);
+  expect(times[10]! - times[0]!).toBeGreaterThanOrEqual(window);
+  for (let index = 10; index < times.length; index++)
+    expect(times[index]! - times[index - 10]!).toBeGreaterThanOrEqual(window);
+  expect(times.length).toBeLessThan(40);
+  expect(times.at(-1)!).toBeGreaterThan(moments.at(-1)!);
 });
 
 test("certificates are news when they begin, 30 days before they end, and when they end; a resolver's only when they end", () => {

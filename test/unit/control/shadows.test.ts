@@ -194,7 +194,12 @@ test("of very many the rest is one warning", () => {
   expect(told.at(-1)).toBe("50 more routers never get a connection, or some of their names; this is the last of them");
 });
 
-test("100 000 routers, and as many regexps, take no time to speak of", () => {
+/** Rules of one condition for each of `count` networks. */
+function networks(count: number): string {
+  return Array.from({ length: count }, (_, n) => `!ClientIP(\`10.${n >> 8}.${n & 255}.0/24\`)`).join(" && ");
+}
+
+test("100 000 routers, and as many regexps, or rules made to be slow, take no time to speak of", () => {
   const make = (kind: (index: number) => string, count: number): Record<string, Given> =>
     Object.fromEntries(
       Array.from({ length: count }, (_, index) => [kind(index), { rule: kind(index), priority: index % 7 }]),
@@ -204,6 +209,14 @@ test("100 000 routers, and as many regexps, take no time to speak of", () => {
     make((index) => `HostSNIRegexp(\`^h${index}\\.\`)`, 50_000),
     make((index) => `HostSNI(\`one.example\`) && ALPN(\`p${index}\`)`, 20_000),
     { ...make((index) => `HostSNI(\`*\`) && ALPN(\`p${index}\`)`, 50_000) },
+    // Each comparison of two of these goes through all their conditions and fails with the last.
+    make((index) => `${networks(300)} && ALPN(\`p${index}\`)`, 300),
+    make((index) => `HostSNI(\`a.example\`) && ${networks(300)} && ALPN(\`p${index}\`)`, 100),
+    // Regexps of a thousand states, each asked for each name.
+    {
+      ...make((index) => `HostSNIRegexp(\`^(([a-z]{1,30}){1,30}x|y)${index}$\`)`, 50),
+      ...make((index) => `HostSNI(\`${"a".repeat(63)}${index}.${"b".repeat(63)}.example\`)`, 5000),
+    },
   ];
   for (const given of cases) {
     const checked = routers(given);

@@ -39,13 +39,16 @@ function routerRow(name: string, text: string, priority?: number): Extract<Row, 
 const server = { address: "h:1", host: "h", port: 1, tls: false };
 const SERVICE: Row = { kind: "service", name: "s", value: { kind: "loadBalancer", servers: [server], transport } };
 
-function explainerOf(rows: readonly Extract<Row, { kind: "router" }>[]): Explainer {
+function explainerOf(
+  rows: readonly Extract<Row, { kind: "router" }>[],
+  services: readonly Row[] = [SERVICE],
+): Explainer {
   const diagnostics = new Diagnostics();
   const routers = rows.map(({ name, value }) => {
     return { name, entryPoints: value.entryPoints, rule: "", action: value.action.kind, service: value.service };
   });
   const compiled: Compiled = {
-    rows: new Map([...rows, SERVICE].map((row) => [rowKey(row), row])),
+    rows: new Map([...rows, ...services].map((row) => [rowKey(row), row])),
     ...{ certificates: [], routers, revocations: [], orders: [] },
   };
   return new Explainer(compiled, merge([], diagnostics), diagnostics);
@@ -145,4 +148,40 @@ test("a place that no client can come from makes no difference", () => {
   expect(explainer.explain(point, clientOf({ sni: "a" }))).toHaveLength(2);
   const [only, ...more] = explainer.explain({ ...point, host: "0.0.0.0" }, clientOf({ sni: "a" }));
   expect([only!.client.from, more]).toEqual([["anywhere"], []]);
+});
+
+test("of a service made of very many others so many are shown, and one line says that there are more", () => {
+  const weighted = (name: string, children: readonly string[]): Row => {
+    return {
+      kind: "service",
+      name,
+      value: { kind: "weighted", services: children.map((each) => ({ name: each, weight: 1 })) },
+    };
+  };
+  const many = (name: string) => Array.from({ length: 60 }, (_, index) => `${name}${index}`);
+  const groups = many("group");
+  const s = weighted("s", groups);
+  const rows = [s, ...groups.map((name) => weighted(name, many("leaf")))];
+  const lines = textOf(
+    explainerOf([routerRow("r", "HostSNI(`a.x`)")], rows).explain(point, clientOf({ sni: "a.x" }))[0]!,
+  );
+  expect(lines.filter((line) => line.includes("of the connections")).length).toBeLessThan(50);
+  expect(lines.filter((line) => line.includes("... and more services"))).toHaveLength(1);
+});
+
+test("what no client can be is said in one short line", () => {
+  const long = "a".repeat(100_000);
+  const wrong = [
+    { sni: long },
+    { sni: `${long}/` },
+    { sni: `${long}*` },
+    { alpn: [long] },
+    { from: long },
+    { to: long },
+  ];
+  for (const options of wrong) {
+    const line = readClient(options);
+    expect(line).toBeString();
+    expect((line as string).length).toBeLessThan(250);
+  }
 });

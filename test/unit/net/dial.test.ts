@@ -75,3 +75,23 @@ test("a dial that is given up is heard of no more", async () => {
   await waitFor("their descriptors to be free", () => descriptors() <= before + 2 || null);
   expect(heard).toBe(0);
 });
+
+test("a quick dial that the system refuses at once is told of later and in order, and not at all when it was given up", async () => {
+  const dialer = new Dialer(new Deadlines());
+  const refused = "255.255.255.255"; // no connection of TCP leads there
+  const heard: string[] = [];
+  const begin = (name: string) => {
+    dialer.answered(`${refused} 9`); // as if it had answered before: only such ones are dialled the quick way
+    return dialer.dial(refused, 9, 5000, -1, {
+      onDialOpen: () => void heard.push(`${name} open`),
+      onDialFailed: () => void heard.push(name),
+    });
+  };
+  begin("first");
+  const given = begin("given up");
+  begin("last");
+  expect(heard).toEqual([]);
+  given.cancel();
+  await waitFor("the answers", () => heard.length >= 2);
+  expect(heard).toEqual(["first", "last"]);
+});

@@ -1,10 +1,12 @@
 // acme.json is Traefik's in both directions, readable by its owner alone, and whole at every moment.
 
 import { expect, test } from "bun:test";
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { AcmeManager, type Resolver } from "../../../../src/certs/acme/manager.ts";
 import { AcmeStorage, type StoredCertificate } from "../../../../src/certs/acme/storage.ts";
-import { temporaryDirectory, waitFor } from "../../../support/tools.ts";
+import { Authority } from "../../../support/certs.ts";
+import { cleanup, temporaryDirectory, waitFor } from "../../../support/tools.ts";
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
@@ -154,4 +156,42 @@ for (let i = 0; ; i++) storage.saveCertificate("r", { main: "a.test", sans: [], 
   // What the killed one left is no obstacle for the next.
   expect(value(new AcmeStorage(path).saveCertificate("r", certificate))).toBeNull();
   expect(readdirSync(directory).filter((name) => name === "acme.json")).toEqual(["acme.json"]);
+});
+
+test("a storage that becomes unreadable while Sluice runs keeps its certificates serving, and nothing is ordered anew", async () => {
+  const authority = await Authority.create();
+  const pair = await authority.issue({ names: ["a.test"], notAfter: "21200101000000Z" });
+  const path = join(temporaryDirectory(), "acme.json");
+  const stored = { main: "a.test", sans: [], certificate: readFileSync(pair.cert, "utf8"), key: "K" };
+  new AcmeStorage(path).saveCertificate("le", stored);
+  const resolver: Resolver = {
+    ...{ name: "le", storage: path, email: "", keyType: "EC256", profile: null, preferredChain: null },
+    ...{ externalAccount: null, responders: [] },
+    endpoint: { directory: "https://ca.invalid/", ca: null, serverName: null, timeoutMs: 1000, userAgent: "test" },
+  };
+  const manager = new AcmeManager([resolver], { onObtained() {}, onResult() {}, log() {} });
+  cleanup(() => manager.close());
+  const wanted = [{ resolver: "le", names: ["a.test"], router: "r" }];
+  const serving = [{ resolver: "le", certificate: stored }];
+  expect(manager.stored()).toEqual({ certificates: serving, problems: [] });
+  manager.want(wanted);
+  const [planned] = manager.states();
+  expect(planned!.next).toBeGreaterThan(Date.now());
+  const spoil: [string, () => void][] = [
+    ["is not acme.json", () => writeFileSync(path, "{ half")],
+    ["could read them", () => chmodSync(path, 0o644)],
+    [
+      "is not a regular file",
+      () => {
+        rmSync(path);
+        mkdirSync(path, { mode: 0o700 });
+      },
+    ],
+  ];
+  for (const [problem, act] of spoil) {
+    act();
+    expect(manager.stored()).toEqual({ certificates: serving, problems: [expect.stringContaining(problem)] });
+    manager.want(wanted);
+    expect(manager.states()).toEqual([planned!]);
+  }
 });

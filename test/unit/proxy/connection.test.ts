@@ -1,0 +1,161 @@
+// What a connection does in moments that no client can be made to hit: at a limit, and when a reload comes while it waits for its turn.
+
+import { expect, test } from "bun:test";
+import type { RouterAction, Row } from "../../../src/control/messages.ts";
+import type { NativeSocket } from "../../../src/net/socket.ts";
+import type { Connection } from "../../../src/proxy/connection.ts";
+import { Edge } from "../../../src/proxy/edge.ts";
+import { Rows } from "../../../src/proxy/snapshot.ts";
+import { parseRule } from "../../../src/rules/parser.ts";
+import type { Transport } from "../../../src/upstream/service.ts";
+import { recordedHellos } from "../../fixtures/hello/hellos.ts";
+
+const transport = { dialTimeoutMs: 1000, keepAliveMs: -1, terminationDelayMs: 1000 } as Transport;
+const hello = Buffer.from(recordedHellos().find(({ name }) => name === "curl")!.bytes);
+const CONNECT = Buffer.from("101100044d5154540402003c0005636c69656e74", "hex");
+
+function router(name: string, action: RouterAction, priority = 1): Row {
+  const parsed = parseRule("HostSNI(`*`)");
+  if (parsed.kind === "error") throw new Error(parsed.message);
+  return { kind: "router", name, value: { entryPoints: ["mqtts"], rule: parsed.rule, priority, action, service: "s" } };
+}
+
+const SERVICE: Row = {
+  kind: "service",
+  name: "s",
+  value: {
+    kind: "loadBalancer",
+    servers: [{ address: "127.0.0.1:1", host: "127.0.0.1", port: 1, tls: false }],
+    transport,
+  },
+};
+
+/** An edge with these routers, of which everything that goes out is noted instead of done. */
+function edgeWith(rows: readonly Row[], limits: Partial<Edge["limits"]> = {}) {
+  const ends: { router: string | null; reason: string }[] = [];
+  const none = () => {};
+  const edge = new Edge(
+    { maxConnections: 10, heldBytesPerConnection: 100_000, heldBytesPerWorker: 1_000_000, ...limits },
+    {
+      ...{ onHandshake: none, onDial: none, onDialFailed: none, onLoopDelay: none },
+      onEnd: ({ meters }, reason) => void ends.push({ router: meters?.router ?? null, reason }),
+      onFault: (error) => {
+        throw error;
+      },
+    },
+  );
+  const table = new Rows(edge.meters, 0);
+  let version = 0;
+  const reload = (put: readonly Row[], drop: readonly string[] = []) => {
+    table.apply(put, drop);
+    edge.snapshot = table.commit(++version);
+  };
+  reload([SERVICE, ...rows]);
+  let dials = 0;
+  Object.assign(edge.dialer, {
+    dial: () => {
+      dials++;
+      return { cancel: none };
+    },
+  });
+  const waiting: (() => void)[] = [];
+  Object.assign(edge.pool.turns, { run: (step: () => void) => void waiting.push(step) });
+  const counted = () =>
+    Object.fromEntries(
+      [...edge.meters.routes()].map(({ router: name, connections, open }) => [name, { connections, open }]),
+    );
+  return { edge, ends, reload, waiting, dials: () => dials, counted };
+}
+
+function arrive(edge: Edge): { connection: Connection; sent: () => string } {
+  const written: Buffer[] = [];
+  const none = () => {};
+  const socket = {
+    ...{ remoteAddress: "192.0.2.7", remotePort: 4711, localAddress: "192.0.2.1" },
+    ...{ end: none, shutdown: none, terminate: none, pause: none, resume: none },
+    write: (bytes: Uint8Array) => {
+      written.push(Buffer.from(bytes));
+      return bytes.length;
+    },
+  } as unknown as NativeSocket;
+  edge.admit(socket, edge.entryPoint("mqtts", 10_000));
+  return { connection: socket.data as Connection, sent: () => Buffer.concat(written).toString("hex") };
+}
+
+const TERMINATE: RouterAction = { kind: "terminate", options: "default" };
+/** Enough of TLS options for being routed; no handshake is begun here. */
+const OPTIONS = { kind: "options", name: "default", value: { alpn: null, sniStrict: true } } as unknown as Row;
+
+for (const [what, action, bytes] of [
+  ["passed through", { kind: "passthrough" }, hello],
+  ["plain", { kind: "plain" }, CONNECT],
+] as const)
+  test(`a ${what} client whose first bytes are over the limit on held bytes is not dialled for`, () => {
+    // With a TLS router beside it, because an entry point with only plain ones does not wait for bytes.
+    const rows = [router("r", action), router("other", { kind: "passthrough" }, 0)];
+    const within = edgeWith(rows, { heldBytesPerConnection: bytes.length });
+    arrive(within.edge).connection.onData(bytes);
+    expect([within.dials(), within.ends]).toEqual([1, []]);
+
+    const over = edgeWith(rows, { heldBytesPerConnection: bytes.length - 1 });
+    arrive(over.edge).connection.onData(bytes);
+    expect(over.dials()).toBe(0);
+    expect(over.ends.map(({ reason }) => reason)).toEqual(["held-limit"]);
+    expect(over.edge.pool.held).toBe(0);
+    expect(over.edge.connections.size).toBe(0);
+    for (const { open } of Object.values(over.counted())) expect(open).toBe(0);
+  });
+
+test("a queued handshake is routed anew when a reload came first: by the rules in force, and counted once", () => {
+  const { edge, ends, reload, waiting, dials, counted } = edgeWith([OPTIONS, router("former", TERMINATE)]);
+  const clients = [arrive(edge), arrive(edge)];
+  for (const { connection } of clients) connection.onData(hello);
+  expect(counted()).toEqual({ former: { connections: 2, open: 2 } });
+  const former = [...edge.meters.routes()][0]!;
+
+  // One that refuses: its client is told so.
+  reload([router("off", { kind: "off", tls: true })], ["router/former"]);
+  waiting.shift()!();
+  expect(ends).toEqual([{ router: "off", reason: "router-off" }]);
+  expect(clients[0]!.sent()).toBe("15030300020270");
+  expect(counted()).toEqual({ off: { connections: 1, open: 0 } });
+  expect(former).toMatchObject({ connections: 1, open: 1 });
+
+  // One that serves, with what the client has sent meanwhile behind its hello.
+  reload([router("new", { kind: "passthrough" })], ["router/off"]);
+  const { connection } = clients[1]!;
+  connection.onData(Buffer.from("more"));
+  waiting.shift()!();
+  expect(dials()).toBe(1);
+  expect(counted()).toEqual({ new: { connections: 1, open: 1 } });
+  expect(former).toMatchObject({ connections: 0, open: 0 });
+  expect(Buffer.concat(connection.early!)).toEqual(Buffer.concat([hello, Buffer.from("more")]));
+  expect(edge.pool.held).toBe(hello.length + 4);
+
+  connection.shutdown();
+  expect(counted()).toEqual({ new: { connections: 1, open: 0 } });
+  expect(edge.pool.held).toBe(0);
+});
+
+test("a queued handshake that no rule wants any more is refused, and counts for no router", () => {
+  const { edge, ends, reload, waiting, counted } = edgeWith([OPTIONS, router("former", TERMINATE)]);
+  const { connection, sent } = arrive(edge);
+  connection.onData(hello);
+  const former = [...edge.meters.routes()][0]!;
+  reload([], ["router/former"]);
+  waiting.shift()!();
+  expect(ends).toEqual([{ router: null, reason: "unknown-sni" }]);
+  expect(sent()).toBe("15030300020270");
+  expect(counted()).toEqual({});
+  expect(former).toMatchObject({ connections: 0, open: 0 });
+});
+
+test("a router whose TLS options are no more refuses as one that is off", () => {
+  const { edge, ends, waiting, counted } = edgeWith([router("r", TERMINATE)]);
+  const { connection, sent } = arrive(edge);
+  connection.onData(hello);
+  for (const step of waiting.splice(0)) step();
+  expect(ends).toEqual([{ router: "r", reason: "router-off" }]);
+  expect(sent()).toBe("15030300020270");
+  expect(counted()).toEqual({ r: { connections: 1, open: 0 } });
+});
