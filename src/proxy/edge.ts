@@ -80,7 +80,6 @@ export class Edge {
   }
 
   serverContext(
-    connection: Connection,
     options: Parameters<ContextCache["get"]>[0],
     certificate: Parameters<ContextCache["get"]>[1],
   ): SecureContext["context"] | null {
@@ -90,7 +89,6 @@ export class Edge {
       this.observer.onFault(
         new Error(`the certificate for ${certificate.names[0] ?? "?"} does not load: ${(error as Error).message}`),
       );
-      connection.finish("no-certificate");
       return null;
     }
   }

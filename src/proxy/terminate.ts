@@ -26,8 +26,8 @@ export function terminate(
   const name = connection.sni === "" ? unmap(connection.socket.localAddress) : connection.sni;
   const certificate = certificateFor(certificates, termination, name, hello);
   if (certificate === null) return refuseName(connection, "no-certificate");
-  const context = edge.serverContext(connection, options, certificate);
-  if (context === null) return;
+  const context = edge.serverContext(options, certificate);
+  if (context === null) return refuseName(connection, "no-certificate");
 
   connection.phase = "handshake";
   connection.hello = null;

@@ -159,3 +159,25 @@ test("a router whose TLS options are no more refuses as one that is off", () => 
   expect(sent()).toBe("15030300020270");
   expect(counted()).toEqual({ r: { connections: 1, open: 0 } });
 });
+
+test("a certificate that does not load refuses its clients with the alert, and is reported", () => {
+  const faults: string[] = [];
+  const certificate = {
+    kind: "certificate",
+    name: "h",
+    value: { hash: "h", names: ["example.com"], keyType: "p256", cert: "no PEM", key: "no PEM" },
+  } as unknown as Row;
+  const options = {
+    ...OPTIONS,
+    value: { key: "k", alpn: null, sniStrict: false, clientAuth: "NoClientCert", clientCa: "" },
+  } as unknown as Row;
+  const fallback: Row = { kind: "default", name: "default", value: { certificate: "h" } };
+  const { edge, ends, waiting } = edgeWith([options, certificate, fallback, router("r", TERMINATE)]);
+  Object.assign(edge.observer, { onFault: (error: Error) => void faults.push(error.message) });
+  const { connection, sent } = arrive(edge);
+  connection.onData(hello);
+  waiting.shift()!();
+  expect(ends).toEqual([{ router: "r", reason: "no-certificate" }]);
+  expect(sent()).toBe("15030300020270");
+  expect(faults).toEqual([expect.stringContaining("the certificate for example.com does not load: ")]);
+});
