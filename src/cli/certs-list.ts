@@ -1,6 +1,6 @@
 // sluice certs list: every certificate that the configuration uses or waits for, where it comes from, and when it ends.
 
-import { covers } from "../certs/acme/manager.ts";
+import { covers } from "../certs/acme/plan.ts";
 import { lifetimeOf, renewalTime } from "../certs/acme/renewal.ts";
 import { printable } from "../config/printable.ts";
 import { inspectStorages, resolverFacts } from "../control/acme.ts";

@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { covers } from "../certs/acme/manager.ts";
+import { covers } from "../certs/acme/plan.ts";
 import { chainWarnings } from "../certs/chain.ts";
 import { CertificateFiles } from "../certs/files.ts";
 import type { StaticConfig } from "../config/static.ts";

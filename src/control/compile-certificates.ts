@@ -1,6 +1,6 @@
 // The certificates of a configuration as rows, each with the names that it shall serve.
 
-import type { Wanted } from "../certs/acme/manager.ts";
+import type { Wanted } from "../certs/acme/plan.ts";
 import type { StoredCertificate } from "../certs/acme/storage.ts";
 import type { CertificateFiles, Pair } from "../certs/files.ts";
 import { type KeyType, loadPair } from "../certs/pem.ts";

@@ -1,7 +1,7 @@
 // What a router's certificate resolver is to obtain.
 
 import { isIP } from "node:net";
-import type { Wanted } from "../certs/acme/manager.ts";
+import type { Wanted } from "../certs/acme/plan.ts";
 import { type Diagnostics, suggestion } from "../config/diagnostics.ts";
 import type { RouterConfig } from "../config/dynamic.ts";
 import type { AcmeInput } from "./compile.ts";

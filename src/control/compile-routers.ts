@@ -1,6 +1,6 @@
 // The routers of a configuration as rows. One that cannot work is off: it keeps its names, and refuses.
 
-import type { Wanted } from "../certs/acme/manager.ts";
+import type { Wanted } from "../certs/acme/plan.ts";
 import { type Diagnostics, type Place, suggestion } from "../config/diagnostics.ts";
 import type { RouterConfig } from "../config/dynamic.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";

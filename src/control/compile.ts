@@ -1,13 +1,12 @@
 // A merged configuration as the rows of a snapshot, with everything checked that can be checked before a client comes. One file for
 // each kind of row: compile-options.ts, compile-services.ts, compile-routers.ts, compile-certificates.ts.
 
-import type { Wanted } from "../certs/acme/manager.ts";
+import type { Wanted } from "../certs/acme/plan.ts";
 import type { StoredCertificate } from "../certs/acme/storage.ts";
 import type { CertificateFiles } from "../certs/files.ts";
 import type { Diagnostics, Place } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import type { Path } from "../config/source.ts";
-
 import type { TransportConfig } from "../config/transport.ts";
 import { type CertificateInUse, compileCertificates } from "./compile-certificates.ts";
 import { compileAllOptions, type RevocationsInForce } from "./compile-options.ts";

@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { AggregatorRegistry, Counter, Gauge, type MetricObject, Registry } from "prom-client";
-import type { CertificateState } from "../certs/acme/manager.ts";
+import type { CertificateState } from "../certs/acme/plan.ts";
 import type { Failure } from "../certs/files.ts";
 import type { Compiled } from "../control/compile.ts";
 import { descriptorLimit } from "../control/descriptors.ts";

@@ -3,7 +3,8 @@
 import { expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { AcmeManager, type Resolver } from "../../../../src/certs/acme/manager.ts";
+import { AcmeManager } from "../../../../src/certs/acme/manager.ts";
+import type { Resolver } from "../../../../src/certs/acme/resolver.ts";
 import { AcmeStorage, type StoredCertificate } from "../../../../src/certs/acme/storage.ts";
 import { Authority } from "../../../support/certs.ts";
 import { cleanup, temporaryDirectory, waitFor } from "../../../support/tools.ts";
