@@ -5,7 +5,7 @@ import { suggestion } from "../config/diagnostics.ts";
 import type { Flag } from "../config/flags.ts";
 import { BUN_VERSION, VERSION } from "../version.ts";
 import { splitFlags } from "./arguments.ts";
-import type { ShowOptions } from "./certs.ts";
+import type { ShowOptions } from "./certs-show.ts";
 import type { ExplainOptions } from "./explain.ts";
 import type { Given } from "./static-file.ts";
 
@@ -90,7 +90,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .addHelpText("after", "\nA password that is needed and not given is asked for, where there is a terminal.")
     .action(async (file: string, options: ShowOptions) => {
       refuseFlags();
-      process.exit(await (await import("./certs.ts")).showCertificates(file, options));
+      process.exit(await (await import("./certs-show.ts")).showCertificates(file, options));
     });
   certs
     .command("list")

@@ -4,7 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { FileReport } from "../../src/certs/inspect.ts";
+import type { FileReport } from "../../src/certs/inspect/report.ts";
 import { Authority } from "../support/certs.ts";
 import { SLUICE } from "../support/sluice.ts";
 import { exec, temporaryDirectory, waitFor } from "../support/tools.ts";
@@ -369,7 +369,7 @@ test("control characters and changes of direction in a certificate do not reach 
 });
 
 test("no bytes make it fail in another way than by saying so", async () => {
-  const { inspect } = await import("../../src/certs/inspect.ts");
+  const { inspect } = await import("../../src/certs/inspect/inspect.ts");
   const whole = [Buffer.from(text(leaf.key) + chain), readFileSync(path("root.der")), readFileSync(path("store.p12"))];
   const passwords = { store: "storesecret", key: null };
   for (const bytes of whole)

@@ -1,0 +1,91 @@
+// What `sluice certs show` prints for people.
+
+import type { CertificateReport, EntryReport, FileReport, KeyDescription } from "../certs/inspect/report.ts";
+
+/** The lines that people read; names in them are as whoever made the file wrote them. */
+export function textOf(report: FileReport): string[] {
+  const lines = [`${report.file}: ${report.type}, ${contents(report)}`];
+  for (const problem of report.problems) lines.push(`  wrong: ${problem.message}`);
+  for (const entry of report.entries) {
+    lines.push("", `  ${titleOf(entry)}`);
+    for (const [name, value] of rowsOf(entry)) lines.push(`    ${name.padEnd(8)} ${value}`);
+    for (const problem of entry.problems) lines.push(`    ${"wrong".padEnd(8)} ${problem.message}`);
+  }
+  return lines;
+}
+
+function contents(report: FileReport): string {
+  const prints = new Set(report.entries.flatMap((entry) => entry.certificates.map((each) => each.fingerprint)));
+  const keys = report.entries.filter((entry) => entry.privateKey !== null).length;
+  const parts = [count(prints.size, "certificate"), count(keys, "private key")];
+  if (report.others.length > 0) parts.push(`and ${[...new Set(report.others)].join(", ")}`);
+  return parts.join(", ");
+}
+
+function titleOf({ alias, certificates: [leaf] }: EntryReport): string {
+  if (alias !== null) return alias;
+  return leaf === undefined ? "private key" : nameOf(leaf);
+}
+
+function nameOf(certificate: CertificateReport): string {
+  return certificate.commonName || certificate.names[0]?.value || certificate.subject || "(no name)";
+}
+
+function rowsOf(entry: EntryReport): [string, string][] {
+  const rows: [string, string][] = [];
+  const [leaf] = entry.certificates;
+  if (leaf !== undefined) {
+    if (leaf.names.length > 0) rows.push(["names", leaf.names.map(({ kind, value }) => `${kind}:${value}`).join(" ")]);
+    rows.push(
+      ["subject", leaf.subject || "(empty)"],
+      ["issuer", leaf.issuer || "(empty)"],
+      ["serial", leaf.serial],
+      ["valid", `${leaf.notBefore.slice(0, 10)} to ${leaf.notAfter.slice(0, 10)}`],
+      ["key", keyOf(leaf.key)],
+    );
+  }
+  if (entry.privateKey !== null) rows.push(["private", privateKeyOf(entry)]);
+  else if (leaf !== undefined) rows.push(["private", "not in the file"]);
+  if (entry.chain !== null) rows.push(["chain", chainOf(entry)]);
+  return rows;
+}
+
+function keyOf({ type, bits, curve }: KeyDescription): string {
+  switch (type) {
+    case "rsa":
+      return `RSA, ${bits} bits`;
+    case "ec":
+      return `EC, ${curve}`;
+    case "ed25519":
+      return "Ed25519";
+    case "unknown":
+      return "of a kind that Sluice cannot use";
+    default:
+      return type;
+  }
+}
+
+function privateKeyOf({ privateKey, certificates }: EntryReport): string {
+  const { state, belongs, ...key } = privateKey!;
+  if (state !== "open") return state === "locked" ? "encrypted, not opened" : "cannot be read";
+  if (belongs) return "belongs to the certificate";
+  return certificates.length === 0 ? keyOf(key) : `${keyOf(key)}, of another certificate`;
+}
+
+function chainOf({ chain, certificates }: EntryReport): string {
+  const { end, issuer, inOrder } = chain!;
+  if (end === "self-signed") return "self-signed";
+  const steps = certificates.slice(1).map(nameOf);
+  const order = inOrder === false ? "out of order" : steps.length > 1 && inOrder ? "in order" : "";
+  const last =
+    end === "root"
+      ? "complete, root in the file"
+      : end === "public-root"
+        ? `complete, public root ${issuer}`
+        : "issuer of the last not in the file";
+  return [steps.join(" <- "), order, last].filter(Boolean).join("; ");
+}
+
+function count(n: number, word: string): string {
+  return `${n} ${word}${n === 1 ? "" : "s"}`;
+}
