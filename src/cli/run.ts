@@ -2,7 +2,8 @@
 
 import { developmentFiles } from "../certs/authority.ts";
 import type { StaticConfig } from "../config/static.ts";
-import { Master, StartError, type Started } from "../control/master.ts";
+import { Master, type Started } from "../control/master.ts";
+import { StartError } from "../control/start-error.ts";
 import { defaultFormat } from "../observe/log.ts";
 import { VERSION } from "../version.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";

@@ -1,40 +1,34 @@
 // The master: reads the configuration, keeps workers and the embedded broker running, reloads, serves metrics, and stops it all.
 
 import { availableParallelism } from "node:os";
-import type { Server, Subprocess } from "bun";
+import type { Server } from "bun";
 import type { Logger } from "pino";
-import { serveAdmin } from "../admin/server.ts";
-import type { FromBroker, ToBroker } from "../broker/embedded.ts";
 import type { AcmeManager } from "../certs/acme/manager.ts";
 import type { StoredCertificate } from "../certs/acme/storage.ts";
 import { createAuthority, ensureDevelopmentCertificate, issueServer } from "../certs/authority.ts";
 import { type Diagnostic, type Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import { reasonOf } from "../config/files.ts";
-import { formatAddress, parseAddress } from "../config/scalars.ts";
+import { formatAddress } from "../config/scalars.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { proveFree } from "../net/listen.ts";
 import { createLog, defaultFormat, type Log } from "../observe/log.ts";
 import { MasterMetrics } from "../observe/master-metrics.ts";
 import { VERSION } from "../version.ts";
 import { createManager, HttpChallenges, resolverFacts } from "./acme.ts";
+import { openAdmin } from "./admin.ts";
+import { BrokerKeeper } from "./broker.ts";
 import type { Compiled } from "./compile.ts";
-import { descriptorLimit } from "./descriptors.ts";
 import { providerOf } from "./load.ts";
 import { type Row, rowKey } from "./messages.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
-import { Restarts } from "./restarts.ts";
-import { spawnSelf } from "./spawn.ts";
+import { cannotListen, StartError } from "./start-error.ts";
 import { Supervisor } from "./supervisor.ts";
-
-/** Something that the operator must mend before Sluice can start; its message is the one line that is printed. */
-export class StartError extends Error {}
+import { workerSettings } from "./worker-settings.ts";
 
 /** How long an authority is not told to look while a worker has not said that the answer is in place. Milliseconds. */
 const CHALLENGE_SETTLE_MS = 10_000;
 
-/** Descriptors that are not connections: listeners, pipes, the runtime's own, and dials that were given up (MAX_QUICK). */
-const RESERVED_DESCRIPTORS = 200;
 /** How long after the grace time a worker may take to go before it is killed. Milliseconds. */
 const KILL_AFTER_MS = 2000;
 
@@ -50,10 +44,10 @@ export class Master {
   readonly #config: StaticConfig;
   readonly #log: Log;
   readonly #metrics = new MasterMetrics(VERSION);
-  readonly #admin: Server<undefined>[] = [];
+  #admin: readonly Server<undefined>[] = [];
   #supervisor!: Supervisor;
   #reloader!: Reloader;
-  #broker: Subprocess | null = null;
+  readonly #broker: BrokerKeeper | null;
   #acme: AcmeManager | null = null;
   readonly #httpChallenges = new HttpChallenges();
   /** What the configuration makes, and the answers to challenges that go with it. */
@@ -64,6 +58,8 @@ export class Master {
   constructor(config: StaticConfig) {
     this.#config = config;
     this.#log = createLog(config.log.level, config.log.format ?? defaultFormat(), "master");
+    const { embeddedBroker } = config;
+    this.#broker = embeddedBroker === undefined ? null : new BrokerKeeper(embeddedBroker.address, this.#logger);
   }
 
   get #logger(): Logger {
@@ -100,11 +96,15 @@ export class Master {
     }
     this.#logDiagnostics([...staticDiagnostics.list, ...first.list]);
 
-    const broker = await this.#startBroker();
+    const broker = (await this.#broker?.start()) ?? null;
     const workers = config.workers === "auto" ? availableParallelism() : config.workers;
     const ports = await this.#startWorkers(workers, compiled);
     this.#metrics.wanted(workers);
-    this.#serveAdmin();
+    this.#admin = openAdmin(config, {
+      metrics: () => this.#render(),
+      ping: () => !this.#stopping,
+      challenge: (host, token) => this.#httpChallenges.find(host, token),
+    });
     this.#metrics.reloaded(compiled, failures);
     this.#reloader.open();
     this.#acme?.want(compiled.orders);
@@ -132,6 +132,7 @@ export class Master {
       ...[...this.#config.entryPoints.values()].filter((point) => !point.admin).map((point) => point.graceTimeoutMs),
     );
     this.#logger.info({ graceMs: grace }, "stopping: no new connections, open ones may finish");
+    this.#broker?.stopRestarting();
     this.#acme?.close();
     await this.#reloader.close();
     const killer = setTimeout(() => this.#supervisor.kill(), grace + KILL_AFTER_MS);
@@ -154,9 +155,7 @@ export class Master {
     try {
       proveFree(point.host, point.port);
     } catch (error) {
-      throw new StartError(
-        `entry point ${point.name}: cannot listen on ${formatAddress(point.host || "*", point.port)}: ${reasonOf(error)}`,
-      );
+      throw cannotListen(point, error);
     }
   }
 
@@ -172,25 +171,7 @@ export class Master {
   }
 
   async #startWorkers(count: number, compiled: Compiled): Promise<Readonly<Record<string, number>>> {
-    const config = this.#config;
-    const limit = descriptorLimit();
-    const most = Math.max(1, Math.floor((limit - RESERVED_DESCRIPTORS) / 2));
-    const maxConnections = config.limits.maxConnections ?? most;
-    if (maxConnections > most) {
-      throw new StartError(
-        `limits.maxConnections is ${maxConnections}, but the descriptor limit (ulimit -n ${limit}) allows ${most}: each connection takes two`,
-      );
-    }
-    const settings = {
-      entryPoints: [...config.entryPoints.values()]
-        .filter((point) => !point.admin)
-        .map(({ name, host, port, readTimeoutMs }) => ({ name, host, port, readTimeoutMs })),
-      maxConnections,
-      heldBytesPerConnection: config.limits.heldBytesPerConnection,
-      heldBytesPerWorker: config.limits.heldBytesPerWorker,
-      log: { level: config.log.level, format: config.log.format ?? defaultFormat() },
-      accessLog: config.accessLog !== undefined,
-    };
+    const settings = workerSettings(this.#config);
     return new Promise((resolve, reject) => {
       const listening = new Set<number>();
       this.#supervisor = new Supervisor(count, settings, {
@@ -274,74 +255,15 @@ export class Master {
     for (const each of list) this.#logger[each.severity === "error" ? "error" : "warn"](formatDiagnostic(each));
   }
 
-  #serveAdmin(): void {
-    const { metrics, ping, certificatesResolvers } = this.#config;
-    const challenges = new Set(
-      Object.values(certificatesResolvers).map(({ acme }) => acme?.httpChallenge?.entryPoint ?? null),
-    );
-    for (const point of this.#config.entryPoints.values()) {
-      if (!point.admin) continue;
-      try {
-        this.#admin.push(
-          serveAdmin(point.host, point.port, {
-            metrics: metrics.prometheus?.entryPoint === point.name ? () => this.#render() : null,
-            ping: ping?.entryPoint === point.name ? () => !this.#stopping : null,
-            challenge: challenges.has(point.name) ? (host, token) => this.#httpChallenges.find(host, token) : null,
-          }),
-        );
-      } catch (error) {
-        throw new StartError(
-          `entry point ${point.name}: cannot listen on ${formatAddress(point.host || "*", point.port)}: ${reasonOf(error)}`,
-        );
-      }
-    }
-  }
-
   async #render(): Promise<string> {
     const collected = await this.#supervisor.collect();
     const processes = new Map<string, readonly number[]>([
       ["master", [process.pid]],
       ["worker", this.#supervisor.pids],
     ]);
-    if (this.#broker !== null) processes.set("broker", [this.#broker.pid]);
+    const broker = this.#broker?.pid ?? null;
+    if (broker !== null) processes.set("broker", [broker]);
     this.#metrics.acmeStates(this.#acme?.states() ?? []);
     return this.#metrics.render(collected, this.#supervisor.restarts, this.#log.dropped(), processes);
-  }
-
-  /** Resolves to its address when it listens. It is restarted like a worker. */
-  async #startBroker(): Promise<string | null> {
-    const wanted = this.#config.embeddedBroker;
-    if (wanted === undefined) return null;
-    const address = parseAddress(wanted.address);
-    if (address.kind === "error") throw new StartError(`embeddedBroker.address: ${address.message}`);
-    // It admits everyone, so without a host it is for this machine alone.
-    const host = address.host || "127.0.0.1";
-    const restarts = new Restarts();
-    return new Promise((resolve, reject) => {
-      const spawn = () => {
-        const startedAt = performance.now();
-        const child = spawnSelf("broker", {
-          ipc: (message) => {
-            const told = message as FromBroker;
-            if (told.type === "listening") resolve(formatAddress(host, told.port));
-            else reject(new StartError(`embeddedBroker: cannot listen on ${wanted.address}: ${told.message}`));
-          },
-          onExit: (code, signal) => {
-            if (this.#stopping) return;
-            const wait = restarts.next(performance.now() - startedAt);
-            this.#logger.error(
-              { how: signal ?? `exit code ${code}`, restartInMs: wait },
-              "the embedded broker died and is replaced",
-            );
-            setTimeout(() => {
-              if (!this.#stopping) spawn();
-            }, wait);
-          },
-        });
-        this.#broker = child;
-        child.send({ type: "start", host, port: address.port } satisfies ToBroker);
-      };
-      spawn();
-    });
   }
 }

@@ -5,7 +5,7 @@ import { AggregatorRegistry, Counter, Gauge, type MetricObject, Registry } from 
 import type { CertificateState } from "../certs/acme/plan.ts";
 import type { Failure } from "../certs/files.ts";
 import type { Compiled } from "../control/compile.ts";
-import { descriptorLimit } from "../control/descriptors.ts";
+import { descriptorLimit } from "./descriptors.ts";
 import { describe, type MetricDescription } from "./metric-json.ts";
 
 /** The kernel's clock ticks per second in /proc/PID/stat; 100 on every Linux that Bun runs on. */

@@ -1,0 +1,32 @@
+// What workers are told of the static configuration when they start.
+
+import type { StaticConfig } from "../config/static.ts";
+import { descriptorLimit } from "../observe/descriptors.ts";
+import { defaultFormat } from "../observe/log.ts";
+import type { WorkerSettings } from "./messages.ts";
+import { StartError } from "./start-error.ts";
+
+/** Descriptors that are not connections: listeners, pipes, the runtime's own, and dials that were given up (MAX_QUICK). */
+const RESERVED_DESCRIPTORS = 200;
+
+/** @throws StartError when the descriptor limit does not allow as many connections as are configured. */
+export function workerSettings(config: StaticConfig): Omit<WorkerSettings, "index"> {
+  const limit = descriptorLimit();
+  const most = Math.max(1, Math.floor((limit - RESERVED_DESCRIPTORS) / 2));
+  const maxConnections = config.limits.maxConnections ?? most;
+  if (maxConnections > most) {
+    throw new StartError(
+      `limits.maxConnections is ${maxConnections}, but the descriptor limit (ulimit -n ${limit}) allows ${most}: each connection takes two`,
+    );
+  }
+  return {
+    entryPoints: [...config.entryPoints.values()]
+      .filter((point) => !point.admin)
+      .map(({ name, host, port, readTimeoutMs }) => ({ name, host, port, readTimeoutMs })),
+    maxConnections,
+    heldBytesPerConnection: config.limits.heldBytesPerConnection,
+    heldBytesPerWorker: config.limits.heldBytesPerWorker,
+    log: { level: config.log.level, format: config.log.format ?? defaultFormat() },
+    accessLog: config.accessLog !== undefined,
+  };
+}
