@@ -5,7 +5,8 @@ import { isMap, isScalar, isSeq, type Node } from "yaml";
 import { z } from "zod";
 import { type Diagnostics, type Place, suggestion } from "./diagnostics.ts";
 import { parseBool, parseDuration } from "./scalars.ts";
-import { type Path, type SourceFile, textOf } from "./source.ts";
+import type { Path, SourceFile } from "./source.ts";
+import { textOf } from "./yaml-tree.ts";
 
 /** What becomes of the object that carries a known field which Sluice lacks. */
 export type Effect = "off" | "warn" | "error";
