@@ -1,7 +1,7 @@
-// What the generators of schemas and pages ask of a field: src/config/decode.ts has what is said of it.
+// What the generators of schemas and pages ask of a field: src/config/field.ts has what is said of it.
 
 import type { z } from "zod";
-import { type Effect, type FieldMeta, unwrap } from "../../src/config/decode.ts";
+import { type Effect, type FieldMeta, unwrap } from "../../src/config/field.ts";
 import { formatDuration } from "../../src/config/scalars.ts";
 
 /** The default as one would write it; undefined where there is none, or where it is nothing at all. */

@@ -4,7 +4,7 @@
 // JSON Schema's keywords only speak of their own type, so `minimum` and `pattern` can stand side by side.
 
 import type { z } from "zod";
-import { type FieldMeta, unwrap } from "../../src/config/decode.ts";
+import { type FieldMeta, unwrap } from "../../src/config/field.ts";
 import { DURATION_PARTS, FALSE_WORDS, NAMED_PORTS, TRUE_WORDS } from "../../src/config/scalars.ts";
 import { defaultOf, isRequired, plainText, what } from "./fields.ts";
 

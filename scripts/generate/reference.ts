@@ -1,7 +1,7 @@
 // The reference pages: every field of a configuration, a table for each part of it.
 
 import type { z } from "zod";
-import { unwrap } from "../../src/config/decode.ts";
+import { unwrap } from "../../src/config/field.ts";
 import { defaultOf, type Field, fieldsOf, isRequired, separated, what, within } from "./fields.ts";
 import { code, link, table } from "./markdown.ts";
 

@@ -2,9 +2,9 @@
 
 import { stringify } from "yaml";
 import type { z } from "zod";
-import { type FieldMeta, unwrap } from "../config/decode.ts";
 import { formatPlace, type Place } from "../config/diagnostics.ts";
 import { dynamicSchema } from "../config/dynamic.ts";
+import { type FieldMeta, unwrap } from "../config/field.ts";
 import { printable } from "../config/printable.ts";
 import { formatDuration } from "../config/scalars.ts";
 import type { Path } from "../config/source.ts";

@@ -1,7 +1,7 @@
 // certificatesResolvers.<name>.acme: Traefik's fields, and a command for DNS.
 
 import { z } from "zod";
-import { duration, field, section, unsupported } from "./decode.ts";
+import { duration, field, section, unsupported } from "./field.ts";
 import type { Path } from "./source.ts";
 
 const LATER = "is not built into Sluice yet and is ignored";

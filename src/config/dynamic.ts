@@ -1,8 +1,9 @@
 // The dynamic configuration: routers, services, transports and TLS, as one file gives them. Traefik's schema.
 
 import { z } from "zod";
-import { type Decoded, decode, field, otherHalf, section, unsupported } from "./decode.ts";
+import { type Decoded, decode } from "./decode.ts";
 import type { Diagnostics } from "./diagnostics.ts";
+import { field, otherHalf, section, unsupported } from "./field.ts";
 import { parsePort } from "./scalars.ts";
 import { readSource, type SourceFile } from "./source.ts";
 import { STATIC_ROOT_KEYS } from "./static-schema.ts";

@@ -1,8 +1,8 @@
 // sidecar: one broker and one certificate for everyone. What it stands for is in src/control/sidecar.ts.
 
 import { z } from "zod";
-import { type FieldMeta, field } from "./decode.ts";
 import { type EntryPointConfig, EVERYWHERE } from "./entry-points.ts";
+import { type FieldMeta, field } from "./field.ts";
 import { parseAddress, parsePort } from "./scalars.ts";
 import type { Path } from "./source.ts";
 

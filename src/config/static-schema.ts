@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { acme } from "./acme.ts";
-import { duration, field, otherHalf, section, unsupported } from "./decode.ts";
+import { duration, field, otherHalf, section, unsupported } from "./field.ts";
 import { parseAddress } from "./scalars.ts";
 import { sidecar } from "./sidecar.ts";
 import { transport } from "./transport.ts";

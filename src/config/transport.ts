@@ -1,7 +1,7 @@
 // How a broker is dialled: Traefik's tcp.serversTransports, and tcpServersTransport in the static file.
 
 import { z } from "zod";
-import { duration, field, section, unsupported } from "./decode.ts";
+import { duration, field, section, unsupported } from "./field.ts";
 
 const OTHER_SERVER = "is not built into Sluice yet; ignoring it could accept another server than the one you meant";
 
