@@ -1,0 +1,122 @@
+// The rooms of src/ know each other only in the directions that docs/architecture.md has: configuration, rules, TLS, upstream and wire
+// know neither master nor worker, and Bun's sockets are touched in one room.
+
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, posix } from "node:path";
+
+const ROOT = join(import.meta.dir, "../..");
+
+/**
+ * What each room may import from the others; what stands behind `types` only as types, which are gone when the program runs. Of a room
+ * that is written with a file, that file alone. A new arrow is a decision: it belongs here and, if it is a new room, in the table.
+ */
+const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; readonly types?: readonly string[] }>> = {
+  wire: { values: [] },
+  rules: { values: [] },
+  net: { values: [] },
+  upstream: { values: [] },
+  admin: { values: [] },
+  config: { values: [] },
+  providers: { values: ["config"] },
+  broker: { values: ["config"] },
+  certs: { values: ["config"] },
+  tls: { values: ["certs", "config"], types: ["net"] },
+  // It shows what the others have, and asks nothing of them.
+  observe: { values: [], types: ["certs", "control", "proxy", "upstream"] },
+  proxy: {
+    values: ["config", "control/messages.ts", "net", "observe", "rules", "tls", "upstream", "wire"],
+    types: ["certs"],
+  },
+  control: {
+    values: ["admin", "certs", "config", "net", "observe", "providers", "rules", "tls", "version.ts"],
+    types: ["broker", "upstream"],
+  },
+  explain: { values: ["config", "proxy", "rules", "tls", "wire"], types: ["control", "upstream"] },
+  cli: { values: ["certs", "config", "control", "explain", "observe", "version.ts"] },
+  // A worker and the broker load nothing of the master's but the name of their variable.
+  "main.ts": { values: ["broker", "cli", "control/spawn.ts", "proxy"] },
+  "version.ts": { values: [] },
+};
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly isType: boolean;
+}
+
+const IMPORT = /^(?:import|export) (type )?(?:[^;"]*? from )?"(\.[^"]+)"|import\("(\.[^"]+)"\)/gm;
+
+function sources(): string[] {
+  return readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(ROOT, "src", file), "utf8");
+  return [...text.matchAll(IMPORT)].map(([, type, named, loaded]) => ({
+    from: file,
+    to: posix.join(dirname(file), (named ?? loaded)!),
+    isType: type !== undefined,
+  }));
+}
+
+const roomOf = (file: string): string => file.split("/")[0]!;
+
+const imports = sources()
+  .flatMap(importsOf)
+  .filter(({ from, to }) => roomOf(from) !== roomOf(to) && !to.startsWith(".."));
+
+const isIn = (list: readonly string[], file: string): boolean => list.includes(file) || list.includes(roomOf(file));
+
+describe("rooms know each other only in the directions of the table", () => {
+  for (const room of new Set(sources().map(roomOf)))
+    test(room, () => {
+      const known = KNOWS[room];
+      expect(known).toBeDefined();
+      const { values, types = [] } = known!;
+      const unwanted = imports.filter(
+        ({ from, to, isType }) => roomOf(from) === room && !isIn(values, to) && !(isType && isIn(types, to)),
+      );
+      expect(unwanted).toEqual([]);
+    });
+});
+
+test("no arrow of the table is there for nothing", () => {
+  const used = (room: string, to: string, typesOnly: boolean) =>
+    imports.some((each) => roomOf(each.from) === room && isIn([to], each.to) && (typesOnly || !each.isType));
+  const unused = Object.entries(KNOWS).flatMap(([room, { values, types = [] }]) => [
+    ...values.filter((to) => !used(room, to, false)).map((to) => `${room} -> ${to}`),
+    ...types.filter((to) => !used(room, to, true)).map((to) => `${room} -> ${to} (types)`),
+  ]);
+  expect(unused).toEqual([]);
+});
+
+test("no two rooms need each other when the program runs", () => {
+  const rooms = new Map<string, Set<string>>();
+  // Master and workers meet in the file of their messages, which needs nobody.
+  for (const { from, to, isType } of imports)
+    if (!isType && to !== "control/messages.ts")
+      rooms.set(roomOf(from), (rooms.get(roomOf(from)) ?? new Set()).add(roomOf(to)));
+  const reaches = (from: string, wanted: string, seen = new Set<string>()): boolean =>
+    [...(rooms.get(from) ?? [])].some((next) => {
+      if (next === wanted) return true;
+      if (seen.has(next)) return false;
+      seen.add(next);
+      return reaches(next, wanted, seen);
+    });
+  expect([...rooms.keys()].filter((room) => reaches(room, room))).toEqual([]);
+  expect(importsOf("control/messages.ts").filter(({ isType }) => !isType)).toEqual([]);
+});
+
+test("only src/net/ opens sockets, beside the embedded broker and the admin side's HTTP", () => {
+  const opens =
+    /\bBun\.(connect|listen|udpSocket)\b|\{[^{}]*\b(connect|createServer|createConnection)\b[^{}]*\} from "node:(net|tls)"/;
+  const opening = sources().filter((file) => opens.test(readFileSync(join(ROOT, "src", file), "utf8")));
+  expect(new Set(opening.map(roomOf))).toEqual(new Set(["broker", "net"]));
+});
+
+test("docs/architecture.md has every room, and no other", () => {
+  const page = readFileSync(join(ROOT, "docs/architecture.md"), "utf8");
+  const listed = [...page.matchAll(/^\| `src\/([\w.]+)\/?` \|/gm)].map((match) => match[1]!);
+  expect(listed.sort()).toEqual([...new Set(sources().map(roomOf))].sort());
+});
