@@ -37,7 +37,7 @@ function groups(results: Results, wanted: readonly string[] | null): { title: st
 }
 
 /** The picture. Colours follow the reader's light or dark scheme. */
-export function draw(results: Results, wanted: readonly string[] | null): string {
+function draw(results: Results, wanted: readonly string[] | null): string {
   const parts: string[] = [];
   let y = TOP;
   const x = (ratio: number): number => LABEL + (Math.min(ratio, LONGEST_RATIO) / LONGEST_RATIO) * PLOT;

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { processTree } from "./proc.ts";
 
 /** RSS counts a page once per process that maps it; PSS shares it out, so it is the fair sum over forked workers. */
-export interface Memory {
+interface Memory {
   rss: number;
   pss: number;
 }

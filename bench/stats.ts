@@ -17,7 +17,7 @@ export function figure(values: readonly number[]): Figure {
 }
 
 /** Percentiles of a set of samples by nearest rank; NaN when there are none. */
-export function percentiles<K extends string>(samples: Float64Array, wanted: Record<K, number>): Record<K, number> {
+function percentiles<K extends string>(samples: Float64Array, wanted: Record<K, number>): Record<K, number> {
   const sorted = samples.toSorted();
   const out = {} as Record<K, number>;
   for (const key in wanted) {

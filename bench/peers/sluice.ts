@@ -74,7 +74,7 @@ async function start(o: PeerOptions, binary: string, workers: 1 | "auto"): Promi
 }
 
 /** A build of Sluice as a peer; `workers` is its setting of that name. */
-export function sluicePeer(name: string, binary: string, workers: 1 | "auto"): Peer {
+function sluicePeer(name: string, binary: string, workers: 1 | "auto"): Peer {
   return {
     name,
     note: `workers: ${workers}, metrics and access log on`,

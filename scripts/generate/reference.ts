@@ -171,12 +171,12 @@ function flow(value: unknown, brackets = "[]"): string {
 }
 
 /** `--entryPoints.<name>.address`; entries of lists are counted. */
-export function flag(path: string): string {
+function flag(path: string): string {
   return `--${path.replaceAll("[]", "[n]")}`;
 }
 
 /** `SLUICE_ENTRYPOINTS_<NAME>_ADDRESS`. */
-export function variable(path: string): string {
+function variable(path: string): string {
   return `SLUICE_${path
     .replaceAll("[]", ".n")
     .split(".")
@@ -184,7 +184,7 @@ export function variable(path: string): string {
     .join("_")}`;
 }
 
-export function anchor(title: string): string {
+function anchor(title: string): string {
   return title
     .toLowerCase()
     .replace(/[^\p{L}\p{N}\s_-]/gu, "")

@@ -8,7 +8,7 @@ import { parseStatic, type StaticConfig } from "../config/static.ts";
 import { configFileIn, configures } from "../config/variables.ts";
 
 /** Looked for in this order when no file is named. */
-export const DEFAULT_FILES = ["./config/sluice.yml", "/etc/sluice/sluice.yml"];
+const DEFAULT_FILES = ["./config/sluice.yml", "/etc/sluice/sluice.yml"];
 
 /** What the command line says about the static configuration. */
 export interface Given {

@@ -4,7 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 
 /** Larger than any certificate bundle in use (Debian's, with every public CA, is 220 kB). */
-export const MAX_FILE_BYTES = 16 * 1024 * 1024;
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
 export type FileBytes = { kind: "ok"; bytes: Buffer; path: string } | { kind: "error"; message: string };
 export type FileText = { kind: "ok"; text: string; path: string | null } | { kind: "error"; message: string };

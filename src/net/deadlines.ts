@@ -10,7 +10,7 @@ export interface Timed {
   onDeadline(): void;
 }
 
-export const TICK_MS = 100;
+const TICK_MS = 100;
 const SLOTS = 512;
 
 export class Deadlines {

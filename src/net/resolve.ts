@@ -13,7 +13,7 @@ const MAX_NAMES = 10_000;
  * How long a question may be open, in milliseconds, before it is asked in another way; before dials go on with the addresses that the
  * name had; and before those that have none fail. The system's own patience is 5 s for each try, and one lost datagram costs one.
  */
-export const PATIENCE_MS = { again: 1000, former: 2500, none: 10_000 } as const;
+const PATIENCE_MS = { again: 1000, former: 2500, none: 10_000 } as const;
 
 type Answer = (addresses: readonly string[]) => void;
 /** Asks for every address of a host, in the system's order; null when it cannot be had. */

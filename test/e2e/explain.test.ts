@@ -11,10 +11,10 @@ import type { Explanation } from "../../src/explain/explanation.ts";
 import { Backend, greeting } from "../support/backend.ts";
 import { Authority } from "../support/certs.ts";
 import { sClient } from "../support/openssl.ts";
+import { random } from "../support/random.ts";
 import { RawClient } from "../support/raw.ts";
 import { type Access, ROOT, Sluice } from "../support/sluice.ts";
 import { exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
-import { random } from "../unit/rules/random.ts";
 
 const authority = await Authority.create();
 const certificates = await Promise.all([

@@ -2,8 +2,8 @@
 // certificate.
 
 import { expect, test } from "bun:test";
-import { judge, type Verdict, victims } from "../unit/certs/hostile.ts";
-import { random } from "../unit/rules/random.ts";
+import { random } from "../support/random.ts";
+import { judge, type Verdict, victims } from "../unit/certs/stores/hostile.ts";
 
 /** For each store. */
 const RUN_MS = Number(process.env.SLUICE_FUZZ_MS ?? 5_000);

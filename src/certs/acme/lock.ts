@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 
 /** A lock that was not renewed for this long is nobody's. */
-export const STALE_MS = 60_000;
+const STALE_MS = 60_000;
 const RENEW_MS = 10_000;
 /** How often a taken lock is looked at again. */
 const POLL_MS = 250;

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { Malformed, parse } from "../../../src/certs/ber.ts";
 import { readStore } from "../../../src/certs/stores/read.ts";
 import { der, dottedOid, indefinite, inPieces, integer, octets, sequence } from "../../support/der.ts";
-import { judge, PASSWORD, rewritten, victims } from "./hostile.ts";
+import { judge, PASSWORD, rewritten, victims } from "./stores/hostile.ts";
 
 const hex = (text: string) => Buffer.from(text, "hex");
 

@@ -7,8 +7,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Loaded, loadPair } from "../../../src/certs/pem.ts";
 import { pemBlocks, readPem } from "../../../src/certs/pem-blocks.ts";
+import { random } from "../../support/random.ts";
 import { exec, temporaryDirectory } from "../../support/tools.ts";
-import { random } from "../rules/random.ts";
 
 const directory = temporaryDirectory();
 const path = (name: string) => join(directory, name);

@@ -9,7 +9,7 @@ import { type FieldMeta, unwrap } from "../../../src/config/field.ts";
 import { parseStatic } from "../../../src/config/static.ts";
 import { staticSchema } from "../../../src/config/static-schema.ts";
 import { merge } from "../../../src/control/merge.ts";
-import { type Random, random } from "../rules/random.ts";
+import { type Random, random } from "../../support/random.ts";
 
 const ODD = [
   ...[

@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { Diagnostics } from "../../../src/config/diagnostics.ts";
 import { parseFlag } from "../../../src/config/flags.ts";
 import { parseStatic } from "../../../src/config/static.ts";
-import { random } from "../rules/random.ts";
+import { random } from "../../support/random.ts";
 
 const FILES = [
   `entryPoints:

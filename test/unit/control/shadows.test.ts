@@ -7,7 +7,7 @@ import { type CheckedRouter, warnShadowed } from "../../../src/control/shadows.t
 import { compile, parseAddress } from "../../../src/rules/matchers.ts";
 import { defaultPriority, parseRule } from "../../../src/rules/parser.ts";
 import { orderRoutes } from "../../../src/rules/table.ts";
-import { random } from "../rules/random.ts";
+import { random } from "../../support/random.ts";
 
 const TLS: RouterAction = { kind: "terminate", options: "default" };
 

@@ -13,7 +13,7 @@ import { compile, parseAddress } from "../../../src/rules/matchers.ts";
 import { defaultPriority, parseRule } from "../../../src/rules/parser.ts";
 import { orderRoutes } from "../../../src/rules/table.ts";
 import type { Transport } from "../../../src/upstream/service.ts";
-import { random } from "../rules/random.ts";
+import { random } from "../../support/random.ts";
 
 const tls = { serverName: null, insecureSkipVerify: false, ca: null, cert: null, key: null };
 const transport: Transport = { dialTimeoutMs: 30_000, keepAliveMs: 15_000, terminationDelayMs: 100, tls };

@@ -4,7 +4,7 @@ import { formatAddress, formatRule, judge, why } from "../../../src/rules/explai
 import { compile, type Facts, parseAddress } from "../../../src/rules/matchers.ts";
 import { parseRule, type Rule } from "../../../src/rules/parser.ts";
 import { networksOf, regionsOf } from "../../../src/rules/regions.ts";
-import { type Random, random } from "./random.ts";
+import { type Random, random } from "../../support/random.ts";
 
 function rule(text: string): Rule {
   const parsed = parseRule(text);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { alternativesOf, implies } from "../../../src/rules/implies.ts";
 import { compile, type Facts, parseAddress } from "../../../src/rules/matchers.ts";
 import { parseRule, type Rule } from "../../../src/rules/parser.ts";
-import { type Random, random } from "./random.ts";
+import { type Random, random } from "../../support/random.ts";
 
 function rule(text: string): Rule {
   const parsed = parseRule(text);

@@ -146,7 +146,7 @@ describe("parseAddress", () => {
 
   test("it agrees with the platform on random text", async () => {
     const { isIP } = await import("node:net");
-    const { random } = await import("./random.ts");
+    const { random } = await import("../../support/random.ts");
     const dice = random(4);
     for (let round = 0; round < 50_000; round++) {
       let text = "";

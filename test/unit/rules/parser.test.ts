@@ -1,7 +1,7 @@
 // The rule language is Traefik's, and every mistake in it is an error with the column where it is.
 import { describe, expect, test } from "bun:test";
 import { defaultPriority, MAX_RULE_DEPTH, MAX_RULE_LENGTH, parseRule, type Rule } from "../../../src/rules/parser.ts";
-import { random } from "./random.ts";
+import { random } from "../../support/random.ts";
 
 const sni = (name: string): Rule => ({ kind: "hostSNI", name });
 const not = (rule: Rule): Rule => ({ kind: "not", rule });

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { compile, type Facts, parseAddress } from "../../../src/rules/matchers.ts";
 import { defaultPriority, parseRule, type Rule } from "../../../src/rules/parser.ts";
 import { orderRoutes, type RouteEntry, RouteTable, ruleNames } from "../../../src/rules/table.ts";
-import { type Random, random } from "./random.ts";
+import { type Random, random } from "../../support/random.ts";
 
 function rule(text: string): Rule {
   const parsed = parseRule(text);

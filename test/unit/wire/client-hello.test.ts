@@ -20,7 +20,7 @@ import {
   serverName,
   vector,
 } from "../../fixtures/hello/hellos.ts";
-import { random } from "../rules/random.ts";
+import { random } from "../../support/random.ts";
 
 const hellos = recordedHellos();
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { HelloBuffer, MAX_HELLO_BYTES, MAX_HELLO_MESSAGE, parseClientHello } from "../../../src/wire/client-hello.ts";
 import { bytes, inRecords, messageOfSize, record, recordedHellos } from "../../fixtures/hello/hellos.ts";
-import { random } from "../rules/random.ts";
+import { random } from "../../support/random.ts";
 
 test("a hello in one chunk is not copied", () => {
   for (const { bytes: wire } of recordedHellos()) {

@@ -1,11 +1,11 @@
 // Key stores that no tool would make: absurd numbers, nesting and sizes. Each is refused for a reason, and before it costs anything.
 
 import { describe, expect, test } from "bun:test";
-import { parse, TAG } from "../../../src/certs/ber.ts";
-import { loadFromStore } from "../../../src/certs/store-pair.ts";
-import { readStore } from "../../../src/certs/stores/read.ts";
-import { MAX_ITERATIONS, MAX_STORE_BYTES } from "../../../src/certs/stores/store.ts";
-import { der, dottedOid, integer, NULL, octets, sequence, tagged } from "../../support/der.ts";
+import { parse, TAG } from "../../../../src/certs/ber.ts";
+import { loadFromStore } from "../../../../src/certs/store-pair.ts";
+import { readStore } from "../../../../src/certs/stores/read.ts";
+import { MAX_ITERATIONS, MAX_STORE_BYTES } from "../../../../src/certs/stores/store.ts";
+import { der, dottedOid, integer, NULL, octets, sequence, tagged } from "../../../support/der.ts";
 import {
   AES,
   bag,

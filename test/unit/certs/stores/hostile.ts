@@ -3,12 +3,12 @@
 import { createPrivateKey, sign, verify, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parse, TAG } from "../../../src/certs/ber.ts";
-import { loadFromStore } from "../../../src/certs/store-pair.ts";
-import { readStore } from "../../../src/certs/stores/read.ts";
-import type { StoreError } from "../../../src/certs/stores/store.ts";
-import { indefinite, inPieces } from "../../support/der.ts";
-import { BOUNCY_CASTLE, type Chain, chainOfThree, keytool, openssl, someAtATime } from "../../support/key-stores.ts";
+import { parse, TAG } from "../../../../src/certs/ber.ts";
+import { loadFromStore } from "../../../../src/certs/store-pair.ts";
+import { readStore } from "../../../../src/certs/stores/read.ts";
+import type { StoreError } from "../../../../src/certs/stores/store.ts";
+import { indefinite, inPieces } from "../../../support/der.ts";
+import { BOUNCY_CASTLE, type Chain, chainOfThree, keytool, openssl, someAtATime } from "../../../support/key-stores.ts";
 
 export const PASSWORD = "store-secret";
 const REASONS = ["password", "damaged", "unsupported", "limit"];

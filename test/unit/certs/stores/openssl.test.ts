@@ -4,10 +4,10 @@ import { describe, expect, test } from "bun:test";
 import { createHmac, createPrivateKey, pbkdf2Sync } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parse } from "../../../src/certs/ber.ts";
-import { readStore, storeType } from "../../../src/certs/stores/read.ts";
-import { dottedOid, integer, NULL, octets, sequence } from "../../support/der.ts";
-import { chainOfThree, openssl, someAtATime } from "../../support/key-stores.ts";
+import { parse } from "../../../../src/certs/ber.ts";
+import { readStore, storeType } from "../../../../src/certs/stores/read.ts";
+import { dottedOid, integer, NULL, octets, sequence } from "../../../support/der.ts";
+import { chainOfThree, openssl, someAtATime } from "../../../support/key-stores.ts";
 import { belongs, derOf, entryOf, keyOf, opened, refused } from "./opened.ts";
 
 const [ec, rsa] = await Promise.all([chainOfThree("ec"), chainOfThree("rsa")]);

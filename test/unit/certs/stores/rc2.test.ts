@@ -1,8 +1,8 @@
 // RC2, which the runtime's TLS library lacks: RFC 2268's own test vectors, and what a real openssl encrypts.
 
 import { expect, test } from "bun:test";
-import { decryptRc2Cbc } from "../../../src/certs/stores/rc2.ts";
-import { exec } from "../../support/tools.ts";
+import { decryptRc2Cbc } from "../../../../src/certs/stores/rc2.ts";
+import { exec } from "../../../support/tools.ts";
 
 const hex = (text: string) => Buffer.from(text, "hex");
 

@@ -1,15 +1,15 @@
 // Builds key stores piece by piece, with numbers and sizes that no tool would write.
 
 import { createHash, createHmac } from "node:crypto";
-import { parse, TAG } from "../../../src/certs/ber.ts";
-import { bmpPassword, derivePkcs12, PURPOSE, utf16be } from "../../../src/certs/stores/pbe.ts";
-import { Rounds } from "../../../src/certs/stores/store.ts";
-import { der, dottedOid, integer, NULL, octets, sequence, set, tagged } from "../../support/der.ts";
+import { parse, TAG } from "../../../../src/certs/ber.ts";
+import { bmpPassword, derivePkcs12, PURPOSE, utf16be } from "../../../../src/certs/stores/pbe.ts";
+import { Rounds } from "../../../../src/certs/stores/store.ts";
+import { der, dottedOid, integer, NULL, octets, sequence, set, tagged } from "../../../support/der.ts";
 import { PASSWORD } from "./hostile.ts";
 
 export const DATA = dottedOid("1.2.840.113549.1.7.1");
 export const ENCRYPTED_DATA = dottedOid("1.2.840.113549.1.7.6");
-export const BAG = "1.2.840.113549.1.12.10.1.";
+const BAG = "1.2.840.113549.1.12.10.1.";
 export const SHA1 = sequence(dottedOid("1.3.14.3.2.26"), NULL);
 export const SALT = octets(Buffer.from("saltsalt"));
 
@@ -21,12 +21,12 @@ export const encrypted = (algorithm: Buffer) =>
   sequence(ENCRYPTED_DATA, tagged(0, sequence(integer(0), sequence(DATA, algorithm, der(0x80, Buffer.alloc(16))))));
 export const pbe = (kind: number, iterations: Buffer) =>
   sequence(dottedOid(`1.2.840.113549.1.12.1.${kind}`), sequence(SALT, iterations));
-export const pbkdf2 = (iterations: Buffer, ...more: Buffer[]) =>
+const pbkdf2 = (iterations: Buffer, ...more: Buffer[]) =>
   sequence(dottedOid("1.2.840.113549.1.5.12"), sequence(SALT, iterations, ...more));
 export const AES = sequence(dottedOid("2.16.840.1.101.3.4.1.42"), octets(Buffer.alloc(16)));
 export const pbes2 = (iterations: Buffer) =>
   sequence(dottedOid("1.2.840.113549.1.5.13"), sequence(pbkdf2(iterations), AES));
-export const HMAC_SHA256 = sequence(dottedOid("1.2.840.113549.2.9"), NULL);
+const HMAC_SHA256 = sequence(dottedOid("1.2.840.113549.2.9"), NULL);
 export const pbmac1 = (iterations: Buffer, size: Buffer) => {
   const scheme = sequence(pbkdf2(iterations, size, HMAC_SHA256), HMAC_SHA256);
   return sequence(sequence(sequence(dottedOid("1.2.840.113549.1.5.14"), scheme), octets(Buffer.alloc(32))), SALT);

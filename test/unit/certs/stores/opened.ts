@@ -2,9 +2,9 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { pemBlocks } from "../../../src/certs/pem-blocks.ts";
-import { readStore } from "../../../src/certs/stores/read.ts";
-import type { Store, StoreEntry, StoreError } from "../../../src/certs/stores/store.ts";
+import { pemBlocks } from "../../../../src/certs/pem-blocks.ts";
+import { readStore } from "../../../../src/certs/stores/read.ts";
+import type { Store, StoreEntry, StoreError } from "../../../../src/certs/stores/store.ts";
 
 /** A store that must be readable. */
 export function opened(file: string, password: string | null): Store {

@@ -2,7 +2,7 @@
 // Takes samples; test/long has all of them.
 
 import { describe, expect, test } from "bun:test";
-import { random } from "../rules/random.ts";
+import { random } from "../../../support/random.ts";
 import { judge, victims } from "./hostile.ts";
 
 const dice = random(20260801);

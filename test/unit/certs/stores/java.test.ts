@@ -4,8 +4,8 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadFromStore } from "../../../src/certs/store-pair.ts";
-import { BOUNCY_CASTLE, chainOfThree, keytool, openssl, someAtATime } from "../../support/key-stores.ts";
+import { loadFromStore } from "../../../../src/certs/store-pair.ts";
+import { BOUNCY_CASTLE, chainOfThree, keytool, openssl, someAtATime } from "../../../support/key-stores.ts";
 import { belongs, derOf, entryOf, keyOf, opened, refused } from "./opened.ts";
 
 const PASSWORD = "store-secret";

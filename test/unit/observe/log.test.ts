@@ -3,11 +3,11 @@
 import { expect, test } from "bun:test";
 import { openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { temporaryDirectory } from "../support/tools.ts";
+import { temporaryDirectory } from "../../support/tools.ts";
 
 test("every line reaches a regular file, also those that wait when the process exits", async () => {
   const file = join(temporaryDirectory(), "log");
-  const program = `import { createLog } from "${join(import.meta.dir, "../../src/observe/log.ts")}";
+  const program = `import { createLog } from "${join(import.meta.dir, "../../../src/observe/log.ts")}";
 const { logger } = createLog("info", "json", "test");
 for (let i = 0; i < 1000; i++) logger.info({ i, text: "x".repeat(300) }, "line");
 process.exit(0);`;
@@ -19,7 +19,7 @@ process.exit(0);`;
 });
 
 test("every line reaches a pipe once it is flushed, however many wait", async () => {
-  const program = `import { createLog } from "${join(import.meta.dir, "../../src/observe/log.ts")}";
+  const program = `import { createLog } from "${join(import.meta.dir, "../../../src/observe/log.ts")}";
 const { logger, flush } = createLog("info", "json", "test");
 for (let i = 0; i < 100; i++) logger.info({ i, text: "x".repeat(300) }, "line");
 await flush();
@@ -31,7 +31,7 @@ process.exit(0);`;
 });
 
 test("a flush of what nobody reads, or nobody will read any more, is given up", async () => {
-  const program = `import { createLog } from "${join(import.meta.dir, "../../src/observe/log.ts")}";
+  const program = `import { createLog } from "${join(import.meta.dir, "../../../src/observe/log.ts")}";
 const { logger, flush } = createLog("info", "json", "test");
 for (let i = 0; i < 1000; i++) logger.info({ i, text: "x".repeat(300) }, "line");
 await flush();
