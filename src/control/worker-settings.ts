@@ -1,8 +1,8 @@
 // What workers are told of the static configuration when they start.
 
 import type { StaticConfig } from "../config/static.ts";
-import { descriptorLimit } from "../observe/descriptors.ts";
 import { defaultFormat } from "../observe/log.ts";
+import { descriptorLimit } from "../observe/processes.ts";
 import type { WorkerSettings } from "./messages.ts";
 import { StartError } from "./start-error.ts";
 

@@ -1,16 +1,12 @@
 // /metrics: the workers' figures added up, and the master's own.
 
-import { readdirSync, readFileSync } from "node:fs";
 import { AggregatorRegistry, Counter, Gauge, type MetricObject, Registry } from "prom-client";
 import type { CertificateState } from "../certs/acme/plan.ts";
 import type { Failure } from "../certs/files.ts";
 import type { Compiled } from "../control/compile.ts";
-import { descriptorLimit } from "./descriptors.ts";
 import { describe, type MetricDescription } from "./metric-json.ts";
+import { readProcess } from "./processes.ts";
 
-/** The kernel's clock ticks per second in /proc/PID/stat; 100 on every Linux that Bun runs on. */
-const CLOCK_TICKS = 100;
-const PAGE_BYTES = 4096;
 /** Failing sources that are told apart: with more, the first ones say enough. */
 const MAX_SOURCES = 100;
 
@@ -243,28 +239,5 @@ export class MasterMetrics {
     if (workers.length === 0) return own;
     const summed = AggregatorRegistry.aggregate(workers as MetricObject[][]);
     return `${own}\n${await summed.metrics()}`;
-  }
-}
-
-interface ProcessFigures {
-  readonly cpuSeconds: number;
-  readonly residentBytes: number;
-  readonly openFds: number;
-  readonly maxFds: number;
-}
-
-function readProcess(pid: number): ProcessFigures | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The command may hold anything; what is wanted stands behind its closing bracket (proc(5)).
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return {
-      cpuSeconds: (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS,
-      residentBytes: Number(fields[21]) * PAGE_BYTES,
-      openFds: readdirSync(`/proc/${pid}/fd`).length,
-      maxFds: descriptorLimit(pid),
-    };
-  } catch {
-    return null; // gone meanwhile, or no /proc on this system
   }
 }
