@@ -1,8 +1,9 @@
 // The ACME clients of all resolvers: each resolver has one account, which is kept in its storage.
 
 import { generateKeyPairSync } from "node:crypto";
-import { AcmeClient, AcmeError } from "./client.ts";
+import { AcmeClient } from "./client.ts";
 import { newAccountKey, readAccountKey, writeAccountKey } from "./keys.ts";
+import { AcmeError } from "./problem.ts";
 import type { Resolver } from "./resolver.ts";
 import type { AcmeStorage } from "./storage.ts";
 

@@ -2,7 +2,9 @@
 // shares one HTTP stack among all its clients, so resolvers could not trust different authorities, and its errors have neither the
 // problem's type nor Retry-After, which deciding when to try again needs.
 
-import { createHash, createHmac, createPublicKey, type KeyObject, sign } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import { Signer } from "./jws.ts";
+import { AcmeError, type Problem, problemOf, retryAfter } from "./problem.ts";
 
 /** How a resolver reaches its authority. Times in milliseconds. */
 export interface AcmeEndpoint {
@@ -50,36 +52,10 @@ export interface Challenge {
   readonly error?: Problem;
 }
 
-/** RFC 7807, as RFC 8555 6.7 uses it. */
-export interface Problem {
-  readonly type?: string;
-  readonly detail?: string;
-  readonly status?: number;
-  readonly subproblems?: readonly Problem[];
-}
-
-/** What the authority said no to, or why it could not be asked. */
-export class AcmeError extends Error {
-  /** The last part of the problem's type, such as rateLimited; "unreachable" when there was no answer; "odd-answer" for one that is no ACME. */
-  readonly kind: string;
-  /** What Retry-After says, from now; null when it says nothing. */
-  readonly retryAfterMs: number | null;
-
-  constructor(kind: string, message: string, retryAfterMs: number | null = null) {
-    super(message);
-    this.kind = kind;
-    this.retryAfterMs = retryAfterMs;
-  }
-}
-
 /** Answers are small; a certificate with its chain is the largest. Bytes. */
 const MAX_ANSWER = 1024 * 1024;
 /** How often a request is repeated with the nonce that the authority sent with its refusal (RFC 8555 6.5). */
 const MAX_NONCES = 8;
-/** Nobody is told to wait longer: a mistake of the authority's would be for ever. Milliseconds. */
-const MAX_RETRY_AFTER_MS = 7 * 86_400_000;
-/** Longest text of an authority that reaches a log line. Characters. */
-const MAX_DETAIL = 400;
 
 interface Answer {
   readonly status: number;
@@ -89,9 +65,7 @@ interface Answer {
 
 export class AcmeClient {
   readonly #endpoint: AcmeEndpoint;
-  readonly #key: KeyObject;
-  readonly #jwk: Record<string, string>;
-  readonly #algorithm: "RS256" | "ES256" | "ES384";
+  readonly #signer: Signer;
   #directory: Directory | null = null;
   #nonce: string | null = null;
   /** The account's URL, once it is known. */
@@ -100,10 +74,8 @@ export class AcmeClient {
   /** `key` is the account's: RSA, P-256 or P-384. */
   constructor(endpoint: AcmeEndpoint, key: KeyObject, account: string | null) {
     this.#endpoint = endpoint;
-    this.#key = key;
     this.#account = account;
-    this.#jwk = jwkOf(key);
-    this.#algorithm = this.#jwk.kty === "RSA" ? "RS256" : this.#jwk.crv === "P-384" ? "ES384" : "ES256";
+    this.#signer = new Signer(key);
   }
 
   async directory(): Promise<Directory> {
@@ -131,8 +103,8 @@ export class AcmeClient {
       );
     const payload: Record<string, unknown> = { termsOfServiceAgreed: true };
     if (email !== "") payload.contact = [`mailto:${email}`];
-    if (binding !== null) payload.externalAccountBinding = this.#bind(newAccount, binding);
-    const answer = await this.#post(newAccount, payload, "jwk");
+    if (binding !== null) payload.externalAccountBinding = this.#signer.bind(newAccount, binding);
+    const answer = await this.#post(newAccount, payload, "key");
     const uri = answer.headers.get("location");
     if (uri === null) throw new AcmeError("odd-answer", "the authority made an account and did not say where it is");
     this.#account = uri;
@@ -160,10 +132,7 @@ export class AcmeClient {
 
   /** What a challenge is answered with (RFC 8555 8.1). */
   keyAuthorization(token: string): string {
-    const canonical = JSON.stringify(
-      Object.fromEntries(Object.entries(this.#jwk).sort(([a], [b]) => (a < b ? -1 : 1))),
-    );
-    return `${token}.${createHash("sha256").update(canonical).digest("base64url")}`;
+    return this.#signer.keyAuthorization(token);
   }
 
   /** Hands in the signing request, in DER. */
@@ -195,46 +164,23 @@ export class AcmeClient {
     return { start, end, retryAfterMs: retryAfter(answer.headers) };
   }
 
-  /** The key of an account elsewhere vouches for ours (RFC 8555 7.3.4). */
-  #bind(url: string, { kid, hmac }: { kid: string; hmac: Buffer }): Record<string, string> {
-    const head = encode({ alg: "HS256", kid, url });
-    const payload = encode(this.#jwk);
-    return {
-      protected: head,
-      payload,
-      signature: createHmac("sha256", hmac).update(`${head}.${payload}`).digest("base64url"),
-    };
-  }
-
   /** A signed request; a null payload only reads (RFC 8555 6.3). */
-  async #post(url: string, payload: object | null, identity: "kid" | "jwk" = "kid"): Promise<Answer> {
+  async #post(url: string, payload: object | null, by: "account" | "key" = "account"): Promise<Answer> {
     for (let attempt = 1; ; attempt++) {
       const nonce = this.#nonce ?? (await this.#newNonce());
       this.#nonce = null;
-      const head = encode({
-        alg: this.#algorithm,
-        nonce,
-        url,
-        ...(identity === "jwk" ? { jwk: this.#jwk } : { kid: this.#account }),
-      });
-      const body = payload === null ? "" : encode(payload);
-      const signature = this.#sign(`${head}.${body}`);
+      const signer = by === "key" ? by : { account: this.#account };
+      const body = this.#signer.request(url, nonce, payload, signer);
       try {
         return await this.#fetch(url, {
           method: "POST",
           headers: { "content-type": "application/jose+json" },
-          body: JSON.stringify({ protected: head, payload: body, signature }),
+          body,
         });
       } catch (error) {
         if (!(error instanceof AcmeError) || error.kind !== "badNonce" || attempt >= MAX_NONCES) throw error;
       }
     }
-  }
-
-  #sign(text: string): string {
-    if (this.#algorithm === "RS256") return sign("sha256", Buffer.from(text), this.#key).toString("base64url");
-    const key = { key: this.#key, dsaEncoding: "ieee-p1363" } as const;
-    return sign(this.#algorithm === "ES384" ? "sha384" : "sha256", Buffer.from(text), key).toString("base64url");
   }
 
   async #newNonce(): Promise<string> {
@@ -286,40 +232,6 @@ async function readBounded(response: Response): Promise<string> {
   return Buffer.concat(parts).toString("utf8");
 }
 
-function problemOf(url: string, response: Response, text: string): AcmeError {
-  let problem: Problem = {};
-  try {
-    problem = JSON.parse(text) as Problem;
-  } catch {
-    // A proxy or a web server answered, and not ACME.
-  }
-  const kind = typeof problem?.type === "string" ? problem.type.split(":").at(-1)! : "odd-answer";
-  const said = describe(problem);
-  return new AcmeError(
-    kind,
-    said === "" ? `${url} answers with status ${response.status}` : said,
-    retryAfter(response.headers),
-  );
-}
-
-/** A problem in one line that is safe to log: what authorities say comes from outside. */
-export function describe(problem: Problem | undefined): string {
-  const parts = [problem, ...(problem?.subproblems ?? [])].map((each) => [each?.type?.split(":").at(-1), each?.detail]);
-  const text = parts
-    .map(([kind, detail]) => [kind, detail].filter((part) => typeof part === "string" && part !== "").join(": "))
-    .filter((part) => part !== "")
-    .join("; ");
-  return text.replace(/[^\x20-\x7e\u00a1-\uffff]/g, " ").slice(0, MAX_DETAIL);
-}
-
-/** Retry-After in seconds or as a date (RFC 9110 10.2.3), as milliseconds from now. */
-function retryAfter(headers: Headers): number | null {
-  const value = headers.get("retry-after");
-  if (value === null) return null;
-  const ms = /^\d{1,9}$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isNaN(ms) ? null : Math.min(MAX_RETRY_AFTER_MS, Math.max(0, ms));
-}
-
 function parseJson<T>({ text }: Answer, url: string): T {
   try {
     const value: unknown = JSON.parse(text);
@@ -328,14 +240,4 @@ function parseJson<T>({ text }: Answer, url: string): T {
     // Said below.
   }
   throw new AcmeError("odd-answer", `${url} answers with something else than JSON`);
-}
-
-function encode(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString("base64url");
-}
-
-/** The public key as RFC 7638 wants it: only the members that count. */
-function jwkOf(key: KeyObject): Record<string, string> {
-  const { kty, crv, x, y, n, e } = createPublicKey(key).export({ format: "jwk" }) as Record<string, string>;
-  return kty === "RSA" ? { e: e!, kty, n: n! } : { crv: crv!, kty: kty!, x: x!, y: y! };
 }

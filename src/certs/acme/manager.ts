@@ -3,10 +3,10 @@
 
 import { fileBehind } from "../replace-file.ts";
 import { Accounts } from "./accounts.ts";
-import { AcmeError } from "./client.ts";
 import { FileLock } from "./lock.ts";
 import { obtain } from "./obtain.ts";
 import { type CertificateState, covers, Plan, type Task, type Wanted } from "./plan.ts";
+import { AcmeError } from "./problem.ts";
 import { renewalId } from "./renewal.ts";
 import type { Resolver } from "./resolver.ts";
 import { AcmeStorage, type StoredCertificate } from "./storage.ts";

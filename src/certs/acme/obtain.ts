@@ -2,8 +2,9 @@
 
 import { X509Certificate } from "node:crypto";
 import { loadPair } from "../pem.ts";
-import { type AcmeClient, AcmeError, type Authorization, type Challenge, describe, type Order } from "./client.ts";
+import type { AcmeClient, Authorization, Challenge, Order } from "./client.ts";
 import { type AcmeKeyType, createRequest } from "./keys.ts";
+import { AcmeError, describe } from "./problem.ts";
 
 export type ChallengeType = "tls-alpn-01" | "http-01" | "dns-01";
 
