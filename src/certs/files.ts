@@ -1,40 +1,23 @@
-// Certificates and keys of one load of the configuration. Traefik's FileOrContent: a field holds a path, or the PEM text itself.
-// Paths are remembered so that they can be watched, wherever they lie; what was good last time stands in for what is broken now.
+// Certificates and keys of one load of the configuration, from wherever its fields say; what was good last time stands in for what is
+// broken now.
 
 import { join, resolve } from "node:path";
 import type { CertificateConfig, CertificateDirectoryConfig } from "../config/dynamic.ts";
-import { type FileBytes, type FileText, readFileBytes, readTextFile } from "../config/files.ts";
 import { loadRevocationLists, MAX_CRL_BYTES, type RevocationList } from "./crl.ts";
 import { scanDirectory } from "./directories.ts";
+import { FilesRead, INLINE, sourceOf } from "./file-or-content.ts";
+import { CertificateMemory } from "./memory.ts";
 import { type Authorities, type Loaded, loadAuthorities, loadPair } from "./pem.ts";
 import { readSecret, type Secret } from "./secrets.ts";
 import { loadFromStore } from "./store-pair.ts";
 import { MAX_STORE_BYTES } from "./stores/store.ts";
-import { isBinary, loadTrustStore } from "./trust-store.ts";
+import { loadTrustStore } from "./trust-store.ts";
 
 /** A source whose last reading failed. */
 export interface Failure {
   /** The absolute path, or "inline PEM". */
   readonly source: string;
   readonly message: string;
-}
-
-/** What sources last gave that could be used, over all loads of a process. */
-export class CertificateMemory {
-  readonly #good = new Map<string, unknown>();
-
-  recall<T>(key: string): T | undefined {
-    return this.#good.get(key) as T | undefined;
-  }
-
-  keep(key: string, value: unknown): void {
-    this.#good.set(key, value);
-  }
-
-  /** Forgets what the configuration does not name any more. */
-  retain(keys: ReadonlySet<string>): void {
-    for (const key of this.#good.keys()) if (!keys.has(key)) this.#good.delete(key);
-  }
 }
 
 export type Outcome<T> =
@@ -49,7 +32,6 @@ export interface DirectoryPair extends Pair {
 }
 
 export class CertificateFiles {
-  readonly paths = new Set<string>();
   /** Directories in which anything that comes or goes matters. */
   readonly directories = new Set<string>();
   readonly failures: Failure[] = [];
@@ -59,7 +41,7 @@ export class CertificateFiles {
   broken = false;
   /** A pair in a directory is half written: it is worth looking again soon, also where no event comes. */
   incomplete = false;
-  readonly #texts = new Map<string, FileText>();
+  readonly #read: FilesRead;
   readonly #memory: CertificateMemory;
   readonly #used = new Set<string>();
 
@@ -74,7 +56,12 @@ export class CertificateFiles {
   ) {
     this.#memory = memory;
     this.closer = closer;
-    for (const [path, text] of texts) this.#texts.set(path, { kind: "ok", text, path });
+    this.#read = new FilesRead(texts);
+  }
+
+  /** Files on which this load depends, absolute; also those that are not there. */
+  get paths(): Set<string> {
+    return this.#read.paths;
   }
 
   /** The pair of one entry of tls.certificates. Messages name the file; `field` is the one that the mistake is in. */
@@ -161,11 +148,11 @@ export class CertificateFiles {
     const key = JSON.stringify(["authorities", value]);
     const bad = (source: string, message: string) =>
       this.#bad<Extract<Authorities, { kind: "ok" }>>(key, { field: "", source, message });
-    const binary = value.includes("-----BEGIN ") || value.includes("\n") ? null : this.#binary(value);
+    const binary = this.#read.binary(value);
     let loaded: Authorities;
     let source = INLINE;
     if (binary === null) {
-      const file = this.#read(value);
+      const file = this.#read.text(value);
       if (file.kind === "error") return bad(sourceOf(value), file.message);
       loaded = loadAuthorities(file.text);
       source = file.path ?? INLINE;
@@ -189,7 +176,7 @@ export class CertificateFiles {
   ): Outcome<readonly RevocationList[]> {
     // What other authorities signed does not stand in for it.
     const key = JSON.stringify(["lists", path, ...authorities.map((each) => each.fingerprint256)]);
-    const file = this.#readBytes(path, MAX_CRL_BYTES);
+    const file = this.#read.bytes(path, MAX_CRL_BYTES);
     if (file.kind === "error") return this.#bad(key, { field: "", source: resolve(path), message: file.message });
     const loaded = loadRevocationLists(file.bytes, authorities);
     return loaded.kind === "ok"
@@ -204,8 +191,8 @@ export class CertificateFiles {
 
   #pemPair(config: CertificateConfig): Pair | Problem {
     const password = readSecret(config.keyPassword, config.keyPasswordFile, (path) => this.paths.add(path));
-    const cert = this.#read(config.certFile!);
-    const key = config.keyFile === undefined ? cert : this.#read(config.keyFile);
+    const cert = this.#read.text(config.certFile!);
+    const key = config.keyFile === undefined ? cert : this.#read.text(config.keyFile);
     const keyField = config.keyFile === undefined ? "certFile" : "keyFile";
     if (cert.kind === "error") return { field: "certFile", source: sourceOf(config.certFile!), message: cert.message };
     if (key.kind === "error") return { field: keyField, source: sourceOf(config.keyFile ?? ""), message: key.message };
@@ -224,7 +211,7 @@ export class CertificateFiles {
     const seen = (path: string): void => void this.paths.add(path);
     const storePassword = readSecret(config.keyStorePassword, config.keyStorePasswordFile, seen);
     const keyPassword = readSecret(config.keyPassword, config.keyPasswordFile, seen);
-    const file = this.#readBytes(keyStore!, MAX_STORE_BYTES);
+    const file = this.#read.bytes(keyStore!, MAX_STORE_BYTES);
     if (file.kind === "error") return { field: "keyStore", source: resolve(keyStore!), message: file.message };
     if (storePassword.kind === "error")
       return { field: "keyStorePassword", source: file.path, message: storePassword.message };
@@ -264,35 +251,8 @@ export class CertificateFiles {
     this.failures.push({ source: resolve(source), message });
     return `${source}: ${message}`;
   }
-
-  /** The bytes of a file that is there and is no PEM text. */
-  #binary(path: string): Buffer | null {
-    if (this.#texts.has(resolve(path))) return null;
-    const read = this.#readBytes(path, MAX_STORE_BYTES);
-    return read.kind === "ok" && !read.bytes.includes("-----BEGIN ") && isBinary(read.bytes) ? read.bytes : null;
-  }
-
-  #readBytes(path: string, most: number): FileBytes {
-    this.paths.add(resolve(path));
-    return readFileBytes(path, most);
-  }
-
-  #read(value: string): FileText {
-    if (value.includes("-----BEGIN ")) return { kind: "ok", text: value, path: null };
-    if (value.includes("\n"))
-      return { kind: "error", message: "neither a path nor PEM text: it has no -----BEGIN line" };
-    const path = resolve(value);
-    this.paths.add(path);
-    let text = this.#texts.get(path);
-    if (text === undefined) {
-      text = readTextFile(path);
-      this.#texts.set(path, text);
-    }
-    return text;
-  }
 }
 
-const INLINE = "inline PEM";
 const NO_SECRET: Secret = { kind: "ok", value: null };
 
 interface Problem {
@@ -307,9 +267,4 @@ function passwordField(config: CertificateConfig): string {
 
 function hasExpired(pair: Pair): boolean {
   return pair.facts.notAfter < Date.now();
-}
-
-/** What a value of a field is called in metrics: its file, the same whatever is wrong with it. */
-function sourceOf(value: string): string {
-  return value.includes("\n") || value.includes("-----BEGIN ") ? INLINE : resolve(value);
 }

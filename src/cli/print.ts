@@ -2,6 +2,7 @@
 
 import { stringify } from "yaml";
 import type { z } from "zod";
+import { isContent } from "../certs/file-or-content.ts";
 import { formatPlace, type Place } from "../config/diagnostics.ts";
 import { dynamicSchema } from "../config/dynamic.ts";
 import { type FieldMeta, unwrap } from "../config/field.ts";
@@ -108,8 +109,7 @@ const SECRET = '"********"';
 
 function scalar(value: unknown, meta: FieldMeta): string {
   if (typeof value !== "string") return meta.duration ? formatDuration(value as number) : String(value);
-  // As certs/files.ts tells content from a path.
-  const content = value.includes("-----BEGIN ") || value.includes("\n");
+  const content = isContent(value);
   if (meta.secret && (content || meta.kind !== "file or content")) return SECRET;
   return meta.kind === "file or content" && content ? quote("(PEM in its place)") : quote(value);
 }

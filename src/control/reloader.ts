@@ -1,6 +1,7 @@
 // Reloads: when something has changed, load it all anew and hand it on, or keep what serves and say what is wrong.
 
-import { CertificateFiles, CertificateMemory, type Failure } from "../certs/files.ts";
+import { CertificateFiles, type Failure } from "../certs/files.ts";
+import { CertificateMemory } from "../certs/memory.ts";
 import { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Provider } from "../providers/provider.ts";
