@@ -7,34 +7,29 @@ import { type Diagnostics, didYouMean, formatDiagnostic } from "../config/diagno
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import type { Compiled } from "../control/compile.ts";
 import type { Merged } from "../control/merge.ts";
-import type { RouterRow } from "../control/messages.ts";
 import { type Decision, decidePlain, decideTls, isPlainOnly } from "../proxy/decide.ts";
 import type { Reason } from "../proxy/reasons.ts";
 import type { Snapshot } from "../proxy/snapshot.ts";
 import type { Facts } from "../rules/ast.ts";
-import { formatAddress, formatRule, judge, type Unknown } from "../rules/explain.ts";
+import { formatAddress, judge, type Unknown } from "../rules/explain.ts";
 import { networksOf, type Region, regionsOf } from "../rules/regions.ts";
-import { type RouteEntry, ruleNames, specificity } from "../rules/table.ts";
+import { ruleNames } from "../rules/table.ts";
 import { certificateChoices, tlsFacts } from "./certificates.ts";
 import type { Client } from "./client.ts";
 import {
   type CertificateChoice,
   type Explanation,
   MAX_SHOWN,
-  type RouterFacts,
   type ServiceFacts,
   type TlsFacts,
   type Verdict,
 } from "./explanation.ts";
-import { bareName, placeOf } from "./places.ts";
+import { bareName } from "./places.ts";
+import { first, type Router, RouterReport } from "./routers.ts";
 import { serviceFacts, snapshotOf } from "./services.ts";
 
 /** Networks among which the address of an unknown client may lie. */
 const MAX_NETWORKS = 500;
-/** Characters of a rule that are shown. */
-const MAX_RULE = 500;
-
-type Router = RouteEntry<{ readonly row: RouterRow }>;
 
 export class Explainer {
   readonly #compiled: Compiled;
@@ -42,6 +37,7 @@ export class Explainer {
   readonly #diagnostics: Diagnostics;
   readonly #snapshot: Snapshot;
   readonly #regexps = new Map<string, RE2JS>();
+  readonly #report: RouterReport;
   /** Routers in the order in which they are asked, by entry point and kind. */
   readonly #ordered = new Map<string, readonly Router[]>();
 
@@ -49,6 +45,7 @@ export class Explainer {
     this.#compiled = compiled;
     this.#merged = merged;
     this.#diagnostics = diagnostics;
+    this.#report = new RouterReport(merged, this.#regexps);
     this.#snapshot = snapshotOf([...compiled.rows.values()]);
   }
 
@@ -145,12 +142,12 @@ export class Explainer {
       entryPoint: { name: point.name, address: point.address },
       client: { tls: client.tls, sni: client.sni || null, alpn: client.alpn, from, to: client.to },
       verdict: this.#verdict(point, client, decision, certificates, tls, service, notes),
-      router: winner === null ? null : this.#router(winner),
+      router: winner === null ? null : this.#report.facts(winner),
       tls,
       certificates,
       service,
-      before: this.#before(routers.slice(0, at), facts, unknown),
-      after: this.#after(winner, routers.slice(at + 1), facts, unknown),
+      before: this.#report.before(routers.slice(0, at), facts, unknown),
+      after: this.#report.after(winner, routers.slice(at + 1), facts, unknown),
       others: this.#others(point, plain || !client.tls ? "plain" : "tls"),
       notes,
     };
@@ -207,44 +204,6 @@ export class Explainer {
     return lines.size === 0 ? ["see sluice check"] : [...lines].slice(0, MAX_SHOWN);
   }
 
-  #router({ name, rule, priority, value }: Router): RouterFacts {
-    const item = this.#merged.routers.get(bareName(name));
-    const text = item?.value.rule ?? formatRule(rule);
-    const given = (item?.value.priority ?? 0) !== 0;
-    return {
-      name,
-      rule: text.length <= MAX_RULE ? text : `${text.slice(0, MAX_RULE)}...`,
-      priority,
-      priorityFrom: given ? "given" : rule.kind === "any" ? "catch-all" : "rule length",
-      action: value.row.action.kind,
-      service: value.row.service,
-      place: placeOf(item?.at()),
-    };
-  }
-
-  /** First those whose names fit and whose other conditions fail, then the nearest ones; shown in the order in which they are asked. */
-  #before(routers: readonly Router[], facts: Facts, unknown: Unknown): Explanation["before"] {
-    const nearest = routers.toReversed();
-    const fits = ({ rule }: Router) =>
-      judge(rule, facts, { address: true, alpn: true }, this.#regexps).value !== "false";
-    const chosen = new Set(routers.length <= MAX_SHOWN ? routers : first(nearest, MAX_SHOWN, fits));
-    for (const each of nearest) if (chosen.size < MAX_SHOWN) chosen.add(each);
-    const shown = routers
-      .filter((each) => chosen.has(each))
-      .map((each) => {
-        const { part, reason } = judge(each.rule, facts, unknown, this.#regexps);
-        return { ...this.#router(each), why: { part, reason } };
-      });
-    return { total: routers.length, shown };
-  }
-
-  #after(winner: Router | null, later: readonly Router[], facts: Facts, unknown: Unknown): Explanation["after"] {
-    if (winner === null) return { total: 0, shown: [] };
-    const matching = later.filter(({ rule }) => judge(rule, facts, unknown, this.#regexps).value !== "false");
-    const shown = matching.slice(0, MAX_SHOWN).map((each) => ({ ...this.#router(each), why: whyLater(each, winner) }));
-    return { total: matching.length, shown };
-  }
-
   #others(point: EntryPointConfig, kind: "plain" | "tls"): Explanation["others"] {
     const { plain, tls } = this.#snapshot.routes(point.name);
     const inForce = new Set(this.#compiled.routers.map(({ name }) => bareName(name)));
@@ -260,15 +219,6 @@ const ACME = "acme-tls/1";
 const UNRECOGNIZED = "the TLS alert unrecognized_name (112), before any certificate";
 const CLOSED = "the connection is closed without an answer";
 
-function first<T>(list: readonly T[], most: number, wanted: (each: T) => boolean): T[] {
-  const found: T[] = [];
-  for (const each of list) {
-    if (found.length >= most) break;
-    if (wanted(each)) found.push(each);
-  }
-  return found;
-}
-
 /** Clients come to an address by its own protocol, and to "" and "::" by both. */
 function mayComeBy(family: 4 | 6, host: string): boolean {
   const own = isIP(host);
@@ -281,14 +231,4 @@ function labelsOf(regions: readonly Region[], host: string): string[] {
   if (rest.length === 2 || (rest.length === 1 && isIP(host) !== 0 && host !== "::"))
     return [...networks, "anywhere else"];
   return [...networks, ...rest.map(({ family }) => `other IPv${family}`)];
-}
-
-/** By the specificity of a rule. */
-const KINDS = ["an exact name", "a wildcard", "a regular expression", "a rule without names"];
-
-function whyLater(later: Router, winner: Router): string {
-  if (later.priority !== winner.priority) return `its priority ${later.priority} is below ${winner.priority}`;
-  const [own, other] = [specificity(later.rule), specificity(winner.rule)];
-  if (own !== other) return `of equal priority, ${KINDS[own]} comes after ${KINDS[other]}`;
-  return "it is equal in priority and kind, and its name comes later";
 }
