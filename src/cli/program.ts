@@ -11,7 +11,7 @@ import type { Given } from "./static-file.ts";
 
 const FILE_OPTION = [
   "--configFile <file>",
-  "the static configuration (default: ./config/sluice.yml, then /etc/sluice/sluice.yml)",
+  "the static configuration (default: $SLUICE_CONFIGFILE, else ./config/sluice.yml, else /etc/sluice/sluice.yml)",
 ] as const;
 const FLAGS_HELP = `
 Every field of the static configuration is a flag too (--entryPoints.mqtts.address=:8883) and an environment variable
@@ -62,7 +62,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .option("--sni <name>", "the server name that it asks for; without it, a client that sends none")
     .option("--alpn <protocols...>", "the protocols that it offers, separated by commas (default: none)")
     .option("--from <address>", "where it comes from; without it, every answer that there is")
-    .option("--to <address>", "the address that it dials: its name when it sends none")
+    .option("--to <address>", "the address that it dials, which chooses the certificate when it sends no name")
     .option("--plain", "it speaks MQTT without TLS")
     .option("--entryPoint <name>", "where it comes in; without it, each entry point")
     .option(...FILE_OPTION)

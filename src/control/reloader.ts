@@ -76,7 +76,23 @@ export class Reloader {
   }
 
   now(): void {
-    this.#done(this.load());
+    this.#done(this.#loadOrRefuse());
+  }
+
+  /** What cannot even be looked at is refused: relative paths throw when the working directory is gone, and the master must outlive that. */
+  #loadOrRefuse(): ReloadOutcome {
+    const started = performance.now();
+    try {
+      return this.load();
+    } catch (error) {
+      this.#lastAt = performance.now();
+      const diagnostics = new Diagnostics();
+      diagnostics.error(
+        { file: "the configuration", line: 0, column: 0 },
+        `cannot be loaded: ${(error as Error).message}`,
+      );
+      return { compiled: null, diagnostics, failures: null, durationMs: this.#lastAt - started };
+    }
   }
 
   /** Loads now, and from here on watches what was read. */

@@ -247,3 +247,13 @@ test("after 150 reloads with a connection in each, old snapshots are gone", asyn
   expect(residentKb(worker) - before).toBeLessThan(20 * 1024);
   expect(await sluice.metric("sluice_tls_contexts")).toBe(1);
 }, 200_000);
+
+test("a working directory that is removed refuses the load, and what served before goes on serving", async () => {
+  const sluice = await Sluice.start({ dynamic: routes("a.test") });
+  rmSync(sluice.directory, { recursive: true });
+  await sluice.logged("the configuration is not loaded: what served before goes on serving");
+  expect(await accepts(sluice, "a.test")).toBe(true);
+  process.kill(sluice.masterPid, "SIGHUP");
+  await Bun.sleep(500);
+  expect(await accepts(sluice, "a.test")).toBe(true);
+});
