@@ -51,6 +51,7 @@ export function parseStatic(
   if (source === null) return null;
   applyVariables(staticSchema, source, overrides.environment, diagnostics);
   applyFlags(staticSchema, source, overrides.flags, diagnostics);
+  completeSidecar(source);
   let decoded = decode(staticSchema, source, diagnostics);
   // What follows from a wrong value is not worth a second message.
   if (decoded === null || diagnostics.errors > 0) return null;
@@ -114,6 +115,13 @@ function adminsOf({ metrics, ping, certificatesResolvers }: Omit<StaticValue, "e
   const admins = new Set([...challenges, metrics.prometheus?.entryPoint, ping?.entryPoint]);
   admins.delete(undefined);
   return { admins: admins as ReadonlySet<string>, challenges };
+}
+
+/** Beside a sidecar an entry point "mqtts" of which only other fields are set has the address that it would have without them. */
+function completeSidecar(source: SourceFile): void {
+  const path = ["entryPoints", "mqtts"];
+  if (source.find(["sidecar"]) !== null && source.isMapping(path) && source.find([...path, "address"]) === null)
+    source.set([...path, "address"], DEFAULT_MQTTS, source.locate(["sidecar", "address"]));
 }
 
 /** Puts into `source` what follows from the rest: an entry point that is used without being defined. @returns whether there was any. */

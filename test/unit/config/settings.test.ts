@@ -370,6 +370,17 @@ describe("sidecar", () => {
     expect(origin(alone, "sidecar", "address")).toBe("s.yml:1:10");
   });
 
+  test("other fields of its entry point are set without naming the address", () => {
+    const flags = ["--entryPoints.mqtts.transport.lifeCycle.graceTimeOut=30s"];
+    expect(parse({ environment, flags }).entryPoints.get("mqtts")).toMatchObject({
+      port: 8883,
+      graceTimeoutMs: 30_000,
+    });
+    expect(origin({ environment, flags }, "entryPoints", "mqtts", "address")).toBe("SLUICE_SIDECAR");
+    const [problem] = problemsOf({ flags });
+    expect(problem).toContain("entryPoints.mqtts.address is missing");
+  });
+
   test("without a certificate it is refused", () => {
     expect(problemsOf({ environment: { SLUICE_SIDECAR: "1883" } })).toEqual([
       "SLUICE_SIDECAR: the sidecar has no certificate: give sidecar.certFile (and keyFile) or sidecar.certDirectory",
