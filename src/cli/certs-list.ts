@@ -3,8 +3,7 @@
 import { covers } from "../certs/acme/plan.ts";
 import { lifetimeOf, renewalTime } from "../certs/acme/renewal.ts";
 import { printable } from "../config/printable.ts";
-import { inspectStorages, resolverFacts } from "../control/acme.ts";
-import { load, providerOf } from "../control/load.ts";
+import { loadOffline } from "./offline.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
 
 interface Line {
@@ -22,8 +21,7 @@ export async function listCertificates(given: Given, json: boolean): Promise<num
     printDiagnostics(diagnostics);
     return 1;
   }
-  const acme = { resolvers: resolverFacts(config), stored: inspectStorages(config, diagnostics) };
-  const { compiled } = load(config, providerOf(config), null, diagnostics, undefined, acme);
+  const { compiled, stored: obtained } = loadOffline(config, diagnostics);
   if (compiled === null) {
     printDiagnostics(diagnostics);
     return 1;
@@ -36,7 +34,7 @@ export async function listCertificates(given: Given, json: boolean): Promise<num
       state: notAfter < now ? "expired" : "in use",
     }));
   for (const { resolver, names } of compiled.orders) {
-    const stored = acme.stored.find((each) => covers(each, names));
+    const stored = obtained.find((each) => covers(each, names));
     const lifetime = stored === undefined ? null : lifetimeOf(stored.certificate);
     if (lifetime === null) lines.push({ source: resolver, names, expires: "", renewal: "", state: "to be ordered" });
     else {

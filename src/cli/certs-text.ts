@@ -1,6 +1,7 @@
 // What `sluice certs show` prints for people.
 
 import type { CertificateReport, EntryReport, FileReport, KeyDescription } from "../certs/inspect/report.ts";
+import { count } from "./words.ts";
 
 /** The lines that people read; names in them are as whoever made the file wrote them. */
 export function textOf(report: FileReport): string[] {
@@ -84,8 +85,4 @@ function chainOf({ chain, certificates }: EntryReport): string {
         ? `complete, public root ${issuer}`
         : "issuer of the last not in the file";
   return [steps.join(" <- "), order, last].filter(Boolean).join("; ");
-}
-
-function count(n: number, word: string): string {
-  return `${n} ${word}${n === 1 ? "" : "s"}`;
 }

@@ -1,19 +1,17 @@
 // sluice explain: which router, certificate and servers a client would get, and why no other router. Starts, dials and writes nothing.
 
-import { createAuthority, issueServer } from "../certs/authority.ts";
 import { type Diagnostics, formatDiagnostic, suggestion } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import { printable } from "../config/printable.ts";
 import type { StaticConfig } from "../config/static.ts";
-import { inspectStorages, resolverFacts } from "../control/acme.ts";
-import { load, providerOf } from "../control/load.ts";
-import { SELF_SIGNED } from "../explain/certificates.ts";
+import { issueDefaultCertificate } from "../control/default-certificate.ts";
 import { type ClientOptions, readClient } from "../explain/client.ts";
 import { Explainer } from "../explain/explainer.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import { textOf, verdictOf } from "../explain/text.ts";
-import { filesAfterStart } from "./check.ts";
+import { filesAfterStart, loadOffline } from "./offline.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
+import { count } from "./words.ts";
 
 export interface ExplainOptions extends ClientOptions {
   readonly configFile?: string;
@@ -58,7 +56,7 @@ export async function explain(given: Given, options: ExplainOptions): Promise<nu
 /** Warnings are for `check`: a thousand of them would bury the answer. */
 function printErrors({ list, warnings }: Diagnostics): void {
   for (const each of list) if (each.severity === "error") console.error(formatDiagnostic(each));
-  if (warnings > 0) console.error(`${warnings} ${warnings === 1 ? "warning" : "warnings"}: see sluice check`);
+  if (warnings > 0) console.error(`${count(warnings, "warning")}: see sluice check`);
 }
 
 function linesOf(cases: readonly Explanation[]): string[] {
@@ -86,9 +84,7 @@ function pointsOf(config: StaticConfig, wanted: string | undefined): EntryPointC
 
 /** Loads the configuration as a start would; null when the load is refused. */
 export async function prepare(config: StaticConfig, diagnostics: Diagnostics): Promise<Explainer | null> {
-  const acme = { resolvers: resolverFacts(config), stored: inspectStorages(config, diagnostics) };
-  const selfSigned = await issueServer(await createAuthority("Sluice default certificate"), [SELF_SIGNED]);
-  const files = await filesAfterStart(config);
-  const { compiled, merged } = load(config, providerOf(config), selfSigned, diagnostics, files, acme);
+  const selfSigned = await issueDefaultCertificate();
+  const { compiled, merged } = loadOffline(config, diagnostics, await filesAfterStart(config), selfSigned);
   return compiled === null ? null : new Explainer(compiled, merged!, diagnostics);
 }

@@ -7,6 +7,7 @@ import { StartError } from "../control/start-error.ts";
 import { defaultFormat } from "../observe/log.ts";
 import { VERSION } from "../version.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
+import { count } from "./words.ts";
 
 export async function run(given: Given): Promise<void> {
   const { config, diagnostics } = readStatic(given);
@@ -44,10 +45,7 @@ export async function run(given: Given): Promise<void> {
 
 /** What listens where, which routes are live, and how to try it. */
 function banner(config: StaticConfig, started: Started): string {
-  const lines = [
-    `Sluice ${VERSION}, ${started.workers} ${started.workers === 1 ? "worker" : "workers"}, is ready.`,
-    "",
-  ];
+  const lines = [`Sluice ${VERSION}, ${count(started.workers, "worker")}, is ready.`, ""];
   for (const point of started.entryPoints) {
     const served = [
       config.metrics.prometheus?.entryPoint === point.name && "/metrics",

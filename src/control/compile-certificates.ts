@@ -6,6 +6,7 @@ import type { CertificateFiles, Pair } from "../certs/files.ts";
 import { type KeyType, loadPair } from "../certs/pem.ts";
 import type { Diagnostics, Place } from "../config/diagnostics.ts";
 import type { CertificateConfig } from "../config/dynamic.ts";
+import { wildcardOf } from "../tls/certificates.ts";
 import { CLOCK_FLOOR } from "../version.ts";
 import type { Item, Merged } from "./merge.ts";
 import { type Row, rowKey } from "./messages.ts";
@@ -154,7 +155,7 @@ class CertificateCompiler implements CompiledCertificates {
   }
 
   #isServed(name: string): boolean {
-    return this.#served.has(name) || this.#served.has(`*${name.slice(name.indexOf("."))}`);
+    return this.#served.has(name) || this.#served.has(wildcardOf(name));
   }
 
   #put(row: Row): void {
@@ -216,9 +217,8 @@ class CertificateCompiler implements CompiledCertificates {
     if (catchAll || names.length === 0) return;
     const used = names.some((name) => {
       if (terminated.has(name)) return true;
-      if (name.startsWith("*."))
-        return [...terminated.keys()].some((each) => each.slice(each.indexOf(".")) === name.slice(1));
-      return terminated.has(`*${name.slice(name.indexOf("."))}`);
+      if (name.startsWith("*.")) return [...terminated.keys()].some((each) => wildcardOf(each) === name);
+      return terminated.has(wildcardOf(name));
     });
     if (!used)
       this.#diagnostics.warn(

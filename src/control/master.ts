@@ -5,7 +5,7 @@ import type { Server } from "bun";
 import type { Logger } from "pino";
 import type { AcmeManager } from "../certs/acme/manager.ts";
 import type { StoredCertificate } from "../certs/acme/storage.ts";
-import { createAuthority, ensureDevelopmentCertificate, issueServer } from "../certs/authority.ts";
+import { ensureDevelopmentCertificate } from "../certs/authority.ts";
 import { type Diagnostic, type Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import { reasonOf } from "../config/files.ts";
@@ -19,6 +19,7 @@ import { createManager, HttpChallenges, resolverFacts } from "./acme.ts";
 import { openAdmin } from "./admin.ts";
 import { BrokerKeeper } from "./broker.ts";
 import type { Compiled } from "./compile.ts";
+import { issueDefaultCertificate } from "./default-certificate.ts";
 import { providerOf } from "./load.ts";
 import { type Row, rowKey } from "./messages.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
@@ -74,7 +75,7 @@ export class Master {
     const config = this.#config;
     for (const point of config.entryPoints.values()) this.#prove(point);
     await this.#ensureCertificate();
-    const selfSigned = await issueServer(await createAuthority("Sluice default certificate"), ["sluice.invalid"]);
+    const selfSigned = await issueDefaultCertificate();
     this.#acme = this.#createAcme();
     const resolvers = resolverFacts(config);
     this.#reloader = new Reloader(

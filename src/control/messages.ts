@@ -16,6 +16,11 @@ export type RouterAction =
   | { readonly kind: "terminate"; readonly options: string }
   | { readonly kind: "off"; readonly tls: boolean };
 
+/** Whether a router is asked about clients without TLS, and not about those with it. */
+export function isForPlain(action: RouterAction): boolean {
+  return action.kind === "plain" || (action.kind === "off" && !action.tls);
+}
+
 export interface RouterRow {
   readonly entryPoints: readonly string[];
   readonly rule: Rule;

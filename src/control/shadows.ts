@@ -7,7 +7,7 @@ import type { Diagnostics, Place } from "../config/diagnostics.ts";
 import { type Alternative, alternativeImplies, alternativesOf, Comparison, suffixOf } from "../rules/implies.ts";
 import { compile as compileRule } from "../rules/matchers.ts";
 import { orderRoutes } from "../rules/table.ts";
-import type { RouterRow } from "./messages.ts";
+import { isForPlain, type RouterRow } from "./messages.ts";
 
 /** Alternatives of one name, or without a name, with which one more is compared. */
 const MAX_COMPARED = 50;
@@ -39,7 +39,7 @@ export function warnShadowed(routers: readonly CheckedRouter[], diagnostics: Dia
     value,
   }));
   for (const { value: router } of orderRoutes(entries)) {
-    const isPlain = router.row.action.kind === "plain" || (router.row.action.kind === "off" && !router.row.action.tls);
+    const isPlain = isForPlain(router.row.action);
     const taken = isPlain ? plain : tls;
     const alternatives = alternativesOf(router.row.rule, comparison);
     if (alternatives === null) continue;

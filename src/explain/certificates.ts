@@ -9,7 +9,7 @@ import type { Merged } from "../control/merge.ts";
 import type { Row } from "../control/messages.ts";
 import { certificateFor, protocolsFor } from "../proxy/decide.ts";
 import type { Termination } from "../proxy/snapshot.ts";
-import { type CertificateStore, SCHEMES, type SignatureOffer } from "../tls/certificates.ts";
+import { type CertificateStore, DEFAULT_NAME, SCHEMES, type SignatureOffer, wildcardOf } from "../tls/certificates.ts";
 import { ContextCache } from "../tls/contexts.ts";
 import type { Client } from "./client.ts";
 import { type CertificateChoice, MAX_SHOWN, type TlsFacts } from "./explanation.ts";
@@ -109,21 +109,14 @@ function describe(compiled: Compiled, hash: string, name: string): Omit<Certific
   const byName = value.names.includes(name) ? "exact" : value.names.includes(wildcardOf(name)) ? "wildcard" : null;
   return {
     match: byName ?? (inUse === undefined ? "self-signed" : "default"),
-    names: inUse?.names ?? [SELF_SIGNED],
-    commonName: inUse?.commonName ?? SELF_SIGNED,
+    names: inUse?.names ?? [DEFAULT_NAME],
+    commonName: inUse?.commonName ?? DEFAULT_NAME,
     serial: inUse?.serial ?? own.serialNumber.toLowerCase(),
     keyType: value.keyType,
     source: inUse?.source ?? null,
     notAfter: new Date(notAfter).toISOString(),
     expired: notAfter < Date.now(),
   };
-}
-
-/** The name of the certificate that Sluice makes at each start. */
-export const SELF_SIGNED = "sluice.invalid";
-
-function wildcardOf(name: string): string {
-  return name.includes(".") ? `*${name.slice(name.indexOf("."))}` : "";
 }
 
 /** Of the certificates in a PEM text, at most MAX_SHOWN. */

@@ -2,7 +2,7 @@
 // when it is routed.
 
 import type { Row } from "../control/messages.ts";
-import { splitKey } from "../control/messages.ts";
+import { isForPlain, splitKey } from "../control/messages.ts";
 import { encodeAlpn } from "../net/tls.ts";
 import type { Facts } from "../rules/ast.ts";
 import { RouteTable } from "../rules/table.ts";
@@ -221,7 +221,7 @@ export class Rows {
   }
 
   #tablesOf({ action, entryPoints }: RowOf<"router">): RouteTable<Router>[] {
-    const plain = action.kind === "plain" || (action.kind === "off" && !action.tls);
+    const plain = isForPlain(action);
     return entryPoints.map((name) => {
       let tables = this.#tables.get(name);
       if (tables === undefined) this.#tables.set(name, (tables = { tls: new RouteTable(), plain: new RouteTable() }));

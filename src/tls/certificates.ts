@@ -25,6 +25,9 @@ export const SCHEMES: Readonly<Record<KeyType, readonly number[]>> = {
 
 const NONE: readonly never[] = [];
 
+/** The name in the certificate that Sluice makes at each start: one that no client can mean (RFC 6761 6.4). */
+export const DEFAULT_NAME = "sluice.invalid";
+
 export class CertificateStore {
   readonly #exact = new Map<string, CertifiedKey[]>();
   /** Keyed by what follows the first label, with its dot: `.example.com` for `*.example.com`. */
@@ -64,6 +67,12 @@ export class CertificateStore {
   get fallback(): CertifiedKey | null {
     return this.#fallback;
   }
+}
+
+/** The wildcard that takes a name; "" for a name of one label, which none does. */
+export function wildcardOf(name: string): string {
+  const dot = name.indexOf(".");
+  return dot < 0 ? "" : `*${name.slice(dot)}`;
 }
 
 /** Who sends no signature_algorithms is older than TLS 1.2 and gets RSA, if there is one. */

@@ -251,9 +251,12 @@ test("after 150 reloads with a connection in each, old snapshots are gone", asyn
 test("a working directory that is removed refuses the load, and what served before goes on serving", async () => {
   const sluice = await Sluice.start({ dynamic: routes("a.test") });
   rmSync(sluice.directory, { recursive: true });
-  await sluice.logged("the configuration is not loaded: what served before goes on serving");
+  const refused = "the configuration is not loaded: what served before goes on serving";
+  await sluice.logged(refused);
   expect(await accepts(sluice, "a.test")).toBe(true);
+  const refusals = () => sluice.lines.filter(({ msg }) => msg === refused).length;
+  const before = refusals();
   process.kill(sluice.masterPid, "SIGHUP");
-  await Bun.sleep(500);
+  await waitFor("the load to be refused again", () => refusals() > before);
   expect(await accepts(sluice, "a.test")).toBe(true);
 });

@@ -1,0 +1,41 @@
+// Loading the configuration as a start would, for commands that start, write and dial nothing.
+
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import type { StoredCertificate } from "../certs/acme/storage.ts";
+import { chainWarnings } from "../certs/chain.ts";
+import { CertificateFiles } from "../certs/files.ts";
+import type { Diagnostics } from "../config/diagnostics.ts";
+import type { StaticConfig } from "../config/static.ts";
+import { inspectStorages, resolverFacts } from "../control/acme.ts";
+import type { CompileInput } from "../control/compile.ts";
+import { type LoadResult, load, providerOf } from "../control/load.ts";
+
+/** One load, with what resolvers have obtained so far. `selfSigned` is what would serve where no certificate does. */
+export function loadOffline(
+  config: StaticConfig,
+  diagnostics: Diagnostics,
+  files?: CertificateFiles,
+  selfSigned: CompileInput["selfSigned"] = null,
+): LoadResult & { readonly stored: readonly StoredCertificate[] } {
+  const acme = { resolvers: resolverFacts(config), stored: inspectStorages(config, diagnostics) };
+  return { ...load(config, providerOf(config), selfSigned, diagnostics, files, acme), stored: acme.stored };
+}
+
+/** The files as they will be when Sluice runs: it makes a development certificate at its first start. */
+export async function filesAfterStart(config: StaticConfig): Promise<CertificateFiles> {
+  const wanted = config.developmentCertificate;
+  const filesWith = (texts: [string, string][] = []) =>
+    new CertificateFiles(undefined, new Map(texts.map(([path, text]) => [resolve(path), text])), chainWarnings);
+  if (wanted === undefined) return filesWith();
+  const { createAuthority, developmentFiles, issueServer } = await import("../certs/authority.ts");
+  const files = developmentFiles(wanted.directory);
+  if (existsSync(files.cert) && existsSync(files.key)) return filesWith();
+  const authority = await createAuthority("Sluice check");
+  const { cert, key } = await issueServer(authority, wanted.names);
+  return filesWith([
+    [files.caCert, authority.cert],
+    [files.cert, cert],
+    [files.key, key],
+  ]);
+}
