@@ -1,6 +1,6 @@
 // Where every process of Sluice begins: a worker, the embedded broker, or the command that was typed.
 
-import { ROLE_VARIABLE } from "./control/spawn.ts";
+import { ROLE_VARIABLE } from "./system/spawn.ts";
 
 const role = process.env[ROLE_VARIABLE];
 delete process.env[ROLE_VARIABLE];

@@ -2,7 +2,7 @@
 
 import { createServer } from "node:net";
 import { Aedes } from "aedes";
-import { reasonOf } from "../config/files.ts";
+import { describeError } from "../system/errors.ts";
 
 export type ToBroker = { readonly type: "start"; readonly host: string; readonly port: number };
 export type FromBroker =
@@ -20,7 +20,7 @@ async function start({ host, port }: ToBroker): Promise<void> {
   const send = (message: FromBroker) => process.send?.(message);
   const broker = await Aedes.createBroker();
   const server = createServer(broker.handle);
-  server.on("error", (error) => send({ type: "failed", message: reasonOf(error) }));
+  server.on("error", (error) => send({ type: "failed", message: describeError(error) }));
   server.listen(port, host, () => {
     const address = server.address();
     send({ type: "listening", port: typeof address === "object" && address !== null ? address.port : port });

@@ -3,8 +3,8 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
+import { replaceFile } from "../system/replace-file.ts";
 import { loadPair } from "./pem.ts";
-import { replaceFile } from "./replace-file.ts";
 import { x509 } from "./x509-library.ts";
 
 const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;

@@ -1,7 +1,7 @@
 // Certificate revocation lists (RFC 5280 5): read, and accepted only when signed by an authority whose certificates they revoke.
 
 import { constants, type KeyObject, type VerifyKeyObjectInput, verify, type X509Certificate } from "node:crypto";
-import { type Element, expect, Malformed, parse, TAG } from "./ber.ts";
+import { type Element, expect, Malformed, parse, TAG } from "../asn1/ber.ts";
 import { pemBlocks } from "./pem-blocks.ts";
 import { canonicalName, extensionList, extensionsOf, identityOf, serialOf } from "./x509.ts";
 

@@ -1,6 +1,6 @@
 // What a certificate says, for people: names as they are written, read from its DER as in x509.ts.
 
-import { type Element, parse, TAG } from "./ber.ts";
+import { type Element, parse, TAG } from "../asn1/ber.ts";
 import { alternativeNames, attributes, commonNames, GENERAL, partsOf } from "./x509.ts";
 
 export interface CertificateDetails {

@@ -4,7 +4,8 @@
 import { createHash, createPublicKey, X509Certificate } from "node:crypto";
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import { readTextFile, reasonOf } from "../config/files.ts";
+import { describeError } from "../system/errors.ts";
+import { readTextFile } from "../system/files.ts";
 import { openKey } from "./pem.ts";
 import { readPem } from "./pem-blocks.ts";
 
@@ -96,7 +97,7 @@ class Scan implements DirectoryScan {
     try {
       names = readdirSync(directory).sort();
     } catch (error) {
-      this.problem ??= `${directory}: cannot be read: ${reasonOf(error)}`;
+      this.problem ??= `${directory}: cannot be read: ${describeError(error)}`;
       this.unread.push(directory);
       return;
     }

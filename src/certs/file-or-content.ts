@@ -2,8 +2,8 @@
 // they lie.
 
 import { resolve } from "node:path";
-import { type FileBytes, type FileText, readFileBytes, readTextFile } from "../config/files.ts";
-import { MAX_STORE_BYTES } from "./stores/store.ts";
+import { MAX_STORE_BYTES } from "../keystores/store.ts";
+import { type FileBytes, type FileText, readFileBytes, readTextFile } from "../system/files.ts";
 import { isBinary } from "./trust-store.ts";
 
 /** What a text that is no file is called in messages and metrics. */

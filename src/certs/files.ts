@@ -3,6 +3,7 @@
 
 import { join, resolve } from "node:path";
 import type { CertificateConfig, CertificateDirectoryConfig } from "../config/dynamic.ts";
+import { MAX_STORE_BYTES } from "../keystores/store.ts";
 import { loadRevocationLists, MAX_CRL_BYTES, type RevocationList } from "./crl.ts";
 import { scanDirectory } from "./directories.ts";
 import { FilesRead, INLINE, sourceOf } from "./file-or-content.ts";
@@ -10,7 +11,6 @@ import { CertificateMemory } from "./memory.ts";
 import { type Authorities, type Loaded, loadAuthorities, loadPair } from "./pem.ts";
 import { readSecret, type Secret } from "./secrets.ts";
 import { loadFromStore } from "./store-pair.ts";
-import { MAX_STORE_BYTES } from "./stores/store.ts";
 import { loadTrustStore } from "./trust-store.ts";
 
 /** A source whose last reading failed. */

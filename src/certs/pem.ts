@@ -2,10 +2,10 @@
 
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
-import { expect, parse, TAG } from "./ber.ts";
+import { expect, parse, TAG } from "../asn1/ber.ts";
+import { decrypt, privateKey } from "../keystores/pbe.ts";
+import { guarded, Rounds, type StoreError } from "../keystores/store.ts";
 import { type PemBlock, pemBlocks } from "./pem-blocks.ts";
-import { decrypt, privateKey } from "./stores/pbe.ts";
-import { guarded, Rounds, type StoreError } from "./stores/store.ts";
 
 /** What a client must be able to verify; `p256` and its like are ECDSA on that curve. */
 export type KeyType = "rsa" | "p256" | "p384" | "p521" | "ed25519";

@@ -1,7 +1,7 @@
 // Passwords of keys and key stores: written out, from a file, or from the environment. None of them ever reaches a message.
 
 import { resolve } from "node:path";
-import { readFileBytes } from "../config/files.ts";
+import { readFileBytes } from "../system/files.ts";
 
 export type Secret = { kind: "ok"; value: string | null } | { kind: "error"; message: string };
 

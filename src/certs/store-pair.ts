@@ -1,9 +1,9 @@
 // A certificate with its key out of a key store.
 
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { readStore, storeType } from "../keystores/read.ts";
+import type { Store, StoreEntry, StoreType } from "../keystores/store.ts";
 import { certify, type Loaded } from "./pem.ts";
-import { readStore, storeType } from "./stores/read.ts";
-import type { Store, StoreEntry, StoreType } from "./stores/store.ts";
 
 export interface StoreRequest {
   readonly type: StoreType | undefined;

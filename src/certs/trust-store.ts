@@ -1,8 +1,8 @@
 // Authorities in DER or in a key store: what Java calls a trust store.
 
 import { X509Certificate } from "node:crypto";
+import { readStore, storeType } from "../keystores/read.ts";
 import type { Authorities } from "./pem.ts";
-import { readStore, storeType } from "./stores/read.ts";
 
 /** DER and key stores; anything else is taken for text. */
 export function isBinary(bytes: Buffer): boolean {

@@ -1,7 +1,7 @@
 // What a certificate says, read from its DER: names by their kind, and issuer and serial number as a CRL knows them. The runtime's
 // own getters give names as one line of text, in which one name can be dressed up as another (CVE-2021-44532).
 
-import { type Element, expect, Malformed, parse, TAG } from "./ber.ts";
+import { type Element, expect, Malformed, parse, TAG } from "../asn1/ber.ts";
 
 const COMMON_NAME = "2.5.4.3";
 const SUBJECT_ALT_NAME = "2.5.29.17";

@@ -1,8 +1,8 @@
 // The command line, told apart: what the commands define themselves, and flags of the static configuration, which may be anywhere.
 
 import type { Command, Option } from "commander";
-import { didYouMean } from "../config/diagnostics.ts";
 import type { Flag } from "../config/flags.ts";
+import { didYouMean } from "../text/spelling.ts";
 
 export interface Split {
   /** For commander: first the command and its arguments, so that options too may stand before it. */

@@ -1,8 +1,8 @@
 // sluice certs list: every certificate that the configuration uses or waits for, where it comes from, and when it ends.
 
-import { covers } from "../certs/acme/plan.ts";
-import { lifetimeOf, renewalTime } from "../certs/acme/renewal.ts";
-import { printable } from "../config/printable.ts";
+import { covers } from "../acme/plan.ts";
+import { lifetimeOf, renewalTime } from "../acme/renewal.ts";
+import { printable } from "../text/printable.ts";
 import { loadOffline } from "./offline.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
 

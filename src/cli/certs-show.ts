@@ -3,8 +3,8 @@
 import { type Inspection, inspect, type Passwords } from "../certs/inspect/inspect.ts";
 import { type FileReport, problemsOf } from "../certs/inspect/report.ts";
 import { readSecret } from "../certs/secrets.ts";
-import { readFileBytes } from "../config/files.ts";
-import { printable } from "../config/printable.ts";
+import { readFileBytes } from "../system/files.ts";
+import { printable } from "../text/printable.ts";
 import { textOf } from "./certs-text.ts";
 import { askSecret, canAsk } from "./prompt.ts";
 

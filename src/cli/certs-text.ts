@@ -1,7 +1,7 @@
 // What `sluice certs show` prints for people.
 
 import type { CertificateReport, EntryReport, FileReport, KeyDescription } from "../certs/inspect/report.ts";
-import { count } from "./words.ts";
+import { count } from "../text/words.ts";
 
 /** The lines that people read; names in them are as whoever made the file wrote them. */
 export function textOf(report: FileReport): string[] {

@@ -1,9 +1,9 @@
 // sluice check: every problem of the static and the dynamic configuration, without starting or writing anything.
 
-import { covers } from "../certs/acme/plan.ts";
+import { covers } from "../acme/plan.ts";
+import { count } from "../text/words.ts";
 import { filesAfterStart, loadOffline } from "./offline.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
-import { count } from "./words.ts";
 
 /** @returns the exit code: 1 when there is an error, 0 when there are at most warnings. */
 export async function check(given: Given, print: boolean): Promise<number> {

@@ -1,17 +1,18 @@
 // sluice explain: which router, certificate and servers a client would get, and why no other router. Starts, dials and writes nothing.
 
-import { type Diagnostics, formatDiagnostic, suggestion } from "../config/diagnostics.ts";
+import { type Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
-import { printable } from "../config/printable.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { issueDefaultCertificate } from "../control/default-certificate.ts";
 import { type ClientOptions, readClient } from "../explain/client.ts";
 import { Explainer } from "../explain/explainer.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import { textOf, verdictOf } from "../explain/text.ts";
+import { printable } from "../text/printable.ts";
+import { suggestion } from "../text/spelling.ts";
+import { count } from "../text/words.ts";
 import { filesAfterStart, loadOffline } from "./offline.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
-import { count } from "./words.ts";
 
 export interface ExplainOptions extends ClientOptions {
   readonly configFile?: string;

@@ -2,7 +2,7 @@
 
 import { EVERYWHERE } from "../config/entry-points.ts";
 import type { Flag } from "../config/flags.ts";
-import { formatAddress } from "../config/scalars.ts";
+import { formatHostPort } from "../config/scalars.ts";
 import { DEFAULT_ADMIN } from "../config/static.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
 
@@ -30,7 +30,7 @@ export async function healthcheck(given: Given): Promise<number> {
     console.error(`${config.file}: ping is not configured: add  ping: {}  or set SLUICE_PING=true`);
     return 1;
   }
-  return ask(`http://${formatAddress(EVERYWHERE.includes(point.host) ? "localhost" : point.host, point.port)}/ping`);
+  return ask(`http://${formatHostPort(EVERYWHERE.includes(point.host) ? "localhost" : point.host, point.port)}/ping`);
 }
 
 async function ask(url: string): Promise<number> {

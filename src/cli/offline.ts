@@ -2,14 +2,14 @@
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import type { StoredCertificate } from "../certs/acme/storage.ts";
+import type { StoredCertificate } from "../acme/storage.ts";
 import { chainWarnings } from "../certs/chain.ts";
 import { CertificateFiles } from "../certs/files.ts";
+import type { CompileInput } from "../compile/compile.ts";
+import { type LoadResult, load, providerOf } from "../compile/load.ts";
 import type { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { inspectStorages, resolverFacts } from "../control/acme.ts";
-import type { CompileInput } from "../control/compile.ts";
-import { type LoadResult, load, providerOf } from "../control/load.ts";
 
 /** One load, with what resolvers have obtained so far. `selfSigned` is what would serve where no certificate does. */
 export function loadOffline(

@@ -3,15 +3,15 @@
 import { stringify } from "yaml";
 import type { z } from "zod";
 import { isContent } from "../certs/file-or-content.ts";
+import type { Item, Merged } from "../compile/merge.ts";
 import { formatPlace, type Place } from "../config/diagnostics.ts";
 import { dynamicSchema } from "../config/dynamic.ts";
 import { type FieldMeta, unwrap } from "../config/field.ts";
-import { printable } from "../config/printable.ts";
 import { formatDuration } from "../config/scalars.ts";
 import type { Path } from "../config/source.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { staticSchema } from "../config/static-schema.ts";
-import type { Item, Merged } from "../control/merge.ts";
+import { printable } from "../text/printable.ts";
 
 /** Where a path is from; null for a default. */
 type From = (path: Path) => Place | null;

@@ -1,8 +1,8 @@
 // The command line: which command with which options.
 
 import { Command } from "commander";
-import { suggestion } from "../config/diagnostics.ts";
 import type { Flag } from "../config/flags.ts";
+import { suggestion } from "../text/spelling.ts";
 import { BUN_VERSION, VERSION } from "../version.ts";
 import { splitFlags } from "./arguments.ts";
 import type { ShowOptions } from "./certs-show.ts";

@@ -5,9 +5,9 @@ import type { StaticConfig } from "../config/static.ts";
 import { Master, type Started } from "../control/master.ts";
 import { StartError } from "../control/start-error.ts";
 import { defaultFormat } from "../observe/log.ts";
+import { count } from "../text/words.ts";
 import { VERSION } from "../version.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
-import { count } from "./words.ts";
 
 export async function run(given: Given): Promise<void> {
   const { config, diagnostics } = readStatic(given);

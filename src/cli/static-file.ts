@@ -2,10 +2,10 @@
 
 import { existsSync } from "node:fs";
 import { Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
-import { readTextFile } from "../config/files.ts";
 import type { Flag } from "../config/flags.ts";
 import { parseStatic, type StaticConfig } from "../config/static.ts";
 import { configFileIn, configures } from "../config/variables.ts";
+import { readTextFile } from "../system/files.ts";
 
 /** Looked for in this order when no file is named. */
 const DEFAULT_FILES = ["./config/sluice.yml", "/etc/sluice/sluice.yml"];

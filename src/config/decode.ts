@@ -3,7 +3,8 @@
 
 import { isMap, isScalar, isSeq, type Node } from "yaml";
 import type { z } from "zod";
-import { type Diagnostics, type Place, suggestion } from "./diagnostics.ts";
+import { suggestion } from "../text/spelling.ts";
+import type { Diagnostics, Place } from "./diagnostics.ts";
 import { type Effect, type FieldMeta, fieldNames, unwrap } from "./field.ts";
 import { parseBool, parseDuration } from "./scalars.ts";
 import type { Path, SourceFile } from "./source.ts";

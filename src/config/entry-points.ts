@@ -1,6 +1,6 @@
 // Entry points: what listens where, and that no two of them want the same port.
 
-import { parseAddress } from "./scalars.ts";
+import { parseHostPort } from "./scalars.ts";
 import type { Path } from "./source.ts";
 
 export interface EntryPointConfig {
@@ -36,7 +36,7 @@ export function checkOverlaps(
   };
   for (const { name, address, host, port } of points)
     add(["entryPoints", name, "address"], `the entry point "${name}"`, address, host, port);
-  const parsed = broker === undefined ? null : parseAddress(broker);
+  const parsed = broker === undefined ? null : parseHostPort(broker);
   if (parsed?.kind === "ok")
     add(["embeddedBroker", "address"], "embeddedBroker", broker!, parsed.host || "127.0.0.1", parsed.port);
 }
@@ -52,7 +52,7 @@ interface Decoded {
 }
 
 export function toEntryPoint(name: string, point: Decoded, admin: boolean): EntryPointConfig {
-  const parsed = parseAddress(point.address);
+  const parsed = parseHostPort(point.address);
   if (parsed.kind === "error") throw new Error(parsed.message);
   return {
     name,

@@ -59,7 +59,7 @@ export type Address = { kind: "ok"; host: string; port: number } | { kind: "erro
  * `host:port`, `:port`, `[v6]:port`, each with an optional `/tcp`. The host is "" where none is given; a port is a number
  * from 0 to 65535 or a name from the table above.
  */
-export function parseAddress(text: string): Address {
+export function parseHostPort(text: string): Address {
   const error = (message: string): Address => ({ kind: "error", message });
   const slash = text.lastIndexOf("/");
   const protocol = slash < 0 ? "tcp" : text.slice(slash + 1).toLowerCase();
@@ -94,6 +94,6 @@ export function parsePort(text: string): number | null {
 }
 
 /** `host:port`, with brackets where the host is IPv6. */
-export function formatAddress(host: string, port: number): string {
+export function formatHostPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -2,7 +2,8 @@
 // put over what the file says. How variables and flags are written is in variables.ts and flags.ts.
 
 import type { z } from "zod";
-import { type Diagnostics, didYouMean, type Place } from "./diagnostics.ts";
+import { didYouMean } from "../text/spelling.ts";
+import type { Diagnostics, Place } from "./diagnostics.ts";
 import { fieldNames, unwrap } from "./field.ts";
 import { parseBool } from "./scalars.ts";
 import type { Path, SourceFile } from "./source.ts";

@@ -1,15 +1,15 @@
-// sidecar: one broker and one certificate for everyone. What it stands for is in src/control/sidecar.ts.
+// sidecar: one broker and one certificate for everyone. What it stands for is in src/compile/sidecar.ts.
 
 import { z } from "zod";
 import { type EntryPointConfig, EVERYWHERE } from "./entry-points.ts";
 import { type FieldMeta, field } from "./field.ts";
-import { parseAddress, parsePort } from "./scalars.ts";
+import { parseHostPort, parsePort } from "./scalars.ts";
 import type { Path } from "./source.ts";
 
 const word = z.string().min(1);
 
 /** A port alone has no host. */
-const brokerAddress = (text: string) => parseAddress(parsePort(text) === null ? text : `:${text}`);
+const brokerAddress = (text: string) => parseHostPort(parsePort(text) === null ? text : `:${text}`);
 
 /** Everything that a proxy beside one broker needs, in one section. */
 export const sidecar = z

@@ -3,14 +3,14 @@
 import { z } from "zod";
 import { acme } from "./acme.ts";
 import { duration, field, otherHalf, section, unsupported } from "./field.ts";
-import { parseAddress } from "./scalars.ts";
+import { parseHostPort } from "./scalars.ts";
 import { sidecar } from "./sidecar.ts";
 import { transport } from "./transport.ts";
 
 const LATER = "is not built into Sluice yet and is ignored";
 
 const address = z.string().superRefine((value, context) => {
-  const parsed = parseAddress(value);
+  const parsed = parseHostPort(value);
   if (parsed.kind === "error") context.addIssue({ code: "custom", message: parsed.message });
 });
 

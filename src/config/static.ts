@@ -1,8 +1,9 @@
 // The static configuration: what is fixed while Sluice runs, from a file and what is put over it.
 
+import { suggestion } from "../text/spelling.ts";
 import { checkResolver } from "./acme.ts";
 import { decode } from "./decode.ts";
-import { type Diagnostics, type Place, suggestion } from "./diagnostics.ts";
+import type { Diagnostics, Place } from "./diagnostics.ts";
 import { checkOverlaps, type EntryPointConfig, toEntryPoint } from "./entry-points.ts";
 import { applyFlags, type Flag, takesValue } from "./flags.ts";
 import { checkSidecar } from "./sidecar.ts";

@@ -4,20 +4,20 @@ import { accessSync, constants } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { rootCertificates } from "node:tls";
 import type { Logger } from "pino";
-import { dnsHook } from "../certs/acme/dns-hook.ts";
-import { createChallengeCertificate } from "../certs/acme/keys.ts";
-import { AcmeManager, type ManagerEvents } from "../certs/acme/manager.ts";
-import type { Responder } from "../certs/acme/obtain.ts";
-import type { Resolver } from "../certs/acme/resolver.ts";
-import { AcmeStorage, type StoredCertificate } from "../certs/acme/storage.ts";
+import { dnsHook } from "../acme/dns-hook.ts";
+import { createChallengeCertificate } from "../acme/keys.ts";
+import { AcmeManager, type ManagerEvents } from "../acme/manager.ts";
+import type { Responder } from "../acme/obtain.ts";
+import type { Resolver } from "../acme/resolver.ts";
+import { AcmeStorage, type StoredCertificate } from "../acme/storage.ts";
 import { CertificateFiles } from "../certs/files.ts";
+import type { AcmeInput } from "../compile/compile.ts";
 import type { AcmeConfig } from "../config/acme.ts";
 import type { Diagnostics } from "../config/diagnostics.ts";
-import { reasonOf } from "../config/files.ts";
 import type { StaticConfig } from "../config/static.ts";
+import type { Row } from "../protocol/messages.ts";
+import { describeError } from "../system/errors.ts";
 import { VERSION } from "../version.ts";
-import type { AcmeInput } from "./compile.ts";
-import type { Row } from "./messages.ts";
 
 /** How long an authority may take to look at an answer that is in place. Milliseconds. */
 const PATIENCE_MS = 90_000;
@@ -92,7 +92,7 @@ export function inspectStorages(config: StaticConfig, diagnostics: Diagnostics):
     try {
       accessSync(directory, constants.W_OK);
     } catch (error) {
-      diagnostics.error(place, `the storage cannot be written: ${directory}: ${reasonOf(error)}`);
+      diagnostics.error(place, `the storage cannot be written: ${directory}: ${describeError(error)}`);
     }
     return [...read.value.certificates];
   });

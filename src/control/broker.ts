@@ -3,9 +3,9 @@
 import type { Subprocess } from "bun";
 import type { Logger } from "pino";
 import type { FromBroker, ToBroker } from "../broker/embedded.ts";
-import { formatAddress, parseAddress } from "../config/scalars.ts";
+import { formatHostPort, parseHostPort } from "../config/scalars.ts";
+import { spawnSelf } from "../system/spawn.ts";
 import { Restarts } from "./restarts.ts";
-import { spawnSelf } from "./spawn.ts";
 import { StartError } from "./start-error.ts";
 
 export class BrokerKeeper {
@@ -30,13 +30,13 @@ export class BrokerKeeper {
    * @throws StartError when it cannot.
    */
   async start(): Promise<string> {
-    const address = parseAddress(this.#address);
+    const address = parseHostPort(this.#address);
     if (address.kind === "error") throw new StartError(`embeddedBroker.address: ${address.message}`);
     // It admits everyone, so without a host it is for this machine alone.
     const host = address.host || "127.0.0.1";
     return new Promise((resolve, reject) => {
       this.#spawn({ type: "start", host, port: address.port }, (told) => {
-        if (told.type === "listening") resolve(formatAddress(host, told.port));
+        if (told.type === "listening") resolve(formatHostPort(host, told.port));
         else reject(new StartError(`embeddedBroker: cannot listen on ${this.#address}: ${told.message}`));
       });
     });

@@ -3,25 +3,25 @@
 import { availableParallelism } from "node:os";
 import type { Server } from "bun";
 import type { Logger } from "pino";
-import type { AcmeManager } from "../certs/acme/manager.ts";
-import type { StoredCertificate } from "../certs/acme/storage.ts";
+import type { AcmeManager } from "../acme/manager.ts";
+import type { StoredCertificate } from "../acme/storage.ts";
 import { ensureDevelopmentCertificate } from "../certs/authority.ts";
+import type { Compiled } from "../compile/compile.ts";
+import { providerOf } from "../compile/load.ts";
 import { type Diagnostic, type Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
-import { reasonOf } from "../config/files.ts";
-import { formatAddress } from "../config/scalars.ts";
+import { formatHostPort } from "../config/scalars.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { proveFree } from "../net/listen.ts";
 import { createLog, defaultFormat, type Log } from "../observe/log.ts";
 import { MasterMetrics } from "../observe/master-metrics.ts";
+import { type Row, rowKey } from "../protocol/messages.ts";
+import { describeError } from "../system/errors.ts";
 import { VERSION } from "../version.ts";
 import { createManager, HttpChallenges, resolverFacts } from "./acme.ts";
 import { openAdmin } from "./admin.ts";
 import { BrokerKeeper } from "./broker.ts";
-import type { Compiled } from "./compile.ts";
 import { issueDefaultCertificate } from "./default-certificate.ts";
-import { providerOf } from "./load.ts";
-import { type Row, rowKey } from "./messages.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
 import { cannotListen, StartError } from "./start-error.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -112,7 +112,7 @@ export class Master {
     return {
       entryPoints: [...config.entryPoints.values()].map((point) => ({
         name: point.name,
-        address: formatAddress(point.host || "*", ports[point.name] ?? point.port),
+        address: formatHostPort(point.host || "*", ports[point.name] ?? point.port),
         admin: point.admin,
       })),
       routers: compiled.routers,
@@ -167,7 +167,7 @@ export class Master {
       if (await ensureDevelopmentCertificate(wanted.directory, wanted.names))
         this.#logger.info({ directory: wanted.directory, names: wanted.names }, "made a development certificate");
     } catch (error) {
-      throw new StartError(`developmentCertificate: cannot write to ${wanted.directory}: ${reasonOf(error)}`);
+      throw new StartError(`developmentCertificate: cannot write to ${wanted.directory}: ${describeError(error)}`);
     }
   }
 

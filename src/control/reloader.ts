@@ -2,11 +2,11 @@
 
 import { CertificateFiles, type Failure } from "../certs/files.ts";
 import { CertificateMemory } from "../certs/memory.ts";
+import { type AcmeInput, type Compiled, type CompileInput, NO_ACME } from "../compile/compile.ts";
+import { load } from "../compile/load.ts";
 import { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Provider } from "../providers/provider.ts";
-import { type AcmeInput, type Compiled, type CompileInput, NO_ACME } from "./compile.ts";
-import { load } from "./load.ts";
 import { momentsOf, Reminder } from "./reminder.ts";
 
 /** Editors and certificate tools write several files in a row; a change is read when none has followed for this long. */

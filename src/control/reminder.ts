@@ -1,10 +1,10 @@
 // What changes by time alone: certificates and revocation lists begin, near their end, and end. It is told of then, not at the next
 // change of a file, which may be months away.
 
+import { EXPIRY_WARNING_MS } from "../compile/certificates.ts";
+import type { Compiled } from "../compile/compile.ts";
 import { CRL_WARNING_MS } from "../tls/options.ts";
 import { CLOCK_FLOOR } from "../version.ts";
-import type { Compiled } from "./compile.ts";
-import { EXPIRY_WARNING_MS } from "./compile-certificates.ts";
 
 /** Clearly past the moment, whatever the timer's accuracy. */
 const PAST_MS = 100;

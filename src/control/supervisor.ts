@@ -2,10 +2,10 @@
 
 import type { Subprocess } from "bun";
 import { addTotals, type MetricJson, onlyTotals } from "../observe/metric-json.ts";
-import { diff, NO_ROWS, type Rows } from "./diff.ts";
-import type { FromWorker, ToWorker, WorkerSettings } from "./messages.ts";
+import { diff, NO_ROWS, type RowMap } from "../protocol/diff.ts";
+import type { FromWorker, ToWorker, WorkerSettings } from "../protocol/messages.ts";
+import { spawnSelf } from "../system/spawn.ts";
 import { Restarts } from "./restarts.ts";
-import { spawnSelf } from "./spawn.ts";
 
 /** A worker that does not answer within this is left out of a scrape; its last totals stand in. Milliseconds. */
 const COLLECT_TIMEOUT_MS = 1000;
@@ -24,7 +24,7 @@ interface Worker {
   readonly process: Subprocess;
   readonly startedAt: number;
   /** What it has been sent, as the rows it then had. */
-  sent: Rows;
+  sent: RowMap;
   sending: boolean;
   committed: number;
   /** What it has said is in force. */
@@ -43,7 +43,7 @@ export class Supervisor {
   /** The totals of workers that are gone. */
   #retired: MetricJson[] | null = null;
   restarts = 0;
-  #rows: Rows = NO_ROWS;
+  #rows: RowMap = NO_ROWS;
   #version = 0;
   #collects = 0;
   #stopping = false;
@@ -55,14 +55,14 @@ export class Supervisor {
   }
 
   /** Starts the workers with a first snapshot. */
-  start(rows: Rows): void {
+  start(rows: RowMap): void {
     this.#rows = rows;
     this.#version = 1;
     for (const index of this.#restarts.keys()) this.#spawn(index);
   }
 
   /** Brings all workers to a new snapshot. */
-  publish(rows: Rows): number {
+  publish(rows: RowMap): number {
     this.#rows = rows;
     this.#version++;
     for (const worker of this.#workers.values()) void this.#bring(worker);

@@ -2,8 +2,8 @@
 
 import type { StaticConfig } from "../config/static.ts";
 import { defaultFormat } from "../observe/log.ts";
-import { descriptorLimit } from "../observe/processes.ts";
-import type { WorkerSettings } from "./messages.ts";
+import type { WorkerSettings } from "../protocol/messages.ts";
+import { descriptorLimit } from "../system/processes.ts";
 import { StartError } from "./start-error.ts";
 
 /** Descriptors that are not connections: listeners, pipes, the runtime's own, and dials that were given up (MAX_QUICK). */

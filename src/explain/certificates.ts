@@ -2,11 +2,11 @@
 
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
+import type { CertificateInUse } from "../compile/certificates.ts";
+import type { Compiled } from "../compile/compile.ts";
+import type { Merged } from "../compile/merge.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
-import type { Compiled } from "../control/compile.ts";
-import type { CertificateInUse } from "../control/compile-certificates.ts";
-import type { Merged } from "../control/merge.ts";
-import type { Row } from "../control/messages.ts";
+import type { Row } from "../protocol/messages.ts";
 import { certificateFor, protocolsFor } from "../proxy/decide.ts";
 import type { Termination } from "../proxy/snapshot.ts";
 import { type CertificateStore, DEFAULT_NAME, SCHEMES, type SignatureOffer, wildcardOf } from "../tls/certificates.ts";

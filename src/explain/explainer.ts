@@ -3,10 +3,10 @@
 
 import { isIP } from "node:net";
 import type { RE2JS } from "re2js";
-import { type Diagnostics, didYouMean, formatDiagnostic } from "../config/diagnostics.ts";
+import type { Compiled } from "../compile/compile.ts";
+import type { Merged } from "../compile/merge.ts";
+import { type Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
-import type { Compiled } from "../control/compile.ts";
-import type { Merged } from "../control/merge.ts";
 import { type Decision, decidePlain, decideTls, isPlainOnly } from "../proxy/decide.ts";
 import type { Reason } from "../proxy/reasons.ts";
 import type { Snapshot } from "../proxy/snapshot.ts";
@@ -14,15 +14,16 @@ import type { Facts } from "../rules/ast.ts";
 import { formatAddress, judge, type Unknown } from "../rules/explain.ts";
 import { networksOf, type Region, regionsOf } from "../rules/regions.ts";
 import { ruleNames } from "../rules/table.ts";
+import { didYouMean } from "../text/spelling.ts";
 import { certificateChoices, tlsFacts } from "./certificates.ts";
 import type { Client } from "./client.ts";
 import {
   type CertificateChoice,
+  type ExpectedResult,
   type Explanation,
   MAX_SHOWN,
   type ServiceFacts,
   type TlsFacts,
-  type Verdict,
 } from "./explanation.ts";
 import { bareName } from "./places.ts";
 import { first, type Router, RouterReport } from "./routers.ts";
@@ -161,8 +162,8 @@ export class Explainer {
     tls: TlsFacts | null,
     service: ServiceFacts | null,
     notes: string[],
-  ): Verdict {
-    const refuse = (reason: Reason, sees: string, problems: readonly string[] = []): Verdict => {
+  ): ExpectedResult {
+    const refuse = (reason: Reason, sees: string, problems: readonly string[] = []): ExpectedResult => {
       return { served: false, action: "refuse", reason, sees, problems };
     };
     if (decision === null) {

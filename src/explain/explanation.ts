@@ -1,6 +1,6 @@
 // What `sluice explain` knows of a client, as plain data: text and JSON are made of it.
 
-import type { RouterAction } from "../control/messages.ts";
+import type { RouterAction } from "../protocol/messages.ts";
 import type { Reason } from "../proxy/reasons.ts";
 import type { Why } from "../rules/explain.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
@@ -16,7 +16,7 @@ export interface Explanation {
     readonly from: readonly string[];
     readonly to: string | null;
   };
-  readonly verdict: Verdict;
+  readonly verdict: ExpectedResult;
   readonly router: RouterFacts | null;
   readonly tls: TlsFacts | null;
   readonly certificates: readonly CertificateChoice[];
@@ -35,7 +35,7 @@ export interface Explanation {
   readonly notes: readonly string[];
 }
 
-export interface Verdict {
+export interface ExpectedResult {
   readonly served: boolean;
   readonly action: "terminate" | "passthrough" | "plain" | "refuse";
   /** The reason in the access log; null when the client is served. */

@@ -2,8 +2,8 @@
 // have had to wait.
 
 import type { RE2JS } from "re2js";
-import type { Merged } from "../control/merge.ts";
-import type { RouterRow } from "../control/messages.ts";
+import type { Merged } from "../compile/merge.ts";
+import type { RouterRow } from "../protocol/messages.ts";
 import type { Facts } from "../rules/ast.ts";
 import { formatRule, judge, type Unknown } from "../rules/explain.ts";
 import { type RouteEntry, specificity } from "../rules/table.ts";

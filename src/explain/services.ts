@@ -1,9 +1,9 @@
 // What a service does with a connection: its servers, their shares, the order of the first dial.
 
-import type { Merged } from "../control/merge.ts";
-import type { Row } from "../control/messages.ts";
+import type { Merged } from "../compile/merge.ts";
+import type { Row } from "../protocol/messages.ts";
 import { Meters } from "../proxy/meters.ts";
-import { Rows, type Snapshot } from "../proxy/snapshot.ts";
+import { type Snapshot, WorkerTables } from "../proxy/snapshot.ts";
 import type { ServiceRow } from "../upstream/service.ts";
 import { MAX_SHOWN, type ServiceFacts, type ServiceNode } from "./explanation.ts";
 import { placeOf } from "./places.ts";
@@ -13,7 +13,7 @@ const MAX_NODES = 50;
 
 /** What a worker has that got these rows. */
 export function snapshotOf(rows: readonly Row[]): Snapshot {
-  const made = new Rows(new Meters(), 0);
+  const made = new WorkerTables(new Meters(), 0);
   made.apply(rows, []);
   return made.commit(1);
 }

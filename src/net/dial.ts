@@ -93,7 +93,7 @@ export class Dial implements Timed {
     const socket = connect({ host, port, allowHalfOpen: true });
     this.#socket = socket;
     socket.once("connect", () => this.#open(takeHandle(socket)));
-    socket.on("error", (error) => this.#fail(reasonOf(error)));
+    socket.on("error", (error) => this.#fail(dialErrorOf(error)));
   }
 
   quick(hostname: string, port: number): void {
@@ -107,7 +107,7 @@ export class Dial implements Timed {
 
   onQuickFailed(error: Error): void {
     this.#dialer.quickEnded();
-    this.#fail(reasonOf(error));
+    this.#fail(dialErrorOf(error));
   }
 
   onDeadline(): void {
@@ -160,7 +160,7 @@ const QUICK = {
   },
 };
 
-function reasonOf(error: Error): DialError {
+function dialErrorOf(error: Error): DialError {
   return REASONS[String((error as NodeJS.ErrnoException).code)] ?? "other";
 }
 

@@ -38,7 +38,7 @@ const byAres: Ask = (host, answer) =>
     () => answer(null),
   );
 
-export class Resolver {
+export class HostLookup {
   readonly #entries = new Map<string, Entry>();
   readonly #now: () => number;
   readonly #asks: readonly [Ask, Ask];

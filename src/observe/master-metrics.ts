@@ -1,11 +1,11 @@
 // /metrics: the workers' figures added up, and the master's own.
 
 import { AggregatorRegistry, Counter, Gauge, type MetricObject, Registry } from "prom-client";
-import type { CertificateState } from "../certs/acme/plan.ts";
+import type { CertificateState } from "../acme/plan.ts";
 import type { Failure } from "../certs/files.ts";
-import type { Compiled } from "../control/compile.ts";
+import type { Compiled } from "../compile/compile.ts";
+import { readProcess } from "../system/processes.ts";
 import { describe, type MetricDescription } from "./metric-json.ts";
-import { readProcess } from "./processes.ts";
 
 /** Failing sources that are told apart: with more, the first ones say enough. */
 const MAX_SOURCES = 100;

@@ -4,7 +4,8 @@ import { readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Diagnostics } from "../config/diagnostics.ts";
 import { type DynamicFile, parseDynamic } from "../config/dynamic.ts";
-import { readTextFile, reasonOf } from "../config/files.ts";
+import { describeError } from "../system/errors.ts";
+import { readTextFile } from "../system/files.ts";
 import type { Provider } from "./provider.ts";
 import { PathWatch } from "./watch.ts";
 
@@ -91,7 +92,7 @@ function collect(
       (error as NodeJS.ErrnoException).code === "ENOENT"
         ? `; relative paths start at the working directory, ${process.cwd()}`
         : "";
-    diagnostics.error(place, `${resolve(directory)}: cannot be read: ${reasonOf(error)}${hint}`);
+    diagnostics.error(place, `${resolve(directory)}: cannot be read: ${describeError(error)}${hint}`);
     return;
   }
   for (const name of names) {

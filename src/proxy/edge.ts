@@ -4,7 +4,7 @@ import type { SecureContext } from "node:tls";
 import { Deadlines } from "../net/deadlines.ts";
 import { Dialer } from "../net/dial.ts";
 import { RelayPool } from "../net/relay.ts";
-import { Resolver } from "../net/resolve.ts";
+import { HostLookup } from "../net/resolve.ts";
 import type { NativeSocket } from "../net/socket.ts";
 import { NOBODY } from "../net/socket.ts";
 import { ContextCache } from "../tls/contexts.ts";
@@ -44,7 +44,7 @@ export class Edge {
   readonly deadlines: Deadlines;
   readonly pool: RelayPool;
   readonly dialer: Dialer;
-  readonly resolver = new Resolver();
+  readonly resolver = new HostLookup();
   readonly meters = new Meters();
   readonly contexts = new ContextCache();
   readonly clientContexts = new ClientContexts();

@@ -1,9 +1,9 @@
 // What a worker routes by: rows from the master, compiled. It changes only at a commit, in one step; a connection looks at it once,
 // when it is routed.
 
-import type { Row } from "../control/messages.ts";
-import { isForPlain, splitKey } from "../control/messages.ts";
 import { encodeAlpn } from "../net/tls.ts";
+import type { Row } from "../protocol/messages.ts";
+import { isForPlain, splitKey } from "../protocol/messages.ts";
 import type { Facts } from "../rules/ast.ts";
 import { RouteTable } from "../rules/table.ts";
 import { CertificateStore } from "../tls/certificates.ts";
@@ -95,7 +95,7 @@ export const EMPTY_SNAPSHOT = new Snapshot(0, new CertificateStore([], null), ne
  * The rows a worker has, and the snapshot they make. What comes is put aside until the commit, which then costs what has changed:
  * a worker with 100 000 routers takes a new one without a pause.
  */
-export class Rows {
+export class WorkerTables {
   readonly #routers = new Map<string, RowOf<"router">>();
   readonly #services = new Map<string, RowOf<"service">>();
   readonly #terminations = new Map<string, Termination>();

@@ -1,16 +1,16 @@
 // A worker process: takes its orders from the master, listens, and moves the traffic.
 
-import { reasonOf } from "../config/files.ts";
-import type { FromWorker, ToWorker, WorkerSettings } from "../control/messages.ts";
 import { type Listener, listen } from "../net/listen.ts";
 import { onFault } from "../net/socket.ts";
 import { AccessLog } from "../observe/access-log.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { WorkerMetrics } from "../observe/worker-metrics.ts";
+import type { FromWorker, ToWorker, WorkerSettings } from "../protocol/messages.ts";
+import { describeError } from "../system/errors.ts";
 import { revocationsOf } from "../tls/revocations.ts";
 import type { Target } from "../upstream/service.ts";
 import { Edge, type EntryPoint, type Observer } from "./edge.ts";
-import { Rows } from "./snapshot.ts";
+import { WorkerTables } from "./snapshot.ts";
 
 /** A worker tells its totals this often without being asked, so that little is lost when it is killed. */
 const REPORT_MS = 1000;
@@ -40,7 +40,7 @@ class Worker implements Observer {
   readonly #settings: WorkerSettings;
   readonly #log: Log;
   readonly #edge: Edge;
-  readonly #rows: Rows;
+  readonly #rows: WorkerTables;
   readonly #metrics: WorkerMetrics;
   readonly #listeners: Listener[] = [];
   readonly #accessLog: AccessLog | null;
@@ -54,7 +54,7 @@ class Worker implements Observer {
     this.#log = createLog(settings.log.level, settings.log.format, `worker-${settings.index}`);
     this.#accessLog = settings.accessLog ? new AccessLog(this.#log) : null;
     this.#edge = new Edge(settings, this);
-    this.#rows = new Rows(this.#edge.meters, settings.index);
+    this.#rows = new WorkerTables(this.#edge.meters, settings.index);
     this.#metrics = new WorkerMetrics(
       () => this.#edge,
       () => this.#log.dropped(),
@@ -161,7 +161,7 @@ class Worker implements Observer {
       } catch (error) {
         send({
           type: "failed",
-          message: `entry point ${point.name}: cannot listen on ${point.host || "*"}:${point.port}: ${reasonOf(error)}`,
+          message: `entry point ${point.name}: cannot listen on ${point.host || "*"}:${point.port}: ${describeError(error)}`,
         });
         return false;
       }

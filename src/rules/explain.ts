@@ -77,10 +77,10 @@ function judgeLeaf(rule: Leaf, facts: Facts, unknown: Unknown, regexps: Map<stri
   if (rule.kind === "alpn" && unknown.alpn)
     return { value: "depends", part, reason: "it depends on the client's protocols" };
   const holds = compile(rule, regexps)(facts);
-  return { value: holds ? "true" : "false", part, reason: reasonOf(rule, facts, holds) };
+  return { value: holds ? "true" : "false", part, reason: whyOf(rule, facts, holds) };
 }
 
-function reasonOf(rule: Leaf, { sni, alpn, address }: Facts, holds: boolean): string {
+function whyOf(rule: Leaf, { sni, alpn, address }: Facts, holds: boolean): string {
   switch (rule.kind) {
     case "any":
       return "it is always true";

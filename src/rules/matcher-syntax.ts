@@ -1,5 +1,7 @@
 // The matchers that exist and what their values may be: from a name and a text to a leaf of the rule, or to words of help.
+
 import { RE2JS } from "re2js";
+import { didYouMean } from "../text/spelling.ts";
 import { formatNetwork, parseNetwork } from "./address.ts";
 import type { Rule } from "./ast.ts";
 
@@ -39,27 +41,12 @@ export function readMatcher(spelling: string): MatcherResult {
     const message = `${spelling} is an HTTP matcher and this proxy routes TCP: use HostSNI, which matches the TLS server name`;
     return { kind: "error", message };
   }
-  const near = NAMES.find((known) => editDistance(known.toLowerCase(), lower) <= 2);
+  const near = didYouMean(spelling, NAMES);
   const unknown = `unknown matcher "${spelling.slice(0, 40)}"`;
   return {
     kind: "error",
     message: near ? `${unknown}, did you mean ${near}?` : `${unknown}; there are ${NAMES.join(", ")}`,
   };
-}
-
-/** Levenshtein distance; anything clearly longer than a matcher is just far away. */
-function editDistance(a: string, b: string): number {
-  if (b.length > a.length + 2) return b.length - a.length;
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(previous[j]! + 1, row[j - 1]! + 1, swap));
-    }
-    previous = row;
-  }
-  return previous[b.length]!;
 }
 
 function isASCII(text: string): boolean {

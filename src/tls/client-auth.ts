@@ -21,12 +21,12 @@ export type ClientAuthReject =
   | "client-certificate-unchecked"
   | "client-certificate-not-allowed";
 
-export type Verdict =
+export type ClientAuthVerdict =
   /** `revocable` is what to look the client up by later on; null where there are no revocation lists. */
   | { readonly kind: "admitted"; readonly revocable: Revocable | null }
   | { readonly kind: "refused"; readonly reason: ClientAuthReject };
 
-const ADMITTED: Verdict = { kind: "admitted", revocable: null };
+const ADMITTED: ClientAuthVerdict = { kind: "admitted", revocable: null };
 
 /**
  * `now` in milliseconds since the epoch. `current` are the options of the same name that are in force by now: who began the
@@ -38,7 +38,7 @@ export function judgeClient(
   error: HandshakeError | null,
   now: number,
   current: ServerTlsOptions | null = null,
-): Verdict {
+): ClientAuthVerdict {
   switch (options.clientAuth) {
     case "NoClientCert":
     case "RequestClientCert":
@@ -60,7 +60,7 @@ function verified(
   error: HandshakeError | null,
   now: number,
   current: ServerTlsOptions | null,
-): Verdict {
+): ClientAuthVerdict {
   if (!(Date.parse(certificate.validTo) >= now)) return refused("client-certificate-expired");
   if (error !== null) return refused("client-certificate-invalid");
   const revocations = (current === null ? null : revocationsOf(current)) ?? revocationsOf(options);
@@ -78,6 +78,6 @@ function verified(
   return { kind: "admitted", revocable };
 }
 
-function refused(reason: ClientAuthReject): Verdict {
+function refused(reason: ClientAuthReject): ClientAuthVerdict {
   return { kind: "refused", reason };
 }

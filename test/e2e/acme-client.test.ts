@@ -5,10 +5,10 @@ import { describe, expect, test } from "bun:test";
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:tls";
-import { AcmeClient, type AcmeEndpoint } from "../../src/certs/acme/client.ts";
-import { type AcmeKeyType, createChallengeCertificate, newAccountKey } from "../../src/certs/acme/keys.ts";
-import { obtain, type Responder } from "../../src/certs/acme/obtain.ts";
-import { AcmeError } from "../../src/certs/acme/problem.ts";
+import { AcmeClient, type AcmeEndpoint } from "../../src/acme/client.ts";
+import { type AcmeKeyType, createChallengeCertificate, newAccountKey } from "../../src/acme/keys.ts";
+import { obtain, type Responder } from "../../src/acme/obtain.ts";
+import { AcmeError } from "../../src/acme/problem.ts";
 import { httpResponder, Pebble } from "../support/pebble.ts";
 import { cleanup, freePort } from "../support/tools.ts";
 

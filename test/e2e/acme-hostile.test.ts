@@ -4,12 +4,12 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { AcmeClient } from "../../src/certs/acme/client.ts";
-import { newAccountKey } from "../../src/certs/acme/keys.ts";
-import { AcmeManager } from "../../src/certs/acme/manager.ts";
-import { obtain } from "../../src/certs/acme/obtain.ts";
-import type { Resolver } from "../../src/certs/acme/resolver.ts";
-import { AcmeStorage } from "../../src/certs/acme/storage.ts";
+import { AcmeClient } from "../../src/acme/client.ts";
+import { newAccountKey } from "../../src/acme/keys.ts";
+import { AcmeManager } from "../../src/acme/manager.ts";
+import { obtain } from "../../src/acme/obtain.ts";
+import type { Resolver } from "../../src/acme/resolver.ts";
+import { AcmeStorage } from "../../src/acme/storage.ts";
 import { Authority } from "../support/certs.ts";
 import { cleanup, temporaryDirectory, waitFor } from "../support/tools.ts";
 

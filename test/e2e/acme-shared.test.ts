@@ -4,10 +4,10 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { newAccountKey, writeAccountKey } from "../../src/certs/acme/keys.ts";
-import { AcmeManager } from "../../src/certs/acme/manager.ts";
-import type { Resolver } from "../../src/certs/acme/resolver.ts";
-import { AcmeStorage } from "../../src/certs/acme/storage.ts";
+import { newAccountKey, writeAccountKey } from "../../src/acme/keys.ts";
+import { AcmeManager } from "../../src/acme/manager.ts";
+import type { Resolver } from "../../src/acme/resolver.ts";
+import { AcmeStorage } from "../../src/acme/storage.ts";
 import { httpResponder, Pebble } from "../support/pebble.ts";
 import { cleanup, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Compiled } from "../../src/control/compile.ts";
+import type { Compiled } from "../../src/compile/compile.ts";
 import { MasterMetrics } from "../../src/observe/master-metrics.ts";
 import { tlsClient } from "../support/clients.ts";
 import { echoEdge } from "../support/echo.ts";

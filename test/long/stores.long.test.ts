@@ -3,7 +3,7 @@
 
 import { expect, test } from "bun:test";
 import { random } from "../support/random.ts";
-import { judge, type Verdict, victims } from "../unit/certs/stores/hostile.ts";
+import { judge, type Verdict, victims } from "../unit/keystores/hostile.ts";
 
 /** For each store. */
 const RUN_MS = Number(process.env.SLUICE_FUZZ_MS ?? 5_000);

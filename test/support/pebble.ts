@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Responder } from "../../src/certs/acme/obtain.ts";
+import type { Responder } from "../../src/acme/obtain.ts";
 import { Authority } from "./certs.ts";
 import { cleanup, freePort, temporaryDirectory, waitFor } from "./tools.ts";
 

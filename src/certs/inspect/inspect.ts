@@ -2,10 +2,10 @@
 // For `sluice certs show`.
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readStore, storeType } from "../../keystores/read.ts";
+import type { Store, StoreEntry, StoreType } from "../../keystores/store.ts";
 import { openKey, orderChain } from "../pem.ts";
 import { readPem } from "../pem-blocks.ts";
-import { readStore, storeType } from "../stores/read.ts";
-import type { Store, StoreEntry, StoreType } from "../stores/store.ts";
 import { type Entry, fits, type Key, reportOf } from "./entry.ts";
 import type { EntryReport, FileReport, Problem } from "./report.ts";
 

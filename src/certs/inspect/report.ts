@@ -1,7 +1,7 @@
 // What `sluice certs show` says of a file of certificates or keys: the fields of its JSON.
 
+import type { StoreType } from "../../keystores/store.ts";
 import type { ChainEnd } from "../chain.ts";
-import type { StoreType } from "../stores/store.ts";
 
 /** What `certs show --json` prints. Fields and codes are added, never renamed or removed. */
 export interface FileReport {

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { sign, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { parse } from "../../../src/certs/ber.ts";
+import { parse } from "../../../src/asn1/ber.ts";
 import { loadRevocationLists, type RevocationList } from "../../../src/certs/crl.ts";
 import { identityOf } from "../../../src/certs/x509.ts";
 import { Authority } from "../../support/certs.ts";

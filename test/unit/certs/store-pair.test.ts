@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { loadPair } from "../../../src/certs/pem.ts";
 import { loadFromStore, type StoreRequest } from "../../../src/certs/store-pair.ts";
 import { BOUNCY_CASTLE, chainOfThree, keytool, openssl, someAtATime } from "../../support/key-stores.ts";
-import { derOf } from "./stores/opened.ts";
+import { derOf } from "../keystores/opened.ts";
 
 const PASSWORD = "store-secret";
 const KEY_PASSWORD = "key-secret";

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parse } from "../../../src/certs/ber.ts";
+import { parse } from "../../../src/asn1/ber.ts";
 import { loadRevocationLists } from "../../../src/certs/crl.ts";
 import { canonicalName, identityOf } from "../../../src/certs/x509.ts";
 import { Authority } from "../../support/certs.ts";

@@ -3,12 +3,12 @@
 import { describe, expect, test } from "bun:test";
 import type { z } from "zod";
 import { renderDynamic, renderStatic } from "../../../src/cli/print.ts";
+import { merge } from "../../../src/compile/merge.ts";
 import { Diagnostics } from "../../../src/config/diagnostics.ts";
 import { dynamicSchema, parseDynamic } from "../../../src/config/dynamic.ts";
 import { type FieldMeta, unwrap } from "../../../src/config/field.ts";
 import { parseStatic } from "../../../src/config/static.ts";
 import { staticSchema } from "../../../src/config/static-schema.ts";
-import { merge } from "../../../src/control/merge.ts";
 import { type Random, random } from "../../support/random.ts";
 
 const ODD = [

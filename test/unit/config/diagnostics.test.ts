@@ -1,7 +1,8 @@
 // Diagnostics stay readable: a place that editors link, a suggestion only where it is likely meant, and a bound on how many there are.
 
 import { describe, expect, test } from "bun:test";
-import { Diagnostics, didYouMean, formatDiagnostic, suggestion } from "../../../src/config/diagnostics.ts";
+import { Diagnostics, formatDiagnostic } from "../../../src/config/diagnostics.ts";
+import { didYouMean, suggestion } from "../../../src/text/spelling.ts";
 
 const FIELDS = ["address", "entryPoints", "tls", "rule", "service", "passthrough"];
 

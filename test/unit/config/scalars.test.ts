@@ -1,7 +1,7 @@
 // Durations, booleans and addresses mean in Sluice what they mean in Traefik's files.
 
 import { describe, expect, test } from "bun:test";
-import { formatAddress, parseAddress, parseBool, parseDuration, parsePort } from "../../../src/config/scalars.ts";
+import { formatHostPort, parseBool, parseDuration, parseHostPort, parsePort } from "../../../src/config/scalars.ts";
 
 describe("a duration", () => {
   const read: [string, number][] = [
@@ -83,7 +83,7 @@ describe("an address", () => {
     [":0", "", 0],
     [":65535", "", 65535],
   ];
-  test.each(read)("%s is read", (text, host, port) => expect(parseAddress(text)).toEqual({ kind: "ok", host, port }));
+  test.each(read)("%s is read", (text, host, port) => expect(parseHostPort(text)).toEqual({ kind: "ok", host, port }));
 
   const refused: [string, RegExp][] = [
     ["", /not host:port/],
@@ -106,13 +106,16 @@ describe("an address", () => {
     ["tcp://127.0.0.1:8883", /\/tcp/],
   ];
   test.each(refused)("%j is refused", (text, message) => {
-    expect(parseAddress(text)).toEqual({ kind: "error", message: expect.stringMatching(message) as unknown as string });
+    expect(parseHostPort(text)).toEqual({
+      kind: "error",
+      message: expect.stringMatching(message) as unknown as string,
+    });
   });
 
   test("is written with brackets exactly where the host is IPv6", () => {
-    expect(formatAddress("::1", 8883)).toBe("[::1]:8883");
-    expect(formatAddress("127.0.0.1", 8883)).toBe("127.0.0.1:8883");
-    expect(formatAddress("broker", 1883)).toBe("broker:1883");
+    expect(formatHostPort("::1", 8883)).toBe("[::1]:8883");
+    expect(formatHostPort("127.0.0.1", 8883)).toBe("127.0.0.1:8883");
+    expect(formatHostPort("broker", 1883)).toBe("broker:1883");
   });
 });
 

@@ -1,14 +1,14 @@
 // An explanation names the router that a search in order would find, says of each one before it what is false, and stays short.
 
 import { expect, test } from "bun:test";
+import type { Compiled } from "../../../src/compile/compile.ts";
+import { merge } from "../../../src/compile/merge.ts";
 import { Diagnostics } from "../../../src/config/diagnostics.ts";
 import type { EntryPointConfig } from "../../../src/config/entry-points.ts";
-import type { Compiled } from "../../../src/control/compile.ts";
-import { merge } from "../../../src/control/merge.ts";
-import { type Row, rowKey } from "../../../src/control/messages.ts";
 import { readClient } from "../../../src/explain/client.ts";
 import { Explainer } from "../../../src/explain/explainer.ts";
 import { textOf } from "../../../src/explain/text.ts";
+import { type Row, rowKey } from "../../../src/protocol/messages.ts";
 import { compile, parseAddress } from "../../../src/rules/matchers.ts";
 import { defaultPriority, parseRule } from "../../../src/rules/parser.ts";
 import { orderRoutes } from "../../../src/rules/table.ts";

@@ -2,7 +2,7 @@
 // no real DNS server loses its answers when it is told to.
 
 import { expect, test } from "bun:test";
-import { type Ask, Resolver } from "../../../src/net/resolve.ts";
+import { type Ask, HostLookup } from "../../../src/net/resolve.ts";
 
 const PATIENCE = { again: 20, former: 40, none: 80 };
 const never: Ask = () => {};
@@ -12,11 +12,11 @@ const known =
     setImmediate(() => answer(addresses));
 const unknown: Ask = (_, answer) => setImmediate(() => answer(null));
 
-const resolved = (resolver: Resolver, host = "broker.test") =>
+const resolved = (resolver: HostLookup, host = "broker.test") =>
   new Promise<readonly string[]>((answer) => resolver.resolve(host, answer));
 
 test("the system answers for localhost and for addresses", async () => {
-  const resolver = new Resolver();
+  const resolver = new HostLookup();
   expect(await resolved(resolver, "localhost")).toContain("127.0.0.1");
   expect(await resolved(resolver, "192.0.2.1")).toEqual(["192.0.2.1"]);
 });
@@ -28,7 +28,7 @@ test("many dials at once are one question, and its answer serves for a while", a
     asked++;
     known("192.0.2.1", "192.0.2.1", "192.0.2.2")(host, answer);
   };
-  const resolver = new Resolver(() => now, [count, never], PATIENCE);
+  const resolver = new HostLookup(() => now, [count, never], PATIENCE);
   const answers = await Promise.all([resolved(resolver), resolved(resolver), resolved(resolver)]);
   for (const answer of answers) expect(answer).toEqual(["192.0.2.1", "192.0.2.2"]);
   await resolved(resolver);
@@ -39,14 +39,14 @@ test("many dials at once are one question, and its answer serves for a while", a
 });
 
 test("a question that gets no answer is asked in another way, and that answer counts", async () => {
-  expect(await resolved(new Resolver(undefined, [never, known("192.0.2.1")], PATIENCE))).toEqual(["192.0.2.1"]);
+  expect(await resolved(new HostLookup(undefined, [never, known("192.0.2.1")], PATIENCE))).toEqual(["192.0.2.1"]);
 });
 
 test("while nobody answers, dials go on with the addresses that the name had", async () => {
   let now = 0;
   let answers = true;
   const sometimes: Ask = (host, answer) => (answers ? known("192.0.2.1")(host, answer) : undefined);
-  const resolver = new Resolver(() => now, [sometimes, never], PATIENCE);
+  const resolver = new HostLookup(() => now, [sometimes, never], PATIENCE);
   await resolved(resolver);
   answers = false;
   now = 10_000;
@@ -54,14 +54,16 @@ test("while nobody answers, dials go on with the addresses that the name had", a
 });
 
 test("a name that nobody answers for has no address in the end, and one that does not exist at once", async () => {
-  expect(await resolved(new Resolver(undefined, [never, never], PATIENCE))).toEqual([]);
-  expect(await resolved(new Resolver(undefined, [unknown, never], { again: 1e6, former: 2e6, none: 3e6 }))).toEqual([]);
+  expect(await resolved(new HostLookup(undefined, [never, never], PATIENCE))).toEqual([]);
+  expect(await resolved(new HostLookup(undefined, [unknown, never], { again: 1e6, former: 2e6, none: 3e6 }))).toEqual(
+    [],
+  );
 });
 
 test("an answer that comes too late changes nothing and reaches nobody twice", async () => {
   const late: ((addresses: readonly string[] | null) => void)[] = [];
   const slow: Ask = (_, answer) => void late.push(answer);
-  const resolver = new Resolver(undefined, [slow, known("192.0.2.1")], PATIENCE);
+  const resolver = new HostLookup(undefined, [slow, known("192.0.2.1")], PATIENCE);
   let times = 0;
   const answer = await new Promise<readonly string[]>((done) =>
     resolver.resolve("broker.test", (addresses) => {

@@ -1,11 +1,11 @@
 // What a connection does in moments that no client can be made to hit: at a limit, and when a reload comes while it waits for its turn.
 
 import { expect, test } from "bun:test";
-import type { RouterAction, Row } from "../../../src/control/messages.ts";
 import type { NativeSocket } from "../../../src/net/socket.ts";
+import type { RouterAction, Row } from "../../../src/protocol/messages.ts";
 import type { Connection } from "../../../src/proxy/connection.ts";
 import { Edge } from "../../../src/proxy/edge.ts";
-import { Rows } from "../../../src/proxy/snapshot.ts";
+import { WorkerTables } from "../../../src/proxy/snapshot.ts";
 import { parseRule } from "../../../src/rules/parser.ts";
 import type { Transport } from "../../../src/upstream/service.ts";
 import { recordedHellos } from "../../fixtures/hello/hellos.ts";
@@ -44,7 +44,7 @@ function edgeWith(rows: readonly Row[], limits: Partial<Edge["limits"]> = {}) {
       },
     },
   );
-  const table = new Rows(edge.meters, 0);
+  const table = new WorkerTables(edge.meters, 0);
   let version = 0;
   const reload = (put: readonly Row[], drop: readonly string[] = []) => {
     table.apply(put, drop);

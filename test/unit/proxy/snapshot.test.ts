@@ -1,9 +1,9 @@
 // What a worker routes by after any series of changes is what it would route by had it started with their result.
 
 import { expect, test } from "bun:test";
-import { type Row, rowKey } from "../../../src/control/messages.ts";
+import { type Row, rowKey } from "../../../src/protocol/messages.ts";
 import { Meters } from "../../../src/proxy/meters.ts";
-import { Rows, type Snapshot } from "../../../src/proxy/snapshot.ts";
+import { type Snapshot, WorkerTables } from "../../../src/proxy/snapshot.ts";
 import { parseRule } from "../../../src/rules/parser.ts";
 import type { Transport } from "../../../src/upstream/service.ts";
 
@@ -29,7 +29,7 @@ function weighted(name: string, ...children: string[]): Row {
   };
 }
 
-const make = () => new Rows(new Meters(), 0);
+const make = () => new WorkerTables(new Meters(), 0);
 const find = (snapshot: Snapshot, sni: string) =>
   snapshot.match(snapshot.routes("mqtts").tls, { sni, alpn: [], address: null });
 /** The port that the next connection to `sni` goes to. */
@@ -118,7 +118,7 @@ test("after any series of changes a worker routes as one that started with the r
 
 test("a router counts from its first connection on, and is forgotten with its configuration", () => {
   const meters = new Meters();
-  const rows = new Rows(meters, 0);
+  const rows = new WorkerTables(meters, 0);
   rows.apply([service("s", 1), router("r", "HostSNI(`a`)", "s"), router("unused", "HostSNI(`b`)", "s")], []);
   find(rows.commit(1), "a");
   expect([...meters.routes()].map((each) => each.router)).toEqual(["r"]);

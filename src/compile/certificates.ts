@@ -1,0 +1,270 @@
+// The certificates of a configuration as rows, each with the names that it shall serve.
+
+import type { Wanted } from "../acme/plan.ts";
+import type { StoredCertificate } from "../acme/storage.ts";
+import type { CertificateFiles, Pair } from "../certs/files.ts";
+import { type KeyType, loadPair } from "../certs/pem.ts";
+import type { Diagnostics, Place } from "../config/diagnostics.ts";
+import type { CertificateConfig } from "../config/dynamic.ts";
+import { type Row, rowKey } from "../protocol/messages.ts";
+import { wildcardOf } from "../tls/certificates.ts";
+import { CLOCK_FLOOR } from "../version.ts";
+import type { Item, Merged } from "./merge.ts";
+
+/** Warned about before it happens. */
+export const EXPIRY_WARNING_MS = 30 * 86_400_000;
+
+export interface CertificateInUse {
+  /** Names its row. */
+  readonly hash: string;
+  /** The file that it is from; null when a resolver has obtained it. */
+  readonly source: string | null;
+  readonly commonName: string;
+  readonly serial: string;
+  readonly names: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/** What routers ask of certificates. */
+export interface WantedNames {
+  /** The names of terminating routers, each with the router that is named in messages. */
+  readonly terminated: ReadonlyMap<string, string>;
+  /** A router terminates whatever name comes. */
+  readonly catchAll: boolean;
+  /** Those that do so, the first for each entry point. */
+  readonly open: readonly OpenRouter[];
+  /** What resolvers are asked for. */
+  readonly orders: readonly Wanted[];
+}
+
+export interface OpenRouter {
+  readonly router: string;
+  /** Where it is the first. */
+  readonly addresses: readonly string[];
+}
+
+export interface CompiledCertificates {
+  readonly rows: readonly Row[];
+  readonly inUse: readonly CertificateInUse[];
+  /** The orders that the configuration's own certificates leave. */
+  readonly orders: readonly Wanted[];
+}
+
+export interface CertificatesInput {
+  readonly merged: Merged;
+  readonly files: CertificateFiles;
+  /** Serves where nothing else does. */
+  readonly selfSigned: { readonly cert: string; readonly key: string } | null;
+  readonly wanted: WantedNames;
+  /** What resolvers have got. */
+  readonly obtained: readonly StoredCertificate[];
+  readonly now: number;
+}
+
+/** What cannot be used is a diagnostic; `files` says whether the load is lost by it. */
+export function compileCertificates(input: CertificatesInput, diagnostics: Diagnostics): CompiledCertificates {
+  return new CertificateCompiler(input, diagnostics).run();
+}
+
+class CertificateCompiler implements CompiledCertificates {
+  readonly inUse: CertificateInUse[] = [];
+  orders: readonly Wanted[] = [];
+  readonly #rows = new Map<string, Row>();
+  readonly #input: CertificatesInput;
+  readonly #diagnostics: Diagnostics;
+  /** Names that certificates serve, by kind of key: a name may have one of each kind. */
+  readonly #claimed = new Set<string>();
+  readonly #served = new Set<string>();
+  /** A certificate has begun to be valid; and where the first configured one stands that has not, and when the first of them will. */
+  #hasBegun = false;
+  #notBegun: { readonly place: Place; first: number } | null = null;
+  /** A certificate could not be loaded: which names it was for is not known. */
+  #broken = false;
+
+  constructor(input: CertificatesInput, diagnostics: Diagnostics) {
+    this.#input = input;
+    this.#diagnostics = diagnostics;
+  }
+
+  get rows(): readonly Row[] {
+    return [...this.#rows.values()];
+  }
+
+  run(): CompiledCertificates {
+    for (const item of this.#input.merged.certificates) {
+      const hash = this.#load(item, "the certificate");
+      const row = hash === null ? undefined : this.#rows.get(`certificate/${hash}`);
+      if (row?.kind === "certificate") this.#checkUse(placeOf(item), row.value.names);
+    }
+    let first: string | null = null;
+    for (const item of this.#input.merged.certificateDirectories) {
+      const { pairs, problems } = this.#input.files.directory(item.value);
+      for (const problem of problems) this.#diagnostics.warn(item.at("directory"), problem);
+      for (const pair of pairs) {
+        const hash = this.#take(item.at("directory"), `the certificate in ${pair.certFile}`, pair, pair.certFile);
+        if (item.value.default) first ??= hash;
+      }
+      if (pairs.length === 0 && problems.length === 0)
+        this.#diagnostics.warn(
+          item.at("directory"),
+          `${item.value.directory} holds no pair of certificate and key yet`,
+        );
+    }
+    // What the configuration serves by itself need not be obtained.
+    this.orders = this.#input.wanted.orders.filter(({ names }) => !names.every((name) => this.#isServed(name)));
+    this.#takeObtained();
+    // The default one comes last, so that a configured certificate keeps its names.
+    const { defaultCertificate } = this.#input.merged;
+    const fallback = defaultCertificate === null ? first : this.#load(defaultCertificate, "the default certificate");
+    if (fallback !== null) this.#put({ kind: "default", name: "default", value: { certificate: fallback } });
+    else this.#putSelfSigned();
+    this.#checkClock();
+    return this;
+  }
+
+  /** With a wrong clock no certificate is good, neither ours nor a client's, and nothing says so but dates that look odd. */
+  #checkClock(): void {
+    const { now } = this.#input;
+    const isBehindAll = this.#notBegun !== null && !this.#hasBegun && !this.#broken;
+    if (now >= CLOCK_FLOOR && !isBehindAll) return;
+    const time = (at: number) => `${new Date(at).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+    const before =
+      now < CLOCK_FLOOR
+        ? "before Sluice was written"
+        : `before every certificate begins to be valid (${time(this.#notBegun!.first)})`;
+    this.#diagnostics.warn(
+      this.#notBegun?.place ?? CLOCK,
+      `the clock of this machine says ${time(now)}, ${before}: is it set? (a device whose clock has no battery starts in 1970, until it has asked for the time with NTP)`,
+    );
+  }
+
+  /** Certificates of resolvers give way to configured ones. One that has expired serves nobody. */
+  #takeObtained(): void {
+    const usable = this.#input.obtained.flatMap((stored) => {
+      const loaded = loadPair(stored.certificate, stored.key);
+      return loaded.kind === "error" || loaded.facts.notAfter < this.#input.now ? [] : [{ main: stored.main, loaded }];
+    });
+    // Of two for a name the one that lasts longer: the other is left from before the router's names changed.
+    usable.sort((a, b) => b.loaded.facts.notAfter - a.loaded.facts.notAfter);
+    for (const { main, loaded } of usable) {
+      // The resolver renews it, so its dates are no news.
+      this.#take(NOWHERE, `the certificate for ${main}`, loaded, null);
+    }
+  }
+
+  #isServed(name: string): boolean {
+    return this.#served.has(name) || this.#served.has(wildcardOf(name));
+  }
+
+  #put(row: Row): void {
+    this.#rows.set(rowKey(row), row);
+  }
+
+  #load(item: Item<CertificateConfig>, what: string): string | null {
+    const outcome = this.#input.files.pair(item.value);
+    if (outcome.kind === "ok") return this.#take(placeOf(item), what, outcome.value, sourceOf(item.value));
+    this.#diagnostics.error(item.at(outcome.field), `${what}: ${outcome.message}`);
+    if (outcome.former !== null) return this.#take(placeOf(item), what, outcome.former, sourceOf(item.value));
+    this.#broken = true;
+    return null;
+  }
+
+  /** Keeps a pair once, however many entries name it. */
+  #take(place: Place, what: string, loaded: Pair, source: string | null): string {
+    const { pair, facts } = loaded;
+    if (this.#rows.has(`certificate/${pair.hash}`)) return pair.hash;
+    for (const warning of source !== null ? [...facts.warnings, ...this.#input.files.closer(loaded)] : [])
+      this.#diagnostics.warn(place, `${what}: ${warning}`);
+    if (facts.notBefore <= this.#input.now) this.#hasBegun = true;
+    if (source !== null) this.#checkDates(place, what, facts);
+    // A worker gets each certificate with the names that it shall serve: of two with one kind of key for a name, the first keeps it.
+    const names = pair.names.filter((name) => !this.#claimed.has(claim(name, pair.keyType)));
+    for (const name of names) {
+      this.#claimed.add(claim(name, pair.keyType));
+      this.#served.add(name);
+    }
+    this.#put({ kind: "certificate", name: pair.hash, value: { ...pair, names } });
+    const { commonName, serial, notBefore, notAfter } = facts;
+    this.inUse.push({ hash: pair.hash, source, commonName, serial, names: pair.names, notBefore, notAfter });
+    return pair.hash;
+  }
+
+  #putSelfSigned(): void {
+    if (!this.#broken) this.#checkCoverage();
+    if (this.#input.selfSigned === null) return;
+    const loaded = loadPair(this.#input.selfSigned.cert, this.#input.selfSigned.key);
+    if (loaded.kind === "error") throw new Error(`the self-signed certificate: ${loaded.message}`);
+    this.#put({ kind: "certificate", name: loaded.pair.hash, value: { ...loaded.pair, names: [] } });
+    this.#put({ kind: "default", name: "default", value: { certificate: loaded.pair.hash } });
+  }
+
+  #checkDates(place: Place, what: string, facts: { notBefore: number; notAfter: number }): void {
+    const day = (time: number) => new Date(time).toISOString().slice(0, 10);
+    if (facts.notAfter < this.#input.now) this.#diagnostics.warn(place, `${what} expired on ${day(facts.notAfter)}`);
+    else if (facts.notAfter - this.#input.now < EXPIRY_WARNING_MS)
+      this.#diagnostics.warn(place, `${what} expires on ${day(facts.notAfter)}`);
+    if (facts.notBefore > this.#input.now) {
+      this.#diagnostics.warn(place, `${what} is not valid before ${day(facts.notBefore)}`);
+      this.#notBegun ??= { place, first: facts.notBefore };
+      this.#notBegun.first = Math.min(this.#notBegun.first, facts.notBefore);
+    }
+  }
+
+  #checkUse(place: Place, names: readonly string[]): void {
+    const { terminated, catchAll } = this.#input.wanted;
+    if (catchAll || names.length === 0) return;
+    const used = names.some((name) => {
+      if (terminated.has(name)) return true;
+      if (name.startsWith("*.")) return [...terminated.keys()].some((each) => wildcardOf(each) === name);
+      return terminated.has(wildcardOf(name));
+    });
+    if (!used)
+      this.#diagnostics.warn(
+        place,
+        `the certificate for ${names.slice(0, 3).join(", ")} matches no router that terminates TLS`,
+      );
+  }
+
+  /** Names that only the self-signed certificate would serve: clients would refuse it. One warning for each router. */
+  #checkCoverage(): void {
+    const { open, orders } = this.#input.wanted;
+    // With one certificate or another, a router for any name has something to serve.
+    if (this.inUse.length === 0 && orders.length === 0)
+      for (const { router, addresses } of open)
+        this.#diagnostics.warn(
+          this.#input.merged.routers.get(router)!.at("rule"),
+          `the router "${router}" has no certificate: clients on ${addresses.join(", ")} get a self-signed one that no client trusts (add one under tls.certificates)`,
+        );
+    const ordered = orders.map(({ router }) => router);
+    const warned = new Set<string>(ordered); // theirs will come
+    for (const [name, router] of this.#input.wanted.terminated) {
+      if (this.#isServed(name) || warned.has(router)) continue;
+      warned.add(router);
+      this.#diagnostics.warn(
+        this.#input.merged.routers.get(router)!.at("rule"),
+        `the router "${router}" has no certificate for ${name}: clients get a self-signed one (add one under tls.certificates)`,
+      );
+    }
+  }
+}
+
+/** RSA beside ECDSA is a pair for old and new clients; two of one kind are a mistake, or a renewal. */
+function claim(name: string, type: KeyType): string {
+  return `${type === "rsa" ? "rsa" : type === "ed25519" ? "ed25519" : "ecdsa"} ${name}`;
+}
+
+function sourceOf({ certFile, keyStore }: CertificateConfig): string {
+  const source = keyStore ?? certFile!;
+  return source.includes("-----BEGIN ") ? "inline PEM" : source;
+}
+
+function placeOf(item: Item<CertificateConfig>): Place {
+  return item.at(item.value.keyStore === undefined ? "certFile" : "keyStore");
+}
+
+const CLOCK: Place = { file: "clock", line: 0, column: 0 };
+
+/** Where what a resolver has obtained stands: in no file of the configuration. */
+const NOWHERE: Place = { file: "certificatesResolvers", line: 0, column: 0 };

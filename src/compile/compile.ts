@@ -1,0 +1,93 @@
+// A merged configuration as the rows of a snapshot, with everything checked that can be checked before a client comes. One file for
+// each kind of row: compile-options.ts, compile-services.ts, compile-routers.ts, compile-certificates.ts.
+
+import type { Wanted } from "../acme/plan.ts";
+import type { StoredCertificate } from "../acme/storage.ts";
+import type { CertificateFiles } from "../certs/files.ts";
+import type { Diagnostics, Place } from "../config/diagnostics.ts";
+import type { EntryPointConfig } from "../config/entry-points.ts";
+import type { Path } from "../config/source.ts";
+import type { TransportConfig } from "../config/transport.ts";
+import { type Row, rowKey } from "../protocol/messages.ts";
+import { type CertificateInUse, compileCertificates } from "./certificates.ts";
+import type { Merged } from "./merge.ts";
+import { compileAllOptions, type RevocationsInForce } from "./options.ts";
+import { qualifier } from "./references.ts";
+import { compileRouters, type RouterInForce } from "./routers.ts";
+import { compileServices } from "./services.ts";
+
+export interface Compiled {
+  readonly rows: ReadonlyMap<string, Row>;
+  readonly certificates: readonly CertificateInUse[];
+  readonly routers: readonly RouterInForce[];
+  readonly revocations: readonly RevocationsInForce[];
+  /** Certificates that resolvers are to obtain and to keep. */
+  readonly orders: readonly Wanted[];
+}
+
+export interface CompileInput {
+  readonly merged: Merged;
+  readonly files: CertificateFiles;
+  readonly entryPoints: ReadonlyMap<string, EntryPointConfig>;
+  /** tcpServersTransport of the static file, and where it stands. */
+  readonly defaultTransport: { readonly value: TransportConfig; at(...path: Path): Place } | null;
+  /** Serves where no configured certificate does; made anew at each start. null when nothing will be served. */
+  readonly selfSigned: { readonly cert: string; readonly key: string } | null;
+  readonly provider: string;
+  /** Where a part of the static file stands; null when there is no provider, of which another message tells. */
+  readonly staticAt: ((...path: Path) => Place) | null;
+  readonly now: number;
+  /** The certificate resolvers, by name, and what they have obtained so far. */
+  readonly acme: AcmeInput;
+}
+
+export interface AcmeInput {
+  readonly resolvers: ReadonlyMap<string, ResolverFacts>;
+  readonly stored: readonly StoredCertificate[];
+}
+
+export interface ResolverFacts {
+  /** It can prove a wildcard, which only DNS can. */
+  readonly wildcards: boolean;
+  /** An authority connects to an entry point, whatever its routers are. */
+  readonly tlsChallenge: boolean;
+}
+
+export const NO_ACME: AcmeInput = { resolvers: new Map(), stored: [] };
+
+/** Compiles everything that is sound; what is not is a diagnostic, and what depends on it is off. */
+export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled {
+  const { merged, files, provider, entryPoints, selfSigned, acme, now } = input;
+  const qualify = qualifier(provider);
+  const options = compileAllOptions(merged, files, diagnostics);
+  const services = compileServices(merged, input.defaultTransport, files, qualify, diagnostics);
+  const routers = compileRouters(
+    {
+      routers: merged.routers,
+      entryPoints,
+      services,
+      options: options.sound,
+      resolvers: acme.resolvers,
+      qualify,
+      staticAt: input.staticAt,
+    },
+    diagnostics,
+  );
+  const certificates = compileCertificates(
+    { merged, files, selfSigned, wanted: routers.wanted, obtained: acme.stored, now },
+    diagnostics,
+  );
+  const rows = new Map<string, Row>();
+  const put = (row: Row): void => void rows.set(rowKey(row), row);
+  options.rows.forEach(put);
+  for (const [name, { row }] of services) if (row !== null) put({ kind: "service", name, value: row });
+  routers.rows.forEach(put);
+  certificates.rows.forEach(put);
+  return {
+    rows,
+    certificates: certificates.inUse,
+    routers: routers.inForce,
+    revocations: options.revocations,
+    orders: certificates.orders,
+  };
+}

@@ -1,0 +1,60 @@
+// TLS options of the configuration as rows, and the revocation lists that they use.
+
+import type { RevocationList } from "../certs/crl.ts";
+import type { CertificateFiles } from "../certs/files.ts";
+import type { Diagnostics } from "../config/diagnostics.ts";
+import type { Row } from "../protocol/messages.ts";
+import { compileOptions, DEFAULT_OPTIONS } from "../tls/options.ts";
+import type { Merged } from "./merge.ts";
+
+/** The revocation lists that TLS options use. Times in milliseconds since the epoch. */
+export interface RevocationsInForce {
+  readonly options: string;
+  readonly thisUpdate: number;
+  /** null: none of the lists says when it ends. */
+  readonly nextUpdate: number | null;
+  /** When each of them ends that says so. */
+  readonly ends: readonly number[];
+}
+
+export interface CompiledOptions {
+  readonly rows: readonly Row[];
+  /** Every name, and whether it is sound. */
+  readonly sound: ReadonlyMap<string, boolean>;
+  readonly revocations: readonly RevocationsInForce[];
+}
+
+export function compileAllOptions(merged: Merged, files: CertificateFiles, diagnostics: Diagnostics): CompiledOptions {
+  const rows: Row[] = [];
+  const sound = new Map<string, boolean>();
+  const revocations: RevocationsInForce[] = [];
+  for (const [name, item] of merged.options) {
+    const { options, problems } = compileOptions(item.value, files);
+    for (const problem of problems) {
+      const place = item.at(...problem.path);
+      const message = `the TLS option "${name}": ${problem.message}`;
+      if (problem.severity === "warning") diagnostics.warn(place, message);
+      else diagnostics.error(place, message);
+    }
+    if (options?.revoked && options.revoked.length > 0) revocations.push(inForce(name, options.revoked));
+    const isSound = options !== null && !item.off;
+    sound.set(name, isSound);
+    if (isSound) rows.push({ kind: "options", name, value: options });
+  }
+  if (!sound.has("default")) {
+    sound.set("default", true);
+    rows.push({ kind: "options", name: "default", value: DEFAULT_OPTIONS });
+  }
+  return { rows, sound, revocations };
+}
+
+/** The oldest of the lists, and the one that ends first, are the ones to watch. */
+function inForce(options: string, lists: readonly RevocationList[]): RevocationsInForce {
+  const ends = lists.map((list) => list.nextUpdate).filter((end) => end !== null);
+  return {
+    options,
+    thisUpdate: Math.min(...lists.map((list) => list.thisUpdate)),
+    nextUpdate: ends.length === 0 ? null : Math.min(...ends),
+    ends,
+  };
+}

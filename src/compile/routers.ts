@@ -1,0 +1,245 @@
+// The routers of a configuration as rows. One that cannot work is off: it keeps its names, and refuses.
+
+import type { Wanted } from "../acme/plan.ts";
+import type { Diagnostics, Place } from "../config/diagnostics.ts";
+import type { RouterConfig } from "../config/dynamic.ts";
+import type { EntryPointConfig } from "../config/entry-points.ts";
+import type { Path } from "../config/source.ts";
+import type { RouterAction, RouterRow, Row } from "../protocol/messages.ts";
+import { defaultPriority, parseRule } from "../rules/parser.ts";
+import { ruleNames } from "../rules/table.ts";
+import { suggestion } from "../text/spelling.ts";
+import type { OpenRouter, WantedNames } from "./certificates.ts";
+import type { AcmeInput } from "./compile.ts";
+import type { Item } from "./merge.ts";
+import { ordersOf } from "./orders.ts";
+import { type Qualify, suggestReference } from "./references.ts";
+import { serversOf } from "./service-graph.ts";
+import type { ServiceDraft } from "./services.ts";
+import { type CheckedRouter, warnShadowed } from "./shadows.ts";
+
+export interface RouterInForce {
+  readonly name: string;
+  readonly entryPoints: readonly string[];
+  readonly rule: string;
+  readonly action: RouterAction["kind"];
+  readonly service: string;
+}
+
+export interface RoutersInput {
+  readonly routers: ReadonlyMap<string, Item<RouterConfig>>;
+  readonly entryPoints: ReadonlyMap<string, EntryPointConfig>;
+  readonly services: ReadonlyMap<string, ServiceDraft>;
+  /** TLS options by name, and whether each is sound. */
+  readonly options: ReadonlyMap<string, boolean>;
+  readonly resolvers: AcmeInput["resolvers"];
+  readonly qualify: Qualify;
+  /** Where a part of the static file stands; null when there is nothing that could hold routers. */
+  readonly staticAt: ((...path: Path) => Place) | null;
+}
+
+export interface CompiledRouters {
+  readonly rows: readonly (Row & { readonly kind: "router" })[];
+  readonly inForce: readonly RouterInForce[];
+  readonly wanted: WantedNames;
+}
+
+export function compileRouters(input: RoutersInput, diagnostics: Diagnostics): CompiledRouters {
+  return new RouterCompiler(input, diagnostics).run();
+}
+
+type Fail = (place: Place, message: string) => void;
+
+class RouterCompiler {
+  readonly #input: RoutersInput;
+  readonly #diagnostics: Diagnostics;
+  readonly #rows: (Row & { readonly kind: "router" })[] = [];
+  readonly #inForce: RouterInForce[] = [];
+  /** Names that routers terminate, with the first router that does, and whether one terminates any name. */
+  readonly #terminated = new Map<string, string>();
+  #catchAll = false;
+  readonly #openTo = new Map<string, OpenRouter>();
+  readonly #checked: CheckedRouter[] = [];
+  readonly #orders: Wanted[] = [];
+
+  constructor(input: RoutersInput, diagnostics: Diagnostics) {
+    this.#input = input;
+    this.#diagnostics = diagnostics;
+  }
+
+  run(): CompiledRouters {
+    for (const [name, item] of this.#input.routers) this.#compile(name, item);
+    warnShadowed(this.#checked, this.#diagnostics);
+    this.#warnUnused();
+    const wanted = {
+      terminated: this.#terminated,
+      catchAll: this.#catchAll,
+      open: [...new Set(this.#openTo.values())],
+      orders: this.#orders,
+    };
+    return { rows: this.#rows, inForce: this.#inForce, wanted };
+  }
+
+  #compile(name: string, item: Item<RouterConfig>): void {
+    const { value: router, at } = item;
+    let { off } = item;
+    const fail = (place: Place, message: string) => {
+      this.#diagnostics.error(place, `the router "${name}" is off: ${message}`);
+      off = true;
+    };
+    if (router.rule === undefined || router.rule === "") return fail(at(), "it has no rule");
+    const parsed = parseRule(router.rule);
+    if (parsed.kind === "error") {
+      return fail(at("rule"), `its rule ${quote(router.rule)}, column ${parsed.column}: ${parsed.message}`);
+    }
+    const { rule } = parsed;
+    const names = ruleNames(rule);
+    if (router.ruleSyntax === "v2")
+      fail(
+        at("ruleSyntax"),
+        "rules of Traefik v2 are not read by Sluice: write the rule in v3 syntax and drop ruleSyntax",
+      );
+    const lacksTls = router.tls === undefined && names.length > 0;
+    if (lacksTls)
+      fail(
+        at("rule"),
+        "HostSNI needs TLS, and the router has no tls section (add  tls: {}  to terminate TLS, or use HostSNI(`*`))",
+      );
+    const entryPoints = this.#entryPointsOf(name, router, item);
+    if (entryPoints.length === 0) return fail(at(), "none of its entry points exists");
+    const service = this.#serviceOf(router, fail, at);
+    const action = this.#actionOf(router, fail, at);
+    if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(name, service, at);
+    if (action.kind === "terminate") {
+      for (const each of names) if (!this.#terminated.has(each)) this.#terminated.set(each, name);
+      if (names.length === 0) {
+        this.#catchAll = true;
+        if (!off) this.#noteOpen(name, entryPoints);
+      }
+    }
+    if (!off) this.#orders.push(...ordersOf(name, item, names, action, this.#input.resolvers, this.#diagnostics));
+    const effective: RouterAction = off ? { kind: "off", tls: lacksTls || router.tls !== undefined } : action;
+    const value: RouterRow = {
+      entryPoints,
+      rule,
+      priority: router.priority === 0 ? defaultPriority(router.rule, rule) : router.priority,
+      action: effective,
+      service: service ?? "",
+    };
+    const fullName = `${name}@${item.provider}`;
+    this.#rows.push({ kind: "router", name: fullName, value });
+    this.#checked.push({ name, row: value, place: () => at("rule") });
+    this.#inForce.push({
+      name: fullName,
+      entryPoints,
+      rule: router.rule,
+      action: effective.kind,
+      service: value.service,
+    });
+  }
+
+  /** One router for each entry point is enough for a warning. */
+  #noteOpen(router: string, entryPoints: readonly string[]): void {
+    const first = entryPoints.filter((point) => !this.#openTo.has(point));
+    const open = { router, addresses: first.map((point) => this.#input.entryPoints.get(point)!.address) };
+    for (const point of first) this.#openTo.set(point, open);
+  }
+
+  #warnUnused(): void {
+    const { entryPoints, resolvers, staticAt } = this.#input;
+    // Without any router it is a beginning, not a mistake.
+    if (staticAt === null || this.#input.routers.size === 0) return;
+    const used = new Set(this.#rows.flatMap(({ value }) => value.entryPoints));
+    const serving = [...entryPoints.values()].filter((point) => !point.admin);
+    const answersChallenges = [...resolvers.values()].some((each) => each.tlsChallenge);
+    // An authority comes to 443; where nothing listens there, to whichever entry point 443 leads to.
+    const hasHttps = serving.some((point) => point.port === HTTPS);
+    for (const { name, address, port } of serving) {
+      if (used.has(name) || (answersChallenges && (port === HTTPS || !hasHttps))) continue;
+      this.#diagnostics.warn(
+        staticAt("entryPoints", name),
+        `no router uses the entry point "${name}": every connection to ${address} is refused. Add a router for it, or remove it`,
+      );
+    }
+  }
+
+  #entryPointsOf(name: string, router: RouterConfig, item: Item<RouterConfig>): string[] {
+    const all = [...this.#input.entryPoints.values()];
+    const serving = all.filter((point) => !point.admin);
+    if (router.entryPoints === undefined || router.entryPoints.length === 0) {
+      const defaults = serving.filter((point) => point.asDefault);
+      // As in Traefik, the entry point "traefik" serves routers only when they name it.
+      const usual = serving.filter((point) => point.name !== "traefik");
+      return (defaults.length > 0 ? defaults : usual).map((point) => point.name);
+    }
+    const found: string[] = [];
+    for (const [index, wanted] of router.entryPoints.entries()) {
+      const point = this.#input.entryPoints.get(wanted);
+      if (point !== undefined && !point.admin) {
+        if (!found.includes(wanted)) found.push(wanted);
+        continue;
+      }
+      const why =
+        point === undefined
+          ? `does not exist${suggestion(
+              wanted,
+              serving.map((each) => each.name),
+            )}`
+          : "serves /metrics or /ping, and no routers";
+      this.#diagnostics.warn(item.at("entryPoints", index), `the router "${name}": the entry point "${wanted}" ${why}`);
+    }
+    return found;
+  }
+
+  #serviceOf(router: RouterConfig, fail: Fail, at: Item<unknown>["at"]): string | null {
+    if (router.service === undefined || router.service === "") {
+      fail(at(), "it names no service");
+      return null;
+    }
+    const name = this.#input.qualify(router.service);
+    const draft = name === null ? undefined : this.#input.services.get(name);
+    if (name === null || draft === undefined) {
+      fail(
+        at("service"),
+        `the service "${router.service}" does not exist${suggestReference(router.service, this.#input.services.keys())}`,
+      );
+      return null;
+    }
+    if (draft.row === null) fail(at("service"), `the service "${router.service}" is off`);
+    return name;
+  }
+
+  #actionOf(router: RouterConfig, fail: Fail, at: Item<unknown>["at"]): RouterAction {
+    if (router.tls === undefined) return { kind: "plain" };
+    if (router.tls.passthrough) return { kind: "passthrough" };
+    const reference = router.tls.options ?? "default";
+    const name = this.#input.qualify(reference);
+    const sound = name === null ? undefined : this.#input.options.get(name);
+    if (name === null || sound === undefined) {
+      fail(
+        at("tls", "options"),
+        `the TLS option "${reference}" does not exist${suggestReference(reference, this.#input.options.keys())}`,
+      );
+    } else if (!sound) fail(at("tls"), `the TLS option "${reference}" is broken`);
+    return { kind: "terminate", options: name ?? reference };
+  }
+
+  /** TLS that is passed through to the plain port cannot work: the broker would read a ClientHello as MQTT. */
+  #warnPlainPassthrough(name: string, service: string, at: Item<unknown>["at"]): void {
+    const plain = serversOf(this.#input.services, service).find((server) => server.port === 1883 && !server.tls);
+    if (plain === undefined) return;
+    this.#diagnostics.warn(
+      at("tls", "passthrough"),
+      `the router "${name}" passes TLS through to ${plain.address}, and 1883 is the port of plain MQTT: no client can connect. Drop "passthrough: true" to terminate TLS here`,
+    );
+  }
+}
+
+/** A rule as it is shown in a message: on one line, and not the whole of a long one. */
+function quote(rule: string): string {
+  return JSON.stringify(rule.length <= MAX_SHOWN ? rule : `${rule.slice(0, MAX_SHOWN)}...`);
+}
+
+const MAX_SHOWN = 200;
+
+const HTTPS = 443;

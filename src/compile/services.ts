@@ -1,0 +1,208 @@
+// Services and transports of the configuration, made into what a worker dials by.
+
+import type { CertificateFiles, Outcome } from "../certs/files.ts";
+import type { Diagnostics, Place } from "../config/diagnostics.ts";
+import type { ServiceConfig } from "../config/dynamic.ts";
+import { formatHostPort, parseHostPort, parsePort } from "../config/scalars.ts";
+import type { Path } from "../config/source.ts";
+import { type TransportConfig, transport } from "../config/transport.ts";
+import type { Server, ServiceRow, Transport } from "../upstream/service.ts";
+import type { Item, Merged } from "./merge.ts";
+import { type Qualify, suggestReference } from "./references.ts";
+import { findCycle, findTooDeep, findTooLarge, MAX_NESTED, MAX_TARGETS } from "./service-graph.ts";
+
+/** A service that may turn out not to be sound. */
+export interface ServiceDraft {
+  row: ServiceRow | null;
+}
+
+/** Where a server without an address is: beside Sluice, as a sidecar has it. */
+const SIDECAR_HOST = "127.0.0.1";
+
+/** Every service by its name; one that cannot work, or is made of such, has no row. */
+export function compileServices(
+  merged: Merged,
+  defaultTransport: { readonly value: TransportConfig; at(...path: Path): Place } | null,
+  files: CertificateFiles,
+  qualify: Qualify,
+  diagnostics: Diagnostics,
+): Map<string, ServiceDraft> {
+  const services = new Map<string, ServiceDraft>();
+  const fallback = compileTransport(
+    defaultTransport?.value ?? transport.parse({}),
+    defaultTransport?.at ?? (() => NOWHERE),
+    files,
+    diagnostics,
+    "tcpServersTransport",
+  );
+  const transports = new Map<string, Transport | null>();
+  for (const [name, item] of merged.transports) {
+    const compiled = compileTransport(item.value, item.at, files, diagnostics, `the serversTransport "${name}"`);
+    transports.set(name, item.off ? null : compiled);
+  }
+  const transportOf = (reference: string | undefined) => {
+    if (reference === undefined) return fallback;
+    const qualified = qualify(reference);
+    return qualified === null ? undefined : transports.get(qualified);
+  };
+  for (const [name, item] of merged.services)
+    services.set(name, compileService(name, item, transportOf, merged.transports.keys(), qualify, diagnostics));
+  // A service is only as sound as those it is made of.
+  const off = (name: string, why: string) => {
+    diagnostics.error(merged.services.get(name)!.at(), `the service "${name}" ${why}`);
+    services.set(name, { row: null });
+  };
+  for (const name of findCycle(services)) off(name, "contains itself");
+  for (const name of findTooDeep(services)) off(name, `has more than ${MAX_NESTED} services inside one another`);
+  for (const name of findTooLarge(services)) off(name, `has more than ${MAX_TARGETS} servers`);
+  for (const [name, { row }] of services) {
+    if (row?.kind !== "weighted") continue;
+    for (const child of row.services)
+      if (!services.get(child.name)?.row)
+        diagnostics.error(
+          merged.services.get(name)!.at(),
+          `the service "${name}" uses "${child.name}", which ${services.has(child.name) ? "is off" : "does not exist"}`,
+        );
+  }
+  return services;
+}
+
+const NOWHERE: Place = { file: "static configuration", line: 0, column: 0 };
+
+function compileTransport(
+  config: TransportConfig,
+  at: (...path: Path) => Place,
+  files: CertificateFiles,
+  diagnostics: Diagnostics,
+  what: string,
+): Transport | null {
+  let sound = true;
+  // What a file held before stands in for what cannot be used now.
+  const use = <T>(path: Path, outcome: Outcome<T>): T | null => {
+    if (outcome.kind === "ok") return outcome.value;
+    diagnostics.error(at(...path, ...(outcome.field === "" ? [] : [outcome.field])), `${what}: ${outcome.message}`);
+    if (outcome.former === null) sound = false;
+    return outcome.former;
+  };
+  const authorities: string[] = [];
+  for (const [index, value] of (config.tls?.rootCAs ?? []).entries()) {
+    const loaded = use(["tls", "rootCAs", index], files.authorities(value));
+    if (loaded !== null) authorities.push(loaded.pem);
+  }
+  const pairs = config.tls?.certificates ?? [];
+  if (pairs.length > 1)
+    diagnostics.warn(at("tls", "certificates", 1), `${what}: only the first client certificate is used`);
+  const identity =
+    pairs[0] === undefined ? null : (use(["tls", "certificates", 0], files.pair(pairs[0]))?.pair ?? null);
+  if (!sound) return null;
+  return {
+    dialTimeoutMs: config.dialTimeout,
+    // 0 is Go's "default", which is 15 s.
+    keepAliveMs: config.dialKeepAlive === 0 ? 15_000 : config.dialKeepAlive,
+    terminationDelayMs: config.terminationDelay,
+    tls: {
+      serverName: config.tls?.serverName ?? null,
+      insecureSkipVerify: config.tls?.insecureSkipVerify ?? false,
+      ca: authorities.length === 0 ? null : authorities.join(""),
+      cert: identity?.cert ?? null,
+      key: identity?.key ?? null,
+    },
+  };
+}
+
+/** `transportOf` answers undefined for a name that does not exist and null for one that is broken. */
+function compileService(
+  name: string,
+  item: Item<ServiceConfig>,
+  transportOf: (reference: string | undefined) => Transport | null | undefined,
+  transportNames: Iterable<string>,
+  qualify: Qualify,
+  diagnostics: Diagnostics,
+): ServiceDraft {
+  const { value, at } = item;
+  const error = (place: Place, message: string): ServiceDraft => {
+    diagnostics.error(place, `the service "${name}": ${message}`);
+    return { row: null };
+  };
+  if (item.off) return { row: null };
+  const { loadBalancer, weighted } = value;
+  if (loadBalancer !== undefined && weighted !== undefined)
+    return error(at(), "it has both loadBalancer and weighted; it can only be one");
+  if (weighted !== undefined) return { row: compileWeighted(name, item, weighted, qualify, diagnostics) };
+  if (loadBalancer === undefined) return error(at(), "it has neither loadBalancer nor weighted");
+
+  const transport = transportOf(loadBalancer.serversTransport);
+  if (transport === undefined)
+    return error(
+      at("loadBalancer", "serversTransport"),
+      `the serversTransport "${loadBalancer.serversTransport}" does not exist${suggestReference(loadBalancer.serversTransport!, transportNames)}`,
+    );
+  if (transport === null) return error(at("loadBalancer", "serversTransport"), "its serversTransport is off");
+  const servers: Server[] = [];
+  for (const [index, server] of loadBalancer.servers.entries()) {
+    const made = compileServer(server);
+    if (typeof made === "string")
+      diagnostics.error(
+        at("loadBalancer", "servers", index),
+        `the service "${name}": server ${index + 1} is left out: ${made}`,
+      );
+    else servers.push(made);
+  }
+  if (servers.length === 0)
+    diagnostics.warn(at("loadBalancer"), `the service "${name}" has no server: its clients are disconnected`);
+  const delay = loadBalancer.serversTransport === undefined ? loadBalancer.terminationDelay : undefined;
+  return {
+    row: {
+      kind: "loadBalancer",
+      servers,
+      transport: delay === undefined ? transport : { ...transport, terminationDelayMs: delay },
+    },
+  };
+}
+
+type ServerConfig = NonNullable<ServiceConfig["loadBalancer"]>["servers"][number];
+
+function compileServer(server: ServerConfig): Server | string {
+  if (server.address === undefined) {
+    if (server.port === undefined) return "it has neither address nor port";
+    const port = parsePort(server.port)!;
+    return { address: formatHostPort(SIDECAR_HOST, port), host: SIDECAR_HOST, port, tls: server.tls };
+  }
+  const given =
+    /:[\w-]+(\/tcp)?$/.test(server.address) || server.port === undefined
+      ? server.address
+      : `${server.address}:${server.port}`;
+  const parsed = parseHostPort(given);
+  if (parsed.kind === "error") return parsed.message;
+  if (parsed.port === 0) return `"${given}": a server needs a port from 1 to 65535`;
+  const host = parsed.host === "" ? SIDECAR_HOST : parsed.host;
+  return { address: formatHostPort(host, parsed.port), host, port: parsed.port, tls: server.tls };
+}
+
+function compileWeighted(
+  name: string,
+  item: Item<ServiceConfig>,
+  weighted: NonNullable<ServiceConfig["weighted"]>,
+  qualify: Qualify,
+  diagnostics: Diagnostics,
+): ServiceRow | null {
+  const services: { name: string; weight: number }[] = [];
+  for (const [index, child] of weighted.services.entries()) {
+    const qualified = qualify(child.name);
+    if (qualified === null) {
+      diagnostics.error(
+        item.at("weighted", "services", index),
+        `the service "${name}" uses "${child.name}", which does not exist`,
+      );
+      return null;
+    }
+    services.push({ name: qualified, weight: child.weight });
+  }
+  if (!services.some((child) => child.weight > 0)) {
+    diagnostics.warn(
+      item.at("weighted"),
+      `the service "${name}" has no service with a weight above 0: its clients are disconnected`,
+    );
+  }
+  return { kind: "weighted", services };
+}

@@ -1,0 +1,46 @@
+// What changed from one snapshot to the next, in parts that do not hold up the one who sends or receives them.
+
+import type { Row } from "./messages.ts";
+
+export type RowMap = ReadonlyMap<string, Row>;
+
+export const NO_ROWS: RowMap = new Map();
+
+/** Characters of certificates and rules in one part: a part takes a worker about a millisecond. */
+const PART_SIZE = 128 * 1024;
+
+/** Characters of a serial number in a revocation list. */
+const SERIAL_SIZE = 40;
+
+export interface Part {
+  readonly put: readonly Row[];
+  readonly drop: readonly string[];
+}
+
+/** The parts that turn `before` into `after`; none when they are equal. */
+export function diff(before: RowMap, after: RowMap): Part[] {
+  const drop: string[] = [];
+  if (before.size > 0) for (const key of before.keys()) if (!after.has(key)) drop.push(key);
+  const parts: Part[] = [];
+  let put: Row[] = [];
+  let size = 0;
+  for (const [key, row] of after) {
+    const former = before.get(key);
+    if (former !== undefined && Bun.deepEquals(former.value, row.value)) continue;
+    put.push(row);
+    size += weigh(row);
+    if (size < PART_SIZE) continue;
+    parts.push({ put, drop: [] });
+    put = [];
+    size = 0;
+  }
+  if (put.length > 0 || drop.length > 0) parts.push({ put, drop });
+  return parts;
+}
+
+function weigh(row: Row): number {
+  if (row.kind === "certificate" || row.kind === "challenge") return row.value.cert.length + row.value.key.length + 200;
+  if (row.kind !== "options") return 500;
+  const serials = row.value.revoked?.reduce((sum, list) => sum + list.serials.length, 0) ?? 0;
+  return row.value.clientCa.length + serials * SERIAL_SIZE + 500;
+}
