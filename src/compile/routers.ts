@@ -124,6 +124,7 @@ class RouterCompiler {
       rule,
       priority: router.priority === 0 ? defaultPriority(router.rule, rule) : router.priority,
       action: effective,
+      middlewares: [],
       service: service ?? "",
     };
     const fullName = `${name}@${item.provider}`;

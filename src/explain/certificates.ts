@@ -8,7 +8,7 @@ import type { Merged } from "../compile/merge.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import type { Row } from "../protocol/messages.ts";
 import { certificateFor, protocolsFor } from "../proxy/decide.ts";
-import type { Termination } from "../proxy/snapshot.ts";
+import type { Termination } from "../proxy/tables.ts";
 import { type CertificateStore, DEFAULT_NAME, SCHEMES, type SignatureOffer, wildcardOf } from "../tls/certificates.ts";
 import { ContextCache } from "../tls/contexts.ts";
 import type { Client } from "./client.ts";

@@ -9,7 +9,7 @@ import { type Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import { type Decision, decidePlain, decideTls, isPlainOnly } from "../proxy/decide.ts";
 import type { Reason } from "../proxy/reasons.ts";
-import type { Snapshot } from "../proxy/snapshot.ts";
+import type { RoutingTables } from "../proxy/tables.ts";
 import type { Facts } from "../rules/ast.ts";
 import { formatAddress, judge, type Unknown } from "../rules/explain.ts";
 import { networksOf, type Region, regionsOf } from "../rules/regions.ts";
@@ -27,7 +27,7 @@ import {
 } from "./explanation.ts";
 import { bareName } from "./places.ts";
 import { first, type Router, RouterReport } from "./routers.ts";
-import { serviceFacts, snapshotOf } from "./services.ts";
+import { serviceFacts, tablesOf } from "./services.ts";
 
 /** Networks among which the address of an unknown client may lie. */
 const MAX_NETWORKS = 500;
@@ -36,7 +36,7 @@ export class Explainer {
   readonly #compiled: Compiled;
   readonly #merged: Merged;
   readonly #diagnostics: Diagnostics;
-  readonly #snapshot: Snapshot;
+  readonly #tables: RoutingTables;
   readonly #regexps = new Map<string, RE2JS>();
   readonly #report: RouterReport;
   /** Routers in the order in which they are asked, by entry point and kind. */
@@ -47,7 +47,7 @@ export class Explainer {
     this.#merged = merged;
     this.#diagnostics = diagnostics;
     this.#report = new RouterReport(merged, this.#regexps);
-    this.#snapshot = snapshotOf([...compiled.rows.values()]);
+    this.#tables = tablesOf([...compiled.rows.values()]);
   }
 
   /**
@@ -86,13 +86,13 @@ export class Explainer {
   /** null: no router is asked. */
   #decide(point: EntryPointConfig, client: Client, address: Uint8Array): Decision | null {
     const facts = this.#facts(point, client, address);
-    if (this.#isPlain(point, client)) return decidePlain(this.#snapshot, point.name, facts);
-    return !client.tls || client.alpn.includes(ACME) ? null : decideTls(this.#snapshot, point.name, facts);
+    if (this.#isPlain(point, client)) return decidePlain(this.#tables, point.name, facts);
+    return !client.tls || client.alpn.includes(ACME) ? null : decideTls(this.#tables, point.name, facts);
   }
 
   /** Whether it goes to plain routers: because it speaks plain MQTT, or because nobody looks. */
   #isPlain(point: EntryPointConfig, client: Client): boolean {
-    const routes = this.#snapshot.routes(point.name);
+    const routes = this.#tables.routes(point.name);
     return isPlainOnly(routes) || (!client.tls && routes.plain.size > 0);
   }
 
@@ -107,7 +107,7 @@ export class Explainer {
     const key = `${kind} ${point.name}`;
     let ordered = this.#ordered.get(key);
     if (ordered === undefined) {
-      ordered = this.#snapshot.routes(point.name)[kind].ordered();
+      ordered = this.#tables.routes(point.name)[kind].ordered();
       this.#ordered.set(key, ordered);
     }
     return ordered;
@@ -131,7 +131,7 @@ export class Explainer {
     const winner = routers[at] ?? null;
     const termination = decision?.kind === "terminate" ? decision.termination : null;
     const tls = termination === null ? null : tlsFacts(termination, client, this.#merged);
-    const { certificates: store } = this.#snapshot;
+    const { certificates: store } = this.#tables;
     const certificates =
       termination === null ? [] : certificateChoices(this.#compiled, store, point, client, termination, notes);
     const service =
@@ -206,7 +206,7 @@ export class Explainer {
   }
 
   #others(point: EntryPointConfig, kind: "plain" | "tls"): Explanation["others"] {
-    const { plain, tls } = this.#snapshot.routes(point.name);
+    const { plain, tls } = this.#tables.routes(point.name);
     const inForce = new Set(this.#compiled.routers.map(({ name }) => bareName(name)));
     return {
       otherEntryPoints: inForce.size - plain.size - tls.size,

@@ -1,9 +1,9 @@
 // What a service does with a connection: its servers, their shares, the order of the first dial.
 
 import type { Merged } from "../compile/merge.ts";
-import type { Row } from "../protocol/messages.ts";
+import type { RouterRow, Row } from "../protocol/messages.ts";
 import { Meters } from "../proxy/meters.ts";
-import { type Snapshot, WorkerTables } from "../proxy/snapshot.ts";
+import { RoutingTables } from "../proxy/tables.ts";
 import type { ServiceRow } from "../upstream/service.ts";
 import { MAX_SHOWN, type ServiceFacts, type ServiceNode } from "./explanation.ts";
 import { placeOf } from "./places.ts";
@@ -12,10 +12,11 @@ import { placeOf } from "./places.ts";
 const MAX_NODES = 50;
 
 /** What a worker has that got these rows. */
-export function snapshotOf(rows: readonly Row[]): Snapshot {
-  const made = new WorkerTables(new Meters(), 0);
-  made.apply(rows, []);
-  return made.commit(1);
+export function tablesOf(rows: readonly Row[]): RoutingTables {
+  const tables = new RoutingTables(new Meters(), 0);
+  tables.apply(rows, []);
+  tables.commit(1);
+  return tables;
 }
 
 export function serviceFacts(rows: ReadonlyMap<string, Row>, merged: Merged, name: string): ServiceFacts {
@@ -31,9 +32,11 @@ export function serviceFacts(rows: ReadonlyMap<string, Row>, merged: Merged, nam
 /** Of balancers of its own: each question moves them on. */
 function firstOrder(rows: ReadonlyMap<string, Row>, service: string): string[] {
   const services = [...rows.values()].filter(({ kind }) => kind === "service");
-  const value = { entryPoints: [""], rule: { kind: "any" }, priority: 0, action: { kind: "plain" }, service } as const;
-  const snapshot = snapshotOf([...services, { kind: "router", name: "", value }]);
-  const route = snapshot.match(snapshot.routes("").plain, { sni: "", alpn: [], address: null });
+  const value: RouterRow = {
+    ...{ entryPoints: [""], rule: { kind: "any" }, priority: 0, action: { kind: "plain" }, middlewares: [], service },
+  };
+  const tables = tablesOf([...services, { kind: "router", name: "", value }]);
+  const route = tables.match(tables.routes("").plain, { sni: "", alpn: [], address: null });
   return route!.balancer.order().map(({ server }) => server.address);
 }
 

@@ -5,7 +5,7 @@
 
 import type { Deadlines, Timed } from "./deadlines.ts";
 import { closeGracefully, type NativeSocket, type SocketOwner } from "./socket.ts";
-import { Turns } from "./turns.ts";
+import type { Turns } from "./turns.ts";
 
 /** How a relay ended: also the `reason` of the log line and the `result` label of the metric. */
 export type RelayEnd =
@@ -31,7 +31,7 @@ export interface RelayOwner {
 /** What all relays of a worker share: limits, the sum of what they hold, and the counters of the hot path. */
 export class RelayPool {
   readonly deadlines: Deadlines;
-  readonly turns = new Turns();
+  readonly turns: Turns;
   readonly heldPerConnection: number;
   readonly heldPerWorker: number;
   /** Bytes held now, over all connections. */
@@ -46,8 +46,9 @@ export class RelayPool {
   readonly #stalled = new Set<Side>();
 
   /** Limits in bytes. */
-  constructor(deadlines: Deadlines, heldPerConnection: number, heldPerWorker: number) {
+  constructor(deadlines: Deadlines, turns: Turns, heldPerConnection: number, heldPerWorker: number) {
     this.deadlines = deadlines;
+    this.turns = turns;
     this.heldPerConnection = heldPerConnection;
     this.heldPerWorker = heldPerWorker;
   }

@@ -3,8 +3,8 @@
 // The JSON form is put together here and not by pino: the line is the most expensive thing that Sluice itself does per connection
 // (measured: 27 µs of CPU by way of a logger that looks at every field, half of it so). A test holds it to what pino would write.
 
-import type { Connection } from "../proxy/connection.ts";
 import type { Reason } from "../proxy/reasons.ts";
+import type { ConnectionRecord } from "../proxy/record.ts";
 import type { Log } from "./log.ts";
 
 /** Lines are made together, when this many connections have ended: a line made while its code is warm costs half. */
@@ -13,7 +13,7 @@ const BATCH = 64;
 const LATEST_MS = 50;
 
 interface Ended {
-  readonly connection: Connection;
+  readonly record: ConnectionRecord;
   readonly reason: Reason;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -32,9 +32,9 @@ export class AccessLog {
   }
 
   /** Takes note of an end. Bytes are those of the MQTT stream; the duration counts from accept; empty fields are left out. */
-  write(connection: Connection, reason: Reason, bytesIn: number, bytesOut: number): void {
-    const durationMs = Math.round(performance.now() - connection.startedAt);
-    this.#ended.push({ connection, reason, bytesIn, bytesOut, at: Date.now(), durationMs });
+  write(record: ConnectionRecord, reason: Reason, bytesIn: number, bytesOut: number): void {
+    const durationMs = Math.round(performance.now() - record.startedAt);
+    this.#ended.push({ record, reason, bytesIn, bytesOut, at: Date.now(), durationMs });
     if (this.#ended.length >= BATCH) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), LATEST_MS);
   }
@@ -51,8 +51,8 @@ export class AccessLog {
 
 function jsonLine(log: Log): (ended: Ended) => void {
   const role = `","role":${quote(log.role)}`;
-  return ({ connection, reason, bytesIn, bytesOut, at, durationMs }) => {
-    const start = `{"level":"info","time":"${new Date(at).toISOString()}${role}${words(connection)}`;
+  return ({ record, reason, bytesIn, bytesOut, at, durationMs }) => {
+    const start = `{"level":"info","time":"${new Date(at).toISOString()}${role}${words(record)}`;
     const numbers = `,"bytesIn":${bytesIn},"bytesOut":${bytesOut},"durationMs":${durationMs}`;
     log.write(`${start}${numbers},"reason":"${reason}","msg":"access"}\n`);
   };
@@ -61,25 +61,23 @@ function jsonLine(log: Log): (ended: Ended) => void {
 /** Who asks for an access log gets it, whatever log.level is. */
 function commonLine(log: Log): (ended: Ended) => void {
   const logger = log.logger.child({}, { level: "info" });
-  return ({ connection, reason, bytesIn, bytesOut, durationMs }) => {
-    const text = JSON.parse(`{${words(connection).slice(1)}}`);
+  return ({ record, reason, bytesIn, bytesOut, durationMs }) => {
+    const text = JSON.parse(`{${words(record).slice(1)}}`);
     logger.info({ ...text, bytesIn, bytesOut, durationMs, reason }, "access");
   };
 }
 
 /** The fields that are text, each with a comma before it. */
-function words(connection: Connection): string {
-  const { meters } = connection;
-  let text = `,"entryPoint":${quote(connection.entryPoint.name)}`;
+function words(record: ConnectionRecord): string {
+  const { meters } = record;
+  let text = `,"entryPoint":${quote(record.entryPoint)}`;
   if (meters !== null) text += `,"router":${quote(meters.router)},"service":${quote(meters.service)}`;
-  if (connection.server !== "") text += `,"server":${quote(connection.server)}`;
-  if (connection.clientPort !== 0)
-    text += `,"client":"${connection.clientAddress}","clientPort":${connection.clientPort}`;
-  if (connection.sni !== "") text += `,"sni":${quote(connection.sni)}`;
-  if (connection.alpn !== "") text += `,"alpn":${quote(connection.alpn)}`;
-  if (connection.tlsVersion !== "")
-    text += `,"tlsVersion":"${connection.tlsVersion}","tlsCipher":"${connection.tlsCipher}"`;
-  if (connection.clientSubject !== "") text += `,"clientSubject":${quote(connection.clientSubject)}`;
+  if (record.server !== "") text += `,"server":${quote(record.server)}`;
+  if (record.clientPort !== 0) text += `,"client":"${record.clientAddress}","clientPort":${record.clientPort}`;
+  if (record.sni !== "") text += `,"sni":${quote(record.sni)}`;
+  if (record.alpn !== "") text += `,"alpn":${quote(record.alpn)}`;
+  if (record.tlsVersion !== "") text += `,"tlsVersion":"${record.tlsVersion}","tlsCipher":"${record.tlsCipher}"`;
+  if (record.clientSubject !== "") text += `,"clientSubject":${quote(record.clientSubject)}`;
   return text;
 }
 

@@ -4,6 +4,7 @@
 // bounded size, and then one commit. So what a reload costs depends on what changed.
 
 import type { CertifiedKey } from "../certs/pem.ts";
+import type { MiddlewareRow } from "../middlewares/row.ts";
 import type { MetricJson } from "../observe/metric-json.ts";
 import type { Rule } from "../rules/ast.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
@@ -26,20 +27,25 @@ export interface RouterRow {
   readonly rule: Rule;
   readonly priority: number;
   readonly action: RouterAction;
+  /** In the order in which they are asked. */
+  readonly middlewares: readonly string[];
   readonly service: string;
+}
+
+/** What a TLS-ALPN-01 challenge is answered with, in PEM. */
+export interface ChallengeAnswer {
+  readonly cert: string;
+  readonly key: string;
 }
 
 export type Row =
   | { readonly kind: "router"; readonly name: string; readonly value: RouterRow }
   | { readonly kind: "service"; readonly name: string; readonly value: ServiceRow }
+  | { readonly kind: "middleware"; readonly name: string; readonly value: MiddlewareRow }
   | { readonly kind: "options"; readonly name: string; readonly value: ServerTlsOptions }
   | { readonly kind: "certificate"; readonly name: string; readonly value: CertifiedKey }
   /** The answer to a TLS-ALPN-01 challenge; its name is the one that is proved. */
-  | {
-      readonly kind: "challenge";
-      readonly name: string;
-      readonly value: { readonly cert: string; readonly key: string };
-    }
+  | { readonly kind: "challenge"; readonly name: string; readonly value: ChallengeAnswer }
   | { readonly kind: "default"; readonly name: string; readonly value: { readonly certificate: string } };
 
 export interface WorkerSettings {

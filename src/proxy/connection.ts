@@ -1,161 +1,160 @@
-// One client connection on its way: accept, peek, route, handshake, dial, relay, end. This file holds what a connection is and who
-// hears its events; each step of the way is a file of its own beside it.
+// One client connection: the socket, what is known, what is held, and the step that is in charge. Which step follows which is in way.ts.
 
+import type { Lease } from "../middlewares/middleware.ts";
 import type { Timed } from "../net/deadlines.ts";
 import { Relay, type RelayEnd, type RelayOwner } from "../net/relay.ts";
-import type { HandshakeError, NativeSocket, NativeTlsSocket, SocketOwner } from "../net/socket.ts";
-import { closeGracefully, NOBODY, unmap } from "../net/socket.ts";
-import type { Revocable } from "../tls/revocations.ts";
-import type { HelloBuffer } from "../wire/client-hello.ts";
-import type { ServerDial } from "./connect.ts";
-import type { Edge, EntryPoint } from "./edge.ts";
+import { closeGracefully, type HandshakeError, type NativeSocket, NOBODY, type SocketOwner } from "../net/socket.ts";
+import { BytesAhead } from "./ahead.ts";
+import type { Edge, EntryPoint, LiveConnection } from "./edge.ts";
 import type { RouteMeters } from "./meters.ts";
-import { peek, startPeek } from "./peek.ts";
 import type { Reason } from "./reasons.ts";
-import type { Route } from "./snapshot.ts";
-import { afterHandshake } from "./terminate.ts";
+import { ConnectionRecord } from "./record.ts";
 
-/** Where on its way a connection is; the relay has its own owner and is not among them. */
-export type Phase = "peek" | "turn" | "challenge" | "handshake" | "dial" | "relay" | "closed";
-
-/** Bytes that a client may send ahead, while its broker is being dialled, before it is paused. */
-const EARLY_PAUSE_BYTES = 16 * 1024;
-
-export class Connection implements SocketOwner, RelayOwner, Timed {
+/**
+ * A step of the way: it owns the client's socket while it runs, has its own fields and its own deadline, and hands on what it found. What
+ * the client sends meanwhile is held, and a client that leaves ends the connection, unless a step says otherwise.
+ */
+export abstract class Step implements SocketOwner, Timed {
   wheelTick = -1;
   wheelIndex = 0;
-  readonly edge: Edge;
-  readonly entryPoint: EntryPoint;
-  /** The accepted socket; after a handshake, the TLS one on top of it. */
-  socket: NativeSocket;
-  phase: Phase = "peek";
-  readonly startedAt = performance.now();
-  /** "" and 0 when it was gone before it was looked at. */
-  readonly clientAddress: string;
-  readonly clientPort: number;
-  /** What was received and not yet passed on: the hello in `peek`, later what the client sent ahead of its broker. */
-  hello: HelloBuffer | null = null;
-  early: Buffer[] | null = null;
-  earlyBytes = 0;
-  paused = false;
-  /** The client has finished sending, before the relay began. */
-  ended = false;
-  /** Set until the connection is established; the log and the counters go by `meters`. */
-  route: Route | null = null;
-  meters: RouteMeters | null = null;
-  dial: ServerDial | null = null;
-  relay: Relay | null = null;
-  handshakeStartedAt = 0;
-  // For the log line at the end.
-  sni = "";
-  alpn = "";
-  server = "";
-  tlsVersion = "";
-  tlsCipher = "";
-  clientSubject = "";
-  /** The client's certificate as revocation lists know it; null where there are none. */
-  revocable: Revocable | null = null;
-  /** The TLS options whose lists they are. */
-  options = "";
+  protected readonly connection: Connection;
 
-  constructor(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket) {
-    this.edge = edge;
-    this.entryPoint = entryPoint;
-    this.socket = socket;
-    // A client that has reset the connection already has no address any more.
-    this.clientAddress = unmap(socket.remoteAddress ?? "");
-    this.clientPort = socket.remotePort ?? 0;
+  constructor(connection: Connection) {
+    this.connection = connection;
   }
 
-  start(): void {
-    this.edge.connections.add(this);
-    this.entryPoint.meters.open++;
-    this.socket.data = this;
-    startPeek(this);
+  /** The connection is over, or goes on in another step: nothing of this one may stay under way. */
+  leave(): void {
+    this.connection.edge.deadlines.clear(this);
   }
 
   onData(chunk: Buffer): void {
-    if (this.phase === "peek") peek(this, chunk);
-    else if (this.phase !== "closed") this.keepEarly(chunk);
+    this.connection.holdAhead(chunk);
   }
 
   onDrain(): void {}
 
   onEnd(): void {
-    // Before its broker answers a client may half-close; before that, who has finished sending has nothing to say.
-    if (this.phase === "dial") this.ended = true;
-    else if (this.phase !== "closed") this.finish(this.phase === "handshake" ? "handshake-failed" : "client-gone");
+    this.connection.finish("client-gone");
   }
 
   onClose(): void {
-    if (this.phase === "closed") return;
-    this.finish(this.phase === "handshake" ? "handshake-failed" : "client-gone");
+    this.connection.finish("client-gone");
   }
 
-  onHandshake(success: boolean, error: HandshakeError | null): void {
-    if (this.phase === "challenge") this.finish("acme-challenge");
-    else if (this.phase === "handshake") afterHandshake(this, this.socket as NativeTlsSocket, success, error);
+  onHandshake(_success: boolean, _error: HandshakeError | null): void {}
+
+  onDeadline(): void {}
+}
+
+export class Connection implements RelayOwner, LiveConnection {
+  readonly edge: Edge;
+  readonly entryPoint: EntryPoint;
+  readonly record: ConnectionRecord;
+  /** The accepted socket; after a handshake, the TLS one on top of it. */
+  socket: NativeSocket;
+  /** The version of the tables by which its route was chosen: when it has changed after a wait, the way decides again. */
+  version = 0;
+  /** What is in charge: a step, then the relay. */
+  #charge: Step | Relay | null = null;
+  #isOver = false;
+  #ahead: BytesAhead | null = null;
+  /** Limits and counters that it holds, the route's among them. */
+  #leases: Lease[] | null = null;
+
+  constructor(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket) {
+    this.edge = edge;
+    this.entryPoint = entryPoint;
+    this.socket = socket;
+    this.record = new ConnectionRecord(entryPoint.name, socket);
+    edge.connections.add(this);
+    entryPoint.meters.open++;
   }
 
-  onDeadline(): void {
-    this.finish(this.phase === "peek" ? "hello-timeout" : "handshake-timeout");
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
-  /** What came before there was somebody to pass it on to, `first` before it, in one piece. */
-  takeEarly(first: Buffer): Buffer {
-    const early = this.early;
-    if (early === null) return first;
-    this.dropEarly();
-    return Buffer.concat([first, ...early]);
+  /** Hands the socket to the next step, which starts by itself. */
+  pass<S extends Step>(step: S): S {
+    if (this.#charge instanceof Step) this.#charge.leave();
+    this.#charge = step;
+    this.socket.data = step;
+    return step;
   }
 
-  /** Holds what came before there is a broker to write it to, within the limits of the relay. */
-  keepEarly(chunk: Buffer): void {
-    if (this.early === null) this.early = [chunk];
-    else this.early.push(chunk);
-    this.earlyBytes += chunk.length;
-    const { pool, limits } = this.edge;
-    pool.held += chunk.length;
-    if (this.earlyBytes > limits.heldBytesPerConnection || pool.held > limits.heldBytesPerWorker) {
-      pool.cuts++;
-      this.finish("held-limit");
-    } else if (!this.paused && this.earlyBytes > EARLY_PAUSE_BYTES) {
-      this.paused = true;
-      this.socket.pause();
+  /** Whether this step is still the one in charge: what it waited for may come too late. */
+  isIn(step: Step): boolean {
+    return this.#charge === step;
+  }
+
+  /** Keeps something that is given back when the connection ends. */
+  hold(lease: Lease): void {
+    if (this.#leases === null) this.#leases = [lease];
+    else this.#leases.push(lease);
+  }
+
+  /** Counts it for a route; a former one's count, and all that was held for it, is taken back. */
+  choose(meters: RouteMeters | null): void {
+    const former = this.record.meters;
+    if (former !== null) {
+      former.connections--;
+      former.open--;
+      this.#release();
     }
+    this.record.meters = meters;
+    if (meters === null) return;
+    meters.connections++;
+    meters.open++;
   }
 
-  /** The last step but one: both sockets are open. From here on the relay owns them. */
-  startRelay(server: NativeSocket, terminationDelayMs: number): void {
-    const meters = this.meters!;
-    this.phase = "relay";
-    this.dial = null;
-    this.route = null;
-    this.relay = new Relay(this.edge.pool, this.socket, server, terminationDelayMs, meters, this);
-    const client = this.relay.client;
-    const early = this.early;
-    this.dropEarly();
-    if (early !== null) for (const chunk of early) client.onData(chunk);
-    if (this.paused && !client.paused) this.socket.resume();
-    if (this.ended) client.onEnd();
+  /** Holds what came before there is a broker to write it to; over a limit, the connection ends. */
+  holdAhead(chunk: Buffer): void {
+    if (this.#isOver) return;
+    this.#ahead ??= new BytesAhead(this.edge.pool);
+    if (!this.#ahead.hold(chunk, this.socket)) this.finish("held-limit");
+  }
+
+  get ahead(): readonly Buffer[] {
+    return this.#ahead?.chunks ?? NO_CHUNKS;
+  }
+
+  /** What is held, `first` before it; it is not held any more. */
+  takeAhead(first: Buffer): Buffer {
+    return this.#ahead?.take(first) ?? first;
+  }
+
+  /** Both sockets are open: from here on the relay owns them. `ended`: the client has finished sending already. */
+  relay(server: NativeSocket, terminationDelayMs: number, ended: boolean): void {
+    if (this.#charge instanceof Step) this.#charge.leave();
+    const relay = new Relay(this.edge.pool, this.socket, server, terminationDelayMs, this.record.meters!, this);
+    this.#charge = relay;
+    const ahead = this.#ahead;
+    this.#ahead = null;
+    if (ahead !== null) {
+      const { chunks, paused } = ahead;
+      ahead.release();
+      for (const chunk of chunks) relay.client.onData(chunk);
+      if (paused && !relay.client.paused) this.socket.resume();
+    }
+    if (ended) relay.client.onEnd();
   }
 
   onRelayClosed(reason: RelayEnd, bytesIn: number, bytesOut: number): void {
-    this.phase = "closed";
-    this.relay = null;
+    this.#isOver = true;
+    this.#charge = null;
     this.#count(reason, bytesIn, bytesOut);
   }
 
   /** Ends a connection that is not relayed yet. Whatever of it is open is closed. */
   finish(reason: Reason): void {
-    if (this.phase === "closed" || this.phase === "relay") return;
-    this.phase = "closed";
-    this.edge.deadlines.clear(this);
-    this.dial?.cancel();
-    this.dial = null;
-    this.route = null;
-    this.hello = null;
-    this.dropEarly();
+    const step = this.#charge;
+    if (this.#isOver || step instanceof Relay) return;
+    this.#isOver = true;
+    this.#charge = null;
+    step?.leave();
+    this.#ahead?.release();
+    this.#ahead = null;
     this.socket.data = NOBODY;
     // After a timeout the client is not listening anyway; the rest may still have a close_notify or an alert to read.
     if (reason === "handshake-timeout" || reason === "hello-timeout") this.socket.terminate();
@@ -163,29 +162,40 @@ export class Connection implements SocketOwner, RelayOwner, Timed {
     this.#count(reason, 0, 0);
   }
 
+  /** Ends it, after `last`, a fatal alert or another answer that the client understands. */
+  refuse(reason: Reason, last: Uint8Array): void {
+    if (this.#isOver) return;
+    this.socket.write(last);
+    this.finish(reason);
+  }
+
   /** Ends it at once, because its certificate has been revoked. */
   revoke(): void {
-    if (this.relay !== null) this.relay.abort("client-certificate-revoked");
+    if (this.#charge instanceof Relay) this.#charge.abort("client-certificate-revoked");
     else this.finish("client-certificate-revoked");
   }
 
   /** Closes whatever there is, for a shutdown. */
   shutdown(): void {
-    if (this.relay !== null) this.relay.close("shutdown");
+    if (this.#charge instanceof Relay) this.#charge.close("shutdown");
     else this.finish("shutdown");
   }
 
-  dropEarly(): void {
-    this.edge.pool.held -= this.earlyBytes;
-    this.early = null;
-    this.earlyBytes = 0;
+  #count(reason: Reason, bytesIn: number, bytesOut: number): void {
+    const { edge, entryPoint, record } = this;
+    edge.connections.delete(this);
+    entryPoint.meters.open--;
+    entryPoint.meters.ended(reason);
+    if (record.meters !== null) record.meters.open--;
+    this.#release();
+    edge.observer.onEnd(record, reason, bytesIn, bytesOut);
   }
 
-  #count(reason: Reason, bytesIn: number, bytesOut: number): void {
-    this.edge.connections.delete(this);
-    this.entryPoint.meters.open--;
-    this.entryPoint.meters.ended(reason);
-    if (this.meters !== null) this.meters.open--;
-    this.edge.observer.onEnd(this, reason, bytesIn, bytesOut);
+  #release(): void {
+    const leases = this.#leases;
+    this.#leases = null;
+    if (leases !== null) for (const lease of leases) lease.release();
   }
 }
+
+const NO_CHUNKS: readonly Buffer[] = [];

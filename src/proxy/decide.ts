@@ -3,7 +3,7 @@
 import type { CertifiedKey } from "../certs/pem.ts";
 import type { Facts } from "../rules/ast.ts";
 import type { CertificateStore, SignatureOffer } from "../tls/certificates.ts";
-import type { EntryRoutes, Route, Snapshot, Termination } from "./snapshot.ts";
+import type { EntryRoutes, Route, RoutingTables, Termination } from "./tables.ts";
 
 export type Refusal = "no-route" | "unknown-sni" | "router-off";
 
@@ -13,9 +13,11 @@ export type Decision =
   | { readonly kind: "terminate"; readonly route: Route; readonly termination: Termination };
 
 /** What becomes of a TLS client with these facts. An ACME challenge is not asked about: no route ever gets one. */
-export function decideTls(snapshot: Snapshot, entryPoint: string, facts: Facts): Decision {
-  const route = snapshot.match(snapshot.routes(entryPoint).tls, facts);
-  if (route === null) return { kind: "refuse", reason: facts.sni === "" ? "no-route" : "unknown-sni", route };
+export function decideTls(tables: RoutingTables, entryPoint: string, facts: Facts): Decision {
+  const { tls } = tables.routes(entryPoint);
+  const route = tables.match(tls, facts);
+  if (route === null)
+    return { kind: "refuse", reason: facts.sni === "" || tls.knows(facts.sni) ? "no-route" : "unknown-sni", route };
   if (route.action === "passthrough") return { kind: "passthrough", route };
   const { termination } = route;
   if (route.action === "off" || termination === null) return { kind: "refuse", reason: "router-off", route };
@@ -23,8 +25,8 @@ export function decideTls(snapshot: Snapshot, entryPoint: string, facts: Facts):
 }
 
 /** What becomes of a client whose TLS, if it has any, is not looked at. */
-export function decidePlain(snapshot: Snapshot, entryPoint: string, facts: Facts): Decision {
-  const route = snapshot.match(snapshot.routes(entryPoint).plain, facts);
+export function decidePlain(tables: RoutingTables, entryPoint: string, facts: Facts): Decision {
+  const route = tables.match(tables.routes(entryPoint).plain, facts);
   if (route === null) return { kind: "refuse", reason: "no-route", route };
   return route.action === "off" ? { kind: "refuse", reason: "router-off", route } : { kind: "plain", route };
 }

@@ -1,26 +1,25 @@
-// What the connections of one worker share: limits, timers, caches, the snapshot in force, and the step that admits them.
+// What the connections of one worker share: limits, timers, caches, and the tables they are routed by.
 
 import type { SecureContext } from "node:tls";
 import { Deadlines } from "../net/deadlines.ts";
 import { Dialer } from "../net/dial.ts";
 import { RelayPool } from "../net/relay.ts";
 import { HostLookup } from "../net/resolve.ts";
-import type { NativeSocket } from "../net/socket.ts";
-import { NOBODY } from "../net/socket.ts";
+import { Turns } from "../net/turns.ts";
 import { ContextCache } from "../tls/contexts.ts";
 import { ClientContexts } from "../upstream/client-contexts.ts";
 import type { Target } from "../upstream/service.ts";
-import { Connection } from "./connection.ts";
 import { EntryMeters, Meters } from "./meters.ts";
 import type { Reason } from "./reasons.ts";
-import { EMPTY_SNAPSHOT, type Snapshot } from "./snapshot.ts";
+import type { ConnectionRecord } from "./record.ts";
+import { RoutingTables } from "./tables.ts";
 
 /** What is told about connections as they go; metrics and the access log listen. Times in milliseconds. */
 export interface Observer {
   onHandshake(version: string, resumed: boolean, durationMs: number): void;
   onDial(target: Target, durationMs: number): void;
   onDialFailed(target: Target, reason: string): void;
-  onEnd(connection: Connection, reason: Reason, bytesIn: number, bytesOut: number): void;
+  onEnd(record: ConnectionRecord, reason: Reason, bytesIn: number, bytesOut: number): void;
   onLoopDelay(ms: number): void;
   onFault(error: unknown): void;
 }
@@ -29,6 +28,15 @@ export interface EdgeLimits {
   readonly maxConnections: number;
   readonly heldBytesPerConnection: number;
   readonly heldBytesPerWorker: number;
+}
+
+/** A connection that is open, as the worker sees it. */
+export interface LiveConnection {
+  readonly record: ConnectionRecord;
+  /** Ends it at once, because its certificate has been revoked. */
+  revoke(): void;
+  /** Closes whatever there is, for a shutdown. */
+  shutdown(): void;
 }
 
 /** An entry point as a connection sees it. */
@@ -44,22 +52,24 @@ export class Edge {
   readonly deadlines: Deadlines;
   readonly pool: RelayPool;
   readonly dialer: Dialer;
-  readonly resolver = new HostLookup();
+  readonly lookup = new HostLookup();
+  /** The queue of handshakes, and of closings. */
+  readonly turns = new Turns();
   readonly meters = new Meters();
   readonly contexts = new ContextCache();
   readonly clientContexts = new ClientContexts();
-  readonly connections = new Set<Connection>();
+  readonly connections = new Set<LiveConnection>();
   readonly entryPoints: EntryPoint[] = [];
-  snapshot: Snapshot = EMPTY_SNAPSHOT;
-  /** Answers to ACME challenges that are under way, by the name that is proved. */
-  challenges: ReadonlyMap<string, { readonly cert: string; readonly key: string }> = new Map();
+  readonly tables: RoutingTables;
 
-  constructor(limits: EdgeLimits, observer: Observer) {
+  /** `start` is where round robin begins, different in each worker. */
+  constructor(limits: EdgeLimits, observer: Observer, start = 0) {
     this.limits = limits;
     this.observer = observer;
     this.deadlines = new Deadlines((ms) => observer.onLoopDelay(ms));
     this.dialer = new Dialer(this.deadlines);
-    this.pool = new RelayPool(this.deadlines, limits.heldBytesPerConnection, limits.heldBytesPerWorker);
+    this.pool = new RelayPool(this.deadlines, this.turns, limits.heldBytesPerConnection, limits.heldBytesPerWorker);
+    this.tables = new RoutingTables(this.meters, start);
   }
 
   entryPoint(name: string, readTimeoutMs: number): EntryPoint {
@@ -68,17 +78,7 @@ export class Edge {
     return entryPoint;
   }
 
-  /** The first step: takes the connection in, or closes it when the worker is full. */
-  admit(socket: NativeSocket, entryPoint: EntryPoint): void {
-    if (this.connections.size >= this.limits.maxConnections) {
-      socket.data = NOBODY;
-      socket.terminate();
-      entryPoint.meters.ended("limit");
-      return;
-    }
-    new Connection(this, entryPoint, socket).start();
-  }
-
+  /** null: it does not load, which is reported. */
   serverContext(
     options: Parameters<ContextCache["get"]>[0],
     certificate: Parameters<ContextCache["get"]>[1],

@@ -1,6 +1,7 @@
 // Every way a connection can end. A reason is at once the `reason` of the log line and the `result` label of the metric, so the set is
 // fixed: nothing from outside can add to it.
 
+import type { MiddlewareReject } from "../middlewares/middleware.ts";
 import type { RelayEnd } from "../net/relay.ts";
 import type { ClientAuthReject } from "../tls/client-auth.ts";
 import type { HelloReject } from "../wire/client-hello.ts";
@@ -14,10 +15,13 @@ export type Reason =
   | "hello-timeout"
   | HelloReject
   // Routing.
+  | MiddlewareReject
   | "no-route"
   | "unknown-sni"
   | "no-certificate"
   | "router-off"
+  /** A reload during the handshake asks for another one. */
+  | "rules-changed"
   | "acme-challenge"
   // Handshake.
   | "handshake-timeout"

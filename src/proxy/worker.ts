@@ -10,7 +10,7 @@ import { describeError } from "../system/errors.ts";
 import { revocationsOf } from "../tls/revocations.ts";
 import type { Target } from "../upstream/service.ts";
 import { Edge, type EntryPoint, type Observer } from "./edge.ts";
-import { WorkerTables } from "./snapshot.ts";
+import { accept } from "./way.ts";
 
 /** A worker tells its totals this often without being asked, so that little is lost when it is killed. */
 const REPORT_MS = 1000;
@@ -40,7 +40,6 @@ class Worker implements Observer {
   readonly #settings: WorkerSettings;
   readonly #log: Log;
   readonly #edge: Edge;
-  readonly #rows: WorkerTables;
   readonly #metrics: WorkerMetrics;
   readonly #listeners: Listener[] = [];
   readonly #accessLog: AccessLog | null;
@@ -53,8 +52,7 @@ class Worker implements Observer {
     this.#settings = settings;
     this.#log = createLog(settings.log.level, settings.log.format, `worker-${settings.index}`);
     this.#accessLog = settings.accessLog ? new AccessLog(this.#log) : null;
-    this.#edge = new Edge(settings, this);
-    this.#rows = new WorkerTables(this.#edge.meters, settings.index);
+    this.#edge = new Edge(settings, this, settings.index);
     this.#metrics = new WorkerMetrics(
       () => this.#edge,
       () => this.#log.dropped(),
@@ -73,7 +71,7 @@ class Worker implements Observer {
   onMessage(message: Exclude<ToWorker, { type: "start" }>): void {
     switch (message.type) {
       case "rows":
-        this.#rows.apply(message.put, message.drop);
+        this.#edge.tables.apply(message.put, message.drop);
         return;
       case "commit":
         this.#commit(message.version);
@@ -116,10 +114,10 @@ class Worker implements Observer {
     this.#metrics.loopDelay(ms);
   }
 
-  onEnd: Observer["onEnd"] = (connection, reason, bytesIn, bytesOut) => {
+  onEnd: Observer["onEnd"] = (record, reason, bytesIn, bytesOut) => {
     this.#ended++;
-    if (this.#accessLog !== null) this.#accessLog.write(connection, reason, bytesIn, bytesOut);
-    else this.#log.logger.debug({ client: connection.clientAddress, sni: connection.sni, reason }, "connection ended");
+    if (this.#accessLog !== null) this.#accessLog.write(record, reason, bytesIn, bytesOut);
+    else this.#log.logger.debug({ client: record.clientAddress, sni: record.sni, reason }, "connection ended");
   };
 
   onFault(error: unknown): void {
@@ -127,9 +125,9 @@ class Worker implements Observer {
   }
 
   #commit(version: number): void {
-    this.#edge.snapshot = this.#rows.commit(version);
-    this.#edge.challenges = this.#rows.challenges;
-    const { options, certificates } = this.#rows.contents();
+    const { tables } = this.#edge;
+    tables.commit(version);
+    const { options, certificates } = tables.contents();
     this.#edge.contexts.prune(options, certificates);
     this.#closeRevoked();
     if (this.#listeners.length === 0 && !this.#listen()) return;
@@ -138,14 +136,14 @@ class Worker implements Observer {
 
   /** Ends the connections whose certificate has been revoked since they came. */
   #closeRevoked(): void {
-    const optionsOf = this.#rows.closing();
+    const optionsOf = this.#edge.tables.closing();
     if (optionsOf === null) return;
     const now = Date.now();
     for (const connection of this.#edge.connections) {
-      if (connection.revocable === null) continue;
-      const options = optionsOf(connection.options);
-      if (options !== null && revocationsOf(options)?.judge(connection.revocable, now) === "revoked")
-        connection.revoke();
+      const { revocable, options: name } = connection.record;
+      if (revocable === null) continue;
+      const options = optionsOf(name);
+      if (options !== null && revocationsOf(options)?.judge(revocable, now) === "revoked") connection.revoke();
     }
   }
 
@@ -155,7 +153,7 @@ class Worker implements Observer {
     for (const point of this.#settings.entryPoints) {
       const entryPoint: EntryPoint = this.#edge.entryPoint(point.name, point.readTimeoutMs);
       try {
-        const listener = listen(point.host, point.port, (socket) => this.#edge.admit(socket, entryPoint));
+        const listener = listen(point.host, point.port, (socket) => accept(this.#edge, entryPoint, socket));
         this.#listeners.push(listener);
         ports[point.name] = listener.port;
       } catch (error) {

@@ -122,6 +122,12 @@ export class RouteTable<T> {
     }
   }
 
+  /** Whether a rule names this server name, by itself or by a wildcard, whatever else it asks for. */
+  knows(sni: string): boolean {
+    const dot = sni.indexOf(".");
+    return this.#names.has(sni) || (dot > 0 && this.#suffixes.has(sni.slice(dot)));
+  }
+
   /** The value of the first router in order whose rule is true, or null. Allocates at most one short string. */
   match(facts: Facts): T | null {
     const { sni } = facts;

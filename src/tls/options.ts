@@ -257,3 +257,10 @@ function accepts(options: { ciphers?: string; ecdhCurve?: string }): boolean {
   }
   return works;
 }
+
+/** Whether a handshake under `a` shows just what one under `b` would have: they differ at most in what is judged after it. */
+export function isSameHandshake(a: ServerTlsOptions, b: ServerTlsOptions): boolean {
+  const asked = (options: ServerTlsOptions) =>
+    JSON.stringify({ ...options, key: null, revoked: null, closeRevoked: null, allowedNames: null });
+  return a.key === b.key || asked(a) === asked(b);
+}

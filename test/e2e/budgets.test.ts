@@ -126,6 +126,7 @@ test("a reload that changes one route among 10 000 certificates sends a few hund
         rule: { kind: "hostSNI", name: host },
         priority: 1,
         action: { kind: "passthrough" },
+        middlewares: [],
         service: "s",
       },
     });

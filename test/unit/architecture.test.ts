@@ -21,6 +21,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   admin: { values: [] },
   rules: { values: ["text"] },
   config: { values: ["text"] },
+  middlewares: { values: ["rules"] },
   providers: { values: ["config", "system"] },
   broker: { values: ["system"] },
   keystores: { values: ["asn1"] },
@@ -30,9 +31,9 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   // It shows what the others have, and asks nothing of them.
   observe: { values: ["system"], types: ["acme", "certs", "compile", "proxy", "upstream"] },
   // What master and workers say to each other: plain data.
-  protocol: { values: [], types: ["certs", "observe", "rules", "tls", "upstream"] },
+  protocol: { values: [], types: ["certs", "middlewares", "observe", "rules", "tls", "upstream"] },
   proxy: {
-    values: ["net", "observe", "protocol", "rules", "system", "tls", "upstream", "wire"],
+    values: ["middlewares", "net", "observe", "protocol", "rules", "system", "tls", "upstream", "wire"],
     types: ["certs"],
   },
   compile: {

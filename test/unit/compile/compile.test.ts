@@ -17,6 +17,7 @@ describe("a router", () => {
       rule: { kind: "hostSNI", name: "a.example" },
       priority: 20,
       action: { kind: "terminate", options: "default" },
+      middlewares: [],
       service: "s",
     });
     expect(compiled.routers).toEqual([

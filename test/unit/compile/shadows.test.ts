@@ -24,7 +24,14 @@ function routers(given: Record<string, Given | string>): CheckedRouter[] {
     const parsed = parseRule(text);
     if (parsed.kind === "error") throw new Error(`${text}: ${parsed.message}`);
     const { rule } = parsed;
-    const row = { entryPoints: on, rule, priority: priority ?? defaultPriority(text, rule), action, service: "s" };
+    const row = {
+      entryPoints: on,
+      rule,
+      priority: priority ?? defaultPriority(text, rule),
+      action,
+      middlewares: [],
+      service: "s",
+    };
     return { name, row, place: () => ({ file: name, line: 1, column: 1 }) };
   });
 }

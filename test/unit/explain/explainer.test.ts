@@ -31,6 +31,7 @@ function routerRow(name: string, text: string, priority?: number): Extract<Row, 
       rule,
       priority: priority ?? defaultPriority(text, rule),
       action: { kind: "passthrough" },
+      middlewares: [],
       service: "s",
     },
   };

@@ -4,13 +4,13 @@ import { expect, test } from "bun:test";
 import pino from "pino";
 import { AccessLog } from "../../../src/observe/access-log.ts";
 import type { Log } from "../../../src/observe/log.ts";
-import type { Connection } from "../../../src/proxy/connection.ts";
+import type { ConnectionRecord } from "../../../src/proxy/record.ts";
 
-function lines(connection: object, count = 1): string[] {
+function lines(record: object, count = 1): string[] {
   const written: string[] = [];
   const log = { format: "json", role: "worker-0", write: (line: string) => written.push(line) } as unknown as Log;
   const access = new AccessLog(log);
-  for (let i = 0; i < count; i++) access.write(connection as Connection, "client-closed", 12, 34);
+  for (let i = 0; i < count; i++) access.write(record as ConnectionRecord, "client-closed", 12, 34);
   access.flush();
   return written;
 }
@@ -27,7 +27,7 @@ function byPino(fields: object): string {
 }
 
 const PLAIN = {
-  entryPoint: { name: "mqtts" },
+  entryPoint: "mqtts",
   meters: null,
   server: "",
   clientAddress: "192.0.2.7",

@@ -7,7 +7,14 @@ import { type Row, rowKey } from "../../../src/protocol/messages.ts";
 const router = (name: string, priority = 1): Row => ({
   kind: "router",
   name,
-  value: { entryPoints: ["mqtts"], rule: { kind: "any" }, priority, action: { kind: "plain" }, service: "s" },
+  value: {
+    entryPoints: ["mqtts"],
+    rule: { kind: "any" },
+    priority,
+    action: { kind: "plain" },
+    middlewares: [],
+    service: "s",
+  },
 });
 const certificate = (name: string, size: number): Row => ({
   kind: "certificate",

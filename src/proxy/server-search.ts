@@ -1,4 +1,5 @@
-// Connect: dials the route's servers in the balancer's order, every address of each, until one answers.
+// The search for a server: dials the targets in the balancer's order, every address of each, until one answers. With TLS, nothing is sent
+// to a server that is not who it should be.
 
 import { isIP } from "node:net";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
@@ -14,26 +15,21 @@ import {
 } from "../net/socket.ts";
 import { upgradeClient } from "../net/tls.ts";
 import type { Target } from "../upstream/service.ts";
-import type { Connection } from "./connection.ts";
-import type { Route } from "./snapshot.ts";
+import type { Edge } from "./edge.ts";
 
-export function connect(connection: Connection, route: Route): void {
-  // What the client has sent may just have gone over a limit on held bytes.
-  if (connection.phase === "closed") return;
-  connection.phase = "dial";
-  const targets = route.balancer.order();
-  if (targets.length === 0) return connection.finish("no-server");
-  const dial = new ServerDial(connection, targets);
-  connection.dial = dial;
-  dial.start();
+export interface SearchOwner {
+  /** The socket belongs to NOBODY until its owner is set, which must happen now. */
+  onServerOpen(target: Target, socket: NativeSocket): void;
+  /** No server could be reached, or no further one may be tried. */
+  onNoServer(): void;
 }
 
-/** One connection's search for a server. It is dropped as soon as the relay begins. */
-export class ServerDial implements DialOwner, SocketOwner, Timed {
+export class ServerSearch implements DialOwner, SocketOwner, Timed {
   wheelTick = -1;
   wheelIndex = 0;
-  readonly #connection: Connection;
+  readonly #edge: Edge;
   readonly #targets: readonly Target[];
+  readonly #owner: SearchOwner;
   #target = 0;
   #addresses: readonly string[] = [];
   #address = 0;
@@ -42,15 +38,18 @@ export class ServerDial implements DialOwner, SocketOwner, Timed {
   /** While a TLS handshake with the server is under way. */
   #socket: NativeTlsSocket | null = null;
   #cancelled = false;
+  #isLast = false;
 
-  constructor(connection: Connection, targets: readonly Target[]) {
-    this.#connection = connection;
+  /** `targets` are not empty. */
+  constructor(edge: Edge, targets: readonly Target[], owner: SearchOwner) {
+    this.#edge = edge;
     this.#targets = targets;
+    this.#owner = owner;
   }
 
   start(): void {
     const { host } = this.#targets[this.#target]!.server;
-    this.#connection.edge.resolver.resolve(host, (addresses) => {
+    this.#edge.lookup.resolve(host, (addresses) => {
       if (this.#cancelled) return;
       this.#addresses = addresses;
       this.#address = 0;
@@ -59,6 +58,12 @@ export class ServerDial implements DialOwner, SocketOwner, Timed {
     });
   }
 
+  /** What is under way is the last try: after it no further address and no further server is dialled. */
+  last(): void {
+    this.#isLast = true;
+  }
+
+  /** Gives up; the owner hears nothing more. */
   cancel(): void {
     this.#cancelled = true;
     this.#dial?.cancel();
@@ -69,7 +74,7 @@ export class ServerDial implements DialOwner, SocketOwner, Timed {
     const { server, transport } = this.#targets[this.#target]!;
     this.#startedAt = performance.now();
     const address = this.#addresses[this.#address]!;
-    const { dialer } = this.#connection.edge;
+    const { dialer } = this.#edge;
     this.#dial = dialer.dial(address, server.port, transport.dialTimeoutMs, transport.keepAliveMs, this);
   }
 
@@ -78,7 +83,7 @@ export class ServerDial implements DialOwner, SocketOwner, Timed {
     this.#dial = null;
     const { server, transport } = this.#targets[this.#target]!;
     if (!server.tls) return this.#open(socket);
-    const { edge } = this.#connection;
+    const edge = this.#edge;
     try {
       const name = transport.tls.serverName ?? server.host;
       const context = edge.clientContexts.get(transport.tls);
@@ -110,7 +115,7 @@ export class ServerDial implements DialOwner, SocketOwner, Timed {
       this.#dropSocket();
       return this.#failedAddress(verdict);
     }
-    this.#connection.edge.deadlines.clear(this);
+    this.#edge.deadlines.clear(this);
     this.#socket = null;
     this.#open(socket);
   }
@@ -139,32 +144,29 @@ export class ServerDial implements DialOwner, SocketOwner, Timed {
   onEnd(): void {}
 
   #open(socket: NativeSocket): void {
-    const connection = this.#connection;
     const target = this.#targets[this.#target]!;
-    connection.edge.observer.onDial(target, performance.now() - this.#startedAt);
-    connection.server = target.server.address;
-    connection.startRelay(socket, target.transport.terminationDelayMs);
+    this.#edge.observer.onDial(target, performance.now() - this.#startedAt);
+    this.#owner.onServerOpen(target, socket);
   }
 
   #failedAddress(reason: DialError): void {
     if (this.#cancelled) return;
     this.#address++;
-    if (this.#address < this.#addresses.length) this.#dialAddress();
+    if (this.#address < this.#addresses.length && !this.#isLast) this.#dialAddress();
     else this.#next(reason);
   }
 
   #next(reason: DialError): void {
-    const connection = this.#connection;
-    connection.edge.observer.onDialFailed(this.#targets[this.#target]!, reason);
+    this.#edge.observer.onDialFailed(this.#targets[this.#target]!, reason);
     this.#target++;
-    if (this.#target < this.#targets.length) this.start();
-    else connection.finish("dial-failed");
+    if (this.#target < this.#targets.length && !this.#isLast) this.start();
+    else this.#owner.onNoServer();
   }
 
   #dropSocket(): void {
     const socket = this.#socket;
     this.#socket = null;
-    this.#connection.edge.deadlines.clear(this);
+    this.#edge.deadlines.clear(this);
     if (socket === null) return;
     socket.data = NOBODY;
     closeGracefully(socket);

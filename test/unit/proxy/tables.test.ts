@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { type Row, rowKey } from "../../../src/protocol/messages.ts";
 import { Meters } from "../../../src/proxy/meters.ts";
-import { type Snapshot, WorkerTables } from "../../../src/proxy/snapshot.ts";
+import { RoutingTables } from "../../../src/proxy/tables.ts";
 import { parseRule } from "../../../src/rules/parser.ts";
 import type { Transport } from "../../../src/upstream/service.ts";
 
@@ -13,7 +13,11 @@ function router(name: string, rule: string, service: string, priority = 1): Row 
   const parsed = parseRule(rule);
   if (parsed.kind === "error") throw new Error(parsed.message);
   const action = { kind: "passthrough" } as const;
-  return { kind: "router", name, value: { entryPoints: ["mqtts"], rule: parsed.rule, priority, action, service } };
+  return {
+    kind: "router",
+    name,
+    value: { entryPoints: ["mqtts"], rule: parsed.rule, priority, action, middlewares: [], service },
+  };
 }
 
 function service(name: string, ...ports: number[]): Row {
@@ -29,42 +33,46 @@ function weighted(name: string, ...children: string[]): Row {
   };
 }
 
-const make = () => new WorkerTables(new Meters(), 0);
-const find = (snapshot: Snapshot, sni: string) =>
-  snapshot.match(snapshot.routes("mqtts").tls, { sni, alpn: [], address: null });
+const make = () => new RoutingTables(new Meters(), 0);
+const commit = (tables: RoutingTables, version: number) => {
+  tables.commit(version);
+  return tables;
+};
+const find = (tables: RoutingTables, sni: string) =>
+  tables.match(tables.routes("mqtts").tls, { sni, alpn: [], address: null });
 /** The port that the next connection to `sni` goes to. */
-const next = (snapshot: Snapshot, sni: string) => find(snapshot, sni)?.balancer.order()[0]?.server.port;
+const next = (tables: RoutingTables, sni: string) => find(tables, sni)?.balancer.order()[0]?.server.port;
 
 test("nothing of a new configuration is seen before its commit", () => {
   const rows = make();
   rows.apply([service("s", 1), router("r", "HostSNI(`a`)", "s")], []);
-  const first = rows.commit(1);
+  rows.commit(1);
   rows.apply([service("s", 2)], []);
   rows.apply([router("r2", "HostSNI(`b`)", "s")], ["router/r"]);
-  expect([next(first, "a"), next(first, "b")]).toEqual([1, undefined]);
-  const second = rows.commit(2);
-  expect([next(second, "a"), next(second, "b")]).toEqual([undefined, 2]);
+  expect([rows.version, next(rows, "a"), next(rows, "b")]).toEqual([1, 1, undefined]);
+  rows.commit(2);
+  expect([rows.version, next(rows, "a"), next(rows, "b")]).toEqual([2, undefined, 2]);
 });
 
 test("a service that a reload leaves alone goes on where it was; one that changed, and one made of it, begin anew", () => {
   const rows = make();
   const routers = ["kept", "changed", "mixed"].map((name) => router(name, `HostSNI(\`${name}\`)`, name));
   rows.apply([service("kept", 1, 2, 3), service("changed", 1), weighted("mixed", "changed"), ...routers], []);
-  const first = rows.commit(1);
-  expect([next(first, "kept"), next(first, "changed"), next(first, "mixed")]).toEqual([1, 1, 1]);
+  rows.commit(1);
+  expect([next(rows, "kept"), next(rows, "changed"), next(rows, "mixed")]).toEqual([1, 1, 1]);
   rows.apply([service("changed", 9)], []);
-  const second = rows.commit(2);
-  expect([next(second, "kept"), next(second, "changed"), next(second, "mixed")]).toEqual([2, 9, 9]);
+  rows.commit(2);
+  expect([next(rows, "kept"), next(rows, "changed"), next(rows, "mixed")]).toEqual([2, 9, 9]);
 });
 
 test("a router whose service comes later, goes, or comes back follows it", () => {
   const rows = make();
   rows.apply([router("r", "HostSNI(`a`)", "s")], []);
-  expect(next(rows.commit(1), "a")).toBeUndefined();
+  expect(next(commit(rows, 1), "a")).toBeUndefined();
   rows.apply([service("s", 5)], []);
-  expect(next(rows.commit(2), "a")).toBe(5);
+  expect(next(commit(rows, 2), "a")).toBe(5);
   rows.apply([], ["service/s"]);
-  expect(next(rows.commit(3), "a")).toBeUndefined();
+  expect(next(commit(rows, 3), "a")).toBeUndefined();
 });
 
 test("after any series of changes a worker routes as one that started with the result", () => {
@@ -82,7 +90,6 @@ test("after any series of changes a worker routes as one that started with the r
   for (let round = 0; round < 200; round++) {
     const rows = make();
     const now = new Map<string, Row>();
-    let snapshot: Snapshot | null = null;
     for (let version = 1; version <= 6; version++) {
       const put: Row[] = [];
       const drop: string[] = [];
@@ -105,22 +112,22 @@ test("after any series of changes a worker routes as one that started with the r
         now.delete(key);
       }
       rows.apply(put, drop);
-      snapshot = rows.commit(version);
+      rows.commit(version);
     }
     const fresh = make();
     fresh.apply([...now.values()], []);
-    const expected = fresh.commit(1);
+    const expected = commit(fresh, 1);
     for (const sni of [...names, "z", ""])
-      expect(find(snapshot!, sni)?.router, `round ${round}, ${sni}`).toBe(find(expected, sni)?.router as string);
-    expect(snapshot!.routes("mqtts").tls.size).toBe(now.size);
+      expect(find(rows, sni)?.router, `round ${round}, ${sni}`).toBe(find(expected, sni)?.router as string);
+    expect(rows.routes("mqtts").tls.size).toBe(now.size);
   }
 });
 
 test("a router counts from its first connection on, and is forgotten with its configuration", () => {
   const meters = new Meters();
-  const rows = new WorkerTables(meters, 0);
+  const rows = new RoutingTables(meters, 0);
   rows.apply([service("s", 1), router("r", "HostSNI(`a`)", "s"), router("unused", "HostSNI(`b`)", "s")], []);
-  find(rows.commit(1), "a");
+  find(commit(rows, 1), "a");
   expect([...meters.routes()].map((each) => each.router)).toEqual(["r"]);
   rows.apply([], ["router/r"]);
   rows.commit(2);

@@ -1,11 +1,11 @@
 // What a connection does in moments that no client can be made to hit: at a limit, and when a reload comes while it waits for its turn.
 
 import { expect, test } from "bun:test";
-import type { NativeSocket } from "../../../src/net/socket.ts";
+import type { NativeSocket, SocketOwner } from "../../../src/net/socket.ts";
 import type { RouterAction, Row } from "../../../src/protocol/messages.ts";
 import type { Connection } from "../../../src/proxy/connection.ts";
 import { Edge } from "../../../src/proxy/edge.ts";
-import { WorkerTables } from "../../../src/proxy/snapshot.ts";
+import { accept } from "../../../src/proxy/way.ts";
 import { parseRule } from "../../../src/rules/parser.ts";
 import type { Transport } from "../../../src/upstream/service.ts";
 import { recordedHellos } from "../../fixtures/hello/hellos.ts";
@@ -17,7 +17,11 @@ const CONNECT = Buffer.from("101100044d5154540402003c0005636c69656e74", "hex");
 function router(name: string, action: RouterAction, priority = 1): Row {
   const parsed = parseRule("HostSNI(`*`)");
   if (parsed.kind === "error") throw new Error(parsed.message);
-  return { kind: "router", name, value: { entryPoints: ["mqtts"], rule: parsed.rule, priority, action, service: "s" } };
+  return {
+    kind: "router",
+    name,
+    value: { entryPoints: ["mqtts"], rule: parsed.rule, priority, action, middlewares: [], service: "s" },
+  };
 }
 
 const SERVICE: Row = {
@@ -44,11 +48,10 @@ function edgeWith(rows: readonly Row[], limits: Partial<Edge["limits"]> = {}) {
       },
     },
   );
-  const table = new WorkerTables(edge.meters, 0);
   let version = 0;
   const reload = (put: readonly Row[], drop: readonly string[] = []) => {
-    table.apply(put, drop);
-    edge.snapshot = table.commit(++version);
+    edge.tables.apply(put, drop);
+    edge.tables.commit(++version);
   };
   reload([SERVICE, ...rows]);
   let dials = 0;
@@ -59,7 +62,7 @@ function edgeWith(rows: readonly Row[], limits: Partial<Edge["limits"]> = {}) {
     },
   });
   const waiting: (() => void)[] = [];
-  Object.assign(edge.pool.turns, { run: (step: () => void) => void waiting.push(step) });
+  Object.assign(edge.turns, { run: (step: () => void) => void waiting.push(step) });
   const counted = () =>
     Object.fromEntries(
       [...edge.meters.routes()].map(({ router: name, connections, open }) => [name, { connections, open }]),
@@ -67,7 +70,8 @@ function edgeWith(rows: readonly Row[], limits: Partial<Edge["limits"]> = {}) {
   return { edge, ends, reload, waiting, dials: () => dials, counted };
 }
 
-function arrive(edge: Edge): { connection: Connection; sent: () => string } {
+/** What a client does, and what it gets to see. */
+function arrive(edge: Edge) {
   const written: Buffer[] = [];
   const none = () => {};
   const socket = {
@@ -78,8 +82,13 @@ function arrive(edge: Edge): { connection: Connection; sent: () => string } {
       return bytes.length;
     },
   } as unknown as NativeSocket;
-  edge.admit(socket, edge.entryPoint("mqtts", 10_000));
-  return { connection: socket.data as Connection, sent: () => Buffer.concat(written).toString("hex") };
+  accept(edge, edge.entryPoint("mqtts", 10_000), socket);
+  const owner = (): SocketOwner => socket.data;
+  return {
+    send: (bytes: Buffer) => owner().onData(bytes),
+    finish: () => owner().onEnd(),
+    sent: () => Buffer.concat(written).toString("hex"),
+  };
 }
 
 const TERMINATE: RouterAction = { kind: "terminate", options: "default" };
@@ -94,11 +103,11 @@ for (const [what, action, bytes] of [
     // With a TLS router beside it, because an entry point with only plain ones does not wait for bytes.
     const rows = [router("r", action), router("other", { kind: "passthrough" }, 0)];
     const within = edgeWith(rows, { heldBytesPerConnection: bytes.length });
-    arrive(within.edge).connection.onData(bytes);
+    arrive(within.edge).send(bytes);
     expect([within.dials(), within.ends]).toEqual([1, []]);
 
     const over = edgeWith(rows, { heldBytesPerConnection: bytes.length - 1 });
-    arrive(over.edge).connection.onData(bytes);
+    arrive(over.edge).send(bytes);
     expect(over.dials()).toBe(0);
     expect(over.ends.map(({ reason }) => reason)).toEqual(["held-limit"]);
     expect(over.edge.pool.held).toBe(0);
@@ -109,7 +118,7 @@ for (const [what, action, bytes] of [
 test("a queued handshake is routed anew when a reload came first: by the rules in force, and counted once", () => {
   const { edge, ends, reload, waiting, dials, counted } = edgeWith([OPTIONS, router("former", TERMINATE)]);
   const clients = [arrive(edge), arrive(edge)];
-  for (const { connection } of clients) connection.onData(hello);
+  for (const { send } of clients) send(hello);
   expect(counted()).toEqual({ former: { connections: 2, open: 2 } });
   const former = [...edge.meters.routes()][0]!;
 
@@ -123,24 +132,24 @@ test("a queued handshake is routed anew when a reload came first: by the rules i
 
   // One that serves, with what the client has sent meanwhile behind its hello.
   reload([router("new", { kind: "passthrough" })], ["router/off"]);
-  const { connection } = clients[1]!;
-  connection.onData(Buffer.from("more"));
+  clients[1]!.send(Buffer.from("more"));
   waiting.shift()!();
   expect(dials()).toBe(1);
   expect(counted()).toEqual({ new: { connections: 1, open: 1 } });
   expect(former).toMatchObject({ connections: 0, open: 0 });
-  expect(Buffer.concat(connection.early!)).toEqual(Buffer.concat([hello, Buffer.from("more")]));
+  const [connection] = edge.connections as Set<Connection>;
+  expect(Buffer.concat(connection!.ahead)).toEqual(Buffer.concat([hello, Buffer.from("more")]));
   expect(edge.pool.held).toBe(hello.length + 4);
 
-  connection.shutdown();
+  connection!.shutdown();
   expect(counted()).toEqual({ new: { connections: 1, open: 0 } });
   expect(edge.pool.held).toBe(0);
 });
 
 test("a queued handshake that no rule wants any more is refused, and counts for no router", () => {
   const { edge, ends, reload, waiting, counted } = edgeWith([OPTIONS, router("former", TERMINATE)]);
-  const { connection, sent } = arrive(edge);
-  connection.onData(hello);
+  const { send, sent } = arrive(edge);
+  send(hello);
   const former = [...edge.meters.routes()][0]!;
   reload([], ["router/former"]);
   waiting.shift()!();
@@ -152,8 +161,8 @@ test("a queued handshake that no rule wants any more is refused, and counts for 
 
 test("a router whose TLS options are no more refuses as one that is off", () => {
   const { edge, ends, waiting, counted } = edgeWith([router("r", TERMINATE)]);
-  const { connection, sent } = arrive(edge);
-  connection.onData(hello);
+  const { send, sent } = arrive(edge);
+  send(hello);
   for (const step of waiting.splice(0)) step();
   expect(ends).toEqual([{ router: "r", reason: "router-off" }]);
   expect(sent()).toBe("15030300020270");
@@ -174,8 +183,8 @@ test("a certificate that does not load refuses its clients with the alert, and i
   const fallback: Row = { kind: "default", name: "default", value: { certificate: "h" } };
   const { edge, ends, waiting } = edgeWith([options, certificate, fallback, router("r", TERMINATE)]);
   Object.assign(edge.observer, { onFault: (error: Error) => void faults.push(error.message) });
-  const { connection, sent } = arrive(edge);
-  connection.onData(hello);
+  const { send, sent } = arrive(edge);
+  send(hello);
   waiting.shift()!();
   expect(ends).toEqual([{ router: "r", reason: "no-certificate" }]);
   expect(sent()).toBe("15030300020270");

@@ -1,0 +1,25 @@
+// Middlewares as plain data, as they go from master to worker, and what is made of them there.
+
+import { InFlightConn } from "./in-flight-conn.ts";
+import { IpAllowList } from "./ip-allow-list.ts";
+import type { Middleware, Stage } from "./middleware.ts";
+
+export type MiddlewareRow =
+  | { readonly kind: "ipAllowList"; readonly sourceRange: readonly string[] }
+  | { readonly kind: "inFlightConn"; readonly amount: number };
+
+/** When each kind is asked. */
+export const STAGES: Readonly<Record<MiddlewareRow["kind"], Stage>> = {
+  ipAllowList: "address",
+  inFlightConn: "address",
+};
+
+/** `former` is what the name stood for until now: what it has counted goes on counting. */
+export function createMiddleware(row: MiddlewareRow, former: Middleware | null): Middleware {
+  switch (row.kind) {
+    case "ipAllowList":
+      return new IpAllowList(row.sourceRange);
+    case "inFlightConn":
+      return new InFlightConn(row.amount, former instanceof InFlightConn ? former : null);
+  }
+}

@@ -1,0 +1,36 @@
+// What is known of a connection. It grows along the way; metrics and the access log are told of it when the connection ends.
+
+import { type NativeSocket, unmap } from "../net/socket.ts";
+import type { Revocable } from "../tls/revocations.ts";
+import type { RouteMeters } from "./meters.ts";
+
+/** A text is "" while it is not known. */
+export class ConnectionRecord {
+  readonly entryPoint: string;
+  /** By the clock of `performance.now()`. */
+  readonly startedAt = performance.now();
+  /** "" and 0 when the client was gone before it was looked at. */
+  readonly clientAddress: string;
+  readonly clientPort: number;
+  sni = "";
+  /** The protocol agreed on. */
+  alpn = "";
+  /** Router and service, with their counters: all that a relayed connection keeps of its route. */
+  meters: RouteMeters | null = null;
+  server = "";
+  tlsVersion = "";
+  tlsCipher = "";
+  /** One line of printable characters, also of a client that was refused. */
+  clientSubject = "";
+  /** The client's certificate as revocation lists know it; null where there are none. */
+  revocable: Revocable | null = null;
+  /** The TLS options whose lists they are. */
+  options = "";
+
+  constructor(entryPoint: string, socket: NativeSocket) {
+    this.entryPoint = entryPoint;
+    // A client that has reset the connection already has no address any more.
+    this.clientAddress = unmap(socket.remoteAddress ?? "");
+    this.clientPort = socket.remotePort ?? 0;
+  }
+}

@@ -1,0 +1,48 @@
+// Ask: the middlewares of a route, one after the other, whether the client may pass. One that answers at once costs no wait.
+
+import type { Middleware, MiddlewareReject, Verdict } from "../../middlewares/middleware.ts";
+import { type Connection, Step } from "../connection.ts";
+
+export class Ask extends Step {
+  readonly #middlewares: readonly Middleware[];
+  readonly #next: (reject: MiddlewareReject | null) => void;
+  #asked = 0;
+
+  constructor(
+    connection: Connection,
+    middlewares: readonly Middleware[],
+    next: (reject: MiddlewareReject | null) => void,
+  ) {
+    super(connection);
+    this.#middlewares = middlewares;
+    this.#next = next;
+  }
+
+  start(): void {
+    while (this.#asked < this.#middlewares.length) {
+      const verdict = this.#middlewares[this.#asked++]!.judge(this.connection.record);
+      if (verdict instanceof Promise) {
+        void verdict.then((late) => {
+          if (this.#take(late)) this.start();
+        });
+        return;
+      }
+      if (!this.#take(verdict)) return;
+    }
+    this.#next(null);
+  }
+
+  /** Whether to ask the next one. A lease that comes too late is given back at once. */
+  #take(verdict: Verdict): boolean {
+    if (!this.connection.isIn(this)) {
+      if (verdict.kind === "pass") verdict.lease?.release();
+      return false;
+    }
+    if (verdict.kind === "refuse") {
+      this.#next(verdict.reason);
+      return false;
+    }
+    if (verdict.lease !== null) this.connection.hold(verdict.lease);
+    return true;
+  }
+}

@@ -1,0 +1,59 @@
+// Dial: finds a server of the route. A client that leaves meanwhile takes its dial with it: its CONNECT, if it reached a broker later,
+// would end the session that the same client has begun anew.
+
+import type { NativeSocket } from "../../net/socket.ts";
+import type { Target } from "../../upstream/service.ts";
+import { endsWithFin } from "../../wire/half-close.ts";
+import { type Connection, Step } from "../connection.ts";
+import { type SearchOwner, ServerSearch } from "../server-search.ts";
+
+/** The server that was reached. */
+export interface Dialled {
+  readonly target: Target;
+  readonly socket: NativeSocket;
+  /** The client has finished sending already, and what it has sent is to be delivered. */
+  readonly ended: boolean;
+}
+
+export class Dial extends Step implements SearchOwner {
+  readonly #next: (connection: Connection, dialled: Dialled) => void;
+  readonly #search: ServerSearch;
+  #ended = false;
+
+  /** `targets` in the order in which they are tried; not empty. */
+  constructor(
+    connection: Connection,
+    targets: readonly Target[],
+    next: (connection: Connection, dialled: Dialled) => void,
+  ) {
+    super(connection);
+    this.#next = next;
+    this.#search = new ServerSearch(connection.edge, targets, this);
+  }
+
+  start(): void {
+    this.#search.start();
+  }
+
+  override leave(): void {
+    super.leave();
+    this.#search.cancel();
+  }
+
+  /** FIN is leaving, except of a client that may half-close: then the server under way gets what it has sent, and no other one does. */
+  override onEnd(): void {
+    if (endsWithFin(this.connection.ahead)) this.connection.finish("client-gone");
+    else {
+      this.#ended = true;
+      this.#search.last();
+    }
+  }
+
+  onServerOpen(target: Target, socket: NativeSocket): void {
+    this.#next(this.connection, { target, socket, ended: this.#ended });
+  }
+
+  onNoServer(): void {
+    this.connection.finish(this.#ended ? "client-gone" : "dial-failed");
+  }
+}

@@ -1,0 +1,67 @@
+// Handshake: TLS as server, up to its end. Nothing is dialled before it. Challenges of an authority are answered by it too.
+
+import { closeGracefully, type HandshakeError, type NativeTlsSocket, NOBODY } from "../../net/socket.ts";
+import { type ServerUpgrade, upgradeServer } from "../../net/tls.ts";
+import { type Connection, Step } from "../connection.ts";
+
+/** What a handshake came to. `error` is the TLS library's verdict on the client's certificate, which may be set although all is well. */
+export type Shaken = { readonly success: boolean; readonly error: HandshakeError | null; readonly durationMs: number };
+
+export class Handshake extends Step {
+  readonly #startedAt = performance.now();
+  #next: ((shaken: Shaken) => void) | null = null;
+
+  /** `received` is the ClientHello and what came behind it. `next` is called once, with the connection's socket speaking TLS. */
+  start(received: Buffer, upgrade: ServerUpgrade, next: (shaken: Shaken) => void): void {
+    const { connection } = this;
+    const { edge, entryPoint } = connection;
+    edge.deadlines.set(this, entryPoint.readTimeoutMs);
+    this.#next = next;
+    const upgraded = upgradeServer(connection.socket, received, upgrade, this);
+    // The handshake may fail within this call, when the rest of the flight is here already: then the connection is over by now.
+    if (!connection.isOver) connection.socket = upgraded;
+    else {
+      upgraded.data = NOBODY;
+      closeGracefully(upgraded);
+    }
+  }
+
+  override onHandshake(success: boolean, error: HandshakeError | null): void {
+    const next = this.#next;
+    this.#next = null;
+    next?.({ success, error, durationMs: performance.now() - this.#startedAt });
+  }
+
+  override onEnd(): void {
+    this.connection.finish("handshake-failed");
+  }
+
+  override onClose(): void {
+    this.connection.finish("handshake-failed");
+  }
+
+  override onDeadline(): void {
+    this.connection.finish("handshake-timeout");
+  }
+}
+
+/** TLS facts are copied once, now: after a socket is closed its getters answer nothing. */
+export function noteTls(connection: Connection): NativeTlsSocket {
+  const socket = connection.socket as NativeTlsSocket;
+  const { record } = connection;
+  record.tlsVersion = intern(socket.getTLSVersion());
+  record.tlsCipher = intern(socket.getCipher().standardName);
+  if (socket.alpnProtocol) record.alpn = intern(socket.alpnProtocol);
+  return socket;
+}
+
+/** The few words that many connections share are kept once. Bounded by what the TLS library and the configuration can say. */
+const interned = new Map<string, string>();
+const MAX_INTERNED = 256;
+
+function intern(word: string): string {
+  const known = interned.get(word);
+  if (known !== undefined) return known;
+  if (interned.size < MAX_INTERNED) interned.set(word, word);
+  return word;
+}

@@ -1,0 +1,275 @@
+// What a worker routes by: rows from the master, compiled. The tables are live: they change at a commit, in one step, and only then. So
+// nobody keeps them over a wait. Who waits holds a route and the version it was chosen by, and decides again when the version has changed.
+
+import type { Middleware, Stage } from "../middlewares/middleware.ts";
+import { createMiddleware } from "../middlewares/row.ts";
+import { encodeAlpn } from "../net/tls.ts";
+import type { Row } from "../protocol/messages.ts";
+import { isForPlain, splitKey } from "../protocol/messages.ts";
+import type { Facts } from "../rules/ast.ts";
+import { RouteTable } from "../rules/table.ts";
+import { CertificateStore } from "../tls/certificates.ts";
+import type { ServerTlsOptions } from "../tls/options.ts";
+import { type Balancer, RoundRobin, type Target, Weighted } from "../upstream/service.ts";
+import type { Meters, RouteMeters } from "./meters.ts";
+
+/** The TLS of a terminating route. */
+export interface Termination {
+  /** The options' name in the configuration. */
+  readonly name: string;
+  readonly options: ServerTlsOptions;
+  /** The options' alpnProtocols in wire format, or null: `mqtt` when it is offered. */
+  readonly alpn: Buffer | null;
+}
+
+export interface Route {
+  readonly router: string;
+  readonly action: "plain" | "passthrough" | "terminate" | "off";
+  /** null unless the action is terminate. */
+  readonly termination: Termination | null;
+  readonly balancer: Balancer;
+  readonly middlewares: Readonly<Record<Stage, readonly Middleware[]>>;
+  /** All that an established connection keeps of its route. */
+  readonly meters: RouteMeters;
+}
+
+/** A router as the tables hold it: what it does is worked out when the first connection comes. */
+interface Router {
+  readonly name: string;
+  readonly row: RowOf<"router">;
+}
+
+export interface EntryRoutes {
+  readonly tls: RouteTable<Router>;
+  readonly plain: RouteTable<Router>;
+}
+
+type RowOf<K extends Row["kind"]> = Extract<Row, { kind: K }>["value"];
+
+const NO_ROUTES: EntryRoutes = { tls: new RouteTable(), plain: new RouteTable() };
+const NO_SERVERS: Balancer = new RoundRobin([]);
+const NO_MIDDLEWARES: Route["middlewares"] = { address: [], tls: [], connect: [] };
+
+/** What becomes of a row of each kind at a commit: it comes or is replaced, or it goes. */
+type Kinds = {
+  readonly [K in Row["kind"]]: { put(name: string, value: RowOf<K>): void; drop(name: string): void };
+};
+
+/**
+ * The rows a worker has, as the tables they make. What comes is put aside until the commit, which then costs what has changed: a worker
+ * with 100 000 routers takes a new one without a pause.
+ */
+export class RoutingTables {
+  /** The number of the last commit. */
+  version = 0;
+  certificates = new CertificateStore([], null);
+  /** Answers to ACME challenges that are under way, by the name that is proved. */
+  readonly challenges = new Map<string, RowOf<"challenge">>();
+  readonly #routers = new Map<string, RowOf<"router">>();
+  readonly #services = new Map<string, RowOf<"service">>();
+  readonly #middlewares = new Map<string, Middleware>();
+  readonly #terminations = new Map<string, Termination>();
+  readonly #certificates = new Map<string, RowOf<"certificate">>();
+  #fallback: string | null = null;
+  readonly #entries = new Map<string, EntryRoutes>();
+  /** The routers that connections have come to since the last commit. */
+  readonly #resolved = new Map<Router, Route>();
+  /** Made on first use; they go on where they were when a reload leaves their service as it is. */
+  readonly #balancers = new Map<string, Balancer>();
+  readonly #meters: Meters;
+  readonly #start: number;
+  #pending: { put: readonly Row[]; drop: readonly string[] }[] = [];
+  /** Since the last commit. */
+  #servicesChanged = false;
+  #certificatesChanged = false;
+
+  readonly #kinds: Kinds = {
+    router: {
+      put: (name, value) => this.#putRouter(name, value),
+      drop: (name) => this.#removeRouter(name),
+    },
+    service: {
+      put: (name, value) => this.#putService(name, value),
+      drop: (name) => this.#putService(name, null),
+    },
+    middleware: {
+      put: (name, value) =>
+        void this.#middlewares.set(name, createMiddleware(value, this.#middlewares.get(name) ?? null)),
+      drop: (name) => void this.#middlewares.delete(name),
+    },
+    options: {
+      put: (name, options) => {
+        const alpn = options.alpn === null ? null : encodeAlpn(options.alpn);
+        this.#terminations.set(name, { name, options, alpn });
+      },
+      drop: (name) => void this.#terminations.delete(name),
+    },
+    certificate: {
+      put: (name, value) => this.#putCertificate(name, value),
+      drop: (name) => this.#putCertificate(name, null),
+    },
+    challenge: {
+      put: (name, value) => void this.challenges.set(name, value),
+      drop: (name) => void this.challenges.delete(name),
+    },
+    default: {
+      put: (_, { certificate }) => this.#putFallback(certificate),
+      drop: () => this.#putFallback(null),
+    },
+  };
+
+  /** `start` is where round robin begins, different in each worker. */
+  constructor(meters: Meters, start: number) {
+    this.#meters = meters;
+    this.#start = start;
+  }
+
+  apply(put: readonly Row[], drop: readonly string[]): void {
+    this.#pending.push({ put, drop });
+  }
+
+  commit(version: number): void {
+    for (const { put, drop } of this.#pending) {
+      for (const key of drop) {
+        const { kind, name } = splitKey(key);
+        this.#kinds[kind].drop(name);
+      }
+      for (const row of put) this.#put(row);
+    }
+    this.#pending = [];
+    this.#resolved.clear();
+    this.#forgetWeighted();
+    this.#meters.keep(this.#routers);
+    if (this.#certificatesChanged) {
+      const fallback = this.#fallback === null ? null : (this.#certificates.get(this.#fallback) ?? null);
+      this.certificates = new CertificateStore(this.#certificates.values(), fallback);
+      this.#certificatesChanged = false;
+    }
+    this.version = version;
+  }
+
+  routes(entryPoint: string): EntryRoutes {
+    return this.#entries.get(entryPoint) ?? NO_ROUTES;
+  }
+
+  /** The route for these facts, or null where no router wants them. */
+  match(table: RouteTable<Router>, facts: Facts): Route | null {
+    const router = table.match(facts);
+    if (router === null) return null;
+    let route = this.#resolved.get(router);
+    if (route === undefined) this.#resolved.set(router, (route = this.#resolve(router)));
+    return route;
+  }
+
+  /** The hashes of all options and all certificates: what the context cache keeps. */
+  contents(): { options: Set<string>; certificates: { has(hash: string): boolean } } {
+    const options = new Set([...this.#terminations.values()].map((each) => each.options.key));
+    return { options, certificates: this.#certificates };
+  }
+
+  /** The options of this name that close connections whose certificate they revoke; null where there are none that do. */
+  closing(): ((name: string) => ServerTlsOptions | null) | null {
+    if (![...this.#terminations.values()].some(({ options }) => options.closeRevoked)) return null;
+    return (name) => {
+      const options = this.#terminations.get(name)?.options;
+      return options?.closeRevoked ? options : null;
+    };
+  }
+
+  #put(row: Row): void {
+    // The kind of a row is that of its value, which the compiler does not follow through the table.
+    const { put } = this.#kinds[row.kind] as { put(name: string, value: unknown): void };
+    put(row.name, row.value);
+  }
+
+  #putRouter(name: string, row: RowOf<"router">): void {
+    this.#removeRouter(name);
+    this.#routers.set(name, row);
+    const { rule, priority } = row;
+    for (const table of this.#tablesOf(row)) table.add({ name, rule, priority, value: { name, row } });
+  }
+
+  #removeRouter(name: string): void {
+    const row = this.#routers.get(name);
+    if (row === undefined) return;
+    this.#routers.delete(name);
+    for (const table of this.#tablesOf(row)) table.remove({ name, rule: row.rule });
+  }
+
+  #putService(name: string, row: RowOf<"service"> | null): void {
+    if (row === null) this.#services.delete(name);
+    else this.#services.set(name, row);
+    this.#balancers.delete(name);
+    this.#servicesChanged = true;
+  }
+
+  #putCertificate(name: string, row: RowOf<"certificate"> | null): void {
+    if (row === null) this.#certificates.delete(name);
+    else this.#certificates.set(name, row);
+    this.#certificatesChanged = true;
+  }
+
+  #putFallback(hash: string | null): void {
+    this.#fallback = hash;
+    this.#certificatesChanged = true;
+  }
+
+  #tablesOf({ action, entryPoints }: RowOf<"router">): RouteTable<Router>[] {
+    const plain = isForPlain(action);
+    return entryPoints.map((name) => {
+      let tables = this.#entries.get(name);
+      if (tables === undefined) this.#entries.set(name, (tables = { tls: new RouteTable(), plain: new RouteTable() }));
+      return plain ? tables.plain : tables.tls;
+    });
+  }
+
+  #resolve({ name, row }: Router): Route {
+    const { action, service } = row;
+    const middlewares = this.#middlewaresOf(row);
+    return {
+      router: name,
+      // A middleware that is not there must not let anyone by; the master sends none such.
+      action: middlewares === null ? "off" : action.kind,
+      termination: action.kind === "terminate" ? (this.#terminations.get(action.options) ?? null) : null,
+      balancer: this.#balancer(service),
+      middlewares: middlewares ?? NO_MIDDLEWARES,
+      meters: this.#meters.route(name, service),
+    };
+  }
+
+  #middlewaresOf({ middlewares }: RowOf<"router">): Route["middlewares"] | null {
+    if (middlewares.length === 0) return NO_MIDDLEWARES;
+    const found = middlewares.map((name) => this.#middlewares.get(name));
+    if (found.includes(undefined)) return null;
+    const at = (stage: Stage) => found.filter((each) => each !== undefined && each.stage === stage) as Middleware[];
+    return { address: at("address"), tls: at("tls"), connect: at("connect") };
+  }
+
+  /** Those made of others begin anew with any change: one of them may hold what has changed. */
+  #forgetWeighted(): void {
+    if (!this.#servicesChanged) return;
+    this.#servicesChanged = false;
+    for (const name of this.#balancers.keys())
+      if (this.#services.get(name)?.kind !== "loadBalancer") this.#balancers.delete(name);
+  }
+
+  /** The master has refused cycles among weighted services; a name without a row has no servers. */
+  #balancer(name: string): Balancer {
+    const known = this.#balancers.get(name);
+    if (known !== undefined) return known;
+    const row = this.#services.get(name);
+    if (row === undefined) return NO_SERVERS;
+    let balancer: Balancer;
+    if (row.kind === "weighted") {
+      const children = row.services.map((child) => ({ balancer: this.#balancer(child.name), weight: child.weight }));
+      balancer = new Weighted(children);
+    } else {
+      const targets = row.servers.map((server): Target => {
+        return { service: name, key: `${name} ${server.address}`, server, transport: row.transport };
+      });
+      balancer = new RoundRobin(targets, this.#start);
+    }
+    this.#balancers.set(name, balancer);
+    return balancer;
+  }
+}

@@ -1,0 +1,201 @@
+// The way of a connection, from accept to relay: which step follows which, and what a step's outcome leads to.
+//
+//   admit -> peek -> decide -> [middlewares] -> turn -> handshake -> identify -> [middlewares] -> dial -> relay
+//                      |-- passed through, or plain: dial -> relay
+//                      '-- acme-tls/1: handshake -> end
+//
+// Each step is a file in steps/ and knows no other. A step that waits keeps a decision and never the tables; where the tables have changed
+// meanwhile, it is decided again.
+
+import type { MiddlewareReject, Stage } from "../middlewares/middleware.ts";
+import { type HandshakeError, type NativeSocket, unmap } from "../net/socket.ts";
+import { encodeAlpn, type ServerUpgrade } from "../net/tls.ts";
+import type { Facts } from "../rules/ast.ts";
+import { parseAddress } from "../rules/matchers.ts";
+import { isSameHandshake } from "../tls/options.ts";
+import { fatalAlert } from "../wire/alert.ts";
+import type { Connection } from "./connection.ts";
+import { certificateFor, type Decision, decidePlain, decideTls, isPlainOnly, protocolsFor } from "./decide.ts";
+import type { Edge, EntryPoint } from "./edge.ts";
+import { admit } from "./steps/admit.ts";
+import { Ask } from "./steps/ask.ts";
+import { challengeUpgrade } from "./steps/challenge.ts";
+import { Dial, type Dialled } from "./steps/dial.ts";
+import { Handshake, noteTls, type Shaken } from "./steps/handshake.ts";
+import { identify } from "./steps/identify.ts";
+import { type Hello, Peek, type Peeked } from "./steps/peek.ts";
+import { Turn } from "./steps/turn.ts";
+import type { Route, Termination } from "./tables.ts";
+
+const UNRECOGNIZED_NAME = fatalAlert("unrecognized_name");
+const ACCESS_DENIED = fatalAlert("access_denied");
+const MQTT_ALPN = encodeAlpn(["mqtt"]);
+const NOTHING = Buffer.alloc(0);
+
+/** Where the way begins. `edge` has the tables of a first commit by now. */
+export function accept(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket): void {
+  const connection = admit(edge, entryPoint, socket);
+  if (connection === null) return;
+  if (isPlainOnly(edge.tables.routes(entryPoint.name))) takePlain(connection, NOTHING);
+  else connection.pass(new Peek(connection, peeked)).start();
+}
+
+/** What cannot be read as a hello is closed and never routed, but for plain MQTT where a plain router is. */
+function peeked(connection: Connection, peek: Peeked): void {
+  const { edge, entryPoint } = connection;
+  if (peek.kind === "hello") takeHello(connection, peek.hello, peek.received);
+  else if (peek.reason === "plain-mqtt" && edge.tables.routes(entryPoint.name).plain.size > 0)
+    takePlain(connection, peek.received);
+  else connection.finish(peek.reason);
+}
+
+/** A client whose TLS, if it has any, is not looked at. */
+function takePlain(connection: Connection, received: Buffer): void {
+  const { edge, entryPoint } = connection;
+  const decision = decidePlain(edge.tables, entryPoint.name, factsOf(connection, NO_ALPN));
+  choose(connection, decision.route);
+  if (decision.kind === "refuse") return connection.finish(decision.reason);
+  ask(connection, decision.route, "address", (reject) => {
+    if (reject !== null) connection.finish(reject);
+    else if (isStale(connection)) takePlain(connection, received);
+    else dial(connection, decision.route, received);
+  });
+}
+
+function takeHello(connection: Connection, hello: Hello, received: Buffer): void {
+  const { edge, entryPoint, record } = connection;
+  record.sni = hello.kind === "ok" ? hello.sni : "";
+  // An ACME challenge is for whoever obtains certificates here, never for a broker (RFC 8737 3).
+  if (hello.acme) return answerChallenge(connection, received);
+  const decision = decideTls(edge.tables, entryPoint.name, factsOf(connection, hello.alpn));
+  choose(connection, decision.route);
+  if (decision.kind === "refuse") return connection.refuse(decision.reason, UNRECOGNIZED_NAME);
+  ask(connection, decision.route, "address", (reject) => {
+    if (reject !== null) connection.refuse(reject, ACCESS_DENIED);
+    else if (isStale(connection)) takeHello(connection, hello, received);
+    else if (decision.kind === "terminate") awaitTurn(connection, decision, hello, received);
+    else dial(connection, decision.route, received);
+  });
+}
+
+function answerChallenge(connection: Connection, received: Buffer): void {
+  const challenge = connection.edge.tables.challenges.get(connection.record.sni);
+  if (challenge === undefined) return connection.refuse("acme-challenge", UNRECOGNIZED_NAME);
+  connection
+    .pass(new Handshake(connection))
+    .start(received, challengeUpgrade(challenge), () => connection.finish("acme-challenge"));
+}
+
+type Terminating = Extract<Decision, { kind: "terminate" }>;
+
+function awaitTurn(connection: Connection, decision: Terminating, hello: Hello, received: Buffer): void {
+  connection.pass(new Turn(connection)).start(() => {
+    const bytes = connection.takeAhead(received);
+    if (isStale(connection)) takeHello(connection, hello, bytes);
+    else handshake(connection, decision, hello, bytes);
+  });
+}
+
+function handshake(connection: Connection, decision: Terminating, hello: Hello, received: Buffer): void {
+  const { edge, record, socket } = connection;
+  const { termination } = decision;
+  // Without SNI the address that the client dialled is the name it wants, as in Traefik.
+  const name = record.sni === "" ? unmap(socket.localAddress) : record.sni;
+  const certificate = certificateFor(edge.tables.certificates, termination, name, hello);
+  const context = certificate === null ? null : edge.serverContext(termination.options, certificate);
+  if (context === null) return connection.refuse("no-certificate", UNRECOGNIZED_NAME);
+  const facts = factsOf(connection, hello.alpn);
+  connection
+    .pass(new Handshake(connection))
+    .start(received, upgradeOf(termination, hello, context), (shaken) => shook(connection, decision, facts, shaken));
+}
+
+function upgradeOf(termination: Termination, hello: Hello, context: ServerUpgrade["context"]): ServerUpgrade {
+  const { clientAuth } = termination.options;
+  return {
+    context,
+    requestCert: clientAuth !== "NoClientCert",
+    rejectUnauthorized: clientAuth === "RequireAndVerifyClientCert",
+    alpn: termination.alpn ?? (protocolsFor(termination, hello.alpn) === null ? null : MQTT_ALPN),
+  };
+}
+
+function shook(connection: Connection, decision: Terminating, facts: Facts, shaken: Shaken): void {
+  const { error } = shaken;
+  if (!shaken.success) {
+    const isMissing =
+      decision.termination.options.clientAuth !== "NoClientCert" &&
+      error?.message.includes("PEER_DID_NOT_RETURN_A_CERTIFICATE");
+    return connection.finish(isMissing ? "client-certificate-missing" : "handshake-failed");
+  }
+  const socket = noteTls(connection);
+  connection.edge.observer.onHandshake(connection.record.tlsVersion, socket.isSessionReused(), shaken.durationMs);
+  letIn(connection, decision, facts, error);
+}
+
+/** A client whose handshake is done. What it has shown counts only where a door in force now asks for just that. */
+function letIn(connection: Connection, decision: Terminating, facts: Facts, error: HandshakeError | null): void {
+  if (isStale(connection)) return decideAgain(connection, decision, facts, error);
+  const reject = identify(connection, decision.termination, error);
+  if (reject !== null) return connection.finish(reject);
+  ask(connection, decision.route, "tls", (refused) => {
+    if (refused !== null) connection.finish(refused);
+    else if (isStale(connection)) letIn(connection, decision, facts, error);
+    else dial(connection, decision.route, NOTHING);
+  });
+}
+
+/** A reload came during the handshake. */
+function decideAgain(connection: Connection, former: Terminating, facts: Facts, error: HandshakeError | null): void {
+  const { edge, entryPoint } = connection;
+  const decision = decideTls(edge.tables, entryPoint.name, facts);
+  choose(connection, decision.route);
+  if (decision.kind === "refuse") return connection.finish(decision.reason);
+  if (decision.kind !== "terminate" || !isSameHandshake(decision.termination.options, former.termination.options))
+    return connection.finish("rules-changed");
+  ask(connection, decision.route, "address", (reject) => {
+    if (reject !== null) connection.finish(reject);
+    else letIn(connection, decision, facts, error);
+  });
+}
+
+/** `received` was read before all that is held of the client. */
+function dial(connection: Connection, route: Route, received: Buffer): void {
+  if (received.length > 0) connection.holdAhead(connection.takeAhead(received));
+  if (connection.isOver) return; // that was over a limit
+  const targets = route.balancer.order();
+  if (targets.length === 0) return connection.finish("no-server");
+  connection.pass(new Dial(connection, targets, dialled)).start();
+}
+
+function dialled(connection: Connection, { target, socket, ended }: Dialled): void {
+  connection.record.server = target.server.address;
+  connection.relay(socket, target.transport.terminationDelayMs, ended);
+}
+
+/** Asks the route's middlewares of a stage; `next` is told at once where there are none that wait. */
+function ask(
+  connection: Connection,
+  route: Route,
+  stage: Stage,
+  next: (reject: MiddlewareReject | null) => void,
+): void {
+  const middlewares = route.middlewares[stage];
+  if (middlewares.length === 0) next(null);
+  else connection.pass(new Ask(connection, middlewares, next)).start();
+}
+
+function choose(connection: Connection, route: Route | null): void {
+  connection.version = connection.edge.tables.version;
+  connection.choose(route?.meters ?? null);
+}
+
+function isStale(connection: Connection): boolean {
+  return connection.version !== connection.edge.tables.version;
+}
+
+const NO_ALPN: readonly string[] = [];
+
+function factsOf({ record }: Connection, alpn: readonly string[]): Facts {
+  return { sni: record.sni, alpn, address: parseAddress(record.clientAddress) };
+}
