@@ -5,6 +5,7 @@ import { lifetimeOf, renewalTime } from "../acme/renewal.ts";
 import { printable } from "../text/printable.ts";
 import { loadOffline } from "./offline.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
+import type { Terminal } from "./terminal.ts";
 
 interface Line {
   readonly source: string;
@@ -15,15 +16,15 @@ interface Line {
 }
 
 /** @returns the exit code: 1 when the configuration cannot be loaded, or a certificate has expired or has not come yet. */
-export async function listCertificates(given: Given, json: boolean): Promise<number> {
+export async function listCertificates(given: Given, json: boolean, terminal: Terminal): Promise<number> {
   const { config, diagnostics } = readStatic(given);
   if (config === null) {
-    printDiagnostics(diagnostics);
+    printDiagnostics(diagnostics, terminal);
     return 1;
   }
   const { compiled, stored: obtained } = loadOffline(config, diagnostics);
   if (compiled === null) {
-    printDiagnostics(diagnostics);
+    printDiagnostics(diagnostics, terminal);
     return 1;
   }
   const now = Date.now();
@@ -49,8 +50,8 @@ export async function listCertificates(given: Given, json: boolean): Promise<num
       });
     }
   }
-  if (json) console.log(JSON.stringify(lines, null, 2));
-  else for (const line of table(lines)) console.log(printable(line));
+  if (json) terminal.log(JSON.stringify(lines, null, 2));
+  else for (const line of table(lines)) terminal.log(printable(line));
   return lines.every(({ state }) => state === "in use") ? 0 : 1;
 }
 

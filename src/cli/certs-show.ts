@@ -6,7 +6,7 @@ import { readSecret } from "../certs/secrets.ts";
 import { readFileBytes } from "../system/files.ts";
 import { printable } from "../text/printable.ts";
 import { textOf } from "./certs-text.ts";
-import { askSecret, canAsk } from "./prompt.ts";
+import type { Terminal } from "./terminal.ts";
 
 export interface ShowOptions {
   readonly json?: boolean;
@@ -17,18 +17,18 @@ export interface ShowOptions {
 }
 
 /** @returns the exit code: 1 when the file cannot be read, or something is wrong with what is in it. */
-export async function showCertificates(file: string, options: ShowOptions): Promise<number> {
+export async function showCertificates(file: string, options: ShowOptions, terminal: Terminal): Promise<number> {
   const store = given("password", options.passwordFile, options.passwordEnv);
   const key = given("keyPassword", options.keyPasswordFile, options.keyPasswordEnv);
   for (const secret of [store, key])
     if (secret.kind === "error") {
-      console.error(printable(secret.message));
+      terminal.error(printable(secret.message));
       return 1;
     }
-  const report = await look(file, { store: secretOf(store), key: secretOf(key) });
-  if (options.json) console.log(printableJson(report));
-  else if (report.type === null) console.error(printable(`${file}: ${report.problems[0]?.message}`));
-  else console.log(textOf(report).map(printable).join("\n"));
+  const report = await look(file, { store: secretOf(store), key: secretOf(key) }, terminal);
+  if (options.json) terminal.log(printableJson(report));
+  else if (report.type === null) terminal.error(printable(`${file}: ${report.problems[0]?.message}`));
+  else terminal.log(textOf(report).map(printable).join("\n"));
   return problemsOf(report).length > 0 ? 1 : 0;
 }
 
@@ -54,7 +54,7 @@ const HINTS = {
   key: "--keyPasswordFile FILE or --keyPasswordEnv NAME",
 } as const;
 
-async function look(file: string, passwords: Passwords): Promise<FileReport> {
+async function look(file: string, passwords: Passwords, { ask }: Terminal): Promise<FileReport> {
   const read = readFileBytes(file);
   if (read.kind === "error") {
     const problems = [{ code: "unreadable", message: read.message }] as const;
@@ -66,8 +66,8 @@ async function look(file: string, passwords: Passwords): Promise<FileReport> {
   for (;;) {
     inspection = inspect(file, read.bytes, known, Date.now());
     const { wants } = inspection;
-    if (wants === null || !canAsk()) break;
-    const answer = await askSecret(`${PROMPTS[wants]} (${printable(file)}): `);
+    if (wants === null || ask === null) break;
+    const answer = await ask(`${PROMPTS[wants]} (${printable(file)}): `);
     if (answer === null) break;
     known[wants] = answer;
   }

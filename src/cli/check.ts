@@ -4,9 +4,10 @@ import { covers } from "../acme/plan.ts";
 import { count } from "../text/words.ts";
 import { filesAfterStart, loadOffline } from "./offline.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** @returns the exit code: 1 when there is an error, 0 when there are at most warnings. */
-export async function check(given: Given, print: boolean): Promise<number> {
+export async function check(given: Given, print: boolean, terminal: Terminal): Promise<number> {
   const { config, diagnostics } = readStatic(given);
   const orders: string[] = [];
   if (config !== null) {
@@ -18,13 +19,13 @@ export async function check(given: Given, print: boolean): Promise<number> {
         );
     if (print) {
       const { renderDynamic, renderStatic } = await import("./print.ts");
-      console.log(renderStatic(config));
-      if (merged !== null) console.log(renderDynamic(merged));
+      terminal.log(renderStatic(config));
+      if (merged !== null) terminal.log(renderDynamic(merged));
     }
   }
-  printDiagnostics(diagnostics);
+  printDiagnostics(diagnostics, terminal);
   // What is printed with the configuration is a comment of it.
-  const say = (line: string) => console.log(print ? `# ${line}` : line);
+  const say = (line: string) => terminal.log(print ? `# ${line}` : line);
   orders.forEach(say);
   const { errors, warnings } = diagnostics;
   say(

@@ -13,6 +13,7 @@ import { suggestion } from "../text/spelling.ts";
 import { count } from "../text/words.ts";
 import { filesAfterStart, loadOffline } from "./offline.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
+import type { Terminal } from "./terminal.ts";
 
 export interface ExplainOptions extends ClientOptions {
   readonly configFile?: string;
@@ -21,22 +22,22 @@ export interface ExplainOptions extends ClientOptions {
 }
 
 /** @returns the exit code: 0 when the client is served on one of the entry points, from wherever it may come, and nothing is wrong. */
-export async function explain(given: Given, options: ExplainOptions): Promise<number> {
+export async function explain(given: Given, options: ExplainOptions, terminal: Terminal): Promise<number> {
   const fail = (line: string) => {
-    console.error(printable(line));
+    terminal.error(printable(line));
     return 1;
   };
   const client = readClient(options);
   if (typeof client === "string") return fail(client);
   const { config, diagnostics } = readStatic(given);
   if (config === null) {
-    printDiagnostics(diagnostics);
+    printDiagnostics(diagnostics, terminal);
     return 1;
   }
   const points = pointsOf(config, options.entryPoint);
   if (typeof points === "string") return fail(points);
   const explainer = await prepare(config, diagnostics);
-  printErrors(diagnostics);
+  printErrors(diagnostics, terminal);
   if (explainer === null)
     return fail("the configuration cannot be loaded, so no client is served: mend what is said above first");
   const byPoint: Explanation[][] = [];
@@ -50,14 +51,14 @@ export async function explain(given: Given, options: ExplainOptions): Promise<nu
   const lines = options.json
     ? JSON.stringify({ served, errors, warnings, explanations: byPoint.flat() }, null, 2).split("\n")
     : byPoint.flatMap((cases, index) => [...(index === 0 ? [] : [""]), ...linesOf(cases)]);
-  console.log(lines.map(printable).join("\n"));
+  terminal.log(lines.map(printable).join("\n"));
   return served && errors === 0 ? 0 : 1;
 }
 
 /** Warnings are for `check`: a thousand of them would bury the answer. */
-function printErrors({ list, warnings }: Diagnostics): void {
-  for (const each of list) if (each.severity === "error") console.error(formatDiagnostic(each));
-  if (warnings > 0) console.error(`${count(warnings, "warning")}: see sluice check`);
+function printErrors({ list, warnings }: Diagnostics, terminal: Terminal): void {
+  for (const each of list) if (each.severity === "error") terminal.error(formatDiagnostic(each));
+  if (warnings > 0) terminal.error(`${count(warnings, "warning")}: see sluice check`);
 }
 
 function linesOf(cases: readonly Explanation[]): string[] {

@@ -1,6 +1,6 @@
 // The command line: which command with which options.
 
-import { Command } from "commander";
+import { Command, CommanderError } from "commander";
 import type { Flag } from "../config/flags.ts";
 import { suggestion } from "../text/spelling.ts";
 import { BUN_VERSION, VERSION } from "../version.ts";
@@ -8,6 +8,7 @@ import { splitFlags } from "./arguments.ts";
 import type { ShowOptions } from "./certs-show.ts";
 import type { ExplainOptions } from "./explain.ts";
 import type { Given } from "./static-file.ts";
+import { TERMINAL, type Terminal } from "./terminal.ts";
 
 const FILE_OPTION = [
   "--configFile <file>",
@@ -17,8 +18,14 @@ const FLAGS_HELP = `
 Every field of the static configuration is a flag too (--entryPoints.mqtts.address=:8883) and an environment variable
 (SLUICE_ENTRYPOINTS_MQTTS_ADDRESS=:8883). Flags win over variables, and those over the file.`;
 
-/** A command's own modules are loaded when it is the one that was typed: `healthcheck` runs every few seconds in a container. @param argv as process.argv. */
-export async function runCommand(argv: readonly string[]): Promise<void> {
+/**
+ * A command's own modules are loaded when it is the one that was typed: `healthcheck` runs every few seconds in a container.
+ *
+ * @param args as typed after the program's name.
+ * @returns the exit code; null while the proxy runs that was started: it ends the process itself.
+ */
+export async function runCommand(args: readonly string[], terminal: Terminal = TERMINAL): Promise<number | null> {
+  let code: number | null = null;
   // Filled before any action runs.
   const flags: Flag[] = [];
   const given = ({ configFile }: { configFile?: string }): Given => ({ configFile, flags });
@@ -29,6 +36,11 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
       "The TLS edge for MQTT: terminates, passes through or re-encrypts by SNI, in front of brokers that speak plain MQTT.",
     )
     .showHelpAfterError("(sluice --help lists the commands)")
+    .configureOutput({
+      writeOut: (text) => terminal.log(withoutLastLineFeed(text)),
+      writeErr: (text) => terminal.error(withoutLastLineFeed(text)),
+    })
+    .exitOverride()
     .configureHelp({ showGlobalOptions: true });
   /** For commands that read no configuration. */
   const refuseFlags = () => {
@@ -51,9 +63,9 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .description("print every problem of the configuration as file:line:column: message; exit 1 if there is an error")
     .option(...FILE_OPTION)
     .option("--print", "print the configuration in force too, and where each value is from")
-    .action(async (options: { configFile?: string; print?: boolean }) =>
-      process.exit(await (await import("./check.ts")).check(given(options), options.print ?? false)),
-    );
+    .action(async (options: { configFile?: string; print?: boolean }) => {
+      code = await (await import("./check.ts")).check(given(options), options.print ?? false, terminal);
+    });
   program
     .command("explain")
     .description(
@@ -67,16 +79,16 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .option("--entryPoint <name>", "where it comes in; without it, each entry point")
     .option(...FILE_OPTION)
     .option("--json", "print it as JSON")
-    .action(async (options: ExplainOptions) =>
-      process.exit(await (await import("./explain.ts")).explain(given(options), options)),
-    );
+    .action(async (options: ExplainOptions) => {
+      code = await (await import("./explain.ts")).explain(given(options), options, terminal);
+    });
   program
     .command("healthcheck")
     .description("ask a running Sluice whether it is well; exit 1 if not")
     .option(...FILE_OPTION)
-    .action(async (options: { configFile?: string }) =>
-      process.exit(await (await import("./healthcheck.ts")).healthcheck(given(options))),
-    );
+    .action(async (options: { configFile?: string }) => {
+      code = await (await import("./healthcheck.ts")).healthcheck(given(options), terminal);
+    });
   const certs = program.command("certs").description("look into certificates, keys and key stores");
   certs
     .command("show")
@@ -90,7 +102,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .addHelpText("after", "\nA password that is needed and not given is asked for, where there is a terminal.")
     .action(async (file: string, options: ShowOptions) => {
       refuseFlags();
-      process.exit(await (await import("./certs-show.ts")).showCertificates(file, options));
+      code = await (await import("./certs-show.ts")).showCertificates(file, options, terminal);
     });
   certs
     .command("list")
@@ -99,17 +111,30 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     )
     .option(...FILE_OPTION)
     .option("--json", "print it as JSON")
-    .action(async (options: { configFile?: string; json?: boolean }) =>
-      process.exit(await (await import("./certs-list.ts")).listCertificates(given(options), options.json ?? false)),
-    );
+    .action(async (options: { configFile?: string; json?: boolean }) => {
+      const { listCertificates } = await import("./certs-list.ts");
+      code = await listCertificates(given(options), options.json ?? false, terminal);
+    });
   program
     .command("version")
     .description("print the versions of Sluice and of the Bun it was tested with")
     .action(() => {
       refuseFlags();
-      console.log(version);
+      terminal.log(version);
+      code = 0;
     });
-  const { own, values } = await splitFlags(argv.slice(2), program);
-  flags.push(...values);
-  await program.parseAsync(own, { from: "user" });
+  try {
+    const { own, values } = await splitFlags(args, program);
+    flags.push(...values);
+    await program.parseAsync(own, { from: "user" });
+  } catch (error) {
+    // Help was asked for, or the command line has a mistake; commander has said it.
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode;
+  }
+  return code;
+}
+
+function withoutLastLineFeed(text: string): string {
+  return text.endsWith("\n") ? text.slice(0, -1) : text;
 }

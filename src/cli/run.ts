@@ -8,11 +8,12 @@ import { defaultFormat } from "../observe/log.ts";
 import { count } from "../text/words.ts";
 import { VERSION } from "../version.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
+import { TERMINAL } from "./terminal.ts";
 
 export async function run(given: Given): Promise<void> {
   const { config, diagnostics } = readStatic(given);
   if (config === null) {
-    printDiagnostics(diagnostics);
+    printDiagnostics(diagnostics, TERMINAL);
     process.exit(1);
   }
   const master = new Master(config);

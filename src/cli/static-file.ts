@@ -6,6 +6,7 @@ import type { Flag } from "../config/flags.ts";
 import { parseStatic, type StaticConfig } from "../config/static.ts";
 import { configFileIn, configures } from "../config/variables.ts";
 import { readTextFile } from "../system/files.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** Looked for in this order when no file is named. */
 const DEFAULT_FILES = ["./config/sluice.yml", "/etc/sluice/sluice.yml"];
@@ -48,6 +49,6 @@ export function readStatic({ configFile, flags }: Given): StaticRead {
 }
 
 /** The problems on standard error, one a line. */
-export function printDiagnostics(diagnostics: Diagnostics): void {
-  for (const each of diagnostics.list) console.error(formatDiagnostic(each));
+export function printDiagnostics(diagnostics: Diagnostics, terminal: Terminal): void {
+  for (const each of diagnostics.list) terminal.error(formatDiagnostic(each));
 }

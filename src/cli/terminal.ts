@@ -1,0 +1,21 @@
+// Where a command prints, and whom it can ask: the terminal that it was typed in, or whoever runs it within a process.
+
+import { askSecret, canAsk } from "./prompt.ts";
+
+export interface Terminal {
+  /** Prints a line, or several, on standard output. */
+  log(text: string): void;
+  /** The same on standard error. */
+  error(text: string): void;
+  /** Asks for a secret, and resolves to null when that was given up; null where there is nobody to ask. */
+  readonly ask: ((question: string) => Promise<string | null>) | null;
+}
+
+/** The one of this process. */
+export const TERMINAL: Terminal = {
+  log: (text) => console.log(text),
+  error: (text) => console.error(text),
+  get ask() {
+    return canAsk() ? askSecret : null;
+  },
+};
