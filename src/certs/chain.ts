@@ -3,6 +3,7 @@
 
 import { X509Certificate } from "node:crypto";
 import { rootCertificates } from "node:tls";
+import type { Remark } from "../config/diagnostics.ts";
 import { detailsOf } from "./details.ts";
 import { hasSigned, isSelfIssued, type Loaded } from "./pem.ts";
 import { pemBlocks } from "./pem-blocks.ts";
@@ -40,12 +41,12 @@ export function describeMissing(chain: readonly X509Certificate[], end: ChainEnd
 }
 
 /** What `check` says about the chain of a pair. */
-export function chainWarnings({ pair, facts }: Extract<Loaded, { kind: "ok" }>): string[] {
-  const warnings: string[] = [];
-  if (!facts.inOrder) warnings.push(OUT_OF_ORDER);
+export function chainWarnings({ pair, facts }: Extract<Loaded, { kind: "ok" }>): Remark[] {
+  const warnings: Remark[] = [];
+  if (!facts.inOrder) warnings.push({ code: "certificate-chain", message: OUT_OF_ORDER });
   const chain = pemBlocks(pair.cert).map(({ pem }) => new X509Certificate(pem));
   const missing = describeMissing(chain, endOf(chain));
-  if (missing !== null) warnings.push(missing);
+  if (missing !== null) warnings.push({ code: "certificate-chain", message: missing });
   return warnings;
 }
 

@@ -2,6 +2,8 @@
 // broken now.
 
 import { join, resolve } from "node:path";
+import type { Code } from "../config/codes.ts";
+import type { Remark } from "../config/diagnostics.ts";
 import type { CertificateConfig, CertificateDirectoryConfig } from "../config/dynamic.ts";
 import { MAX_STORE_BYTES } from "../keystores/store.ts";
 import { loadRevocationLists, MAX_CRL_BYTES, type RevocationList } from "./crl.ts";
@@ -23,7 +25,7 @@ export interface Failure {
 export type Outcome<T> =
   | { readonly kind: "ok"; readonly value: T }
   /** It cannot be used; `former` is what it gave before, and stands in. */
-  | { readonly kind: "error"; readonly field: string; readonly message: string; readonly former: T | null };
+  | ({ readonly kind: "error"; readonly field: string; readonly former: T | null } & Remark);
 
 export type Pair = Extract<Loaded, { kind: "ok" }>;
 
@@ -46,13 +48,13 @@ export class CertificateFiles {
   readonly #used = new Set<string>();
 
   /** What is to be said about a pair that a reload has no time to look at. */
-  readonly closer: (pair: Pair) => readonly string[];
+  readonly closer: (pair: Pair) => readonly Remark[];
 
   /** `texts` are files that will be there when Sluice runs, by absolute path. */
   constructor(
     memory = new CertificateMemory(),
     texts: ReadonlyMap<string, string> = new Map(),
-    closer: (pair: Pair) => readonly string[] = () => [],
+    closer: (pair: Pair) => readonly Remark[] = () => [],
   ) {
     this.#memory = memory;
     this.closer = closer;
@@ -77,17 +79,18 @@ export class CertificateFiles {
     return this.#bad(key, {
       field: keyStore === undefined ? "certFile" : "keyStore",
       source,
+      code: "certificate-expired",
       message: `${source}: the new certificate has expired`,
     });
   }
 
   /** Every pair of a directory tree. A pair that does not fit together is not new yet: the former one goes on, and it is read again. */
-  directory(config: CertificateDirectoryConfig): { pairs: DirectoryPair[]; problems: string[] } {
+  directory(config: CertificateDirectoryConfig): { pairs: DirectoryPair[]; problems: Remark[] } {
     const password = readSecret(config.keyPassword, config.keyPasswordFile, (path) => this.paths.add(path));
     const pairs: DirectoryPair[] = [];
-    const problems: string[] = [];
+    const problems: Remark[] = [];
     // Without its password an encrypted key is one more that cannot be used now.
-    if (password.kind === "error") problems.push(this.#failed(config.directory, password.message));
+    if (password.kind === "error") problems.push(this.#failed("key-password", config.directory, password.message));
     const scan = scanDirectory(config.directory, password.kind === "ok" ? password.value : null);
     for (const directory of scan.directories) this.directories.add(resolve(directory));
     for (const time of scan.waiting) this.waiting.push(time);
@@ -101,7 +104,13 @@ export class CertificateFiles {
       const stands = former !== undefined && hasExpired(loaded) && !hasExpired(former);
       const pair = stands ? former : { ...loaded, certFile };
       if (stands)
-        problems.push(this.#failed(certFile, "the new certificate has expired; the former one goes on serving"));
+        problems.push(
+          this.#failed(
+            "certificate-expired",
+            certFile,
+            "the new certificate has expired; the former one goes on serving",
+          ),
+        );
       this.#memory.keep(keyOf(keyFile), pair);
       pairs.push(pair);
     };
@@ -113,14 +122,14 @@ export class CertificateFiles {
       if (former !== undefined) pairs.push(former);
       const meanwhile =
         former === undefined ? "it is left out until it can be used" : "the former pair goes on serving";
-      problems.push(this.#failed(keyFile, `${message} (yet?); ${meanwhile}`));
+      problems.push(this.#failed("certificate-directory", keyFile, `${message} (yet?); ${meanwhile}`));
     };
     for (const { certFile, keyFile, cert, key } of scan.pairs)
       add(keyFile, certFile, loadPair(cert, key, password.kind === "ok" ? password.value : null));
     for (const { file, message } of scan.unpaired) wait(file, message);
     if (scan.problem !== null) {
       this.failures.push({ source: resolve(config.directory), message: scan.problem });
-      problems.push(scan.problem);
+      problems.push({ code: "certificate-directory", message: scan.problem });
     }
     // What is in a directory that cannot be read, or has gone with its whole volume, was not taken away by anybody.
     const listKey = JSON.stringify(["directory's keys", config.directory]);
@@ -146,22 +155,22 @@ export class CertificateFiles {
   /** Client CAs, or root CAs for brokers: PEM, DER, or the certificates of a key store (a Java trust store), which `password` opens. */
   authorities(value: string, password: Secret = NO_SECRET): Outcome<Extract<Authorities, { kind: "ok" }>> {
     const key = JSON.stringify(["authorities", value]);
-    const bad = (source: string, message: string) =>
-      this.#bad<Extract<Authorities, { kind: "ok" }>>(key, { field: "", source, message });
+    const bad = (code: Code, source: string, message: string) =>
+      this.#bad<Extract<Authorities, { kind: "ok" }>>(key, { code, field: "", source, message });
     const binary = this.#read.binary(value);
     let loaded: Authorities;
     let source = INLINE;
     if (binary === null) {
       const file = this.#read.text(value);
-      if (file.kind === "error") return bad(sourceOf(value), file.message);
+      if (file.kind === "error") return bad(UNREADABLE, sourceOf(value), file.message);
       loaded = loadAuthorities(file.text);
       source = file.path ?? INLINE;
     } else {
-      if (password.kind === "error") return bad(resolve(value), password.message);
+      if (password.kind === "error") return bad("key-password", resolve(value), password.message);
       loaded = loadTrustStore(binary, password.value);
       source = resolve(value);
     }
-    return loaded.kind === "ok" ? this.#good(key, loaded) : bad(source, `${source}: ${loaded.message}`);
+    return loaded.kind === "ok" ? this.#good(key, loaded) : bad(loaded.code, source, `${source}: ${loaded.message}`);
   }
 
   /** The password of key stores among client CAs. */
@@ -177,11 +186,17 @@ export class CertificateFiles {
     // What other authorities signed does not stand in for it.
     const key = JSON.stringify(["lists", path, ...authorities.map((each) => each.fingerprint256)]);
     const file = this.#read.bytes(path, MAX_CRL_BYTES);
-    if (file.kind === "error") return this.#bad(key, { field: "", source: resolve(path), message: file.message });
+    if (file.kind === "error")
+      return this.#bad(key, { code: UNREADABLE, field: "", source: resolve(path), message: file.message });
     const loaded = loadRevocationLists(file.bytes, authorities);
     return loaded.kind === "ok"
       ? this.#good(key, loaded.lists)
-      : this.#bad(key, { field: "", source: file.path, message: `${file.path}: ${loaded.message}` });
+      : this.#bad(key, {
+          code: "crl-invalid",
+          field: "",
+          source: file.path,
+          message: `${file.path}: ${loaded.message}`,
+        });
   }
 
   /** Ends the load: what the configuration does not name any more is forgotten. */
@@ -194,16 +209,23 @@ export class CertificateFiles {
     const cert = this.#read.text(config.certFile!);
     const key = config.keyFile === undefined ? cert : this.#read.text(config.keyFile);
     const keyField = config.keyFile === undefined ? "certFile" : "keyFile";
-    if (cert.kind === "error") return { field: "certFile", source: sourceOf(config.certFile!), message: cert.message };
-    if (key.kind === "error") return { field: keyField, source: sourceOf(config.keyFile ?? ""), message: key.message };
+    const unread = (field: string, value: string, message: string): Problem => ({
+      code: UNREADABLE,
+      field,
+      source: sourceOf(value),
+      message,
+    });
+    if (cert.kind === "error") return unread("certFile", config.certFile!, cert.message);
+    if (key.kind === "error") return unread(keyField, config.keyFile ?? "", key.message);
     const source = key.path ?? INLINE;
-    if (password.kind === "error") return { field: passwordField(config), source, message: password.message };
+    if (password.kind === "error")
+      return { code: "key-password", field: passwordField(config), source, message: password.message };
     const loaded = loadPair(cert.text, key.text, password.value);
     if (loaded.kind === "ok") return loaded;
     const inKey = loaded.part !== "certificate";
     const named = (inKey ? key.path : cert.path) ?? INLINE;
     const field = inKey ? keyField : "certFile";
-    return { field, source: named, message: `${named}: ${loaded.message}` };
+    return { code: loaded.code, field, source: named, message: `${named}: ${loaded.message}` };
   }
 
   #storePair(config: CertificateConfig): Pair | Problem {
@@ -212,11 +234,13 @@ export class CertificateFiles {
     const storePassword = readSecret(config.keyStorePassword, config.keyStorePasswordFile, seen);
     const keyPassword = readSecret(config.keyPassword, config.keyPasswordFile, seen);
     const file = this.#read.bytes(keyStore!, MAX_STORE_BYTES);
-    if (file.kind === "error") return { field: "keyStore", source: resolve(keyStore!), message: file.message };
+    if (file.kind === "error")
+      return { code: UNREADABLE, field: "keyStore", source: resolve(keyStore!), message: file.message };
+    const { path: source } = file;
     if (storePassword.kind === "error")
-      return { field: "keyStorePassword", source: file.path, message: storePassword.message };
+      return { code: "key-password", field: "keyStorePassword", source, message: storePassword.message };
     if (keyPassword.kind === "error")
-      return { field: passwordField(config), source: file.path, message: keyPassword.message };
+      return { code: "key-password", field: passwordField(config), source, message: keyPassword.message };
     const request = {
       type: keyStoreType,
       storePassword: storePassword.value,
@@ -225,7 +249,7 @@ export class CertificateFiles {
     };
     const loaded = loadFromStore(file.bytes, request);
     if (loaded.kind === "ok") return loaded;
-    return { field: "keyStore", source: file.path, message: `${file.path}: ${loaded.message}` };
+    return { code: loaded.code, field: "keyStore", source, message: `${source}: ${loaded.message}` };
   }
 
   #good<T>(key: string, value: T): Outcome<T> {
@@ -234,31 +258,34 @@ export class CertificateFiles {
     return { kind: "ok", value };
   }
 
-  #bad<T>(key: string, { field, source, message }: Problem): Outcome<T> {
+  #bad<T>(key: string, { code, field, source, message }: Problem): Outcome<T> {
     this.#used.add(key);
     this.failures.push({ source, message });
     const former = this.#memory.recall<T>(key) ?? null;
     if (former === null) this.broken = true;
     return {
       kind: "error",
+      code,
       field,
       message: former === null ? message : `${message}; the former one goes on serving`,
       former,
     };
   }
 
-  #failed(source: string, message: string): string {
+  #failed(code: Code, source: string, message: string): Remark {
     this.failures.push({ source: resolve(source), message });
-    return `${source}: ${message}`;
+    return { code, message: `${source}: ${message}` };
   }
 }
 
 const NO_SECRET: Secret = { kind: "ok", value: null };
 
-interface Problem {
+/** The code of a file that is not there, or cannot be read. */
+const UNREADABLE: Code = "file-unreadable";
+
+interface Problem extends Remark {
   readonly field: string;
   readonly source: string;
-  readonly message: string;
 }
 
 function passwordField(config: CertificateConfig): string {

@@ -3,6 +3,8 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { expect, parse, TAG } from "../asn1/ber.ts";
+import type { Code } from "../config/codes.ts";
+import type { Remark } from "../config/diagnostics.ts";
 import { decrypt, privateKey } from "../keystores/pbe.ts";
 import { guarded, Rounds, type StoreError } from "../keystores/store.ts";
 import { type PemBlock, pemBlocks } from "./pem-blocks.ts";
@@ -32,13 +34,13 @@ export interface CertificateFacts {
   /** The file has the chain in the order in which it is sent, or in none that means anything. */
   readonly inOrder: boolean;
   /** What is not right with it, though it can be used. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Remark[];
 }
 
 export type Loaded =
   | { kind: "ok"; pair: CertifiedKey; facts: CertificateFacts }
   /** `part` is the text in which the mistake is. */
-  | { kind: "error"; part: "certificate" | "key" | "password"; message: string };
+  | { kind: "error"; part: "certificate" | "key" | "password"; code: Code; message: string };
 
 const cache = new Map<string, Loaded>();
 /** Pairs whose parsing is remembered, so that a reload of 10 000 unchanged certificates parses none of them. */
@@ -94,17 +96,20 @@ export function certify(
   unused: "warn" | "expected",
 ): Loaded {
   const leaf = certificates.find((cert) => cert.checkPrivateKey(key));
-  if (leaf === undefined) return wrong("key", "the private key does not belong to the certificate");
+  if (leaf === undefined) return wrong("key", "the private key does not belong to the certificate", "key-mismatch");
   const type = keyTypeOf(key);
   if (type === null) return wrong("key", UNUSABLE);
   const { chain, rest } = orderChain(leaf, certificates);
   const places = chain.map((cert) => certificates.indexOf(cert));
   const inOrder = unused === "expected" || places.every((place, index) => index === 0 || place > places[index - 1]!);
-  const warnings: string[] = [];
-  if (unused === "warn" && rest.length > 0) warnings.push(describeUnused(rest));
+  const warnings: Remark[] = [];
+  if (unused === "warn" && rest.length > 0) warnings.push({ code: "certificate-chain", message: describeUnused(rest) });
   const bits = key.asymmetricKeyDetails?.modulusLength;
   if (type === "rsa" && bits !== undefined && bits < SHORT_RSA_BITS)
-    warnings.push(`its RSA key has ${bits} bits, which is too short to be safe: many clients refuse it`);
+    warnings.push({
+      code: "certificate-weak",
+      message: `its RSA key has ${bits} bits, which is too short to be safe: many clients refuse it`,
+    });
   return {
     kind: "ok",
     pair: {
@@ -226,8 +231,14 @@ export function isSelfIssued(certificate: X509Certificate): boolean {
   return certificate.subject === certificate.issuer;
 }
 
-function wrong(part: "certificate" | "key" | "password", message: string): Extract<Loaded, { kind: "error" }> {
-  return { kind: "error", part, message };
+const CODES = { certificate: "certificate-invalid", key: "key-invalid", password: "key-password" } as const;
+
+function wrong(
+  part: keyof typeof CODES,
+  message: string,
+  code: Code = CODES[part],
+): Extract<Loaded, { kind: "error" }> {
+  return { kind: "error", part, code, message };
 }
 
 function factsOf(certificate: X509Certificate): Omit<CertificateFacts, "inOrder" | "warnings"> {
@@ -241,18 +252,22 @@ function factsOf(certificate: X509Certificate): Omit<CertificateFacts, "inOrder"
 
 export type Authorities =
   | { kind: "ok"; pem: string; certificates: readonly X509Certificate[] }
-  | { kind: "error"; message: string };
+  | ({ kind: "error" } & Remark);
 
 /** Every certificate in a text of certificate authorities, or what is wrong with it. */
 export function loadAuthorities(text: string): Authorities {
   const certs = pemBlocks(text).filter(({ label }) => label.endsWith("CERTIFICATE"));
   if (certs.length === 0)
-    return { kind: "error", message: "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)" };
+    return {
+      kind: "error",
+      code: "authority-invalid",
+      message: "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)",
+    };
   try {
     const certificates = certs.map(({ pem }) => new X509Certificate(pem));
     return { kind: "ok", pem: certificates.map((each) => each.toString()).join(""), certificates };
   } catch {
-    return { kind: "error", message: "a certificate in it cannot be read: it is damaged" };
+    return { kind: "error", code: "authority-invalid", message: "a certificate in it cannot be read: it is damaged" };
   }
 }
 

@@ -66,7 +66,10 @@ function load(bytes: Buffer, request: StoreRequest): Loaded {
   if (loaded.kind === "error") return loaded;
   const warnings = [...loaded.facts.warnings];
   if (request.type !== undefined && request.type !== store.type)
-    warnings.push(`keyStoreType is ${request.type}, but the file is ${store.type} and is read as that`);
+    warnings.push({
+      code: "key-store-type",
+      message: `keyStoreType is ${request.type}, but the file is ${store.type} and is read as that`,
+    });
   return { ...loaded, facts: { ...loaded.facts, warnings } };
 }
 
@@ -122,6 +125,8 @@ function quoted(alias: string): string {
   return JSON.stringify(alias.slice(0, MAX_SHOWN)).replace(/[^\x20-\x7e\u00a0-\u2027\u202f-\ud7ff]/g, "?");
 }
 
-function fail(part: "certificate" | "key" | "password", message: string): Failure {
-  return { kind: "error", part, message };
+const CODES = { certificate: "key-store", key: "key-invalid", password: "key-password" } as const;
+
+function fail(part: keyof typeof CODES, message: string): Failure {
+  return { kind: "error", part, code: CODES[part], message };
 }

@@ -20,6 +20,7 @@ export function loadTrustStore(bytes: Buffer, password: string | null): Authorit
     if (store.kind === "error")
       return {
         kind: "error",
+        code: store.reason === "password" ? "key-password" : "authority-invalid",
         message:
           store.reason === "password" && password === null
             ? "the store is encrypted: give caPassword or caPasswordFile"
@@ -31,10 +32,15 @@ export function loadTrustStore(bytes: Buffer, password: string | null): Authorit
     // Beside a key, certificates that are no entries of their own are its chain; without one they are what the store is for.
     const others = store.entries.some((entry) => entry.kind === "key") ? [] : store.loose;
     const certificates = [...entries, ...others].map((der) => new X509Certificate(der));
-    if (certificates.length === 0) return { kind: "error", message: "holds no certificate of an authority, only keys" };
+    if (certificates.length === 0)
+      return {
+        kind: "error",
+        code: "authority-invalid",
+        message: "holds no certificate of an authority, only keys",
+      };
     return authoritiesOf(certificates);
   } catch {
-    return { kind: "error", message: "a certificate in it cannot be read: it is damaged" };
+    return { kind: "error", code: "authority-invalid", message: "a certificate in it cannot be read: it is damaged" };
   }
 }
 

@@ -35,6 +35,7 @@ export function readStatic({ configFile, flags }: Given): StaticRead {
     if (flags.length > 0 || configures(environment))
       return result(parseStatic("static configuration", "", diagnostics, { environment, flags }));
     diagnostics.error(
+      "configuration-missing",
       { file: "sluice", line: 0, column: 0 },
       `no configuration: neither ${DEFAULT_FILES.join(" nor ")} exists; give one with --configFile=FILE, or the broker's address with --sidecar=HOST:PORT`,
     );
@@ -42,7 +43,7 @@ export function readStatic({ configFile, flags }: Given): StaticRead {
   }
   const text = readTextFile(file);
   if (text.kind === "error") {
-    diagnostics.error({ file, line: 0, column: 0 }, text.message);
+    diagnostics.error("file-unreadable", { file, line: 0, column: 0 }, text.message);
     return result(null);
   }
   return result(parseStatic(file, text.text, diagnostics, { environment, flags }));

@@ -4,7 +4,8 @@ import type { Wanted } from "../acme/plan.ts";
 import type { StoredCertificate } from "../acme/storage.ts";
 import type { CertificateFiles, Pair } from "../certs/files.ts";
 import { type KeyType, loadPair } from "../certs/pem.ts";
-import type { Diagnostics, Place } from "../config/diagnostics.ts";
+import type { Code } from "../config/codes.ts";
+import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
 import type { CertificateConfig } from "../config/dynamic.ts";
 import { type Row, rowKey } from "../protocol/messages.ts";
 import { wildcardOf } from "../tls/certificates.ts";
@@ -96,20 +97,23 @@ class CertificateCompiler implements CompiledCertificates {
     for (const item of this.#input.merged.certificates) {
       const hash = this.#load(item, "the certificate");
       const row = hash === null ? undefined : this.#rows.get(`certificate/${hash}`);
-      if (row?.kind === "certificate") this.#checkUse(placeOf(item), row.value.names);
+      if (row?.kind === "certificate") this.#checkUse(item, row.value.names);
     }
     let first: string | null = null;
     for (const item of this.#input.merged.certificateDirectories) {
       const { pairs, problems } = this.#input.files.directory(item.value);
-      for (const problem of problems) this.#diagnostics.warn(item.at("directory"), problem);
+      const about: Subject = { kind: "certificateDirectory", name: item.value.directory };
+      for (const { code, message } of problems) this.#diagnostics.warn(code, item.at("directory"), message, about);
       for (const pair of pairs) {
         const hash = this.#take(item.at("directory"), `the certificate in ${pair.certFile}`, pair, pair.certFile);
         if (item.value.default) first ??= hash;
       }
       if (pairs.length === 0 && problems.length === 0)
         this.#diagnostics.warn(
+          "certificate-directory-empty",
           item.at("directory"),
           `${item.value.directory} holds no pair of certificate and key yet`,
+          about,
         );
     }
     // What the configuration serves by itself need not be obtained.
@@ -135,6 +139,7 @@ class CertificateCompiler implements CompiledCertificates {
         ? "before Sluice was written"
         : `before every certificate begins to be valid (${time(this.#notBegun!.first)})`;
     this.#diagnostics.warn(
+      "clock-wrong",
       this.#notBegun?.place ?? CLOCK,
       `the clock of this machine says ${time(now)}, ${before}: is it set? (a device whose clock has no battery starts in 1970, until it has asked for the time with NTP)`,
     );
@@ -165,7 +170,8 @@ class CertificateCompiler implements CompiledCertificates {
   #load(item: Item<CertificateConfig>, what: string): string | null {
     const outcome = this.#input.files.pair(item.value);
     if (outcome.kind === "ok") return this.#take(placeOf(item), what, outcome.value, sourceOf(item.value));
-    this.#diagnostics.error(item.at(outcome.field), `${what}: ${outcome.message}`);
+    const about = aboutCertificate(sourceOf(item.value));
+    this.#diagnostics.error(outcome.code, item.at(outcome.field), `${what}: ${outcome.message}`, about);
     if (outcome.former !== null) return this.#take(placeOf(item), what, outcome.former, sourceOf(item.value));
     this.#broken = true;
     return null;
@@ -175,10 +181,10 @@ class CertificateCompiler implements CompiledCertificates {
   #take(place: Place, what: string, loaded: Pair, source: string | null): string {
     const { pair, facts } = loaded;
     if (this.#rows.has(`certificate/${pair.hash}`)) return pair.hash;
-    for (const warning of source !== null ? [...facts.warnings, ...this.#input.files.closer(loaded)] : [])
-      this.#diagnostics.warn(place, `${what}: ${warning}`);
+    for (const { code, message } of source !== null ? [...facts.warnings, ...this.#input.files.closer(loaded)] : [])
+      this.#diagnostics.warn(code, place, `${what}: ${message}`, aboutCertificate(source!));
     if (facts.notBefore <= this.#input.now) this.#hasBegun = true;
-    if (source !== null) this.#checkDates(place, what, facts);
+    if (source !== null) this.#checkDates(place, what, facts, aboutCertificate(source));
     // A worker gets each certificate with the names that it shall serve: of two with one kind of key for a name, the first keeps it.
     const names = pair.names.filter((name) => !this.#claimed.has(claim(name, pair.keyType)));
     for (const name of names) {
@@ -200,19 +206,20 @@ class CertificateCompiler implements CompiledCertificates {
     this.#put({ kind: "default", name: "default", value: { certificate: loaded.pair.hash } });
   }
 
-  #checkDates(place: Place, what: string, facts: { notBefore: number; notAfter: number }): void {
+  #checkDates(place: Place, what: string, facts: { notBefore: number; notAfter: number }, about: Subject): void {
     const day = (time: number) => new Date(time).toISOString().slice(0, 10);
-    if (facts.notAfter < this.#input.now) this.#diagnostics.warn(place, `${what} expired on ${day(facts.notAfter)}`);
+    const warn = (code: Code, how: string) => this.#diagnostics.warn(code, place, `${what} ${how}`, about);
+    if (facts.notAfter < this.#input.now) warn("certificate-expired", `expired on ${day(facts.notAfter)}`);
     else if (facts.notAfter - this.#input.now < EXPIRY_WARNING_MS)
-      this.#diagnostics.warn(place, `${what} expires on ${day(facts.notAfter)}`);
+      warn("certificate-expires-soon", `expires on ${day(facts.notAfter)}`);
     if (facts.notBefore > this.#input.now) {
-      this.#diagnostics.warn(place, `${what} is not valid before ${day(facts.notBefore)}`);
+      warn("certificate-not-yet-valid", `is not valid before ${day(facts.notBefore)}`);
       this.#notBegun ??= { place, first: facts.notBefore };
       this.#notBegun.first = Math.min(this.#notBegun.first, facts.notBefore);
     }
   }
 
-  #checkUse(place: Place, names: readonly string[]): void {
+  #checkUse(item: Item<CertificateConfig>, names: readonly string[]): void {
     const { terminated, catchAll } = this.#input.wanted;
     if (catchAll || names.length === 0) return;
     const used = names.some((name) => {
@@ -222,8 +229,10 @@ class CertificateCompiler implements CompiledCertificates {
     });
     if (!used)
       this.#diagnostics.warn(
-        place,
+        "certificate-unused",
+        placeOf(item),
         `the certificate for ${names.slice(0, 3).join(", ")} matches no router that terminates TLS`,
+        aboutCertificate(sourceOf(item.value)),
       );
   }
 
@@ -234,8 +243,10 @@ class CertificateCompiler implements CompiledCertificates {
     if (this.inUse.length === 0 && orders.length === 0)
       for (const { router, addresses } of open)
         this.#diagnostics.warn(
+          "certificate-missing",
           this.#input.merged.routers.get(router)!.at("rule"),
           `the router "${router}" has no certificate: clients on ${addresses.join(", ")} get a self-signed one that no client trusts (add one under tls.certificates)`,
+          { kind: "router", name: router },
         );
     const ordered = orders.map(({ router }) => router);
     const warned = new Set<string>(ordered); // theirs will come
@@ -243,8 +254,10 @@ class CertificateCompiler implements CompiledCertificates {
       if (this.#isServed(name) || warned.has(router)) continue;
       warned.add(router);
       this.#diagnostics.warn(
+        "certificate-missing",
         this.#input.merged.routers.get(router)!.at("rule"),
         `the router "${router}" has no certificate for ${name}: clients get a self-signed one (add one under tls.certificates)`,
+        { kind: "router", name: router },
       );
     }
   }
@@ -258,6 +271,10 @@ function claim(name: string, type: KeyType): string {
 function sourceOf({ certFile, keyStore }: CertificateConfig): string {
   const source = keyStore ?? certFile!;
   return source.includes("-----BEGIN ") ? "inline PEM" : source;
+}
+
+function aboutCertificate(source: string): Subject {
+  return { kind: "certificate", name: source };
 }
 
 function placeOf(item: Item<CertificateConfig>): Place {

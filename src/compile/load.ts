@@ -30,7 +30,11 @@ export function load(
   acme = NO_ACME,
 ): LoadResult {
   if (!hasRoutes(config))
-    diagnostics.warn(config.at(), "neither providers.file nor sidecar is configured: there are no routers");
+    diagnostics.warn(
+      "routers-missing",
+      config.at(),
+      "neither providers.file nor sidecar is configured: there are no routers",
+    );
   const read = provider.read(diagnostics);
   if (read === null) return { compiled: null, merged: null, files, looked: false };
   // Of two equal names the first wins: what someone wrote goes before what is made for them.

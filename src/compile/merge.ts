@@ -1,6 +1,6 @@
 // Several dynamic files as one configuration: of two equal names the first file wins, and the second one hears of it.
 
-import type { Diagnostics, Place } from "../config/diagnostics.ts";
+import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
 import type {
   CertificateConfig,
   CertificateDirectoryConfig,
@@ -10,6 +10,7 @@ import type {
   TlsOptionsConfig,
 } from "../config/dynamic.ts";
 import type { Path } from "../config/source.ts";
+import { subjectAt } from "../config/subject.ts";
 import type { TransportConfig } from "../config/transport.ts";
 
 /** Something named in a file, and how to say where any part of it stands. */
@@ -48,10 +49,12 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
     const off = new Set<string>();
     for (const lack of unsupported) {
       const message = `${lack.path.join(".")} ${lack.why}`;
-      if (lack.effect === "warn") diagnostics.warn(lack.place, message);
+      const about = subjectAt(lack.path);
+      if (lack.effect === "warn") diagnostics.warn("field-ignored", lack.place, message, about);
       else {
         const [, kind, name] = lack.path;
-        diagnostics.error(lack.place, `${message}: the ${String(kind).replace(/s$/, "")} "${name}" is off`);
+        const effect = `the ${String(kind).replace(/s$/, "")} "${name}" is off`;
+        diagnostics.error("field-unsupported", lack.place, `${message}: ${effect}`, about);
         off.add(lack.path.slice(0, 3).join("\0"));
       }
     }
@@ -65,15 +68,20 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
     const add = <T>(kind: string, into: Map<string, Item<T>>, entries: Record<string, T>, ...path: Path) => {
       for (const [name, entry] of Object.entries(entries)) {
         const made = item(entry, ...path, name);
+        const about = subjectAt([...path, name]);
         if (name.includes("@"))
           diagnostics.error(
+            "name-invalid",
             made.at(),
             `the ${kind} "${name}": a name must not contain @, which stands before the provider`,
+            about,
           );
         else if (into.has(name))
           diagnostics.warn(
+            "name-twice",
             made.at(),
             `the ${kind} "${name}" is configured already in ${into.get(name)!.at().file}, which wins`,
+            about,
           );
         else into.set(name, made);
       }
@@ -88,11 +96,22 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
       merged.certificateDirectories.push(item(entry, "tls", "certificateDirectories", index));
     for (const [name, store] of Object.entries(value.tls.stores)) {
       const made = item(store, "tls", "stores", name);
+      const about: Subject = { kind: "store", name };
       if (name !== "default")
-        diagnostics.warn(made.at(), `the store "${name}" is not used: only the store "default" is, as in Traefik`);
+        diagnostics.warn(
+          "store-unused",
+          made.at(),
+          `the store "${name}" is not used: only the store "default" is, as in Traefik`,
+          about,
+        );
       else if (store.defaultCertificate === undefined) continue;
       else if (merged.defaultCertificate !== null)
-        diagnostics.warn(made.at("defaultCertificate"), "a default certificate is configured already, which wins");
+        diagnostics.warn(
+          "default-certificate-twice",
+          made.at("defaultCertificate"),
+          "a default certificate is configured already, which wins",
+          about,
+        );
       else merged.defaultCertificate = item(store.defaultCertificate, "tls", "stores", name, "defaultCertificate");
     }
   }

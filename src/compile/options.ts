@@ -2,7 +2,7 @@
 
 import type { RevocationList } from "../certs/crl.ts";
 import type { CertificateFiles } from "../certs/files.ts";
-import type { Diagnostics } from "../config/diagnostics.ts";
+import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import type { Row } from "../protocol/messages.ts";
 import { compileOptions, DEFAULT_OPTIONS } from "../tls/options.ts";
 import type { Merged } from "./merge.ts";
@@ -29,12 +29,13 @@ export function compileAllOptions(merged: Merged, files: CertificateFiles, diagn
   const sound = new Map<string, boolean>();
   const revocations: RevocationsInForce[] = [];
   for (const [name, item] of merged.options) {
+    const about: Subject = { kind: "tlsOptions", name };
     const { options, problems } = compileOptions(item.value, files);
     for (const problem of problems) {
       const place = item.at(...problem.path);
       const message = `the TLS option "${name}": ${problem.message}`;
-      if (problem.severity === "warning") diagnostics.warn(place, message);
-      else diagnostics.error(place, message);
+      if (problem.severity === "warning") diagnostics.warn(problem.code, place, message, about);
+      else diagnostics.error(problem.code, place, message, about);
     }
     if (options?.revoked && options.revoked.length > 0) revocations.push(inForce(name, options.revoked));
     const isSound = options !== null && !item.off;

@@ -2,7 +2,7 @@
 
 import { isIP } from "node:net";
 import type { Wanted } from "../acme/plan.ts";
-import type { Diagnostics } from "../config/diagnostics.ts";
+import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import type { RouterConfig } from "../config/dynamic.ts";
 import type { RouterAction } from "../protocol/messages.ts";
 import { suggestion } from "../text/spelling.ts";
@@ -21,14 +21,25 @@ export function ordersOf(
   const reference = router.tls?.certResolver;
   if (reference === undefined) return [];
   const place = at("tls", "certResolver");
+  const about: Subject = { kind: "router", name };
   const resolver = resolvers.get(reference);
   if (resolver === undefined) {
     const meant = suggestion(reference, resolvers.keys());
-    diagnostics.error(place, `the router "${name}": the resolver "${reference}" does not exist${meant}`);
+    diagnostics.error(
+      "resolver-unknown",
+      place,
+      `the router "${name}": the resolver "${reference}" does not exist${meant}`,
+      about,
+    );
     return [];
   }
   if (action.kind !== "terminate") {
-    diagnostics.warn(place, `the router "${name}" passes TLS through, so its certResolver has no effect`);
+    diagnostics.warn(
+      "resolver-unused",
+      place,
+      `the router "${name}" passes TLS through, so its certResolver has no effect`,
+      about,
+    );
     return [];
   }
   const { domains } = router.tls!;
@@ -38,7 +49,13 @@ export function ordersOf(
     const order = [...new Set(list.map((each) => each.toLowerCase().replace(/\.$/, "")))];
     const problem = problemOfOrder(order, resolver.wildcards);
     if (problem === null) orders.push({ resolver: reference, names: order, router: name });
-    else diagnostics.error(place, `the router "${name}": the resolver "${reference}" ${problem}`);
+    else
+      diagnostics.error(
+        "order-impossible",
+        place,
+        `the router "${name}": the resolver "${reference}" ${problem}`,
+        about,
+      );
   }
   return orders;
 }

@@ -1,7 +1,8 @@
 // The routers of a configuration as rows. One that cannot work is off: it keeps its names, and refuses.
 
 import type { Wanted } from "../acme/plan.ts";
-import type { Diagnostics, Place } from "../config/diagnostics.ts";
+import type { Code } from "../config/codes.ts";
+import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
 import type { RouterConfig } from "../config/dynamic.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import type { Path } from "../config/source.ts";
@@ -48,7 +49,7 @@ export function compileRouters(input: RoutersInput, diagnostics: Diagnostics): C
   return new RouterCompiler(input, diagnostics).run();
 }
 
-type Fail = (place: Place, message: string) => void;
+type Fail = (code: Code, place: Place, message: string, because?: Subject) => void;
 
 class RouterCompiler {
   readonly #input: RoutersInput;
@@ -83,30 +84,37 @@ class RouterCompiler {
   #compile(name: string, item: Item<RouterConfig>): void {
     const { value: router, at } = item;
     let { off } = item;
-    const fail = (place: Place, message: string) => {
-      this.#diagnostics.error(place, `the router "${name}" is off: ${message}`);
+    const about: Subject = { kind: "router", name };
+    const fail: Fail = (code, place, message, because) => {
+      this.#diagnostics.error(code, place, `the router "${name}" is off: ${message}`, about, because);
       off = true;
     };
-    if (router.rule === undefined || router.rule === "") return fail(at(), "it has no rule");
+    if (router.rule === undefined || router.rule === "") return fail("rule-missing", at(), "it has no rule");
     const parsed = parseRule(router.rule);
     if (parsed.kind === "error") {
-      return fail(at("rule"), `its rule ${quote(router.rule)}, column ${parsed.column}: ${parsed.message}`);
+      return fail(
+        "rule-syntax",
+        at("rule"),
+        `its rule ${quote(router.rule)}, column ${parsed.column}: ${parsed.message}`,
+      );
     }
     const { rule } = parsed;
     const names = ruleNames(rule);
     if (router.ruleSyntax === "v2")
       fail(
+        "rule-syntax",
         at("ruleSyntax"),
         "rules of Traefik v2 are not read by Sluice: write the rule in v3 syntax and drop ruleSyntax",
       );
     const lacksTls = router.tls === undefined && names.length > 0;
     if (lacksTls)
       fail(
+        "rule-without-tls",
         at("rule"),
         "HostSNI needs TLS, and the router has no tls section (add  tls: {}  to terminate TLS, or use HostSNI(`*`))",
       );
     const entryPoints = this.#entryPointsOf(name, router, item);
-    if (entryPoints.length === 0) return fail(at(), "none of its entry points exists");
+    if (entryPoints.length === 0) return fail("router-without-entry-points", at(), "none of its entry points exists");
     const service = this.#serviceOf(router, fail, at);
     const action = this.#actionOf(router, fail, at);
     if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(name, service, at);
@@ -158,8 +166,10 @@ class RouterCompiler {
     for (const { name, address, port } of serving) {
       if (used.has(name) || (answersChallenges && (port === HTTPS || !hasHttps))) continue;
       this.#diagnostics.warn(
+        "entry-point-unused",
         staticAt("entryPoints", name),
         `no router uses the entry point "${name}": every connection to ${address} is refused. Add a router for it, or remove it`,
+        { kind: "entryPoint", name },
       );
     }
   }
@@ -187,26 +197,33 @@ class RouterCompiler {
               serving.map((each) => each.name),
             )}`
           : "serves /metrics or /ping, and no routers";
-      this.#diagnostics.warn(item.at("entryPoints", index), `the router "${name}": the entry point "${wanted}" ${why}`);
+      this.#diagnostics.warn(
+        point === undefined ? "entry-point-unknown" : "entry-point-admin",
+        item.at("entryPoints", index),
+        `the router "${name}": the entry point "${wanted}" ${why}`,
+        { kind: "router", name },
+      );
     }
     return found;
   }
 
   #serviceOf(router: RouterConfig, fail: Fail, at: Item<unknown>["at"]): string | null {
     if (router.service === undefined || router.service === "") {
-      fail(at(), "it names no service");
+      fail("service-missing", at(), "it names no service");
       return null;
     }
     const name = this.#input.qualify(router.service);
     const draft = name === null ? undefined : this.#input.services.get(name);
     if (name === null || draft === undefined) {
       fail(
+        "service-unknown",
         at("service"),
         `the service "${router.service}" does not exist${suggestReference(router.service, this.#input.services.keys())}`,
       );
       return null;
     }
-    if (draft.row === null) fail(at("service"), `the service "${router.service}" is off`);
+    if (draft.row === null)
+      fail("service-off", at("service"), `the service "${router.service}" is off`, { kind: "service", name });
     return name;
   }
 
@@ -218,10 +235,12 @@ class RouterCompiler {
     const sound = name === null ? undefined : this.#input.options.get(name);
     if (name === null || sound === undefined) {
       fail(
+        "options-unknown",
         at("tls", "options"),
         `the TLS option "${reference}" does not exist${suggestReference(reference, this.#input.options.keys())}`,
       );
-    } else if (!sound) fail(at("tls"), `the TLS option "${reference}" is broken`);
+    } else if (!sound)
+      fail("options-off", at("tls"), `the TLS option "${reference}" is broken`, { kind: "tlsOptions", name });
     return { kind: "terminate", options: name ?? reference };
   }
 
@@ -230,8 +249,10 @@ class RouterCompiler {
     const plain = serversOf(this.#input.services, service).find((server) => server.port === 1883 && !server.tls);
     if (plain === undefined) return;
     this.#diagnostics.warn(
+      "passthrough-to-plain",
       at("tls", "passthrough"),
       `the router "${name}" passes TLS through to ${plain.address}, and 1883 is the port of plain MQTT: no client can connect. Drop "passthrough: true" to terminate TLS here`,
+      { kind: "router", name },
     );
   }
 }

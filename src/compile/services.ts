@@ -1,10 +1,12 @@
 // Services and transports of the configuration, made into what a worker dials by.
 
 import type { CertificateFiles, Outcome } from "../certs/files.ts";
-import type { Diagnostics, Place } from "../config/diagnostics.ts";
+import type { Code } from "../config/codes.ts";
+import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
 import type { ServiceConfig } from "../config/dynamic.ts";
 import { formatHostPort, parseHostPort, parsePort } from "../config/scalars.ts";
 import type { Path } from "../config/source.ts";
+import { TCP_SERVERS_TRANSPORT } from "../config/subject.ts";
 import { type TransportConfig, transport } from "../config/transport.ts";
 import type { Server, ServiceRow, Transport } from "../upstream/service.ts";
 import type { Item, Merged } from "./merge.ts";
@@ -34,10 +36,12 @@ export function compileServices(
     files,
     diagnostics,
     "tcpServersTransport",
+    TCP_SERVERS_TRANSPORT,
   );
   const transports = new Map<string, Transport | null>();
   for (const [name, item] of merged.transports) {
-    const compiled = compileTransport(item.value, item.at, files, diagnostics, `the serversTransport "${name}"`);
+    const about: Subject = { kind: "serversTransport", name };
+    const compiled = compileTransport(item.value, item.at, files, diagnostics, `the serversTransport "${name}"`, about);
     transports.set(name, item.off ? null : compiled);
   }
   const transportOf = (reference: string | undefined) => {
@@ -48,20 +52,25 @@ export function compileServices(
   for (const [name, item] of merged.services)
     services.set(name, compileService(name, item, transportOf, merged.transports.keys(), qualify, diagnostics));
   // A service is only as sound as those it is made of.
-  const off = (name: string, why: string) => {
-    diagnostics.error(merged.services.get(name)!.at(), `the service "${name}" ${why}`);
+  const off = (code: Code, name: string, why: string) => {
+    const about: Subject = { kind: "service", name };
+    diagnostics.error(code, merged.services.get(name)!.at(), `the service "${name}" ${why}`, about);
     services.set(name, { row: null });
   };
-  for (const name of findCycle(services)) off(name, "contains itself");
-  for (const name of findTooDeep(services)) off(name, `has more than ${MAX_NESTED} services inside one another`);
-  for (const name of findTooLarge(services)) off(name, `has more than ${MAX_TARGETS} servers`);
+  for (const name of findCycle(services)) off("service-cycle", name, "contains itself");
+  for (const name of findTooDeep(services))
+    off("service-too-large", name, `has more than ${MAX_NESTED} services inside one another`);
+  for (const name of findTooLarge(services)) off("service-too-large", name, `has more than ${MAX_TARGETS} servers`);
   for (const [name, { row }] of services) {
     if (row?.kind !== "weighted") continue;
     for (const child of row.services)
       if (!services.get(child.name)?.row)
         diagnostics.error(
+          services.has(child.name) ? "service-off" : "service-unknown",
           merged.services.get(name)!.at(),
           `the service "${name}" uses "${child.name}", which ${services.has(child.name) ? "is off" : "does not exist"}`,
+          { kind: "service", name },
+          { kind: "service", name: child.name },
         );
   }
   return services;
@@ -75,12 +84,14 @@ function compileTransport(
   files: CertificateFiles,
   diagnostics: Diagnostics,
   what: string,
+  about: Subject,
 ): Transport | null {
   let sound = true;
   // What a file held before stands in for what cannot be used now.
   const use = <T>(path: Path, outcome: Outcome<T>): T | null => {
     if (outcome.kind === "ok") return outcome.value;
-    diagnostics.error(at(...path, ...(outcome.field === "" ? [] : [outcome.field])), `${what}: ${outcome.message}`);
+    const place = at(...path, ...(outcome.field === "" ? [] : [outcome.field]));
+    diagnostics.error(outcome.code, place, `${what}: ${outcome.message}`, about);
     if (outcome.former === null) sound = false;
     return outcome.former;
   };
@@ -91,7 +102,12 @@ function compileTransport(
   }
   const pairs = config.tls?.certificates ?? [];
   if (pairs.length > 1)
-    diagnostics.warn(at("tls", "certificates", 1), `${what}: only the first client certificate is used`);
+    diagnostics.warn(
+      "client-certificate-unused",
+      at("tls", "certificates", 1),
+      `${what}: only the first client certificate is used`,
+      about,
+    );
   const identity =
     pairs[0] === undefined ? null : (use(["tls", "certificates", 0], files.pair(pairs[0]))?.pair ?? null);
   if (!sound) return null;
@@ -120,36 +136,53 @@ function compileService(
   diagnostics: Diagnostics,
 ): ServiceDraft {
   const { value, at } = item;
-  const error = (place: Place, message: string): ServiceDraft => {
-    diagnostics.error(place, `the service "${name}": ${message}`);
+  const about: Subject = { kind: "service", name };
+  const error = (code: Code, place: Place, message: string, because?: Subject): ServiceDraft => {
+    diagnostics.error(code, place, `the service "${name}": ${message}`, about, because);
     return { row: null };
   };
   if (item.off) return { row: null };
   const { loadBalancer, weighted } = value;
   if (loadBalancer !== undefined && weighted !== undefined)
-    return error(at(), "it has both loadBalancer and weighted; it can only be one");
+    return error("service-kind", at(), "it has both loadBalancer and weighted; it can only be one");
   if (weighted !== undefined) return { row: compileWeighted(name, item, weighted, qualify, diagnostics) };
-  if (loadBalancer === undefined) return error(at(), "it has neither loadBalancer nor weighted");
+  if (loadBalancer === undefined) return error("service-kind", at(), "it has neither loadBalancer nor weighted");
 
   const transport = transportOf(loadBalancer.serversTransport);
   if (transport === undefined)
     return error(
+      "transport-unknown",
       at("loadBalancer", "serversTransport"),
       `the serversTransport "${loadBalancer.serversTransport}" does not exist${suggestReference(loadBalancer.serversTransport!, transportNames)}`,
     );
-  if (transport === null) return error(at("loadBalancer", "serversTransport"), "its serversTransport is off");
+  if (transport === null)
+    return error(
+      "transport-off",
+      at("loadBalancer", "serversTransport"),
+      "its serversTransport is off",
+      loadBalancer.serversTransport === undefined
+        ? TCP_SERVERS_TRANSPORT
+        : { kind: "serversTransport", name: qualify(loadBalancer.serversTransport)! },
+    );
   const servers: Server[] = [];
   for (const [index, server] of loadBalancer.servers.entries()) {
     const made = compileServer(server);
     if (typeof made === "string")
       diagnostics.error(
+        "server-address",
         at("loadBalancer", "servers", index),
         `the service "${name}": server ${index + 1} is left out: ${made}`,
+        about,
       );
     else servers.push(made);
   }
   if (servers.length === 0)
-    diagnostics.warn(at("loadBalancer"), `the service "${name}" has no server: its clients are disconnected`);
+    diagnostics.warn(
+      "service-empty",
+      at("loadBalancer"),
+      `the service "${name}" has no server: its clients are disconnected`,
+      about,
+    );
   const delay = loadBalancer.serversTransport === undefined ? loadBalancer.terminationDelay : undefined;
   return {
     row: {
@@ -191,8 +224,10 @@ function compileWeighted(
     const qualified = qualify(child.name);
     if (qualified === null) {
       diagnostics.error(
+        "service-unknown",
         item.at("weighted", "services", index),
         `the service "${name}" uses "${child.name}", which does not exist`,
+        { kind: "service", name },
       );
       return null;
     }
@@ -200,8 +235,10 @@ function compileWeighted(
   }
   if (!services.some((child) => child.weight > 0)) {
     diagnostics.warn(
+      "service-empty",
       item.at("weighted"),
       `the service "${name}" has no service with a weight above 0: its clients are disconnected`,
+      { kind: "service", name },
     );
   }
   return { kind: "weighted", services };

@@ -46,12 +46,16 @@ export function warnShadowed(routers: readonly CheckedRouter[], diagnostics: Dia
     const possible = isPlain ? alternatives.filter((each) => isPossiblePlain(each, comparison.regexps)) : alternatives;
     const message = router.row.action.kind === "off" ? null : check(router, possible, alternatives.length, taken);
     if (message !== null && ++found <= MAX_WARNINGS)
-      diagnostics.warn(router.place(), `the router "${router.name}" never gets ${message}`);
+      diagnostics.warn("router-shadowed", router.place(), `the router "${router.name}" never gets ${message}`, {
+        kind: "router",
+        name: router.name,
+      });
     else if (message !== null) last = router;
     for (const each of possible) taken.add(each, router);
   }
   if (last !== null)
     diagnostics.warn(
+      "router-shadowed",
       last.place(),
       `${found - MAX_WARNINGS} more routers never get a connection, or some of their names; this is the last of them`,
     );

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { duration, field, section, unsupported } from "./field.ts";
-import type { Path } from "./source.ts";
+import type { Say } from "./subject.ts";
 
 const LATER = "is not built into Sluice yet and is ignored";
 
@@ -140,29 +140,43 @@ export function checkResolver(
     string,
     { readonly name: string; readonly address: string; readonly port: number; readonly admin: boolean }
   >,
-  problem: (path: Path, message: string) => void,
-  warn: (path: Path, message: string) => void,
+  problem: Say,
+  warn: Say,
 ): void {
   const at = (...rest: string[]) => ["certificatesResolvers", name, "acme", ...rest];
   const { tlsChallenge, httpChallenge, dnsChallenge, eab } = acme;
   if (tlsChallenge === undefined && httpChallenge === undefined && dnsChallenge === undefined)
-    problem(at(), `the resolver "${name}" has no challenge: add for example  tlsChallenge: {}`);
+    problem(
+      "resolver-without-challenge",
+      at(),
+      `the resolver "${name}" has no challenge: add for example  tlsChallenge: {}`,
+    );
   if (httpChallenge !== undefined && !points.has(httpChallenge.entryPoint))
     problem(
+      "entry-point-unknown",
       at("httpChallenge", "entryPoint"),
       `the entry point "${httpChallenge.entryPoint}" does not exist: add for example  entryPoints: { ${httpChallenge.entryPoint}: { address: ":80" } }`,
     );
   if (eab !== undefined && Buffer.from(eab.hmacEncoded, "base64url").length === 0)
-    problem(at("eab", "hmacEncoded"), "eab.hmacEncoded must be the key in base64url, as the authority shows it");
+    problem(
+      "field-value",
+      at("eab", "hmacEncoded"),
+      "eab.hmacEncoded must be the key in base64url, as the authority shows it",
+    );
   if (tlsChallenge !== undefined && ![...points.values()].some((point) => !point.admin && point.port === 443)) {
     const others = [...points.values()]
       .filter((point) => !point.admin)
       .map((point) => `${point.name} (${point.address})`);
     warn(
+      "challenge-port",
       at("tlsChallenge"),
       `the authority connects to port 443 for tlsChallenge, and no entry point listens there: lead 443 to ${others.join(" or ")} (docs/guides/acme.md says how)`,
     );
   }
   if (acme.email === "" && acme.caServer === LETS_ENCRYPT)
-    warn(at(), `the resolver "${name}" has no email: the authority cannot write to you when something is wrong`);
+    warn(
+      "resolver-without-email",
+      at(),
+      `the resolver "${name}" has no email: the authority cannot write to you when something is wrong`,
+    );
 }

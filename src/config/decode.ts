@@ -4,10 +4,12 @@
 import { isMap, isScalar, isSeq, type Node } from "yaml";
 import type { z } from "zod";
 import { suggestion } from "../text/spelling.ts";
+import type { Code } from "./codes.ts";
 import type { Diagnostics, Place } from "./diagnostics.ts";
 import { type Effect, type FieldMeta, fieldNames, unwrap } from "./field.ts";
 import { parseBool, parseDuration } from "./scalars.ts";
 import type { Path, SourceFile } from "./source.ts";
+import { subjectAt } from "./subject.ts";
 import { textOf } from "./yaml-tree.ts";
 
 export interface Unsupported {
@@ -40,11 +42,17 @@ export function decode<S extends z.ZodType>(
   if (parsed.success) return { value: parsed.data, unsupported: walk.unsupported };
   const problems = parsed.error.issues.map((issue) => {
     const path = issue.path.map((step) => (typeof step === "symbol" ? String(step) : step));
-    return { place: source.locate(path), message: `${label(path)} ${inWords(issue)}` };
+    return { code: codeOf(issue), path, place: source.locate(path), message: `${label(path)} ${inWords(issue)}` };
   });
   problems.sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column);
-  for (const { place, message } of problems) diagnostics.error(place, message);
+  for (const { code, path, place, message } of problems) diagnostics.error(code, place, message, subjectAt(path));
   return null;
+}
+
+/** A schema's own check may name its code: `params: { code }`. */
+function codeOf(issue: z.core.$ZodIssue): Code {
+  if (issue.code === "invalid_type") return "field-missing";
+  return (issue.code === "custom" && (issue.params?.code as Code | undefined)) || "field-value";
 }
 
 /** zod's own messages speak of types; an operator reads what to write instead. A schema's message begins with a verb. */
@@ -80,7 +88,12 @@ class Walk {
   value(schema: z.ZodType, node: Node, path: Path): unknown {
     if (++this.#nodes > MAX_NODES || path.length > MAX_DEPTH) {
       if (this.#nodes <= MAX_NODES + 1)
-        this.#error(node, "the file unfolds into more than Sluice reads: are its aliases nested?");
+        this.#error(
+          "file-too-large",
+          node,
+          [],
+          "the file unfolds into more than Sluice reads: are its aliases nested?",
+        );
       this.#nodes = MAX_NODES + 1;
       return undefined;
     }
@@ -113,7 +126,7 @@ class Walk {
       // A variable or a flag has no line, and cannot hold a mapping.
       const single = meta.allowEmpty && this.#source.place(node).line === 0;
       const wanted = single ? "true or false, or set field by field" : "a mapping";
-      return this.#error(node, `${label(path)} must be ${wanted}, not ${describe(node, type)}`);
+      return this.#error("field-type", node, path, `${label(path)} must be ${wanted}, not ${describe(node, type)}`);
     }
     const keys = fieldNames(type);
     const seen = new Set<string>();
@@ -123,10 +136,11 @@ class Walk {
       const written = isScalar(keyNode) ? textOf(keyNode) : "";
       const key = keys.get(written.toLowerCase());
       if (key === undefined) {
-        this.#error(keyNode, `unknown field "${written}"${inside(path)}${suggestion(written, keys.values())}`);
+        const meant = suggestion(written, keys.values());
+        this.#error("unknown-field", keyNode, path, `unknown field "${written}"${inside(path)}${meant}`);
         continue;
       }
-      if (seen.has(key)) this.#error(keyNode, `"${written}" is given twice${inside(path)}`);
+      if (seen.has(key)) this.#error("field-twice", keyNode, path, `"${written}" is given twice${inside(path)}`);
       seen.add(key);
       const child = this.#source.target(pair.value);
       if (child === null || (isScalar(child) && child.value === null)) continue;
@@ -147,16 +161,18 @@ class Walk {
   }
 
   #record(type: z.ZodRecord, node: Node, path: Path): unknown {
-    if (!isMap(node)) return this.#error(node, `${label(path)} must be a mapping of names, not ${describe(node)}`);
+    if (!isMap(node))
+      return this.#error("field-type", node, path, `${label(path)} must be a mapping of names, not ${describe(node)}`);
     const seen = new Set<string>();
     const result: Record<string, unknown> = {};
     for (const pair of this.#source.pairs(node)) {
       const name = isScalar(pair.key) ? textOf(pair.key) : "";
       if (name === "" || name === "__proto__") {
-        this.#error(pair.key as Node, `"${name}" cannot be a name${inside(path)}`);
+        this.#error("name-invalid", pair.key as Node, path, `"${name}" cannot be a name${inside(path)}`);
         continue;
       }
-      if (seen.has(name)) this.#error(pair.key as Node, `"${name}" is given twice${inside(path)}`);
+      if (seen.has(name))
+        this.#error("field-twice", pair.key as Node, [...path, name], `"${name}" is given twice${inside(path)}`);
       seen.add(name);
       const child = this.#source.target(pair.value);
       // A null entry, `mqtt:` with nothing behind it, is an entry with defaults in Traefik too.
@@ -173,7 +189,7 @@ class Walk {
       return node.items.map((item, index) => {
         const child = this.#source.target(item);
         if (child === null || (isScalar(child) && child.value === null))
-          return this.#error(child ?? node, `${label([...path, index])} is empty`);
+          return this.#error("field-missing", child ?? node, path, `${label([...path, index])} is empty`);
         return this.value(element, child, [...path, index]);
       });
     }
@@ -183,47 +199,37 @@ class Walk {
         .split(",")
         .map((part) => this.#convert(elementType.type, elementType.meta, part.trim(), node, path));
     }
-    return this.#error(node, `${label(path)} must be a list, not ${describe(node)}`);
+    return this.#error("field-type", node, path, `${label(path)} must be a list, not ${describe(node)}`);
   }
 
   #scalar(type: z.ZodType, meta: FieldMeta, node: Node, path: Path): unknown {
-    if (!isScalar(node)) return this.#error(node, `${label(path)} must be a single value, not ${describe(node)}`);
+    if (!isScalar(node))
+      return this.#error("field-type", node, path, `${label(path)} must be a single value, not ${describe(node)}`);
     return this.#convert(type, meta, textOf(node), node, path);
   }
 
   #convert(type: z.ZodType, meta: FieldMeta, written: string, node: Node, path: Path): unknown {
+    const wrong = (wanted: string) =>
+      this.#error("field-value", node, path, `${label(path)} must be ${wanted}, not "${written}"`);
     switch (type.def.type) {
-      case "boolean": {
-        const value = parseBool(written);
-        return value ?? this.#error(node, `${label(path)} must be true or false, not "${written}"`);
-      }
-      case "number": {
-        if (meta.duration) {
-          const ms = parseDuration(written);
-          return (
-            ms ??
-            this.#error(
-              node,
-              `${label(path)} must be a duration such as 10s, 250ms or 1m30s (a bare number is seconds), not "${written}"`,
-            )
-          );
-        }
-        return /^[+-]?\d{1,30}$/.test(written)
-          ? Number(written)
-          : this.#error(node, `${label(path)} must be a whole number, not "${written}"`);
-      }
+      case "boolean":
+        return parseBool(written) ?? wrong("true or false");
+      case "number":
+        if (meta.duration)
+          return parseDuration(written) ?? wrong("a duration such as 10s, 250ms or 1m30s (a bare number is seconds)");
+        return /^[+-]?\d{1,30}$/.test(written) ? Number(written) : wrong("a whole number");
       case "enum": {
         const options = (type as z.ZodEnum).options as string[];
         const match = options.find((option) => option.toLowerCase() === written.toLowerCase());
-        return match ?? this.#error(node, `${label(path)} must be one of ${options.join(", ")}, not "${written}"`);
+        return match ?? wrong(`one of ${options.join(", ")}`);
       }
       default:
         return written;
     }
   }
 
-  #error(node: Node | null, message: string): undefined {
-    this.#diagnostics.error(this.#source.place(node), message);
+  #error(code: Code, node: Node | null, path: Path, message: string): undefined {
+    this.#diagnostics.error(code, this.#source.place(node), message, subjectAt(path));
   }
 }
 

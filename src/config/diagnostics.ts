@@ -1,6 +1,7 @@
 // What is wrong with a configuration and where: collected while loading, printed by `check` and by the log.
 
 import { printable } from "../text/printable.ts";
+import type { Code } from "./codes.ts";
 
 /** `line` and `column` are 1-based; 0 when the problem has no single place in the file. */
 export interface Place {
@@ -11,9 +12,37 @@ export interface Place {
 
 export type Severity = "error" | "warning";
 
-export interface Diagnostic extends Place {
-  readonly severity: Severity;
+/** What a diagnostic is about: a part of the configuration, by the name that other parts call it by. */
+export interface Subject {
+  readonly kind:
+    | "entryPoint"
+    | "resolver"
+    | "router"
+    | "service"
+    | "serversTransport"
+    /** That of the static file, which has no name but this one. */
+    | "tcpServersTransport"
+    | "tlsOptions"
+    /** Named by its file. */
+    | "certificate"
+    | "certificateDirectory"
+    | "authorities"
+    | "store";
+  readonly name: string;
+}
+
+/** Something to be said whose place someone else knows. */
+export interface Remark {
+  readonly code: Code;
   readonly message: string;
+}
+
+export interface Diagnostic extends Place, Remark {
+  readonly severity: Severity;
+  /** null: the file as a whole, or no part that has a name. */
+  readonly about: Subject | null;
+  /** The part that is to blame: what is wrong with it is said by diagnostics about that. */
+  readonly because: Subject | null;
 }
 
 /** A message that quotes a value in the wrong place could quote a private key. */
@@ -23,23 +52,34 @@ const PEM_BODY = /(-----BEGIN [A-Z0-9 ]+-----)[\s\\A-Za-z0-9+/=:,-]{8,}/g;
 export class Diagnostics {
   static readonly LIMIT = 1000;
   readonly list: Diagnostic[] = [];
+  /** How many there are of each code, those beyond the limit included. */
+  readonly counts: Readonly<Record<Severity, Map<Code, number>>> = { error: new Map(), warning: new Map() };
   errors = 0;
   warnings = 0;
 
-  error(place: Place, message: string): void {
+  error(code: Code, place: Place, message: string, about?: Subject | null, because?: Subject | null): void {
     this.errors++;
-    this.#add({ ...place, severity: "error", message });
+    this.#add("error", code, place, message, about ?? null, because ?? null);
   }
 
-  warn(place: Place, message: string): void {
+  warn(code: Code, place: Place, message: string, about?: Subject | null): void {
     this.warnings++;
-    this.#add({ ...place, severity: "warning", message });
+    this.#add("warning", code, place, message, about ?? null, null);
   }
 
-  #add(diagnostic: Diagnostic): void {
-    const { file, line, column, severity, message } = diagnostic;
-    if (this.list.length < Diagnostics.LIMIT)
-      this.list.push({ file, line, column, severity, message: message.replace(PEM_BODY, "$1...") });
+  #add(
+    severity: Severity,
+    code: Code,
+    { file, line, column }: Place,
+    text: string,
+    about: Subject | null,
+    because: Subject | null,
+  ): void {
+    const counts = this.counts[severity];
+    counts.set(code, (counts.get(code) ?? 0) + 1);
+    if (this.list.length >= Diagnostics.LIMIT) return;
+    const message = text.replace(PEM_BODY, "$1...");
+    this.list.push({ file, line, column, severity, code, message, about, because });
   }
 }
 
@@ -47,9 +87,14 @@ export function formatPlace({ file, line, column }: Place): string {
   return line > 0 ? `${file}:${line}:${column}` : file;
 }
 
-/** `file:line:column: message`, the form that editors and terminals turn into a link. */
-export function formatDiagnostic(d: Diagnostic): string {
+/** `file:line:column: message`, the form that editors and terminals turn into a link: for logs, which have the code as a field. */
+export function describeDiagnostic(d: Diagnostic): string {
   const place = formatPlace(d);
   // Names in certificates, and words of the file, are part of messages.
   return printable(`${place}: ${d.severity === "warning" ? "warning: " : ""}${d.message}`);
+}
+
+/** The same with the code behind it in brackets: for people, who look it up in docs/diagnostics.md. */
+export function formatDiagnostic(d: Diagnostic): string {
+  return `${describeDiagnostic(d)} [${d.code}]`;
 }

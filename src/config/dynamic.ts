@@ -1,6 +1,7 @@
 // The dynamic configuration: routers, services, transports and TLS, as one file gives them. Traefik's schema.
 
 import { z } from "zod";
+import type { Code } from "./codes.ts";
 import { type Decoded, decode } from "./decode.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import { field, otherHalf, section, unsupported } from "./field.ts";
@@ -200,8 +201,10 @@ const certificateFields = z.object({
 });
 
 const certificate = certificateFields.meta({ oneOf: ["certFile", "keyStore"] }).superRefine((value, context) => {
-  const issue = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
-  if (value.certFile === undefined && value.keyStore === undefined) issue([], "needs certFile or keyStore");
+  const issue = (path: string[], message: string, code: Code = "fields-conflict") =>
+    context.addIssue({ code: "custom", path, message, params: { code } });
+  if (value.certFile === undefined && value.keyStore === undefined)
+    issue([], "needs certFile or keyStore", "field-missing");
   if (value.certFile !== undefined && value.keyStore !== undefined)
     issue(["keyStore"], "and certFile are two sources: give one of them");
   if (value.keyStore === undefined)
@@ -237,6 +240,7 @@ const certificateDirectory = z
         code: "custom",
         path: ["keyPasswordFile"],
         message: "and keyPassword are two sources: give one of them",
+        params: { code: "fields-conflict" satisfies Code },
       });
   })
   .meta({ scalarKey: "directory" });

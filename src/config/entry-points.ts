@@ -2,6 +2,7 @@
 
 import { parseHostPort } from "./scalars.ts";
 import type { Path } from "./source.ts";
+import type { Say } from "./subject.ts";
 
 export interface EntryPointConfig {
   readonly name: string;
@@ -20,18 +21,15 @@ export interface EntryPointConfig {
 export const EVERYWHERE: readonly string[] = ["", "::", "0.0.0.0"];
 
 /** Two listeners on one port, and on one address or on all of them: one of them could never start. */
-export function checkOverlaps(
-  points: readonly EntryPointConfig[],
-  broker: string | undefined,
-  problem: (path: Path, message: string) => void,
-): void {
+export function checkOverlaps(points: readonly EntryPointConfig[], broker: string | undefined, problem: Say): void {
   const former: { host: string; port: number; what: string }[] = [];
   const add = (path: Path, what: string, address: string, host: string, port: number) => {
     const other = former.find(
       (each) =>
         each.port === port && (each.host === host || EVERYWHERE.includes(each.host) || EVERYWHERE.includes(host)),
     );
-    if (port !== 0 && other !== undefined) problem(path, `${what}: ${address} is already taken by ${other.what}`);
+    if (port !== 0 && other !== undefined)
+      problem("address-taken", path, `${what}: ${address} is already taken by ${other.what}`);
     former.push({ host, port, what });
   };
   for (const { name, address, host, port } of points)

@@ -51,7 +51,7 @@ export function applyFlags(
     }
     let text = flag.value ?? (isSwitch(resolved) ? "true" : null);
     if (text === null) {
-      diagnostics.error(place, `needs a value: ${flag.name}=VALUE`);
+      diagnostics.error("setting-incomplete", place, `needs a value: ${flag.name}=VALUE`);
       continue;
     }
     if (isList(resolved)) {

@@ -3,6 +3,7 @@
 
 import type { z } from "zod";
 import { didYouMean } from "../text/spelling.ts";
+import type { Code } from "./codes.ts";
 import type { Diagnostics, Place } from "./diagnostics.ts";
 import { fieldNames, unwrap } from "./field.ts";
 import { parseBool } from "./scalars.ts";
@@ -135,22 +136,27 @@ export function complain(
   place: Place,
   diagnostics: Diagnostics,
 ): void {
-  const problem = (message: string) => diagnostics.error(place, message);
+  const problem = (code: Code, message: string) => diagnostics.error(code, place, message);
   switch (resolved.kind) {
     case "unknown": {
       const { at, path, meant } = resolved;
       const where = path.length === 0 ? "the static configuration has" : `${dotted(path)} has`;
       const hint = meant === null ? "" : ` (did you mean "${spell(words.with(at, meant))}"?)`;
-      return problem(`unknown ${what}: ${where} no "${words[at]}"${hint}`);
+      return problem("setting-unknown", `unknown ${what}: ${where} no "${words[at]}"${hint}`);
     }
     case "section":
-      return problem(`${dotted(resolved.path)} is a section: the ${what} must name a field in it`);
+      return problem(
+        "setting-incomplete",
+        `${dotted(resolved.path)} is a section: the ${what} must name a field in it`,
+      );
     case "index":
       return problem(
+        "setting-incomplete",
         `the list ${dotted(resolved.path)} has ${resolved.length} entries: the next index is ${resolved.length}`,
       );
     case "dynamic":
       return problem(
+        "setting-unknown",
         `${resolved.root} belongs to the dynamic configuration, which comes from files: see providers.file`,
       );
   }

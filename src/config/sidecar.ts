@@ -4,7 +4,7 @@ import { z } from "zod";
 import { type EntryPointConfig, EVERYWHERE } from "./entry-points.ts";
 import { type FieldMeta, field } from "./field.ts";
 import { parseHostPort, parsePort } from "./scalars.ts";
-import type { Path } from "./source.ts";
+import type { Say } from "./subject.ts";
 
 const word = z.string().min(1);
 
@@ -56,7 +56,7 @@ export function checkSidecar(
   config: z.output<typeof sidecar> | undefined,
   hasDevelopmentCertificate: boolean,
   points: Iterable<EntryPointConfig>,
-  problem: (path: Path, message: string) => void,
+  problem: Say,
 ): void {
   if (config === undefined) return;
   const { certFile, keyFile, certDirectory } = config;
@@ -64,12 +64,17 @@ export function checkSidecar(
   if (broker.kind === "ok" && isLoopback(broker.host))
     for (const { name, host, port } of points)
       if (port === broker.port && (EVERYWHERE.includes(host) || host === (broker.host || "127.0.0.1")))
-        problem(["sidecar", "address"], `sidecar.address is the broker's, and there listens the entry point "${name}"`);
+        problem(
+          "address-taken",
+          ["sidecar", "address"],
+          `sidecar.address is the broker's, and there listens the entry point "${name}"`,
+        );
   if (certFile === undefined && certDirectory === undefined && !hasDevelopmentCertificate)
     problem(
+      "certificate-missing",
       ["sidecar", "address"],
       "the sidecar has no certificate: give sidecar.certFile (and keyFile) or sidecar.certDirectory",
     );
   if (certFile === undefined && keyFile !== undefined)
-    problem(["sidecar", "keyFile"], "sidecar.keyFile belongs to a certFile, and there is none");
+    problem("fields-conflict", ["sidecar", "keyFile"], "sidecar.keyFile belongs to a certFile, and there is none");
 }

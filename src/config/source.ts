@@ -156,6 +156,7 @@ function isNothing(node: Node | null): boolean {
 export function readSource(file: string, text: string, diagnostics: Diagnostics): SourceFile | null {
   if (file.toLowerCase().endsWith(".toml")) {
     diagnostics.error(
+      "toml-file",
       { file, line: 0, column: 0 },
       "TOML is not read by Sluice: write the same keys as YAML, in a .yml file",
     );
@@ -163,7 +164,11 @@ export function readSource(file: string, text: string, diagnostics: Diagnostics)
   }
   const template = findTemplate(text);
   if (template !== null) {
-    diagnostics.error({ file, ...template }, "Go templates ({{ ... }}) are not run by Sluice: write the values out");
+    diagnostics.error(
+      "go-template",
+      { file, ...template },
+      "Go templates ({{ ... }}) are not run by Sluice: write the values out",
+    );
     return null;
   }
   const before = diagnostics.errors;

@@ -9,6 +9,7 @@ import { applyFlags, type Flag, takesValue } from "./flags.ts";
 import { checkSidecar } from "./sidecar.ts";
 import { type Path, readSource, type SourceFile } from "./source.ts";
 import { type StaticValue, staticSchema } from "./static-schema.ts";
+import { type Say, subjectAt } from "./subject.ts";
 import { applyVariables, type Environment } from "./variables.ts";
 
 export interface StaticConfig extends Omit<StaticValue, "entryPoints" | "workers"> {
@@ -59,11 +60,13 @@ export function parseStatic(
   if (addImplied(source, decoded.value)) decoded = decode(staticSchema, source, diagnostics)!;
   for (const lack of decoded.unsupported) {
     const message = `${lack.path.join(".")} ${lack.why}`;
-    if (lack.effect === "warn") diagnostics.warn(lack.place, message);
-    else diagnostics.error(lack.place, message);
+    const about = subjectAt(lack.path);
+    if (lack.effect === "warn") diagnostics.warn("field-ignored", lack.place, message, about);
+    else diagnostics.error("field-unsupported", lack.place, message, about);
   }
   const { entryPoints, workers, ...rest } = decoded.value;
-  const problem = (path: Path, message: string) => diagnostics.error(source.locate(path), message);
+  const problem: Say = (code, path, message) => diagnostics.error(code, source.locate(path), message, subjectAt(path));
+  const warn: Say = (code, path, message) => diagnostics.warn(code, source.locate(path), message, subjectAt(path));
 
   if (rest.log.format === "json" && rest.log.level === "panic") rest.log.level = "fatal";
   const { admins, challenges } = adminsOf(rest);
@@ -75,25 +78,30 @@ export function parseStatic(
     const path =
       rest.metrics.prometheus?.entryPoint === name ? ["metrics", "prometheus", "entryPoint"] : ["ping", "entryPoint"];
     problem(
+      "entry-point-unknown",
       path,
       `the entry point "${name}" does not exist${suggestion(name, points.keys())}: define it under entryPoints, or leave the field out to use 127.0.0.1:8080`,
     );
   }
   if (![...points.values()].some((point) => !point.admin)) {
-    problem(["entryPoints"], 'no entry point for MQTT: add for example  entryPoints: { mqtts: { address: ":8883" } }');
+    problem(
+      "entry-point-missing",
+      ["entryPoints"],
+      'no entry point for MQTT: add for example  entryPoints: { mqtts: { address: ":8883" } }',
+    );
   }
   for (const [name, { acme }] of Object.entries(rest.certificatesResolvers))
-    if (acme !== undefined)
-      checkResolver(name, acme, points, problem, (path, message) => diagnostics.warn(source.locate(path), message));
+    if (acme !== undefined) checkResolver(name, acme, points, problem, warn);
   checkOverlaps([...points.values()], rest.embeddedBroker?.address, problem);
   checkSidecar(rest.sidecar, rest.developmentCertificate !== undefined, points.values(), problem);
   const files = rest.providers.file;
   if (files !== undefined && files.directory === undefined && files.filename === undefined) {
-    problem(["providers", "file"], "providers.file needs a directory or a filename");
+    problem("field-missing", ["providers", "file"], "providers.file needs a directory or a filename");
   }
   if (files?.directory !== undefined && files.filename !== undefined)
-    diagnostics.warn(
-      source.locate(["providers", "file", "filename"]),
+    warn(
+      "fields-conflict",
+      ["providers", "file", "filename"],
       "providers.file.filename is not read: the directory wins, as in Traefik",
     );
   if (diagnostics.errors > 0) return null;

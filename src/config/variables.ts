@@ -44,7 +44,7 @@ export function applyVariables(
     }
     const key = dotted(resolved.path);
     const former = given.get(key);
-    if (former !== undefined) diagnostics.error(place, `${key} is given by ${former} too`);
+    if (former !== undefined) diagnostics.error("setting-twice", place, `${key} is given by ${former} too`);
     given.set(key, name);
     // They have no order, so what switches a section off goes over all that is set in it.
     if (isSwitch(resolved) && parseBool(text) === false) off.push(() => put(resolved, text, place, source));

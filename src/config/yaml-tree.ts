@@ -38,7 +38,7 @@ export class YamlTree {
     // Keys given twice are found where they are decoded: the library compares each with each, 16 s for 15 000 routers.
     const document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: false });
     for (const error of document.errors) {
-      diagnostics.error(this.#placeAt(error.pos[0]), `YAML: ${inWords(error)}`);
+      diagnostics.error("yaml-syntax", this.#placeAt(error.pos[0]), `YAML: ${inWords(error)}`);
     }
     const sound = (!MAYBE_ALIAS.test(text) || this.#findAnchors(document, diagnostics)) && document.errors.length === 0;
     this.#root = sound ? (document.contents as Node | null) : null;
@@ -66,6 +66,7 @@ export class YamlTree {
         if (target !== undefined) this.#aliases.set(node, target);
         else {
           diagnostics.error(
+            "yaml-syntax",
             this.place(node),
             `YAML: the alias *${node.source} stands for nothing: no &${node.source} is before it`,
           );

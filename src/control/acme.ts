@@ -13,7 +13,7 @@ import { AcmeStorage, type StoredCertificate } from "../acme/storage.ts";
 import { CertificateFiles } from "../certs/files.ts";
 import type { AcmeInput } from "../compile/compile.ts";
 import type { AcmeConfig } from "../config/acme.ts";
-import type { Diagnostics } from "../config/diagnostics.ts";
+import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Row } from "../protocol/messages.ts";
 import { describeError } from "../system/errors.ts";
@@ -83,16 +83,22 @@ function acmeOf(config: StaticConfig): [string, AcmeConfig][] {
 export function inspectStorages(config: StaticConfig, diagnostics: Diagnostics): StoredCertificate[] {
   return acmeOf(config).flatMap(([name, acme]) => {
     const place = config.at("certificatesResolvers", name, "acme", "storage");
+    const about: Subject = { kind: "resolver", name };
     const read = new AcmeStorage(acme.storage).read(name);
     if (read.kind === "error") {
-      diagnostics.error(place, read.message);
+      diagnostics.error("acme-storage", place, read.message, about);
       return [];
     }
     const directory = dirname(resolve(acme.storage));
     try {
       accessSync(directory, constants.W_OK);
     } catch (error) {
-      diagnostics.error(place, `the storage cannot be written: ${directory}: ${describeError(error)}`);
+      diagnostics.error(
+        "acme-storage",
+        place,
+        `the storage cannot be written: ${directory}: ${describeError(error)}`,
+        about,
+      );
     }
     return [...read.value.certificates];
   });

@@ -8,7 +8,8 @@ import type { StoredCertificate } from "../acme/storage.ts";
 import { ensureDevelopmentCertificate } from "../certs/authority.ts";
 import type { Compiled } from "../compile/compile.ts";
 import { providerOf } from "../compile/load.ts";
-import { type Diagnostic, type Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
+import type { Code } from "../config/codes.ts";
+import { type Diagnostic, type Diagnostics, describeDiagnostic, formatDiagnostic } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import { formatHostPort } from "../config/scalars.ts";
 import type { StaticConfig } from "../config/static.ts";
@@ -248,12 +249,13 @@ export class Master {
   #storedCertificates(): StoredCertificate[] {
     if (this.#acme === null) return [];
     const { certificates, problems } = this.#acme.stored();
-    for (const problem of problems) this.#logger.error(problem);
+    for (const problem of problems) this.#logger.error({ code: "acme-storage" satisfies Code }, problem);
     return certificates.map(({ certificate }) => certificate);
   }
 
   #logDiagnostics(list: readonly Diagnostic[]): void {
-    for (const each of list) this.#logger[each.severity === "error" ? "error" : "warn"](formatDiagnostic(each));
+    for (const each of list)
+      this.#logger[each.severity === "error" ? "error" : "warn"]({ code: each.code }, describeDiagnostic(each));
   }
 
   async #render(): Promise<string> {

@@ -88,6 +88,7 @@ export class Reloader {
       this.#lastAt = performance.now();
       const diagnostics = new Diagnostics();
       diagnostics.error(
+        "load-failed",
         { file: "the configuration", line: 0, column: 0 },
         `cannot be loaded: ${(error as Error).message}`,
       );

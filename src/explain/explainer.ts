@@ -5,7 +5,7 @@ import { isIP } from "node:net";
 import type { RE2JS } from "re2js";
 import type { Compiled } from "../compile/compile.ts";
 import type { Merged } from "../compile/merge.ts";
-import { type Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
+import { type Diagnostic, type Diagnostics, formatDiagnostic, type Subject } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import { type Decision, decidePlain, decideTls, isPlainOnly } from "../proxy/decide.ts";
 import type { Reason } from "../proxy/reasons.ts";
@@ -36,6 +36,8 @@ export class Explainer {
   readonly #compiled: Compiled;
   readonly #merged: Merged;
   readonly #diagnostics: Diagnostics;
+  /** By what they are about. */
+  #errors: Map<string, Diagnostic[]> | null = null;
   readonly #tables: RoutingTables;
   readonly #regexps = new Map<string, RE2JS>();
   readonly #report: RouterReport;
@@ -191,18 +193,29 @@ export class Explainer {
     return { served: true, action: decision.kind, reason: null, sees: null, problems: [] };
   }
 
-  /** The diagnostics that turned a router off, and those of the service or the options that they blame. */
+  /** The diagnostics that turned a router off, those of the service or the options that they blame, and what these blame in turn. */
   #problemsOf(router: string): string[] {
-    const errors = this.#diagnostics.list.filter(({ severity }) => severity === "error");
-    const about = (what: string) => errors.filter(({ message }) => message.includes(what));
-    const own = about(`the router "${router}"`);
-    const blamed = own.flatMap(({ message }) => {
-      const [, kind, name] = /the (service|TLS option) "([^"]+)" is (?:off|broken)/.exec(message) ?? [];
-      return kind === undefined ? [] : about(`the ${kind} "${name!.replace(/@.*$/, "")}"`);
-    });
-    const lines = new Set([...own, ...blamed].map(formatDiagnostic));
+    const lines = new Set<string>();
+    const seen = new Set<string>();
+    const add = (subject: Subject): void => {
+      const key = keyOf(subject);
+      if (seen.has(key) || lines.size >= MAX_SHOWN) return;
+      seen.add(key);
+      const own = this.#errorsAbout(key);
+      for (const each of own) lines.add(formatDiagnostic(each));
+      for (const { because } of own) if (because !== null) add(because);
+    };
+    add({ kind: "router", name: router });
     // Only so many diagnostics are kept.
     return lines.size === 0 ? ["see sluice check"] : [...lines].slice(0, MAX_SHOWN);
+  }
+
+  #errorsAbout(key: string): readonly Diagnostic[] {
+    this.#errors ??= Map.groupBy(
+      this.#diagnostics.list.filter(({ severity }) => severity === "error"),
+      ({ about }) => (about === null ? "" : keyOf(about)),
+    );
+    return this.#errors.get(key) ?? [];
   }
 
   #others(point: EntryPointConfig, kind: "plain" | "tls"): Explanation["others"] {
@@ -214,6 +227,10 @@ export class Explainer {
       leftOut: first([...this.#merged.routers.keys()], MAX_SHOWN, (name) => !inForce.has(name)),
     };
   }
+}
+
+function keyOf({ kind, name }: Subject): string {
+  return `${kind} ${name}`;
 }
 
 const ACME = "acme-tls/1";

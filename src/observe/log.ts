@@ -69,7 +69,8 @@ export function createLog(level: string, format: LogFormat, role: string): Log {
       : pretty({
           colorize: process.stdout.isTTY === true,
           singleLine: true,
-          ignore: "role",
+          ignore: "role,code",
+          messageFormat: ({ msg, code }) => `${msg ?? ""}${code === undefined ? "" : ` [${code}]`}`, // as `check` shows it
           translateTime: "SYS:HH:MM:ss",
           destination: output,
         });

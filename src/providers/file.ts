@@ -38,7 +38,7 @@ export class FileProvider implements Provider {
     for (const path of this.#files(diagnostics)) {
       const text = readTextFile(path);
       if (text.kind === "error") {
-        diagnostics.error({ file: path, line: 0, column: 0 }, text.message);
+        diagnostics.error("file-unreadable", { file: path, line: 0, column: 0 }, text.message);
         continue;
       }
       const file = parseDynamic(path, text.text, diagnostics, this.name);
@@ -80,7 +80,7 @@ function collect(
 ): void {
   const place = { file: directory, line: 0, column: 0 };
   if (depth > MAX_DEPTH) {
-    diagnostics.error(place, `nested deeper than ${MAX_DEPTH} directories: is it a loop?`);
+    diagnostics.error("directory-unreadable", place, `nested deeper than ${MAX_DEPTH} directories: is it a loop?`);
     return;
   }
   directories.push(directory);
@@ -92,7 +92,11 @@ function collect(
       (error as NodeJS.ErrnoException).code === "ENOENT"
         ? `; relative paths start at the working directory, ${process.cwd()}`
         : "";
-    diagnostics.error(place, `${resolve(directory)}: cannot be read: ${describeError(error)}${hint}`);
+    diagnostics.error(
+      "directory-unreadable",
+      place,
+      `${resolve(directory)}: cannot be read: ${describeError(error)}${hint}`,
+    );
     return;
   }
   for (const name of names) {

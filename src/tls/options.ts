@@ -6,6 +6,8 @@ import { createSecureContext } from "node:tls";
 import type { RevocationList } from "../certs/crl.ts";
 import type { CertificateFiles, Outcome } from "../certs/files.ts";
 import { identityOf } from "../certs/x509.ts";
+import type { Code } from "../config/codes.ts";
+import type { Remark } from "../config/diagnostics.ts";
 import type { TlsOptionsConfig } from "../config/dynamic.ts";
 import { suggestion } from "../text/spelling.ts";
 import { parseNamePattern } from "./client-names.ts";
@@ -43,11 +45,10 @@ export interface ServerTlsOptions {
   readonly allowedNames: readonly string[];
 }
 
-export interface OptionsProblem {
+export interface OptionsProblem extends Remark {
   /** `survived` is an error in a file whose former content stands in. */
   readonly severity: "error" | "warning" | "survived";
   readonly path: readonly (string | number)[];
-  readonly message: string;
 }
 
 const VERSIONS: Record<string, TlsVersion> = {
@@ -82,15 +83,17 @@ export function compileOptions(
   files: CertificateFiles,
 ): { options: ServerTlsOptions | null; problems: OptionsProblem[] } {
   const problems: OptionsProblem[] = [];
-  const error = (path: OptionsProblem["path"], message: string) => problems.push({ severity: "error", path, message });
-  const warn = (path: OptionsProblem["path"], message: string) => problems.push({ severity: "warning", path, message });
-  const report = (path: OptionsProblem["path"], message: string) =>
-    problems.push({ severity: "survived", path, message });
+  const say =
+    (severity: OptionsProblem["severity"]) =>
+    (code: Code, path: OptionsProblem["path"], message: string): void =>
+      void problems.push({ severity, code, path, message });
+  const [error, warn, report] = [say("error"), say("warning"), say("survived")];
 
   const minVersion = VERSIONS[config.minVersion ?? "VersionTLS12"]!;
   const maxVersion = VERSIONS[config.maxVersion ?? "VersionTLS13"]!;
   if (minVersion > maxVersion)
     error(
+      "tls-version",
       ["maxVersion"],
       `maxVersion ${config.maxVersion} is below minVersion ${config.minVersion ?? "VersionTLS12 (the default)"}: no client could connect`,
     );
@@ -107,13 +110,22 @@ export function compileOptions(
     for (const [index, name] of wanted.entries()) {
       const known = Object.keys(table).find((each) => each.toLowerCase() === name.toLowerCase());
       if (known === undefined) {
-        error([field, index], `unknown name "${name}" in ${field}${suggestion(name, Object.keys(table))}`);
+        error(
+          "cipher-unknown",
+          [field, index],
+          `unknown name "${name}" in ${field}${suggestion(name, Object.keys(table))}`,
+        );
         unknown = true;
       } else if (!works(table[known]!))
-        warn([field, index], `${known} does not exist in BoringSSL, Sluice's TLS library, and is left out`);
+        warn(
+          "cipher-unavailable",
+          [field, index],
+          `${known} does not exist in BoringSSL, Sluice's TLS library, and is left out`,
+        );
       else chosen.push(table[known]!);
     }
-    if (chosen.length === 0 && !unknown) error([field], `none of ${field} can be used: no client could connect`);
+    if (chosen.length === 0 && !unknown)
+      error("cipher-unknown", [field], `none of ${field} can be used: no client could connect`);
     return [...new Set(chosen)];
   };
   const ciphers = choose("cipherSuites", CIPHERS, (name) => accepts({ ciphers: name }));
@@ -123,6 +135,7 @@ export function compileOptions(
   const only13 = ciphers !== null && ciphers.length > 0 && chosen?.length === 0;
   if (only13 && maxVersion < "TLSv1.3")
     error(
+      "tls-version",
       ["cipherSuites"],
       `cipherSuites names suites of TLS 1.3 alone, and maxVersion is ${config.maxVersion}: no client could connect`,
     );
@@ -133,7 +146,7 @@ export function compileOptions(
   // A file that cannot be used is an error, and what it held before stands in, if there was anything.
   const use = <T>(path: OptionsProblem["path"], outcome: Outcome<T>): T | null => {
     if (outcome.kind === "ok") return outcome.value;
-    (outcome.former === null ? error : report)(path, outcome.message);
+    (outcome.former === null ? error : report)(outcome.code, path, outcome.message);
     return outcome.former;
   };
   const password = files.secret(auth?.caPassword, auth?.caPasswordFile);
@@ -147,6 +160,7 @@ export function compileOptions(
   const clientAuth = auth?.clientAuthType ?? (given ? "RequireAndVerifyClientCert" : "NoClientCert");
   if (verifies(clientAuth) && !given)
     error(
+      "client-auth",
       ["clientAuth", "clientAuthType"],
       `${clientAuth} needs caFiles: with no authority, no client could be verified`,
     );
@@ -158,22 +172,30 @@ export function compileOptions(
   if (revoked !== null) {
     if (lists.some((list) => revoked.some(({ issuer, point }) => issuer === list.issuer && point !== list.point)))
       error(
+        "crl-points",
         ["clientAuth", "crlFiles"],
         "lists of one authority are for different distribution points, and Sluice needs one that is complete",
       );
     // What a file lacks that could not be read is not worth a second message.
     if (!problems.some(({ severity, path }) => severity === "error" && path[1] === "crlFiles"))
-      for (const message of describeRevocations(revoked, certificates)) warn(["clientAuth", "crlFiles"], message);
+      for (const { code, message } of describeRevocations(revoked, certificates))
+        warn(code, ["clientAuth", "crlFiles"], message);
   }
   if (auth?.closeRevoked && revoked === null)
-    error(["clientAuth", "closeRevoked"], "closeRevoked needs crlFiles: without them nothing is known to be revoked");
+    error(
+      "client-auth",
+      ["clientAuth", "closeRevoked"],
+      "closeRevoked needs crlFiles: without them nothing is known to be revoked",
+    );
   for (const [index, pattern] of (auth?.allowedNames ?? []).entries()) {
     const parsed = parseNamePattern(pattern);
-    if (typeof parsed === "string") error(["clientAuth", "allowedNames", index], `the pattern ${parsed}`);
+    if (typeof parsed === "string")
+      error("name-pattern", ["clientAuth", "allowedNames", index], `the pattern ${parsed}`);
   }
   for (const field of ["crlFiles", "allowedNames"] as const)
     if ((auth?.[field].length ?? 0) > 0 && !verifies(clientAuth))
       error(
+        "client-auth",
         ["clientAuth", field],
         `${field} needs a clientAuthType that verifies certificates, and ${clientAuth} does not: anyone could make one`,
       );
@@ -209,8 +231,9 @@ function newest(lists: readonly RevocationList[]): RevocationList[] {
 export const CRL_WARNING_MS = 7 * 86_400_000;
 
 /** Why clients are refused, or soon will be, that have done nothing. */
-function describeRevocations(lists: readonly RevocationList[], authorities: readonly X509Certificate[]): string[] {
-  const messages: string[] = [];
+function describeRevocations(lists: readonly RevocationList[], authorities: readonly X509Certificate[]): Remark[] {
+  const remarks: Remark[] = [];
+  const say = (code: Code, message: string): void => void remarks.push({ code, message });
   const now = Date.now();
   const revocations = new Revocations(lists, authorities);
   const names = new Map<string, string>();
@@ -220,19 +243,19 @@ function describeRevocations(lists: readonly RevocationList[], authorities: read
     const name = `"${identity.commonNames[0] ?? "(no common name)"}"`;
     names.set(identity.subject, name);
     if (!lists.some((list) => list.issuer === identity.subject))
-      messages.push(`no revocation list is of the authority ${name}: clients with its certificates are refused`);
+      say("crl-missing", `no revocation list is of the authority ${name}: clients with its certificates are refused`);
     const revocable = identity.issuer === identity.subject ? null : revocations.identify(authority);
     if (revocable !== null && revocations.judge(revocable, now) === "revoked")
-      messages.push(`the authority ${name} is revoked itself: clients with its certificates are refused`);
+      say("crl-missing", `the authority ${name} is revoked itself: clients with its certificates are refused`);
   }
   for (const { issuer, nextUpdate } of lists) {
     if (nextUpdate === null || nextUpdate - now > CRL_WARNING_MS) continue;
     const day = new Date(nextUpdate).toISOString().slice(0, 16).replace("T", " ");
     const which = `the revocation list of ${names.get(issuer)}`;
-    if (nextUpdate < now) messages.push(`${which} was due for renewal on ${day} UTC: all its clients are refused`);
-    else messages.push(`${which} is due for renewal on ${day} UTC; after that all its clients are refused`);
+    if (nextUpdate < now) say("crl-due", `${which} was due for renewal on ${day} UTC: all its clients are refused`);
+    else say("crl-due", `${which} is due for renewal on ${day} UTC; after that all its clients are refused`);
   }
-  return messages;
+  return remarks;
 }
 
 /** Whether a client's certificate is checked against the client CAs. */

@@ -62,7 +62,7 @@ test("check finds no error in the two files, and warns of what cannot work with 
   expect(checked).toEqual({
     code: 0,
     stdout: "0 errors, 1 warning\n",
-    stderr: `${directory}/dyn/dynamic.yml:7:9: warning: ${PASSTHROUGH}\n`,
+    stderr: `${directory}/dyn/dynamic.yml:7:9: warning: ${PASSTHROUGH} [passthrough-to-plain]\n`,
   });
 });
 

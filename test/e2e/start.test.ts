@@ -100,14 +100,14 @@ describe("what cannot start says why in one line, exits with 1 and leaves no pro
 
   test("there is no configuration", async () => {
     expect(await refused(temporaryDirectory())).toBe(
-      "sluice: no configuration: neither ./config/sluice.yml nor /etc/sluice/sluice.yml exists; give one with --configFile=FILE, or the broker's address with --sidecar=HOST:PORT",
+      "sluice: no configuration: neither ./config/sluice.yml nor /etc/sluice/sluice.yml exists; give one with --configFile=FILE, or the broker's address with --sidecar=HOST:PORT [configuration-missing]",
     );
   });
 
   test("the configuration does not exist, is a directory, or is too large", async () => {
     const directory = temporaryDirectory();
-    expect(await refused(directory, ["--configFile=x.yml"])).toBe(`x.yml: ${directory}/x.yml: no such file`);
-    expect(await refused(directory, ["run", "--configFile", "."])).toBe(`.: ${directory} is a directory, not a file`);
+    expect(await refused(directory, ["--configFile=x.yml"])).toBe(`x.yml: ${directory}/x.yml: no such file [file-unreadable]`);
+    expect(await refused(directory, ["run", "--configFile", "."])).toBe(`.: ${directory} is a directory, not a file [file-unreadable]`);
     writeFileSync(join(directory, "large.yml"), Buffer.alloc(17 * 1024 * 1024, "#"));
     expect(await refused(directory, ["--configFile=large.yml"])).toContain("at most 16777216 are read");
   });
@@ -115,20 +115,20 @@ describe("what cannot start says why in one line, exits with 1 and leaves no pro
   test("the configuration has a mistake", async () => {
     const { directory } = await configured((text) => text.replace("providers", "provider"));
     expect(await refused(directory)).toBe(
-      './config/sluice.yml:6:1: unknown field "provider" (did you mean "providers"?)',
+      './config/sluice.yml:6:1: unknown field "provider" (did you mean "providers"?) [unknown-field]',
     );
   });
 
   test("a dynamic file has a mistake", async () => {
     const { directory } = await configured(undefined, "tcp:\n  router: {}\n");
     expect(await refused(directory)).toBe(
-      'dynamic/mqtt.yml:2:3: unknown field "router" in tcp (did you mean "routers"?)',
+      'dynamic/mqtt.yml:2:3: unknown field "router" in tcp (did you mean "routers"?) [unknown-field]',
     );
   });
 
   test("a certificate is missing", async () => {
     const { directory } = await configured(undefined, "tls: { certificates: [{ certFile: x.crt, keyFile: x.key }] }\n");
-    expect(await refused(directory)).toBe(`dynamic/mqtt.yml:1:25: the certificate: ${directory}/x.crt: no such file`);
+    expect(await refused(directory)).toBe(`dynamic/mqtt.yml:1:25: the certificate: ${directory}/x.crt: no such file [file-unreadable]`);
   });
 
   test("the development certificate cannot be written", async () => {

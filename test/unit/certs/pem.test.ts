@@ -128,7 +128,9 @@ describe("where certificate and key stand", () => {
   test("a certificate that is no part of the chain is not sent, and is a warning", () => {
     const { pair, facts } = ok(read("ec.crt") + read("rsa.crt"), read("ec.key"));
     expect(subjects(pair.cert)).toEqual(["CN=ec.test"]);
-    expect(facts.warnings).toEqual(["a certificate in it is no part of its chain and not sent: rsa.test"]);
+    expect(facts.warnings).toEqual([
+      { code: "certificate-chain", message: "a certificate in it is no part of its chain and not sent: rsa.test" },
+    ]);
   });
 });
 
@@ -153,7 +155,10 @@ describe("kinds of keys", () => {
 
   test("RSA with 1024 bits loads, with a warning", () => {
     expect(ok(read("rsa1024.crt"), read("rsa1024.key")).facts.warnings).toEqual([
-      "its RSA key has 1024 bits, which is too short to be safe: many clients refuse it",
+      {
+        code: "certificate-weak",
+        message: "its RSA key has 1024 bits, which is too short to be safe: many clients refuse it",
+      },
     ]);
   });
 

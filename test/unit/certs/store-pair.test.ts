@@ -184,7 +184,7 @@ describe("keyStoreType", () => {
   test("that differs from the file is only worth a warning", () => {
     for (const type of ["JKS", "BKS"] as const)
       expect(sound("today.jks", { alias: "edge", type }).facts.warnings).toEqual([
-        `keyStoreType is ${type}, but the file is PKCS12 and is read as that`,
+        { code: "key-store-type", message: `keyStoreType is ${type}, but the file is PKCS12 and is read as that` },
       ]);
     expect(sound("own.BKS", { keyPassword: KEY_PASSWORD, type: "JKS" }).facts.warnings).toHaveLength(1);
   });

@@ -3,7 +3,7 @@
 import { CertificateFiles } from "../../../src/certs/files.ts";
 import { type AcmeInput, type Compiled, compile, NO_ACME } from "../../../src/compile/compile.ts";
 import { type Merged, merge } from "../../../src/compile/merge.ts";
-import { Diagnostics, formatDiagnostic } from "../../../src/config/diagnostics.ts";
+import { Diagnostics, describeDiagnostic } from "../../../src/config/diagnostics.ts";
 import { parseDynamic } from "../../../src/config/dynamic.ts";
 import { parseStatic } from "../../../src/config/static.ts";
 import type { RouterRow, Row } from "../../../src/protocol/messages.ts";
@@ -17,10 +17,10 @@ const STATIC = "entryPoints: { mqtts: { address: ':8883' }, other: { address: ':
 export function mergeTexts(...texts: string[]): { merged: Merged; problems: string[] } {
   const diagnostics = new Diagnostics();
   const files = texts.map((text, index) => parseDynamic(`${"abc"[index]}.yml`, text, diagnostics));
-  if (files.includes(null)) throw new Error(diagnostics.list.map(formatDiagnostic).join("\n"));
+  if (files.includes(null)) throw new Error(diagnostics.list.map(describeDiagnostic).join("\n"));
   return {
     merged: merge(files as NonNullable<(typeof files)[number]>[], diagnostics),
-    problems: diagnostics.list.map(formatDiagnostic),
+    problems: diagnostics.list.map(describeDiagnostic),
   };
 }
 
@@ -57,7 +57,7 @@ export function compileTexts(
   const row = (key: string) => compiled.rows.get(key)?.value;
   return {
     compiled,
-    problems: [...problems, ...diagnostics.list.map(formatDiagnostic)],
+    problems: [...problems, ...diagnostics.list.map(describeDiagnostic)],
     router: (name) => row(`router/${name}@file`) as RouterRow | undefined,
     service: (name) => row(`service/${name}`) as ServiceRow | undefined,
     of: (kind) => [...compiled.rows.values()].filter((each) => each.kind === kind) as never,

@@ -1,20 +1,20 @@
 // The dynamic file is decoded as Traefik decodes it, traps included (reference: paerser's rules), and without surprises from YAML.
 
 import { describe, expect, test } from "bun:test";
-import { Diagnostics, formatDiagnostic } from "../../../src/config/diagnostics.ts";
+import { Diagnostics, describeDiagnostic } from "../../../src/config/diagnostics.ts";
 import { type DynamicFile, parseDynamic } from "../../../src/config/dynamic.ts";
 
 function problems(text: string): string[] {
   const diagnostics = new Diagnostics();
   const file = parseDynamic("f.yml", text, diagnostics);
   expect(file === null).toBe(diagnostics.errors > 0);
-  return diagnostics.list.map(formatDiagnostic);
+  return diagnostics.list.map(describeDiagnostic);
 }
 
 function parse(text: string): DynamicFile {
   const diagnostics = new Diagnostics();
   const file = parseDynamic("f.yml", text, diagnostics);
-  expect(diagnostics.list.map(formatDiagnostic)).toEqual([]);
+  expect(diagnostics.list.map(describeDiagnostic)).toEqual([]);
   return file!;
 }
 
@@ -244,7 +244,7 @@ test("Go templates are refused where they stand, but not in comments", () => {
 test("TOML is refused by its name", () => {
   const diagnostics = new Diagnostics();
   expect(parseDynamic("a.TOML", "", diagnostics)).toBeNull();
-  expect(diagnostics.list.map(formatDiagnostic)).toEqual([
+  expect(diagnostics.list.map(describeDiagnostic)).toEqual([
     "a.TOML: TOML is not read by Sluice: write the same keys as YAML, in a .yml file",
   ]);
 });

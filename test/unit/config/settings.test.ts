@@ -1,7 +1,7 @@
 // Variables and flags: what they are called, what they are put over, and what is said when they are wrong.
 
 import { describe, expect, test } from "bun:test";
-import { Diagnostics, formatDiagnostic, formatPlace } from "../../../src/config/diagnostics.ts";
+import { Diagnostics, describeDiagnostic, formatPlace } from "../../../src/config/diagnostics.ts";
 import { parseFlag } from "../../../src/config/flags.ts";
 import type { Path } from "../../../src/config/source.ts";
 import { flagTakesValue, parseStatic } from "../../../src/config/static.ts";
@@ -12,7 +12,7 @@ function read({ file = "", environment = {}, flags = [] }: Given) {
   const diagnostics = new Diagnostics();
   const overrides = { environment, flags: flags.map(parseFlag) };
   const config = parseStatic("s.yml", file, diagnostics, overrides);
-  return { config, problems: diagnostics.list.map(formatDiagnostic) };
+  return { config, problems: diagnostics.list.map(describeDiagnostic) };
 }
 
 function parse(given: Given) {

@@ -1,13 +1,13 @@
 // The static file: Traefik's names and defaults, and what an entry point becomes.
 
 import { describe, expect, test } from "bun:test";
-import { Diagnostics, formatDiagnostic } from "../../../src/config/diagnostics.ts";
+import { Diagnostics, describeDiagnostic } from "../../../src/config/diagnostics.ts";
 import { parseStatic, type StaticConfig } from "../../../src/config/static.ts";
 
 function read(text: string): { config: StaticConfig | null; problems: string[] } {
   const diagnostics = new Diagnostics();
   const config = parseStatic("s.yml", text, diagnostics);
-  return { config, problems: diagnostics.list.map(formatDiagnostic) };
+  return { config, problems: diagnostics.list.map(describeDiagnostic) };
 }
 
 function parse(text: string): StaticConfig {

@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, jest, test } from "bun:test";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Diagnostics, formatDiagnostic } from "../../../src/config/diagnostics.ts";
+import { Diagnostics, describeDiagnostic } from "../../../src/config/diagnostics.ts";
 import { parseStatic } from "../../../src/config/static.ts";
 import { Reloader, type ReloadOutcome } from "../../../src/control/reloader.ts";
 import { momentsOf, Reminder } from "../../../src/control/reminder.ts";
@@ -144,7 +144,7 @@ tls: { certificateDirectories: [{ directory: ${directory} }], certificates: [{ c
   const reloader = new Reloader(config, new FileProvider(config.providers.file!), null, (outcome) =>
     outcomes.push(outcome),
   );
-  const said = (outcome: ReloadOutcome) => outcome.diagnostics.list.map(formatDiagnostic).join("\n");
+  const said = (outcome: ReloadOutcome) => outcome.diagnostics.list.map(describeDiagnostic).join("\n");
   const serving = (outcome: ReloadOutcome) =>
     outcome.compiled!.certificates.flatMap((each) => (each.source?.startsWith(directory) ? [each.source] : []));
   try {

@@ -1,0 +1,361 @@
+// The codes of diagnostics: what each one means, and what to do. docs/diagnostics.md is made of it. A code is never renamed: alerts and
+// scripts go by it.
+
+interface Explained {
+  /** What is the case. */
+  readonly means: string;
+  /** What the operator does about it. */
+  readonly remedy: string;
+}
+
+const define = <T extends Readonly<Record<string, Readonly<Record<string, Explained>>>>>(groups: T): T => groups;
+
+export const CODES = define({
+  "Files and their syntax": {
+    "configuration-missing": {
+      means: "Sluice was started without any configuration: no file, no variable, no flag.",
+      remedy: "Name the static file with `--configFile=FILE`, or the broker with `--sidecar=HOST:PORT`.",
+    },
+    "file-unreadable": {
+      means: "A file that the configuration names cannot be read.",
+      remedy: "Mend the path or the rights: it must be a regular file that Sluice's user may read.",
+    },
+    "directory-unreadable": {
+      means: "A directory of configuration files cannot be read, or not to its end.",
+      remedy: "Mend the path or the rights, and remove loops and deeply nested directories.",
+    },
+    "yaml-syntax": {
+      means: "The file is not YAML.",
+      remedy: "Mend the line, or the one before it: mostly indentation, a quote or a bracket is wrong there.",
+    },
+    "toml-file": {
+      means: "The file is TOML, which Sluice does not read.",
+      remedy: "Write the same keys as YAML, in a `.yml` file.",
+    },
+    "go-template": {
+      means: "The file has Go templates, `{{ ... }}`, which Sluice does not run.",
+      remedy: "Write the values out, or make the file with a tool of your own.",
+    },
+    "file-too-large": {
+      means: "The aliases of the file unfold into more than Sluice reads.",
+      remedy: "Use fewer aliases inside of what other aliases stand for.",
+    },
+    "load-failed": {
+      means: "The configuration could not be loaded at all. What served before goes on serving.",
+      remedy: "Read the message. Mostly the working directory of Sluice has been removed: start Sluice anew.",
+    },
+  },
+  "Fields and values": {
+    "unknown-field": {
+      means: "The configuration has no such field. The file is refused.",
+      remedy: "Mend the spelling. The references list every field.",
+    },
+    "field-twice": {
+      means: "One field or one name is given twice in the same place.",
+      remedy: "Remove one of the two.",
+    },
+    "field-missing": {
+      means: "A field is required and not there.",
+      remedy: "Add the field.",
+    },
+    "field-type": {
+      means: "A value is of the wrong form: a single value, a list or a mapping where another one is needed.",
+      remedy: "Write the form that the message names.",
+    },
+    "field-value": {
+      means: "A value is not one that the field takes.",
+      remedy: "Write a value of the kind that the message names. The references have an example for each field.",
+    },
+    "fields-conflict": {
+      means: "Fields are given that do not go together, or one of which needs another.",
+      remedy: "Keep one of them, or add the one that is missing.",
+    },
+    "field-ignored": {
+      means: "Sluice lacks a field of Traefik's, or it has no effect here. All else works.",
+      remedy: "Remove the field, if you can do without it.",
+    },
+    "field-unsupported": {
+      means:
+        "Sluice lacks a field of Traefik's and cannot ignore it, because that could weaken what you configured. What carries the field is off.",
+      remedy: "Configure it in another way. [Traefik compatibility](traefik-compatibility.md) says which.",
+    },
+    "name-invalid": {
+      means: "A name is empty, or has `@` in it, which stands before the provider.",
+      remedy: "Choose another name.",
+    },
+    "name-twice": {
+      means: "A name is configured in two files. The first file wins.",
+      remedy: "Rename one of the two, or remove it.",
+    },
+    "setting-unknown": {
+      means: "A variable `SLUICE_...` or a flag leads to no field of the static configuration.",
+      remedy: "Mend its spelling, or unset it. Routers and services come from files, not from variables.",
+    },
+    "setting-incomplete": {
+      means: "A variable or a flag names a section, no value, or an entry of a list that cannot be there.",
+      remedy: "Name one field, with a value. Entries of a list are counted from 0, without a gap.",
+    },
+    "setting-twice": {
+      means: "Two variables give the same field.",
+      remedy: "Unset one of the two.",
+    },
+  },
+  "Entry points and providers": {
+    "entry-point-unknown": {
+      means: "An entry point is named that the static configuration does not define.",
+      remedy: "Mend the name, or define it under `entryPoints`.",
+    },
+    "entry-point-missing": {
+      means: "No entry point takes MQTT connections.",
+      remedy: 'Add one, for example `entryPoints: { mqtts: { address: ":8883" } }`.',
+    },
+    "entry-point-unused": {
+      means: "No router uses the entry point: every connection to it is refused.",
+      remedy: "Add a router for it, or remove it.",
+    },
+    "entry-point-admin": {
+      means: "A router names an entry point that serves `/metrics`, `/ping` or challenges, and no routers.",
+      remedy: "Name another entry point in the router.",
+    },
+    "address-taken": {
+      means: "Two listeners of the configuration want the same address and port.",
+      remedy: "Change one of the two addresses.",
+    },
+    "routers-missing": {
+      means: "The configuration names nothing that routers could come from.",
+      remedy: "Configure `providers.file` or `sidecar`.",
+    },
+  },
+  "Routers and rules": {
+    "rule-missing": {
+      means: "A router has no rule and is off.",
+      remedy: "Add one, for example ``rule: HostSNI(`mqtt.example.com`)``.",
+    },
+    "rule-syntax": {
+      means: "A rule cannot be read, and its router is off.",
+      remedy: "Mend the rule at the column that the message names. [Rules](configuration.md#rules) has all forms.",
+    },
+    "rule-without-tls": {
+      means: "The rule asks for a server name, and the router has no `tls`: without TLS nobody sends one. It is off.",
+      remedy: "Add `tls: {}` to terminate TLS, or write ``HostSNI(`*`)``.",
+    },
+    "router-without-entry-points": {
+      means: "None of the entry points that the router names exists. It is off.",
+      remedy: "Mend the names, or leave `entryPoints` out to use all.",
+    },
+    "router-shadowed": {
+      means: "A router never gets a connection, or never some of its names: others are asked first and take them.",
+      remedy: "Give it a higher `priority`, or remove what is double.",
+    },
+    "passthrough-to-plain": {
+      means: "A router passes TLS through to 1883, the port of plain MQTT. No client can connect.",
+      remedy: "Drop `passthrough: true` to terminate TLS here, or name the broker's TLS port.",
+    },
+    "service-missing": {
+      means: "A router names no service and is off.",
+      remedy: "Add `service`, with the name of an entry of `tcp.services`.",
+    },
+  },
+  "Services and servers": {
+    "service-unknown": {
+      means: "A service is named that does not exist. What names it is off.",
+      remedy: "Mend the name, or define the service.",
+    },
+    "service-off": {
+      means: "A service is used that is off. What uses it is off too.",
+      remedy: "Mend the service: another message says what is wrong with it.",
+    },
+    "service-kind": {
+      means: "A service has both `loadBalancer` and `weighted`, or neither. It is off.",
+      remedy: "Give it one of the two.",
+    },
+    "service-cycle": {
+      means: "A weighted service contains itself, by way of others. It is off.",
+      remedy: "Remove one of the services from the circle.",
+    },
+    "service-too-large": {
+      means: "A service is made of more servers, or of more services inside one another, than Sluice takes. It is off.",
+      remedy: "Make it of fewer.",
+    },
+    "service-empty": {
+      means: "A service has no server, or none with a weight above 0. Its clients are disconnected.",
+      remedy: "Add a server.",
+    },
+    "server-address": {
+      means: "The address of a server cannot be used. The server is left out, and the others serve.",
+      remedy: "Write `host:port`, or a `port` alone for 127.0.0.1.",
+    },
+    "transport-unknown": {
+      means: "A service names a transport that does not exist, and is off.",
+      remedy: "Mend the name, or define it under `tcp.serversTransports`.",
+    },
+    "transport-off": {
+      means: "The transport of a service is off, and with it the service.",
+      remedy: "Mend the transport: another message says what is wrong with it.",
+    },
+    "client-certificate-unused": {
+      means: "A transport has several client certificates. Only the first is used.",
+      remedy: "Remove the others, or make a transport for each.",
+    },
+  },
+  "TLS options": {
+    "options-unknown": {
+      means: "A router names TLS options that do not exist, and is off.",
+      remedy: "Mend the name, or define them under `tls.options`.",
+    },
+    "options-off": {
+      means: "The TLS options of a router cannot be used, and the router is off.",
+      remedy: "Mend the options: another message says what is wrong with them.",
+    },
+    "tls-version": {
+      means: "The TLS versions that are allowed leave none that a client could use.",
+      remedy: "Mend `minVersion`, `maxVersion` and `cipherSuites` so that they have a version in common.",
+    },
+    "cipher-unknown": {
+      means: "A cipher suite or a curve has a name that nobody knows, or none of the list can be used.",
+      remedy: "Write Go's names, as in the [dynamic reference](reference/dynamic.md).",
+    },
+    "cipher-unavailable": {
+      means: "BoringSSL, the TLS library, lacks a cipher suite or a curve. It is left out.",
+      remedy: "Remove the name from the list.",
+    },
+    "client-auth": {
+      means: "Clients are to be verified in a way that cannot work: what it needs is not configured.",
+      remedy: "Add what the message names: `caFiles`, `crlFiles` or another `clientAuthType`.",
+    },
+    "name-pattern": {
+      means: "An entry of `allowedNames` cannot be read.",
+      remedy: "Write it as in [allowedNames](configuration.md#allowednames).",
+    },
+    "crl-points": {
+      means: "The revocation lists of one authority are for parts of its certificates only.",
+      remedy: "Give a list that is complete, without a distribution point.",
+    },
+    "crl-missing": {
+      means: "An authority among `caFiles` has no revocation list, or is revoked itself. Its clients are refused.",
+      remedy: "Add its list to `crlFiles`, or remove the authority.",
+    },
+    "crl-due": {
+      means: "A revocation list is due for renewal soon, or was. Then all clients of its authority are refused.",
+      remedy: "Fetch the new list, and have it fetched by a timer.",
+    },
+  },
+  "Certificates and keys": {
+    "certificate-invalid": {
+      means: "A certificate cannot be used: it is damaged, or the file holds none.",
+      remedy: "Look at the file with `sluice certs show FILE`, and put the certificate there in PEM.",
+    },
+    "key-invalid": {
+      means: "A private key cannot be used: it is damaged, of an unknown kind, or the file holds none.",
+      remedy: "Look at the file with `sluice certs show FILE`. Keys are EC P-256, P-384, P-521, Ed25519 or RSA.",
+    },
+    "key-mismatch": {
+      means: "The private key does not belong to the certificate.",
+      remedy: "Give the key that the certificate was made with. Perhaps one of the two files was renewed alone.",
+    },
+    "key-password": {
+      means: "The password of a key or of a store is missing or wrong.",
+      remedy: "Mend `keyPassword`, `keyStorePassword` or `caPassword`, or the file or the variable that it comes from.",
+    },
+    "key-store": {
+      means: "A key store cannot be read, or does not hold the wanted entry.",
+      remedy: "Look at it with `sluice certs show FILE`, and name the entry with `keyAlias`.",
+    },
+    "key-store-type": {
+      means: "A key store is of another kind than `keyStoreType` says. It is read as what it is.",
+      remedy: "Remove `keyStoreType`, or mend it.",
+    },
+    "authority-invalid": {
+      means: "A file of authorities (`caFiles`, `rootCAs`) cannot be used.",
+      remedy: "Look at it with `sluice certs show FILE`, and put the authorities' certificates there.",
+    },
+    "crl-invalid": {
+      means: "A revocation list cannot be used: it is damaged, or of another authority.",
+      remedy: "Fetch the list anew from the authority whose certificate is in `caFiles`.",
+    },
+    "certificate-directory": {
+      means: "Something in a certificate directory cannot be used. The rest of it serves.",
+      remedy: "Look at the file that the message names. One that is just being written is read again by itself.",
+    },
+    "certificate-directory-empty": {
+      means: "A certificate directory holds no pair of certificate and key yet.",
+      remedy: "Put one there: it serves without a restart.",
+    },
+    "certificate-expired": {
+      means: "A certificate has expired: clients refuse it.",
+      remedy: "Renew it, and put the new one in the same place.",
+    },
+    "certificate-expires-soon": {
+      means: "A certificate expires within 30 days.",
+      remedy: "Renew it, or see why what renews it has not done so.",
+    },
+    "certificate-not-yet-valid": {
+      means: "A certificate is not valid yet: clients refuse it.",
+      remedy: "See whether the clock is right, and wait or give another certificate.",
+    },
+    "certificate-unused": {
+      means: "No router terminates TLS for any name of the certificate.",
+      remedy: "See whether its names are those of the rules, or remove it.",
+    },
+    "certificate-chain": {
+      means:
+        "The chain of a certificate is incomplete, out of order, or has certificates in it that do not belong there.",
+      remedy: "Put the certificate and each one's issuer behind it into the file, without others.",
+    },
+    "certificate-weak": {
+      means: "The key of a certificate is too short to be safe. Many clients refuse it.",
+      remedy: "Have it issued anew for an EC P-256 key or an RSA key of 2048 bits or more.",
+    },
+    "certificate-missing": {
+      means: "There is no certificate for a name: its clients get a self-signed one that none should trust.",
+      remedy: "Add a certificate under `tls.certificates`, or a `certResolver` to the router.",
+    },
+    "default-certificate-twice": {
+      means: "Two files have a default certificate. The first file wins.",
+      remedy: "Remove one of the two.",
+    },
+    "store-unused": {
+      means: "A store is configured that is not called `default`. It is not used, as in Traefik.",
+      remedy: "Move its certificate to the store `default`, or to `tls.certificates`.",
+    },
+    "clock-wrong": {
+      means: "The clock of the machine is so far behind that no certificate is valid.",
+      remedy: "Set the clock, best by NTP.",
+    },
+  },
+  "Certificate resolvers": {
+    "resolver-unknown": {
+      means: "A router names a resolver that does not exist. No certificate is ordered for it.",
+      remedy: "Mend the name, or define it under `certificatesResolvers`.",
+    },
+    "resolver-without-challenge": {
+      means: "A resolver has no way to prove a name.",
+      remedy: "Add one of `tlsChallenge`, `httpChallenge` and `dnsChallenge`.",
+    },
+    "resolver-without-email": {
+      means: "A resolver has no `email`: the authority cannot write to you.",
+      remedy: "Add `email`.",
+    },
+    "resolver-unused": {
+      means: "A router passes TLS through, so its `certResolver` has no effect.",
+      remedy: "Remove one of the two.",
+    },
+    "challenge-port": {
+      means: "The authority comes to port 443 for `tlsChallenge`, and no entry point listens there.",
+      remedy: "Lead port 443 to an entry point: see [Certificates that come by themselves](guides/acme.md).",
+    },
+    "order-impossible": {
+      means: "An authority would not issue a certificate for these names, so none is ordered.",
+      remedy: "Name public hosts, in the rule or in `tls.domains`. Wildcards need `dnsChallenge`.",
+    },
+    "acme-storage": {
+      means: "The file with the resolver's certificates cannot be read or written.",
+      remedy: "Mend its path and rights: mode 600, in a directory that Sluice's user may write.",
+    },
+  },
+});
+
+type Groups = typeof CODES;
+
+/** What a diagnostic is, for alerts and scripts: the same whatever its words are. */
+export type Code = { [G in keyof Groups]: keyof Groups[G] & string }[keyof Groups];
