@@ -106,8 +106,12 @@ describe("what cannot start says why in one line, exits with 1 and leaves no pro
 
   test("the configuration does not exist, is a directory, or is too large", async () => {
     const directory = temporaryDirectory();
-    expect(await refused(directory, ["--configFile=x.yml"])).toBe(`x.yml: ${directory}/x.yml: no such file [file-unreadable]`);
-    expect(await refused(directory, ["run", "--configFile", "."])).toBe(`.: ${directory} is a directory, not a file [file-unreadable]`);
+    expect(await refused(directory, ["--configFile=x.yml"])).toBe(
+      `x.yml: ${directory}/x.yml: no such file [file-unreadable]`,
+    );
+    expect(await refused(directory, ["run", "--configFile", "."])).toBe(
+      `.: ${directory} is a directory, not a file [file-unreadable]`,
+    );
     writeFileSync(join(directory, "large.yml"), Buffer.alloc(17 * 1024 * 1024, "#"));
     expect(await refused(directory, ["--configFile=large.yml"])).toContain("at most 16777216 are read");
   });
@@ -128,7 +132,9 @@ describe("what cannot start says why in one line, exits with 1 and leaves no pro
 
   test("a certificate is missing", async () => {
     const { directory } = await configured(undefined, "tls: { certificates: [{ certFile: x.crt, keyFile: x.key }] }\n");
-    expect(await refused(directory)).toBe(`dynamic/mqtt.yml:1:25: the certificate: ${directory}/x.crt: no such file [file-unreadable]`);
+    expect(await refused(directory)).toBe(
+      `dynamic/mqtt.yml:1:25: the certificate: ${directory}/x.crt: no such file [file-unreadable]`,
+    );
   });
 
   test("the development certificate cannot be written", async () => {
