@@ -241,7 +241,8 @@ describe("the command line", () => {
     });
     expect(await exec([SLUICE, "check", `--configFile=${directory}/config/sluice.yml`], { cwd: "/" })).toMatchObject({
       code: 1,
-      stderr: "dynamic: /dynamic: cannot be read: no such file; relative paths start at the working directory, / [directory-unreadable]\n",
+      stderr:
+        "dynamic: /dynamic: cannot be read: no such file; relative paths start at the working directory, / [directory-unreadable]\n",
     });
   });
 });
