@@ -1,9 +1,10 @@
-// Writes the files that are made from the code: JSON Schemas for editors, and the reference pages. Run it with `npm run generate`.
+// Writes the files that are made from the code: JSON Schemas for editors, the reference pages, and the codes of diagnostics. Run it with `npm run generate`.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { dynamicSchema } from "../src/config/dynamic.ts";
 import { staticSchema } from "../src/config/static-schema.ts";
+import { diagnosticsPage } from "./generate/diagnostics.ts";
 import { jsonSchema } from "./generate/json-schema.ts";
 import { metricsPage } from "./generate/metrics.ts";
 import { referencePage } from "./generate/reference.ts";
@@ -16,6 +17,7 @@ export function generate(): Map<string, string> {
   return new Map([
     ["config/schema/static.json", json(jsonSchema(staticSchema, "static"))],
     ["config/schema/dynamic.json", json(jsonSchema(dynamicSchema, "dynamic"))],
+    ["docs/diagnostics.md", MADE_BY + diagnosticsPage()],
     ["docs/reference/static.md", MADE_BY + referencePage(staticSchema, "static")],
     ["docs/reference/dynamic.md", MADE_BY + referencePage(dynamicSchema, "dynamic")],
     ["docs/reference/metrics.md", MADE_BY + metricsPage()],

@@ -1,7 +1,7 @@
 // The codes of diagnostics: what each one means, and what to do. docs/diagnostics.md is made of it. A code is never renamed: alerts and
 // scripts go by it.
 
-interface Explained {
+export interface Explained {
   /** What is the case. */
   readonly means: string;
   /** What the operator does about it. */

@@ -9,7 +9,7 @@ import { ensureDevelopmentCertificate } from "../certs/authority.ts";
 import type { Compiled } from "../compile/compile.ts";
 import { providerOf } from "../compile/load.ts";
 import type { Code } from "../config/codes.ts";
-import { type Diagnostic, type Diagnostics, describeDiagnostic, formatDiagnostic } from "../config/diagnostics.ts";
+import { type Diagnostic, Diagnostics, describeDiagnostic, formatDiagnostic } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import { formatHostPort } from "../config/scalars.ts";
 import type { StaticConfig } from "../config/static.ts";
@@ -55,6 +55,8 @@ export class Master {
   /** What the configuration makes, and the answers to challenges that go with it. */
   #rows: ReadonlyMap<string, Row> = new Map();
   readonly #challenges = new Map<string, Row>();
+  /** Of the static file, which is read once: they hold as long as Sluice runs. */
+  #staticDiagnostics = new Diagnostics();
   #stopping = false;
 
   constructor(config: StaticConfig) {
@@ -96,7 +98,9 @@ export class Master {
           .join("\n"),
       );
     }
+    this.#staticDiagnostics = staticDiagnostics;
     this.#logDiagnostics([...staticDiagnostics.list, ...first.list]);
+    this.#metrics.diagnosed([staticDiagnostics, first]);
 
     const broker = (await this.#broker?.start()) ?? null;
     const workers = config.workers === "auto" ? availableParallelism() : config.workers;
@@ -200,6 +204,7 @@ export class Master {
   #onReload({ compiled, diagnostics, failures, durationMs }: ReloadOutcome): void {
     if (this.#stopping) return;
     this.#logDiagnostics(diagnostics.list);
+    this.#metrics.diagnosed([this.#staticDiagnostics, diagnostics]);
     this.#metrics.reloaded(compiled, failures);
     if (compiled === null) {
       this.#logger.error("the configuration is not loaded: what served before goes on serving");

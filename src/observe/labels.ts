@@ -2,6 +2,7 @@
 
 /** In Markdown; links are relative to docs/. */
 export const LABELS: Readonly<Record<string, string>> = {
+  code: "[What is wrong and what to do](diagnostics.md).",
   cn: "The common name of the certificate's subject; of a certificate of a resolver, the first of its names.",
   direction: "`in` from clients, `out` to clients.",
   entrypoint: "The name of the entry point.",
@@ -18,6 +19,7 @@ export const LABELS: Readonly<Record<string, string>> = {
   serial: "The certificate's serial number.",
   server: "The address of the server.",
   service: "The name of the service.",
+  severity: "`error` or `warning`.",
   source: "The path of the file or directory.",
   version: "Of handshakes, the TLS version; of the build, Sluice's.",
 };

@@ -4,6 +4,7 @@ import { AggregatorRegistry, Counter, Gauge, type MetricObject, Registry } from 
 import type { CertificateState } from "../acme/plan.ts";
 import type { Failure } from "../certs/files.ts";
 import type { Compiled } from "../compile/compile.ts";
+import type { Diagnostics } from "../config/diagnostics.ts";
 import { readProcess } from "../system/processes.ts";
 import { describe, type MetricDescription } from "./metric-json.ts";
 
@@ -15,6 +16,7 @@ export class MasterMetrics {
   readonly #reloads: Counter<"result">;
   readonly #lastSuccess: Gauge;
   readonly #lastWasGood: Gauge;
+  readonly #diagnostics: Gauge<"severity" | "code">;
   readonly #expiry: Gauge<"cn" | "serial" | "sans">;
   readonly #loadErrors: Counter<"source">;
   readonly #failing: Gauge<"source">;
@@ -49,6 +51,12 @@ export class MasterMetrics {
     this.#lastWasGood = new Gauge({
       name: "sluice_config_last_reload_successful",
       help: "1 if the last load took effect, 0 if it was refused and what served before goes on serving.",
+      registers,
+    });
+    this.#diagnostics = new Gauge({
+      name: "sluice_config_diagnostics",
+      help: "What is wrong with the configuration: the static file's, and what the last load found, also when it was refused.",
+      labelNames: ["severity", "code"],
       registers,
     });
     this.#expiry = new Gauge({
@@ -185,6 +193,14 @@ export class MasterMetrics {
       this.#crlThisUpdate.set({ options }, thisUpdate / 1000);
       if (nextUpdate !== null) this.#crlNextUpdate.set({ options }, nextUpdate / 1000);
     }
+  }
+
+  /** What was found in the parts of the configuration that count now. */
+  diagnosed(parts: readonly Pick<Diagnostics, "counts">[]): void {
+    this.#diagnostics.reset();
+    for (const { counts } of parts)
+      for (const severity of ["error", "warning"] as const)
+        for (const [code, count] of counts[severity]) this.#diagnostics.inc({ severity, code }, count);
   }
 
   acmeResult(resolver: string, result: "obtained" | "renewed" | "taken" | "failed"): void {

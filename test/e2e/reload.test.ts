@@ -155,11 +155,15 @@ test("a bad file keeps the old snapshot, says where, and is counted; mending it 
   expect(line.msg).toMatch(
     /dynamic\.yml:4:\d+: unknown field "sevrice" in tcp\.routers\.r0 \(did you mean "service"\?\)/,
   );
+  expect(line.code).toBe("unknown-field");
   expect(await accepts(sluice, "a.test")).toBe(true);
   expect(await accepts(sluice, "b.test")).toBe(false);
   expect(await sluice.metric("sluice_config_reloads_total", { result: "failure" })).toBe(1);
+  const wrong = { severity: "error", code: "unknown-field" };
+  expect(await sluice.metric("sluice_config_diagnostics", wrong)).toBe(1);
   sluice.write("dynamic.yml", routes("a.test", "b.test"));
   await waitFor("the mended file", () => accepts(sluice, "b.test"), WITHIN_MS);
+  expect(await sluice.metric("sluice_config_diagnostics", wrong)).toBe(0);
 });
 
 test("established connections are untouched by a reload that takes their route away", async () => {

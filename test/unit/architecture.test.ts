@@ -29,7 +29,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   acme: { values: ["asn1", "certs", "system"] },
   tls: { values: ["certs", "text"], types: ["config", "net"] },
   // It shows what the others have, and asks nothing of them.
-  observe: { values: ["system"], types: ["acme", "certs", "compile", "proxy", "upstream"] },
+  observe: { values: ["system"], types: ["acme", "certs", "compile", "config", "proxy", "upstream"] },
   // What master and workers say to each other: plain data.
   protocol: { values: [], types: ["certs", "middlewares", "observe", "rules", "tls", "upstream"] },
   proxy: {

@@ -43,3 +43,24 @@ process.exit(7);`;
     expect((await new Response(child.stderr).text()).trim()).toBe("7");
   }
 });
+
+test("the code of a line is a field for programs, and stands behind the message for people", async () => {
+  const lineIn = async (format: string) => {
+    const program = `import { createLog } from "${join(import.meta.dir, "../../../src/observe/log.ts")}";
+const { logger, flush } = createLog("info", "${format}", "test");
+logger.warn({ code: "name-twice" }, "a.yml:1:2: odd");
+logger.info({ n: 1 }, "plain");
+await flush();
+process.exit(0);`;
+    const child = Bun.spawn([process.execPath, "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+    return (await new Response(child.stdout).text()).trimEnd().split("\n");
+  };
+  const json = (await lineIn("json")).map((line) => JSON.parse(line));
+  expect(json).toMatchObject([
+    { code: "name-twice", msg: "a.yml:1:2: odd" },
+    { n: 1, msg: "plain" },
+  ]);
+  const [coded, plain] = await lineIn("common");
+  expect(coded).toEndWith("a.yml:1:2: odd [name-twice]");
+  expect(plain).toEndWith('plain {"n":1}');
+});
