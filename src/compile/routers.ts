@@ -1,5 +1,6 @@
 // The routers of a configuration as rows. One that cannot work is off: it keeps its names, and refuses.
 
+import { isIP } from "node:net";
 import type { Wanted } from "../acme/plan.ts";
 import type { Code } from "../config/codes.ts";
 import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
@@ -100,11 +101,12 @@ class RouterCompiler {
     }
     const { rule } = parsed;
     const names = ruleNames(rule);
+    this.#warnAddresses(name, names, () => at("rule"));
     if (router.ruleSyntax === "v2")
       fail(
         "rule-syntax",
         at("ruleSyntax"),
-        "rules of Traefik v2 are not read by Sluice: write the rule in v3 syntax and drop ruleSyntax",
+        "rules of Traefik v2 are not read by Sluice: write the rule in v3 syntax (one value for each matcher, and regular expressions in place of {name:...}) and drop ruleSyntax",
       );
     const lacksTls = router.tls === undefined && names.length > 0;
     if (lacksTls)
@@ -172,6 +174,18 @@ class RouterCompiler {
         { kind: "entryPoint", name },
       );
     }
+  }
+
+  /** RFC 6066, 3: "Literal IPv4 and IPv6 addresses are not permitted" in a server name. OpenSSL sends what it is told, and mosquitto_pub tells. */
+  #warnAddresses(name: string, names: readonly string[], place: () => Place): void {
+    const address = names.find((each) => isIP(each) !== 0);
+    if (address === undefined) return;
+    this.#diagnostics.warn(
+      "rule-of-address",
+      place(),
+      `the router "${name}": ${address} is an address, and clients that dial an address ask for no name (RFC 6066), except a few such as mosquitto_pub: use HostSNI(\`*\`) for them`,
+      { kind: "router", name },
+    );
   }
 
   #entryPointsOf(name: string, router: RouterConfig, item: Item<RouterConfig>): string[] {

@@ -193,6 +193,9 @@ function compileService(
   };
 }
 
+/** URLs of brokers that speak TLS. */
+const TLS_SCHEME = /^(mqtts|ssl|tls|wss|https):\/\//i;
+
 type ServerConfig = NonNullable<ServiceConfig["loadBalancer"]>["servers"][number];
 
 function compileServer(server: ServerConfig): Server | string {
@@ -206,7 +209,8 @@ function compileServer(server: ServerConfig): Server | string {
       ? server.address
       : `${server.address}:${server.port}`;
   const parsed = parseHostPort(given);
-  if (parsed.kind === "error") return parsed.message;
+  if (parsed.kind === "error")
+    return TLS_SCHEME.test(given) ? `${parsed.message}, and  tls: true  beside it` : parsed.message;
   if (parsed.port === 0) return `"${given}": a server needs a port from 1 to 65535`;
   const host = parsed.host === "" ? SIDECAR_HOST : parsed.host;
   return { address: formatHostPort(host, parsed.port), host, port: parsed.port, tls: server.tls };

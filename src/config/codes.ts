@@ -30,7 +30,7 @@ export const CODES = define({
     },
     "toml-file": {
       means: "The file is TOML, which Sluice does not read.",
-      remedy: "Write the same keys as YAML, in a `.yml` file.",
+      remedy: "Write the same keys as YAML, in a `.yml` file. The message has a command that does it.",
     },
     "go-template": {
       means: "The file has Go templates, `{{ ... }}`, which Sluice does not run.",
@@ -134,6 +134,11 @@ export const CODES = define({
     "rule-syntax": {
       means: "A rule cannot be read, and its router is off.",
       remedy: "Mend the rule at the column that the message names. [Rules](configuration.md#rules) has all forms.",
+    },
+    "rule-of-address": {
+      means:
+        "A rule asks for an IP address as the server name. Clients that dial an address ask for no name, except a few.",
+      remedy: "Write ``HostSNI(`*`)`` for clients that ask for no name, or let clients dial a name.",
     },
     "rule-without-tls": {
       means: "The rule asks for a server name, and the router has no `tls`: without TLS nobody sends one. It is off.",

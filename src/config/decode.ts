@@ -7,6 +7,7 @@ import { suggestion } from "../text/spelling.ts";
 import type { Code } from "./codes.ts";
 import type { Diagnostics, Place } from "./diagnostics.ts";
 import { type Effect, type FieldMeta, fieldNames, unwrap } from "./field.ts";
+import { foreignWord } from "./foreign-words.ts";
 import { parseBool, parseDuration } from "./scalars.ts";
 import type { Path, SourceFile } from "./source.ts";
 import { subjectAt } from "./subject.ts";
@@ -136,7 +137,8 @@ class Walk {
       const written = isScalar(keyNode) ? textOf(keyNode) : "";
       const key = keys.get(written.toLowerCase());
       if (key === undefined) {
-        const meant = suggestion(written, keys.values());
+        const foreign = foreignWord(path, written);
+        const meant = foreign === null ? suggestion(written, keys.values()) : `: ${foreign}`;
         this.#error("unknown-field", keyNode, path, `unknown field "${written}"${inside(path)}${meant}`);
         continue;
       }

@@ -377,7 +377,10 @@ export const dynamicSchema = z.object({
       ),
     }).prefault({}),
   ),
-  http: unsupported("warn", "is for HTTP, which Sluice does not serve"),
+  http: unsupported(
+    "warn",
+    "is for HTTP, and Sluice carries TCP alone: for MQTT write the router and the service under tcp, with HostSNI(...) in place of Host(...) and  address: HOST:PORT  in place of url",
+  ),
   udp: unsupported("warn", "is for UDP, which Sluice does not serve"),
   // Traefik lets one file hold both configurations; the other half is not read here.
   ...Object.fromEntries(
@@ -408,7 +411,7 @@ export function parseDynamic(
   diagnostics: Diagnostics,
   provider = "file",
 ): DynamicFile | null {
-  const source = readSource(file, text, diagnostics);
+  const source = readSource(file, text, diagnostics, "dynamic");
   return source === null ? null : decodeDynamic(source, diagnostics, provider);
 }
 

@@ -1,5 +1,7 @@
 // The scalar forms of Traefik's files: Go durations, Go booleans, host:port addresses with named ports.
 
+import { isNoHost } from "../text/host-name.ts";
+
 const UNIT_MS: Record<string, number> = {
   ns: 1e-6,
   us: 1e-3,
@@ -61,6 +63,8 @@ export type Address = { kind: "ok"; host: string; port: number } | { kind: "erro
  */
 export function parseHostPort(text: string): Address {
   const error = (message: string): Address => ({ kind: "error", message });
+  const url = URL_FORM.exec(text);
+  if (url !== null) return error(ofUrl(url[1]!, url[2]!, url[3]!));
   const slash = text.lastIndexOf("/");
   const protocol = slash < 0 ? "tcp" : text.slice(slash + 1).toLowerCase();
   if (protocol === "udp") return error(`"${text}" is UDP, which Sluice does not carry`);
@@ -70,12 +74,31 @@ export function parseHostPort(text: string): Address {
   if (match === null) {
     const hint = /^[0-9a-fA-F:]+:[0-9a-fA-F:]*$/.test(address)
       ? " (an IPv6 host is written in brackets, [::1]:8883)"
-      : "";
+      : parsePort(address) !== null
+        ? ` (a port alone is written ":${address}")`
+        : /^[\w.-]+$/.test(address)
+          ? " (the port is missing)"
+          : "";
     return error(`"${text}" is not host:port${hint}`);
   }
   const port = parsePort(match[3]!);
   if (port === null) return error(`"${text}": "${match[3]}" is neither a port from 0 to 65535 nor a known port name`);
-  return { kind: "ok", host: match[1] ?? match[2] ?? "", port };
+  const host = match[1] ?? match[2] ?? "";
+  if (isNoHost(host))
+    return error(`"${text}": "${host}" is neither a host name nor an IPv4 address (four numbers from 0 to 255)`);
+  return { kind: "ok", host, port };
+}
+
+const URL_FORM = /^([a-z][a-z0-9+.-]*):\/\/([^@/]*@)?([^/]*)/i;
+/** Of URLs that have none. */
+const SCHEME_PORTS: Readonly<Record<string, string>> = { mqtt: "1883", mqtts: "8883", ssl: "8883", tls: "8883" };
+
+/** What is written in place of a URL. A user and a password in it are not repeated. */
+function ofUrl(scheme: string, user: string | undefined, authority: string): string {
+  const hasPort = /:[\w-]+$/.test(authority);
+  const meant = hasPort ? authority : `${authority}:${SCHEME_PORTS[scheme.toLowerCase()] ?? "PORT"}`;
+  const written = `${scheme}://${user === undefined ? "" : "...@"}${authority}`;
+  return `"${written}" is a URL, and an address is host:port: write ${meant}`;
 }
 
 /**

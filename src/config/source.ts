@@ -3,6 +3,7 @@
 
 import { isCollection, isMap, isPair, isScalar, isSeq, type Node, Pair, Scalar, YAMLMap, YAMLSeq } from "yaml";
 import type { Diagnostics, Place } from "./diagnostics.ts";
+import { isYaml } from "./other-languages.ts";
 import { parseBool } from "./scalars.ts";
 import { textOf, YamlTree } from "./yaml-tree.ts";
 
@@ -149,39 +150,15 @@ function isNothing(node: Node | null): boolean {
   return node === null || (isScalar(node) && (node.value === null || parseBool(textOf(node)) !== null));
 }
 
-/**
- * The YAML of a configuration file; null after a syntax error, or when the file is in a language that Traefik reads and Sluice does
- * not.
- */
-export function readSource(file: string, text: string, diagnostics: Diagnostics): SourceFile | null {
-  if (file.toLowerCase().endsWith(".toml")) {
-    diagnostics.error(
-      "toml-file",
-      { file, line: 0, column: 0 },
-      "TOML is not read by Sluice: write the same keys as YAML, in a .yml file",
-    );
-    return null;
-  }
-  const template = findTemplate(text);
-  if (template !== null) {
-    diagnostics.error(
-      "go-template",
-      { file, ...template },
-      "Go templates ({{ ... }}) are not run by Sluice: write the values out",
-    );
-    return null;
-  }
+/** The YAML of a configuration file; null when it is none. */
+export function readSource(
+  file: string,
+  text: string,
+  diagnostics: Diagnostics,
+  which: "static" | "dynamic",
+): SourceFile | null {
+  if (!isYaml(file, text, which, diagnostics)) return null;
   const before = diagnostics.errors;
   const source = new SourceFile(file, text, diagnostics);
   return diagnostics.errors > before ? null : source;
-}
-
-/** Where the first `{{` stands outside a comment. Traefik would run it, and `{{` opens nothing useful in YAML. */
-function findTemplate(text: string): { line: number; column: number } | null {
-  const lines = text.split("\n");
-  for (const [index, line] of lines.entries()) {
-    const column = line.replace(/(^|\s)#.*$/, "").indexOf("{{");
-    if (column >= 0) return { line: index + 1, column: column + 1 };
-  }
-  return null;
 }

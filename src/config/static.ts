@@ -49,7 +49,7 @@ export function parseStatic(
   diagnostics: Diagnostics,
   overrides: Overrides = NONE,
 ): StaticConfig | null {
-  const source = readSource(file, text, diagnostics);
+  const source = readSource(file, text, diagnostics, "static");
   if (source === null) return null;
   applyVariables(staticSchema, source, overrides.environment, diagnostics);
   applyFlags(staticSchema, source, overrides.flags, diagnostics);

@@ -1,14 +1,17 @@
 // The matchers that exist and what their values may be: from a name and a text to a leaf of the rule, or to words of help.
 
 import { RE2JS } from "re2js";
+import { isNoHost } from "../text/host-name.ts";
 import { didYouMean } from "../text/spelling.ts";
 import { formatNetwork, parseNetwork } from "./address.ts";
 import type { Rule } from "./ast.ts";
+import { inV3, isTemplate } from "./other-forms.ts";
 
 type ValueResult = { kind: "ok"; rule: Rule } | { kind: "error"; message: string };
 type MatcherResult =
   | { kind: "ok"; name: string; read: (value: string) => ValueResult }
-  | { kind: "error"; message: string };
+  /** `meant`: the matcher that does for TLS what this one does for HTTP. */
+  | { kind: "error"; message: string; meant?: string };
 
 const READERS: Record<string, (value: string) => ValueResult> = {
   HostSNI: readHostSNI,
@@ -26,10 +29,13 @@ const SPELLINGS = new Map(
     );
   }),
 );
+const HOST_MATCHERS = new Map([
+  ["host", "HostSNI"],
+  ["hostheader", "HostSNI"],
+  ["hostregexp", "HostSNIRegexp"],
+]);
 const HTTP_MATCHERS = new Set(
-  "host hostheader hostregexp path pathprefix pathregexp method header headers headerregexp headersregexp query queryregexp".split(
-    " ",
-  ),
+  "path pathprefix pathregexp method header headers headerregexp headersregexp query queryregexp".split(" "),
 );
 
 /** Finds a matcher by one of its four spellings; an unknown one is answered with what was probably meant. */
@@ -37,10 +43,15 @@ export function readMatcher(spelling: string): MatcherResult {
   const name = SPELLINGS.get(spelling);
   if (name !== undefined) return { kind: "ok", name, read: READERS[name]! };
   const lower = spelling.toLowerCase();
-  if (HTTP_MATCHERS.has(lower)) {
-    const message = `${spelling} is an HTTP matcher and this proxy routes TCP: use HostSNI, which matches the TLS server name`;
-    return { kind: "error", message };
-  }
+  const meant = HOST_MATCHERS.get(lower);
+  if (meant !== undefined)
+    return {
+      kind: "error",
+      message: `${spelling} is an HTTP matcher, and Sluice routes TCP: use ${meant}, which matches the TLS server name`,
+      meant,
+    };
+  if (HTTP_MATCHERS.has(lower))
+    return { kind: "error", message: `${spelling} is an HTTP matcher, and Sluice routes TCP: leave it out` };
   const near = didYouMean(spelling, NAMES);
   const unknown = `unknown matcher "${spelling.slice(0, 40)}"`;
   return {
@@ -62,6 +73,7 @@ const HOST = /^(\*\.)?[0-9A-Za-z_.\-:]+$/;
 function readHostSNI(value: string): ValueResult {
   if (value === "*") return { kind: "ok", rule: { kind: "any" } };
   if (!isASCII(value)) return { kind: "error", message: NOT_ASCII };
+  if (isTemplate(value)) return { kind: "error", message: ofTemplate(value) };
   if (!HOST.test(value)) {
     if (value.includes("*")) {
       return {
@@ -75,6 +87,8 @@ function readHostSNI(value: string): ValueResult {
   if (name === "" || name === "*" || name === "*.") {
     return { kind: "error", message: `${JSON.stringify(value)} is not a host name` };
   }
+  if (isNoHost(name))
+    return { kind: "error", message: `${JSON.stringify(value)} is neither a host name nor an IPv4 address` };
   return {
     kind: "ok",
     rule: name.startsWith("*.") ? { kind: "hostSNIWildcard", suffix: name.slice(1) } : { kind: "hostSNI", name },
@@ -83,12 +97,19 @@ function readHostSNI(value: string): ValueResult {
 
 function readHostSNIRegexp(value: string): ValueResult {
   if (!isASCII(value)) return { kind: "error", message: NOT_ASCII };
+  if (isTemplate(value)) return { kind: "error", message: ofTemplate(value) };
   try {
     RE2JS.compile(value);
   } catch (error) {
     return { kind: "error", message: error instanceof Error ? error.message : "bad regexp" };
   }
   return { kind: "ok", rule: { kind: "hostSNIRegexp", source: value } };
+}
+
+/** In v3 such a text is a regular expression that asks for a brace, so the router would never get a client. */
+function ofTemplate(value: string): string {
+  const meant = inV3("HostSNIRegexp", [value]) ?? "HostSNIRegexp(`^[a-z]+\\.example\\.com$`)";
+  return `"{name:...}" is a template of Traefik v2 and can never match here: write ${meant}`;
 }
 
 function readClientIP(value: string): ValueResult {

@@ -2,6 +2,7 @@
 import type { Rule } from "./ast.ts";
 import { columnAt, lex, type Token } from "./lexer.ts";
 import { readMatcher } from "./matcher-syntax.ts";
+import { bareValues, inV3, valuesOfV1 } from "./other-forms.ts";
 
 export type { Facts, Rule } from "./ast.ts";
 
@@ -24,8 +25,7 @@ export function parseRule(text: string): ParseResult {
   if (text.length > MAX_RULE_LENGTH) {
     return { kind: "error", column: 1, message: `the rule has more than ${MAX_RULE_LENGTH} characters` };
   }
-  const lexed = lex(text);
-  const result = lexed.kind === "error" ? lexed : new Parser(lexed.tokens).parse();
+  const result = new Parser(text, lex(text)).parse();
   if (result.kind === "ok") return result;
   return { kind: "error", column: columnAt(text, result.at), message: result.message };
 }
@@ -47,8 +47,9 @@ const WORDS = new Map([
   ["not", "!"],
 ]);
 
+/** Where the text could not be read on, that is what is wrong, whatever was expected there. */
 function fail(token: Token, message: string): Failure {
-  return { kind: "error", at: token.at, message };
+  return { kind: "error", at: token.at, message: token.kind === "bad" ? token.message : message };
 }
 
 /** How a token is named in a message. Only its kind or name is quoted: a value may be long. */
@@ -59,10 +60,12 @@ function shown(token: Token): string {
 }
 
 class Parser {
+  readonly #text: string;
   readonly #tokens: Token[];
   #at = 0;
 
-  constructor(tokens: Token[]) {
+  constructor(text: string, tokens: Token[]) {
+    this.#text = text;
     this.#tokens = tokens;
   }
 
@@ -76,7 +79,7 @@ class Parser {
     return fail(rest, word ? `write "${word}"` : `expected "&&" or "||", ${shown(rest)}`);
   }
 
-  // The list ends with an "end" token which is never passed.
+  // The list ends with an "end" or a "bad" token which is never passed.
   #peek(): Token {
     return this.#tokens[this.#at]!;
   }
@@ -126,25 +129,56 @@ class Parser {
     this.#at++;
     const open = this.#peek();
     const matcher = readMatcher(name.text);
-    if (matcher.kind === "error") return fail(name, matcher.message);
+    if (matcher.kind === "error") return fail(name, this.#withExample(matcher, name.at + name.text.length, open));
     if (open.kind !== "(") return fail(open, `expected "(" after ${matcher.name}, ${shown(open)}`);
     this.#at++;
     const value = this.#peek();
     if (value.kind === ")") return fail(value, `${matcher.name} needs a value`);
-    if (value.kind === "name") return fail(value, "a value is written in `backticks`");
-    if (value.kind !== "string") return fail(value, `expected a value in \`backticks\`, ${shown(value)}`);
+    if (value.kind !== "string") return this.#unquoted(matcher.name, open, value);
     this.#at++;
     // Go allows a comma after the last argument.
     const comma = this.#peek();
     if (comma.kind === ",") this.#at++;
     const close = this.#peek();
-    if (comma.kind === "," && close.kind === "string") {
-      return fail(close, `${matcher.name} takes one value; join several with "||"`);
-    }
+    if (comma.kind === "," && close.kind === "string")
+      return fail(close, this.#severalValues(matcher.name, value.text));
     if (close.kind !== ")") return fail(close, `expected ")" after the value, ${shown(close)}`);
     this.#at++;
     if (value.text === "") return fail(value, `${matcher.name} needs a value, this one is empty`);
     const read = matcher.read(value.text);
     return read.kind === "error" ? fail(value, read.message) : read;
+  }
+
+  /** `HostSNI(a.example.com)`: the backticks were lost, often in a shell or a compose file. */
+  #unquoted(matcher: string, open: Token, value: Token): Failure {
+    const values = bareValues(this.#text, open.at + 1);
+    const meant = values === null ? null : inV3(matcher, values);
+    if (meant !== null)
+      return { kind: "error", at: value.at, message: `a value is written in \`backticks\`: ${meant}` };
+    const isQuoted = /^\s*[`"']/.test(this.#text.slice(open.at + 1));
+    if (value.kind === "name" || (value.kind === "bad" && !isQuoted))
+      return { kind: "error", at: value.at, message: "a value is written in `backticks`" };
+    return fail(value, `expected a value in \`backticks\`, ${shown(value)}`);
+  }
+
+  /** A list of values, as in Traefik v2, from the second one on. */
+  #severalValues(matcher: string, first: string): string {
+    const values = [first];
+    for (let token = this.#peek(); token.kind === "string" || token.kind === ","; token = this.#peek()) {
+      if (token.kind === "string") values.push(token.text);
+      this.#at++;
+    }
+    const meant = inV3(matcher, values);
+    return `${matcher} takes one value, several are joined with "||"${meant === null ? "" : `: ${meant}`}`;
+  }
+
+  /** What an unknown matcher is answered with, and how its values would be written with the one that is meant. */
+  #withExample({ message, meant }: { message: string; meant?: string }, end: number, open: Token): string {
+    if (meant === undefined) return message;
+    const value = this.#tokens[this.#at + 1];
+    const quoted = open.kind === "(" && value?.kind === "string" ? [value.text] : null;
+    const values = quoted ?? (open.kind === "(" ? bareValues(this.#text, open.at + 1) : valuesOfV1(this.#text, end));
+    const example = values === null ? null : inV3(meant, values);
+    return example === null ? message : `${message}: ${example}`;
   }
 }

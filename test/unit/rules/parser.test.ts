@@ -56,6 +56,62 @@ describe("a rule is read", () => {
   });
 });
 
+describe("a rule in another form is answered with the same in this one", () => {
+  const template = '"{name:...}" is a template of Traefik v2 and can never match here: write';
+  const cases: [string, string][] = [
+    ["HostSNI(a.example.com)", "a value is written in `backticks`: HostSNI(`a.example.com`)"],
+    ["HostSNI(*)", "a value is written in `backticks`: HostSNI(`*`)"],
+    ["HostSNI( a , *.b )", "a value is written in `backticks`: (HostSNI(`a`) || HostSNI(`*.b`))"],
+    ["ClientIP(10.0.0.0/8)", "a value is written in `backticks`: ClientIP(`10.0.0.0/8`)"],
+    ["HostSNIRegexp(^.+\\.b$)", "a value is written in `backticks`: HostSNIRegexp(`^.+\\.b$`)"],
+    // Where the expression ends is not known.
+    ["HostSNIRegexp(^(a|b)$)", "a value is written in `backticks`"],
+    ["HostSNI(a b)", "a value is written in `backticks`"],
+    ["!HostSNI(`a`, `b`)", 'HostSNI takes one value, several are joined with "||": (HostSNI(`a`) || HostSNI(`b`))'],
+    ['HostSNI("a`", `b`)', 'HostSNI takes one value, several are joined with "||"'],
+    [
+      "HostSNI(`a`, `b`, `c`) && ALPN(`x`)",
+      'HostSNI takes one value, several are joined with "||": (HostSNI(`a`) || HostSNI(`b`) || HostSNI(`c`))',
+    ],
+    ["HostSNIRegexp(`{sub:[a-z]+}.example.com`)", `${template} HostSNIRegexp(\`^[a-z]+\\.example\\.com$\`)`],
+    ["HostSNIRegexp(`{sub}.Example.com`)", `${template} HostSNIRegexp(\`^[^.]+\\.example\\.com$\`)`],
+    ["HostSNIRegexp(`{a:[A-Z]{3}|x}.b`)", `${template} HostSNIRegexp(\`(?i)^(?:[A-Z]{3}|x)\\.b$\`)`],
+    ["HostSNIRegexp(`{a:.+`)", `${template} HostSNIRegexp(\`^[a-z]+\\.example\\.com$\`)`],
+    ["HostSNI(`{any:.+}`)", `${template} HostSNIRegexp(\`^.+$\`)`],
+    ["HostSNI:a.example.com", "this is how Traefik v1 wrote rules: write for example HostSNI(`example.com`)"],
+    [
+      "Host:a.example.com,b.example.com",
+      "Host is an HTTP matcher, and Sluice routes TCP: use HostSNI, which matches the TLS server name: (HostSNI(`a.example.com`) || HostSNI(`b.example.com`))",
+    ],
+    [
+      "Host(`a`)",
+      "Host is an HTTP matcher, and Sluice routes TCP: use HostSNI, which matches the TLS server name: HostSNI(`a`)",
+    ],
+    [
+      "HostRegexp(`{a:.+}.b`)",
+      "HostRegexp is an HTTP matcher, and Sluice routes TCP: use HostSNIRegexp, which matches the TLS server name: HostSNIRegexp(`^.+\\.b$`)",
+    ],
+    ["HostSNI(`a`) && PathPrefix(`/`)", "PathPrefix is an HTTP matcher, and Sluice routes TCP: leave it out"],
+  ];
+  test.each(cases)("%s", (text, message) => {
+    expect(parseRule(text)).toEqual({ kind: "error", column: expect.any(Number) as unknown as number, message });
+  });
+
+  test("and that is a rule", () => {
+    const suggested = cases.flatMap(
+      ([, message]) => /(?:: | write )(\(?(?:HostSNI|ClientIP).*)$/.exec(message)?.[1] ?? [],
+    );
+    expect(suggested.length).toBeGreaterThan(10);
+    for (const text of suggested) expect(parseRule(text)).toMatchObject({ kind: "ok" });
+  });
+
+  test("a long list is cut short", () => {
+    const names = Array.from({ length: 500 }, (_, index) => `\`name-${index}.example.com\``);
+    const result = parseRule(`HostSNI(${names.join(", ")})`);
+    expect(result).toMatchObject({ kind: "error", message: expect.stringMatching(/ \|\| \.\.\.\)$/) as unknown });
+  });
+});
+
 describe("a mistake is an error at its column", () => {
   const cases: [string, number, RegExp][] = [
     ["", 1, /empty/],
@@ -74,7 +130,7 @@ describe("a mistake is an error at its column", () => {
     ['HostSNI("\\ud800")', 10, /escape/],
     ['HostSNI("\\777")', 10, /escape/],
     ["HostSNI(`a`", 12, /expected "\)"/],
-    ["HostSNI(`a`,`b`)", 13, /takes one value.*\|\|/],
+    ["HostSNI(`a`,`b`)", 13, /takes one value/],
     ["HostSNI(`a` `b`)", 13, /expected "\)"/],
     ["HostSNI(`a`) HostSNI(`b`)", 14, /expected "&&" or "\|\|", found "HostSNI"/],
     ["HostSNI(`a`) and HostSNI(`b`)", 14, /write "&&"/],
@@ -108,6 +164,9 @@ describe("a mistake is an error at its column", () => {
     ["HostSNI(`*..`)", 9, /not a host name/],
     ["HostSNI(`.`)", 9, /not a host name/],
     ["HostSNI(`a b`)", 9, /not a host name/],
+    ["HostSNI(`256.1.1.1`)", 9, /neither a host name nor an IPv4 address/],
+    ["HostSNI(`1.2.3`)", 9, /neither a host name nor an IPv4 address/],
+    ["HostSNI(`1234.`)", 9, /neither a host name nor an IPv4 address/],
     ["HostSNI(`a/b`)", 9, /not a host name/],
     ["HostSNIRegexp(`^a(`)", 15, /missing closing \)/],
     ["HostSNIRegexp(`a(?=b)`)", 15, /Perl syntax/],
