@@ -220,8 +220,11 @@ function duration(type: z.ZodNumber, orNull: readonly string[]): JsonSchema {
 
 const PORT_NUMBER = "(?:[0-5]?\\d{1,4}|6[0-4]\\d{3}|65[0-4]\\d{2}|655[0-2]\\d|6553[0-5])";
 const PORT = `(?:${PORT_NUMBER}|${Object.keys(NAMED_PORTS).map(inAnyCase).join("|")})`;
-/** A host, or an IPv6 one in brackets, then the port: parseAddress in src/config/scalars.ts. */
-const ADDRESS = `(?:\\[[0-9a-zA-Z_:.%]*\\]|[^:\\[\\]\\s/]*):${PORT}(?:/[tT][cC][pP])?`;
+const OCTET = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
+/** What is numbers and dots is an IPv4 address: isNoHost in src/text/host-name.ts. */
+const NUMBERS = `(?:${OCTET}(?:\\.${OCTET}){3}:|(?!\\.*\\d[\\d.]*:))`;
+/** A host, or an IPv6 one in brackets, then the port: parseHostPort in src/config/scalars.ts. */
+const ADDRESS = `(?:\\[[0-9a-zA-Z_:.%]*\\]|(?=${NUMBERS})[^:\\[\\]\\s/]*):${PORT}(?:/[tT][cC][pP])?`;
 
 function text(type: z.ZodString, { kind, numbers }: FieldMeta, orNull: readonly string[]): JsonSchema {
   const of = (name: string) => checks(type).find((check) => check.check === name);

@@ -84,7 +84,7 @@ export function parseHostPort(text: string): Address {
   const port = parsePort(match[3]!);
   if (port === null) return error(`"${text}": "${match[3]}" is neither a port from 0 to 65535 nor a known port name`);
   const host = match[1] ?? match[2] ?? "";
-  if (isNoHost(host))
+  if (match[1] === undefined && isNoHost(host))
     return error(`"${text}": "${host}" is neither a host name nor an IPv4 address (four numbers from 0 to 255)`);
   return { kind: "ok", host, port };
 }

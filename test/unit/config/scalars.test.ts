@@ -103,7 +103,13 @@ describe("an address", () => {
     [":8883/udp", /UDP/],
     [":8883/UDP", /UDP/],
     [":8883/sctp", /\/tcp/],
-    ["tcp://127.0.0.1:8883", /\/tcp/],
+    ["tcp://127.0.0.1:8883", /is a URL.*: write 127.0.0.1:8883$/],
+    ["mqtt://broker", /write broker:1883$/],
+    ["mqtts://a:b@broker/c", /^"mqtts:\/\/...@broker" is a URL.*: write broker:8883$/],
+    ["256.1.1.1:8883", /"256.1.1.1" is neither a host name/],
+    ["1.2.3:8883", /neither a host name/],
+    ["010.0.0.1:8883", /neither a host name/],
+    ["12345:8883", /neither a host name/],
   ];
   test.each(refused)("%j is refused", (text, message) => {
     expect(parseHostPort(text)).toEqual({

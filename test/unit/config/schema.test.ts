@@ -127,7 +127,7 @@ describe("JSON Schema", () => {
     );
   // What the decoder itself says; the rest comes from looking at the whole.
   const OF_THE_DECODER =
-    /unknown field|must be (a mapping|a list|a single value|true or false|a whole number|one of|a duration|at least|at most|longer|a number|a port|an https)|must not be empty|is missing|is empty|is not host:port|is neither a port|the protocol must be|UDP|needs certFile/;
+    /unknown field|must be (a mapping|a list|a single value|true or false|a whole number|one of|a duration|at least|at most|longer|a number|a port|an https)|must not be empty|is missing|is empty|is not host:port|is a URL|is neither a host name|is neither a port|the protocol must be|UDP|needs certFile/;
 
   /** The places where decoding finds a mistake, as JSON pointers would name them. */
   function mistakes(which: Which, path: string): string[] {
@@ -138,7 +138,7 @@ describe("JSON Schema", () => {
     return diagnostics.list
       .filter(({ severity, message }) => severity === "error" && OF_THE_DECODER.test(message))
       .map(({ message }) => {
-        const unknown = /^unknown field "(.*?)"(?: in (\S+))?/.exec(message);
+        const unknown = /^unknown field "(.*?)"(?: in ([^\s:]+))?/.exec(message);
         return unknown === null
           ? message.split(" ")[0]!.replace(/^the$/, "")
           : [unknown[2], unknown[1]].filter((part) => part !== undefined).join(".");

@@ -328,7 +328,7 @@ describe("errors name the variable or the flag, and what was meant", () => {
       'SLUICE_LOG_LEVEL: log.level must be one of trace, debug, info, warn, error, fatal, panic, not "loud"',
     ]);
     expect(problemsOf({ flags: ["--entryPoints.mqtts.address=8883"] })).toEqual([
-      '--entryPoints.mqtts.address: entryPoints.mqtts.address "8883" is not host:port',
+      '--entryPoints.mqtts.address: entryPoints.mqtts.address "8883" is not host:port (a port alone is written ":8883")',
     ]);
   });
 
