@@ -2,9 +2,10 @@
 // tried, and a broker that comes back under another address is found.
 
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { blackHole } from "../support/black-hole.ts";
 import { Authority } from "../support/certs.ts";
 import { tcpServer, tlsClient } from "../support/clients.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
@@ -15,26 +16,6 @@ import { cleanup, exec, freePort, temporaryDirectory, waitFor } from "../support
 const authority = await Authority.create();
 const pair = await authority.issue({ names: ["localhost"] });
 const certificates = `tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }`;
-
-/** A port that takes no connection: its listen backlog is full, so SYNs are dropped as a black hole drops them. */
-async function blackHole(): Promise<number> {
-  const program = `import socket, sys, time
-s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0)
-c = [socket.socket() for _ in range(8)]
-for x in c:
-    x.setblocking(False); x.connect_ex(s.getsockname())
-open(sys.argv[1], "w").write(str(s.getsockname()[1]) + "\\n"); time.sleep(600)`;
-  const file = join(temporaryDirectory(), "port");
-  const child = Bun.spawn(["python3", "-c", program, file], { stdio: ["ignore", "ignore", "inherit"] });
-  cleanup(async () => {
-    child.kill("SIGKILL");
-    await child.exited;
-  });
-  return waitFor("the backlog to be full", () => {
-    const text = existsSync(file) ? readFileSync(file, "utf8") : "";
-    return text.endsWith("\n") ? Number(text) : null;
-  });
-}
 
 test("a dial that exceeds dialTimeout frees its descriptor at once, and the next server is tried", async () => {
   const hole = await blackHole();

@@ -1,0 +1,25 @@
+// A server that never answers: packets to it are lost, and nobody says so.
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { cleanup, temporaryDirectory, waitFor } from "./tools.ts";
+
+/** A port that takes no connection: its listen backlog is full, so SYNs are dropped as a black hole drops them. */
+export async function blackHole(): Promise<number> {
+  const program = `import socket, sys, time
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0)
+c = [socket.socket() for _ in range(8)]
+for x in c:
+    x.setblocking(False); x.connect_ex(s.getsockname())
+open(sys.argv[1], "w").write(str(s.getsockname()[1]) + "\\n"); time.sleep(600)`;
+  const file = join(temporaryDirectory(), "port");
+  const child = Bun.spawn(["python3", "-c", program, file], { stdio: ["ignore", "ignore", "inherit"] });
+  cleanup(async () => {
+    child.kill("SIGKILL");
+    await child.exited;
+  });
+  return waitFor("the backlog to be full", () => {
+    const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+    return text.endsWith("\n") ? Number(text) : null;
+  });
+}
