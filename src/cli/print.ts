@@ -23,11 +23,25 @@ export function renderStatic(config: StaticConfig): string {
 
 /** The dynamic configuration of all sources together: of two equal names, the one that won. */
 export function renderDynamic(merged: Merged): string {
-  const { routers, services, transports, options, certificates, certificateDirectories, defaultCertificate } = merged;
+  const {
+    routers,
+    services,
+    middlewares,
+    transports,
+    options,
+    certificates,
+    certificateDirectories,
+    defaultCertificate,
+  } = merged;
   const values = <T>(items: ReadonlyMap<string, Item<T>>) =>
     Object.fromEntries([...items].map(([name, item]) => [name, item.value]));
   const value = {
-    tcp: { routers: values(routers), services: values(services), serversTransports: values(transports) },
+    tcp: {
+      routers: values(routers),
+      services: values(services),
+      middlewares: values(middlewares),
+      serversTransports: values(transports),
+    },
     tls: {
       certificates: certificates.map((item) => item.value),
       certificateDirectories: certificateDirectories.map((item) => item.value),
@@ -38,6 +52,7 @@ export function renderDynamic(merged: Merged): string {
   const named: Record<string, ReadonlyMap<string, Item<unknown>>> = {
     routers,
     services,
+    middlewares,
     serversTransports: transports,
     options,
   };

@@ -11,6 +11,7 @@ import type { TransportConfig } from "../config/transport.ts";
 import { type Row, rowKey } from "../protocol/messages.ts";
 import { type CertificateInUse, compileCertificates } from "./certificates.ts";
 import type { Merged } from "./merge.ts";
+import { compileMiddlewares } from "./middlewares.ts";
 import { compileAllOptions, type RevocationsInForce } from "./options.ts";
 import { qualifier } from "./references.ts";
 import { compileRouters, type RouterInForce } from "./routers.ts";
@@ -61,12 +62,14 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
   const qualify = qualifier(provider);
   const options = compileAllOptions(merged, files, diagnostics);
   const services = compileServices(merged, input.defaultTransport, files, qualify, diagnostics);
+  const middlewares = compileMiddlewares(merged.middlewares, diagnostics);
   const routers = compileRouters(
     {
       routers: merged.routers,
       entryPoints,
       services,
       options: options.sound,
+      middlewares,
       resolvers: acme.resolvers,
       qualify,
       staticAt: input.staticAt,
@@ -81,6 +84,7 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
   const put = (row: Row): void => void rows.set(rowKey(row), row);
   options.rows.forEach(put);
   for (const [name, { row }] of services) if (row !== null) put({ kind: "service", name, value: row });
+  for (const [name, row] of middlewares) if (row !== null) put({ kind: "middleware", name, value: row });
   routers.rows.forEach(put);
   certificates.rows.forEach(put);
   return {

@@ -9,6 +9,7 @@ import type {
   ServiceConfig,
   TlsOptionsConfig,
 } from "../config/dynamic.ts";
+import type { MiddlewareConfig } from "../config/middlewares.ts";
 import type { Path } from "../config/source.ts";
 import { subjectAt } from "../config/subject.ts";
 import type { TransportConfig } from "../config/transport.ts";
@@ -28,6 +29,7 @@ export interface Item<T> {
 export interface Merged {
   readonly routers: Map<string, Item<RouterConfig>>;
   readonly services: Map<string, Item<ServiceConfig>>;
+  readonly middlewares: Map<string, Item<MiddlewareConfig>>;
   readonly transports: Map<string, Item<TransportConfig>>;
   readonly options: Map<string, Item<TlsOptionsConfig>>;
   readonly certificates: Item<CertificateConfig>[];
@@ -39,6 +41,7 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
   const merged: Merged = {
     routers: new Map(),
     services: new Map(),
+    middlewares: new Map(),
     transports: new Map(),
     options: new Map(),
     certificates: [],
@@ -88,6 +91,7 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
     };
     add("router", merged.routers, value.tcp.routers, "tcp", "routers");
     add("service", merged.services, value.tcp.services, "tcp", "services");
+    add("middleware", merged.middlewares, value.tcp.middlewares, "tcp", "middlewares");
     add("serversTransport", merged.transports, value.tcp.serversTransports, "tcp", "serversTransports");
     add("TLS option", merged.options, value.tls.options, "tls", "options");
     for (const [index, pair] of value.tls.certificates.entries())

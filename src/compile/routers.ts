@@ -7,6 +7,7 @@ import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
 import type { RouterConfig } from "../config/dynamic.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import type { Path } from "../config/source.ts";
+import { type MiddlewareRow, STAGES } from "../middlewares/row.ts";
 import type { RouterAction, RouterRow, Row } from "../protocol/messages.ts";
 import { defaultPriority, parseRule } from "../rules/parser.ts";
 import { ruleNames } from "../rules/table.ts";
@@ -34,6 +35,8 @@ export interface RoutersInput {
   readonly services: ReadonlyMap<string, ServiceDraft>;
   /** TLS options by name, and whether each is sound. */
   readonly options: ReadonlyMap<string, boolean>;
+  /** By name; null is one that is off. */
+  readonly middlewares: ReadonlyMap<string, MiddlewareRow | null>;
   readonly resolvers: AcmeInput["resolvers"];
   readonly qualify: Qualify;
   /** Where a part of the static file stands; null when there is nothing that could hold routers. */
@@ -119,6 +122,7 @@ class RouterCompiler {
     if (entryPoints.length === 0) return fail("router-without-entry-points", at(), "none of its entry points exists");
     const service = this.#serviceOf(router, fail, at);
     const action = this.#actionOf(router, fail, at);
+    const middlewares = this.#middlewaresOf(router, action, fail, at);
     if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(name, service, at);
     if (action.kind === "terminate") {
       for (const each of names) if (!this.#terminated.has(each)) this.#terminated.set(each, name);
@@ -134,7 +138,7 @@ class RouterCompiler {
       rule,
       priority: router.priority === 0 ? defaultPriority(router.rule, rule) : router.priority,
       action: effective,
-      middlewares: [],
+      middlewares,
       service: service ?? "",
     };
     const fullName = `${name}@${item.provider}`;
@@ -256,6 +260,23 @@ class RouterCompiler {
     } else if (!sound)
       fail("options-off", at("tls"), `the TLS option "${reference}" is broken`, { kind: "tlsOptions", name });
     return { kind: "terminate", options: name ?? reference };
+  }
+
+  #middlewaresOf(router: RouterConfig, action: RouterAction, fail: Fail, at: Item<unknown>["at"]): string[] {
+    const found: string[] = [];
+    for (const [index, reference] of router.middlewares.entries()) {
+      const name = this.#input.qualify(reference);
+      const row = name === null ? undefined : this.#input.middlewares.get(name);
+      const wrong = (code: Code, message: string, because?: Subject) =>
+        fail(code, at("middlewares", index), `the middleware "${reference}" ${message}`, because);
+      if (name === null || row === undefined)
+        wrong("middleware-unknown", `does not exist${suggestReference(reference, this.#input.middlewares.keys())}`);
+      else if (row === null) wrong("middleware-off", "is off", { kind: "middleware", name });
+      else if (action.kind === "passthrough" && STAGES[row.kind] !== "address")
+        wrong("middleware-misplaced", "reads what TLS hides, and the router passes TLS through");
+      else found.push(name);
+    }
+    return found;
   }
 
   /** TLS that is passed through to the plain port cannot work: the broker would read a ClientHello as MQTT. */

@@ -203,6 +203,29 @@ export const CODES = define({
       remedy: "Remove the others, or make a transport for each.",
     },
   },
+  Middlewares: {
+    "middleware-unknown": {
+      means: "A router names a middleware that does not exist, and is off.",
+      remedy: "Mend the name, or define it under `tcp.middlewares`.",
+    },
+    "middleware-off": {
+      means:
+        "A router names a middleware that cannot work, and is off: without it somebody could come in who should not.",
+      remedy: "Mend the middleware: another message says what is wrong with it.",
+    },
+    "middleware-misplaced": {
+      means: "A middleware reads what is inside of TLS, and its router passes TLS through. The router is off.",
+      remedy: "Terminate TLS in this router, or drop the middleware.",
+    },
+    "middleware-kind": {
+      means: "A middleware has no kind, or several.",
+      remedy: "Give it one kind, such as `ipAllowList`, and make a second middleware of the other.",
+    },
+    "middleware-value": {
+      means: "A value of a middleware cannot be used.",
+      remedy: "Mend the value that the message names.",
+    },
+  },
   "TLS options": {
     "options-unknown": {
       means: "A router names TLS options that do not exist, and is off.",

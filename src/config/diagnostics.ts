@@ -19,6 +19,7 @@ export interface Subject {
     | "resolver"
     | "router"
     | "service"
+    | "middleware"
     | "serversTransport"
     /** That of the static file, which has no name but this one. */
     | "tcpServersTransport"

@@ -5,6 +5,7 @@ import type { Code } from "./codes.ts";
 import { type Decoded, decode } from "./decode.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import { field, otherHalf, section, unsupported } from "./field.ts";
+import { middleware } from "./middlewares.ts";
 import { parsePort } from "./scalars.ts";
 import { readSource, type SourceFile } from "./source.ts";
 import { STATIC_ROOT_KEYS } from "./static-schema.ts";
@@ -37,7 +38,11 @@ const router = z.object({
       .default(0),
     { otherwise: "`0`: from the rule", example: 100 },
   ),
-  middlewares: unsupported("off", "is not built into Sluice yet; ignoring a middleware could admit someone"),
+  middlewares: field(
+    "What is asked about a client before it is let in: names of entries of `tcp.middlewares`, asked in this order.",
+    z.array(word).default([]),
+    { otherwise: "none", example: ["office"] },
+  ),
   ruleSyntax: field(
     "`default` and `v3` are the same. `v2` turns the router off.",
     z.enum(["default", "v3", "v2"]).optional(),
@@ -340,7 +345,10 @@ export const dynamicSchema = z.object({
         "How brokers are dialled, by a name of your choice, which services name in `serversTransport`.",
         z.record(z.string(), transport).default({}),
       ),
-      middlewares: unsupported("warn", "is not built into Sluice yet: routers that name a middleware are off"),
+      middlewares: field(
+        "What routers ask about a client, by a name of your choice. A middleware has one kind. A router whose middleware is missing or broken is off.",
+        z.record(z.string(), middleware).default({}),
+      ),
     }).prefault({}),
   ),
   tls: field(

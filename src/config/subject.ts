@@ -7,6 +7,7 @@ import type { Path } from "./source.ts";
 const KINDS: Readonly<Record<string, Subject["kind"]>> = {
   "tcp.routers": "router",
   "tcp.services": "service",
+  "tcp.middlewares": "middleware",
   "tcp.serversTransports": "serversTransport",
   "tls.options": "tlsOptions",
   "tls.stores": "store",

@@ -7,6 +7,7 @@ import type { Compiled } from "../compile/compile.ts";
 import type { Merged } from "../compile/merge.ts";
 import { type Diagnostic, type Diagnostics, formatDiagnostic, type Subject } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
+import type { MiddlewareReject } from "../middlewares/middleware.ts";
 import { type Decision, decidePlain, decideTls, isPlainOnly } from "../proxy/decide.ts";
 import type { Reason } from "../proxy/reasons.ts";
 import type { RoutingTables } from "../proxy/tables.ts";
@@ -25,6 +26,7 @@ import {
   type ServiceFacts,
   type TlsFacts,
 } from "./explanation.ts";
+import { middlewareFacts, networksOfMiddlewares, rejectOf } from "./middlewares.ts";
 import { bareName } from "./places.ts";
 import { first, type Router, RouterReport } from "./routers.ts";
 import { serviceFacts, tablesOf } from "./services.ts";
@@ -59,10 +61,10 @@ export class Explainer {
   explain(point: EntryPointConfig, client: Client): Explanation[] {
     if (client.from !== null) return [this.#case(point, client, client.from, [formatAddress(client.from)], {})];
     const regions = regionsOf(this.#networks(point, client)).filter(({ family }) => mayComeBy(family, point.host));
-    const byRouter = Map.groupBy(
-      regions,
-      ({ address }) => this.#decide(point, client, address)?.route?.router ?? "(none)",
-    );
+    const byRouter = Map.groupBy(regions, ({ address }) => {
+      const router = this.#decide(point, client, address)?.route?.router ?? "(none)";
+      return `${router} ${rejectOf(this.#compiled.rows, this.#middlewaresOf(router), address)}`;
+    });
     if (byRouter.size === 1) return [this.#case(point, client, regions[0]!.address, ["anywhere"], { address: true })];
     return [...byRouter.values()].map((same) =>
       this.#case(point, client, same[0]!.address, labelsOf(same, point.host), {}),
@@ -73,9 +75,10 @@ export class Explainer {
   #networks(point: EntryPointConfig, client: Client): Set<string> {
     const networks = new Set<string>();
     const facts = this.#facts(point, client, null);
-    for (const { rule } of this.#routers(point, client)) {
+    for (const { rule, value: router } of this.#routers(point, client)) {
       const { value } = judge(rule, facts, { address: true }, this.#regexps);
       if (value === "depends") networksOf(rule, networks);
+      if (value !== "false") networksOfMiddlewares(this.#compiled.rows, router.row.middlewares, networks);
       if (networks.size > MAX_NETWORKS)
         throw new Error(
           `the rules tell more than ${MAX_NETWORKS} networks apart: give the client's address with --from`,
@@ -136,6 +139,8 @@ export class Explainer {
     const { certificates: store } = this.#tables;
     const certificates =
       termination === null ? [] : certificateChoices(this.#compiled, store, point, client, termination, notes);
+    const asked = winner === null || decision?.kind === "refuse" ? [] : winner.value.row.middlewares;
+    const reject = rejectOf(this.#compiled.rows, asked, address);
     const service =
       winner === null || decision?.kind === "refuse"
         ? null
@@ -144,8 +149,9 @@ export class Explainer {
     return {
       entryPoint: { name: point.name, address: point.address },
       client: { tls: client.tls, sni: client.sni || null, alpn: client.alpn, from, to: client.to },
-      verdict: this.#verdict(point, client, decision, certificates, tls, service, notes),
+      verdict: this.#verdict(point, client, decision, reject, certificates, tls, service, notes),
       router: winner === null ? null : this.#report.facts(winner),
+      middlewares: middlewareFacts(this.#compiled.rows, this.#merged, asked, address),
       tls,
       certificates,
       service,
@@ -160,6 +166,7 @@ export class Explainer {
     point: EntryPointConfig,
     client: Client,
     decision: Decision | null,
+    reject: MiddlewareReject | null,
     certificates: readonly CertificateChoice[],
     tls: TlsFacts | null,
     service: ServiceFacts | null,
@@ -183,6 +190,7 @@ export class Explainer {
       const problems = route === null ? [] : this.#problemsOf(bareName(route.router));
       return refuse(reason, this.#isPlain(point, client) ? CLOSED : UNRECOGNIZED, problems);
     }
+    if (reject !== null) return refuse(reject, this.#isPlain(point, client) ? CLOSED : DENIED);
     if (tls !== null) {
       if (certificates.length === 0) return refuse("no-certificate", UNRECOGNIZED);
       if (tls.alpn.protocols !== null && client.alpn.length > 0 && tls.alpn.answer === null)
@@ -191,6 +199,11 @@ export class Explainer {
     if (service!.order.total === 0)
       return refuse("no-server", tls === null ? CLOSED : "a TLS handshake, and then the end of the connection");
     return { served: true, action: decision.kind, reason: null, sees: null, problems: [] };
+  }
+
+  #middlewaresOf(router: string): readonly string[] {
+    const row = this.#compiled.rows.get(`router/${router}`);
+    return row?.kind === "router" ? row.value.middlewares : [];
   }
 
   /** The diagnostics that turned a router off, those of the service or the options that they blame, and what these blame in turn. */
@@ -235,6 +248,7 @@ function keyOf({ kind, name }: Subject): string {
 
 const ACME = "acme-tls/1";
 const UNRECOGNIZED = "the TLS alert unrecognized_name (112), before any certificate";
+const DENIED = "the TLS alert access_denied (49), before any certificate";
 const CLOSED = "the connection is closed without an answer";
 
 /** Clients come to an address by its own protocol, and to "" and "::" by both. */

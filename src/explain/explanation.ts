@@ -1,5 +1,6 @@
 // What `sluice explain` knows of a client, as plain data: text and JSON are made of it.
 
+import type { MiddlewareRow } from "../middlewares/row.ts";
 import type { RouterAction } from "../protocol/messages.ts";
 import type { Reason } from "../proxy/reasons.ts";
 import type { Why } from "../rules/explain.ts";
@@ -18,6 +19,8 @@ export interface Explanation {
   };
   readonly verdict: ExpectedResult;
   readonly router: RouterFacts | null;
+  /** Those of the router, in the order in which they are asked. */
+  readonly middlewares: readonly MiddlewareFacts[];
   readonly tls: TlsFacts | null;
   readonly certificates: readonly CertificateChoice[];
   readonly service: ServiceFacts | null;
@@ -58,6 +61,14 @@ export interface RouterFacts {
   readonly action: RouterAction["kind"];
   readonly service: string;
   readonly place: string;
+}
+
+export interface MiddlewareFacts {
+  readonly name: string;
+  readonly kind: MiddlewareRow["kind"];
+  readonly place: string;
+  /** What it does with this client, in words. */
+  readonly says: string;
 }
 
 export interface TlsFacts {

@@ -34,7 +34,8 @@ const CONDITIONS = {
 
 /** All lines, the verdict first. */
 export function textOf(explanation: Explanation): string[] {
-  const { entryPoint, verdict, router, tls, certificates, service, before, after, others, notes } = explanation;
+  const { entryPoint, verdict, router, middlewares, tls, certificates, service, before, after, others, notes } =
+    explanation;
   const lines = [verdictOf(explanation)];
   for (const note of notes) lines.push(`  note: ${note}`);
   const row = (label: string, value: string, depth = 1) =>
@@ -48,6 +49,8 @@ export function textOf(explanation: Explanation): string[] {
     row("rule", router.rule, 2);
     row("priority", priorityOf(router), 2);
   }
+  for (const [index, { name, kind, says }] of middlewares.entries())
+    row(index === 0 ? "middlewares" : "", `${name} (${kind}) ${says}`);
   if (tls !== null) for (const [label, value, depth] of tlsRows(tls, explanation)) row(label, value, depth);
   for (const choice of certificates)
     for (const [label, value, depth] of certificateRows(choice, explanation)) row(label, value, depth);

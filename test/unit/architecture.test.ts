@@ -37,7 +37,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     types: ["certs"],
   },
   compile: {
-    values: ["certs", "config", "protocol", "providers", "rules", "text", "tls", "version.ts"],
+    values: ["certs", "config", "middlewares", "protocol", "providers", "rules", "text", "tls", "version.ts"],
     types: ["acme", "upstream"],
   },
   control: {
@@ -56,7 +56,10 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     ],
     types: ["broker", "providers"],
   },
-  explain: { values: ["config", "proxy", "rules", "text", "tls", "wire"], types: ["compile", "protocol", "upstream"] },
+  explain: {
+    values: ["config", "middlewares", "proxy", "rules", "text", "tls", "wire"],
+    types: ["compile", "protocol", "upstream"],
+  },
   cli: {
     values: ["acme", "certs", "compile", "config", "control", "explain", "observe", "system", "text", "version.ts"],
   },

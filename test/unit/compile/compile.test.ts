@@ -38,7 +38,14 @@ describe("a router", () => {
     ["a service that is off", "service: broken, tls: {}", 'the service "broken" is off'],
     ["a missing TLS option", "service: s, tls: { options: x }", 'the TLS option "x" does not exist'],
     ["a broken TLS option", "service: s, tls: { options: broken }", 'the TLS option "broken" is broken'],
-    ["a middleware", "service: s, tls: {}, middlewares: [m]", 'the router "r" is off'],
+    ["a missing middleware", "service: s, tls: {}, middlewares: [m]", 'the middleware "m" does not exist'],
+    [
+      "a middleware of no kind",
+      "service: s, tls: {}, middlewares: [none]",
+      'the middleware "none" is off: it has no kind',
+    ],
+    ["a middleware of two kinds", "service: s, tls: {}, middlewares: [both]", "it has ipAllowList and inFlightConn"],
+    ["a middleware with a bad network", "service: s, tls: {}, middlewares: [bad]", '"10.0.0.0/33" is neither'],
     ["Traefik's v2 rule syntax", "service: s, tls: {}, ruleSyntax: v2", "v3 syntax"],
     ["HostSNI without tls", "service: s", "HostSNI needs TLS"],
   ];
@@ -47,6 +54,10 @@ describe("a router", () => {
 tcp:
   routers: { r: { rule: 'HostSNI(\`a.example\`)', ${fields} } }
   services: { s: { loadBalancer: { servers: [{ port: 1884 }] } }, broken: {} }
+  middlewares:
+    none: {}
+    both: { ipAllowList: { sourceRange: [10.0.0.1] }, inFlightConn: { amount: 1 } }
+    bad: { ipAllowList: { sourceRange: [10.0.0.1, 10.0.0.0/33] } }
 tls:
   options: { broken: { minVersion: VersionTLS13, maxVersion: VersionTLS12 } }
 `);

@@ -64,14 +64,16 @@ test("a name with @ is refused, the others of the file stay", () => {
 
 test("only what carries a field that cannot be ignored is off", () => {
   const { merged, problems } = mergeTexts(
-    "tcp:\n  routers:\n    r: { middlewares: [m] }\n    s: {}\n  services:\n    r: { loadBalancer: { healthCheck: {} } }\n",
+    "tcp:\n  serversTransports:\n    r: { proxyProtocol: {} }\n    s: {}\n  services:\n    r: { loadBalancer: { healthCheck: {} } }\n",
   );
-  expect(merged.routers.get("r")!.off).toBe(true);
-  expect(merged.routers.get("s")!.off).toBe(false);
+  expect(merged.transports.get("r")!.off).toBe(true);
+  expect(merged.transports.get("s")!.off).toBe(false);
   expect(merged.services.get("r")!.off).toBe(false);
   expect(problems).toEqual([
-    'a.yml:3:10: tcp.routers.r.middlewares is not built into Sluice yet; ignoring a middleware could admit someone: the router "r" is off',
-    "a.yml:6:26: warning: tcp.services.r.loadBalancer.healthCheck is not built into Sluice yet and is ignored",
+    expect.stringContaining("a.yml:3:10: tcp.serversTransports.r.proxyProtocol is not built into Sluice yet"),
+    expect.stringContaining(
+      "a.yml:6:26: warning: tcp.services.r.loadBalancer.healthCheck is not built into Sluice yet",
+    ),
   ]);
 });
 

@@ -153,7 +153,6 @@ describe("fields that Sluice knows and lacks", () => {
   const lacking = (text: string) => parse(text).unsupported.map(({ path, effect }) => `${effect} ${path.join(".")}`);
 
   test("are told with their effect", () => {
-    expect(lacking("tcp: { routers: { r: { middlewares: [m] } } }")).toEqual(["off tcp.routers.r.middlewares"]);
     expect(lacking("tcp: { services: { s: { loadBalancer: { healthCheck: {} } } } }")).toEqual([
       "warn tcp.services.s.loadBalancer.healthCheck",
     ]);
@@ -164,8 +163,8 @@ describe("fields that Sluice knows and lacks", () => {
   });
 
   test("are nothing when they are null, false or an empty list", () => {
-    expect(lacking("tcp: { routers: { r: { middlewares: [] } } }")).toEqual([]);
-    expect(lacking("tcp: { routers: { r: { middlewares: } } }")).toEqual([]);
+    expect(lacking("tcp: { services: { s: { loadBalancer: { healthCheck: [] } } } }")).toEqual([]);
+    expect(lacking("tcp: { services: { s: { loadBalancer: { healthCheck: } } } }")).toEqual([]);
     expect(lacking("tcp: { serversTransports: { t: { proxyProtocol: false } } }")).toEqual([]);
   });
 });

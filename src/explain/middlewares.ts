@@ -1,0 +1,67 @@
+// What the middlewares of a router make of a client: those that go by its address are asked, the others are described.
+
+import type { Merged } from "../compile/merge.ts";
+import { IpAllowList } from "../middlewares/ip-allow-list.ts";
+import type { MiddlewareReject } from "../middlewares/middleware.ts";
+import type { MiddlewareRow } from "../middlewares/row.ts";
+import type { Row } from "../protocol/messages.ts";
+import { formatAddress } from "../rules/explain.ts";
+import type { MiddlewareFacts } from "./explanation.ts";
+import { placeOf } from "./places.ts";
+
+type Rows = ReadonlyMap<string, Row>;
+
+/** The networks that middlewares tell apart. */
+export function networksOfMiddlewares(rows: Rows, names: readonly string[], into: Set<string>): void {
+  for (const name of names) {
+    const row = rowOf(rows, name);
+    if (row?.kind === "ipAllowList") for (const network of row.sourceRange) into.add(network);
+  }
+}
+
+/** Why the first of them that goes by the address refuses a client from there; null if none does. */
+export function rejectOf(rows: Rows, names: readonly string[], address: Uint8Array): MiddlewareReject | null {
+  for (const name of names) {
+    const row = rowOf(rows, name);
+    if (row?.kind === "ipAllowList" && !allows(row, address)) return "address-not-allowed";
+  }
+  return null;
+}
+
+export function middlewareFacts(
+  rows: Rows,
+  merged: Merged,
+  names: readonly string[],
+  address: Uint8Array,
+): MiddlewareFacts[] {
+  return names.flatMap((name) => {
+    const row = rowOf(rows, name);
+    if (row === null) return [];
+    return [{ name, kind: row.kind, place: placeOf(merged.middlewares.get(name)?.at()), says: saysOf(row, address) }];
+  });
+}
+
+function rowOf(rows: Rows, name: string): MiddlewareRow | null {
+  const row = rows.get(`middleware/${name}`);
+  return row?.kind === "middleware" ? row.value : null;
+}
+
+function allows({ sourceRange }: Extract<MiddlewareRow, { kind: "ipAllowList" }>, address: Uint8Array): boolean {
+  const client = { clientAddress: formatAddress(address), sni: "", clientSubject: "" };
+  return new IpAllowList(sourceRange).judge(client).kind === "pass";
+}
+
+/** Networks that are shown. */
+const MAX_NETWORKS = 5;
+
+function saysOf(row: MiddlewareRow, address: Uint8Array): string {
+  switch (row.kind) {
+    case "ipAllowList": {
+      const { sourceRange } = row;
+      const more = sourceRange.length > MAX_NETWORKS ? `, ... (${sourceRange.length} in all)` : "";
+      return `${allows(row, address) ? "lets it pass" : "refuses it"}: ${sourceRange.slice(0, MAX_NETWORKS).join(", ")}${more}`;
+    }
+    case "inFlightConn":
+      return `lets at most ${row.amount} connections of one address pass at a time, in each worker`;
+  }
+}
