@@ -16,7 +16,7 @@ import {
 import { join, resolve } from "node:path";
 import { Authority } from "../support/certs.ts";
 import { type CliOptions, sluiceCli } from "../support/cli.ts";
-import { SLUICE } from "../support/sluice.ts";
+import { BIN_SLUICE } from "../support/sluice.ts";
 import { exec, type Finished, temporaryDirectory } from "../support/tools.ts";
 
 const FIXTURES = resolve(import.meta.dir, "../fixtures/broken");
@@ -107,7 +107,7 @@ for (const name of cases) {
 test.each(["sound-encrypted-keys", "certificate-dates", "router-references"])(
   "bin/sluice says the same in a process of its own: %s",
   async (name) => {
-    const program = (args: string[], options: CliOptions) => exec([SLUICE, ...args], options);
+    const program = (args: string[], options: CliOptions) => exec([BIN_SLUICE, ...args], options);
     expect(await check(name, program)).toBe(readFileSync(join(FIXTURES, name, "expected.txt"), "utf8"));
   },
 );

@@ -2,9 +2,9 @@
 // 1883 are free, up to the message that arrives at a real broker.
 
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "../support/sluice.ts";
+import { BIN_SLUICE, ROOT, SLUICE } from "../support/sluice.ts";
 import { cleanup, exec, temporaryDirectory, waitFor } from "../support/tools.ts";
 
 const GUIDES = ["start.md", ...readdirSync(join(ROOT, "docs/guides")).map((name) => `guides/${name}`)];
@@ -36,22 +36,14 @@ function stepsOf(guide: string): Step[] {
   });
 }
 
-const COPIED = [
-  "bin",
-  "config",
-  "deploy",
-  "dynamic",
-  "node_modules",
-  "package.json",
-  "package-lock.json",
-  "scripts",
-  "src",
-];
+const COPIED = ["config", "deploy", "dynamic", "node_modules", "package.json", "package-lock.json", "scripts", "src"];
 
 /** A folder like the one that Sluice is in, and a way to run commands there, in network and mount namespaces of their own. */
-async function place() {
+async function place(program: string) {
   const directory = temporaryDirectory();
   for (const name of COPIED) symlinkSync(join(ROOT, name), join(directory, name));
+  mkdirSync(join(directory, "bin"));
+  symlinkSync(program, join(directory, "bin/sluice"));
   const hosts = join(temporaryDirectory(), "hosts");
   writeFileSync(hosts, HOSTS);
   const script = `ip link set lo up && mount --bind ${hosts} /etc/hosts && echo ready && exec sleep 600`;
@@ -72,7 +64,16 @@ async function place() {
     "-ec",
     script,
   ];
-  return { directory, within };
+  /** Whether something listens on the port in that network. */
+  const listens = (port: number) => {
+    const local = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
+    const sockets = ["tcp", "tcp6"].flatMap((kind) =>
+      readFileSync(`/proc/${keeper.pid}/net/${kind}`, "utf8").split("\n"),
+    );
+    // State 0A is LISTEN.
+    return sockets.some((line) => line.includes(local) && / \S+:0000 0A /.test(line));
+  };
+  return { directory, within, listens };
 }
 
 for (const name of GUIDES.filter((each) => each.endsWith(".md")))
@@ -84,7 +85,8 @@ for (const name of GUIDES.filter((each) => each.endsWith(".md")))
     });
 
     test("works as it is printed", async () => {
-      const { directory, within } = await place();
+      // The page to start from with the program that its commands name, and so from its source.
+      const { directory, within, listens } = await place(name === "start.md" ? BIN_SLUICE : SLUICE);
       for (const { kind, what, text } of steps) {
         if (kind === "file") {
           writeFileSync(join(directory, what), text);
@@ -104,8 +106,7 @@ for (const name of GUIDES.filter((each) => each.endsWith(".md")))
             child.kill("SIGTERM");
             await child.exited;
           });
-          const open = async () => (await exec(within(`ss -Hltn "sport = :${port}" | grep -q .`))).code === 0 || null;
-          await waitFor(`port ${port} to be open`, open, 20_000);
+          await waitFor(`port ${port} to be open`, () => listens(Number(port)));
           continue;
         }
         if (what === "fails soon") {

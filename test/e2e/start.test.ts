@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { BUN_VERSION, VERSION } from "../../src/version.ts";
 import { Command } from "../support/command.ts";
 import { canConnect } from "../support/mosquitto.ts";
-import { ROOT, SLUICE } from "../support/sluice.ts";
+import { BIN_SLUICE, ROOT, SLUICE } from "../support/sluice.ts";
 import { cleanup, exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
 /** A directory with a configuration that starts; `text` replaces parts of it. */
@@ -225,7 +225,7 @@ describe("the command line", () => {
       join(directory, "tsconfig.json"),
       '{ "compilerOptions": { "paths": { "yaml": ["./preload.ts"] } } }\n',
     );
-    const running = new Command([], { cwd: directory });
+    const running = new Command([], { cwd: directory, program: BIN_SLUICE });
     await waitFor("Sluice", () => healthy(adminPort));
     await running.stop();
     expect(existsSync(join(directory, "ran"))).toBe(false);
@@ -233,13 +233,15 @@ describe("the command line", () => {
 
   test("works through a symbolic link, from any directory", async () => {
     const { directory } = await configured();
-    symlinkSync(SLUICE, join(directory, "sluice"));
+    symlinkSync(BIN_SLUICE, join(directory, "sluice"));
     symlinkSync("sluice", join(directory, "again"));
     expect(await exec([join(directory, "again"), "check"], { cwd: directory })).toMatchObject({
       code: 0,
       stdout: "The configuration is sound.\n",
     });
-    expect(await exec([SLUICE, "check", `--configFile=${directory}/config/sluice.yml`], { cwd: "/" })).toMatchObject({
+    expect(
+      await exec([BIN_SLUICE, "check", `--configFile=${directory}/config/sluice.yml`], { cwd: "/" }),
+    ).toMatchObject({
       code: 1,
       stderr:
         "dynamic: /dynamic: cannot be read: no such file; relative paths start at the working directory, / [directory-unreadable]\n",
@@ -297,14 +299,14 @@ describe("the Bun that runs it", () => {
 
 test("a signal that comes while it starts: SIGHUP is no end, SIGTERM a clean one", async () => {
   const { directory, adminPort } = await configured((text) => `${text}developmentCertificate: {}\n`);
-  const sluice = new Command([], { cwd: directory });
+  const sluice = new Command([], { cwd: directory, program: BIN_SLUICE });
   await sluice.printed("made a development certificate");
   sluice.process.kill("SIGHUP");
   await waitFor("Sluice, for all that", () => healthy(adminPort));
   expect(await sluice.stop()).toBe(0);
   await sluice.gone();
 
-  const early = new Command([], { cwd: directory });
+  const early = new Command([], { cwd: directory, program: BIN_SLUICE });
   // Before it there are children of the shell script that starts it.
   const worker = ["pgrep", "-f", "-P", String(early.process.pid), "src/main.ts"];
   await waitFor("a worker", () => Bun.spawnSync(worker).stdout.length > 0);
@@ -337,7 +339,7 @@ describe("the shipped configuration", () => {
 
   test("starts, says what listens where, and the two printed commands work as they are printed", async () => {
     const { directory, mqtts, broker, admin } = await shipped();
-    const sluice = new Command([], { cwd: directory });
+    const sluice = new Command([], { cwd: directory, program: BIN_SLUICE });
     await sluice.printed("mosquitto_pub");
     await waitFor("the end of the banner", () => sluice.stdout.includes("-m world\n"));
     const line = (start: string) => sluice.stdout.split("\n").find((each) => each.trim().startsWith(start)) ?? "";

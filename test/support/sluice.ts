@@ -6,7 +6,10 @@ import type { Subprocess } from "bun";
 import { cleanup, freePort, temporaryDirectory, waitFor } from "./tools.ts";
 
 export const ROOT = resolve(import.meta.dir, "../..");
-export const SLUICE = join(ROOT, "bin/sluice");
+/** As npm start runs it, from its source. */
+export const BIN_SLUICE = join(ROOT, "bin/sluice");
+/** The one that most tests start: the executable that scripts/run-tests has built, or the former where a test file is run alone. */
+export const SLUICE = process.env.TEST_PROGRAM ?? BIN_SLUICE;
 
 export interface SluiceOptions {
   /** YAML of the dynamic configuration; `{file}` is not expanded, write absolute paths. */
