@@ -1,6 +1,7 @@
 // Ask: the middlewares of a route, one after the other, whether the client may pass. One that answers at once costs no wait.
 
 import type { Middleware, MiddlewareReject, Verdict } from "../../middlewares/middleware.ts";
+import { fault } from "../../net/socket.ts";
 import { type Connection, Step } from "../connection.ts";
 
 export class Ask extends Step {
@@ -22,14 +23,22 @@ export class Ask extends Step {
     while (this.#asked < this.#middlewares.length) {
       const verdict = this.#middlewares[this.#asked++]!.judge(this.connection.record);
       if (verdict instanceof Promise) {
-        void verdict.then((late) => {
-          if (this.#take(late)) this.start();
-        });
+        verdict.then((late) => this.#resume(late)).catch((error) => this.#fail(error));
         return;
       }
       if (!this.#take(verdict)) return;
     }
     this.#next(null);
+  }
+
+  #resume(late: Verdict): void {
+    if (this.#take(late)) this.start();
+  }
+
+  /** As for a defect in a socket's handler. */
+  #fail(error: unknown): void {
+    fault(error);
+    this.connection.socket.terminate();
   }
 
   /** Whether to ask the next one. A lease that comes too late is given back at once. */

@@ -1,6 +1,7 @@
 // What a connection does in moments that no client can be made to hit: at a limit, and when a reload comes while it waits for its turn.
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import type { Middleware, Verdict } from "../../../src/middlewares/middleware.ts";
 import type { NativeSocket, SocketOwner } from "../../../src/net/socket.ts";
 import type { RouterAction, Row } from "../../../src/protocol/messages.ts";
 import type { Connection } from "../../../src/proxy/connection.ts";
@@ -189,4 +190,90 @@ test("a certificate that does not load refuses its clients with the alert, and i
   expect(ends).toEqual([{ router: "r", reason: "no-certificate" }]);
   expect(sent()).toBe("15030300020270");
   expect(faults).toEqual([expect.stringContaining("the certificate for example.com does not load: ")]);
+});
+
+describe("a middleware that takes its time", () => {
+  /** Answers when it is told to; put in the place of the real one, because none of those that there are waits. */
+  function slow() {
+    const answers: ((verdict: Verdict) => void)[] = [];
+    const judge = () => new Promise<Verdict>((answer) => void answers.push(answer));
+    return { answers, middleware: { stage: "address", judge } satisfies Middleware };
+  }
+  const asked = (name: string, action: RouterAction): Row => {
+    const row = router(name, action);
+    return { ...row, value: { ...row.value, middlewares: ["m"] } } as Row;
+  };
+  const PLACEHOLDER: Row = { kind: "middleware", name: "m", value: { kind: "ipAllowList", sourceRange: ["::/0"] } };
+
+  function scene(action: RouterAction) {
+    const made = edgeWith([OPTIONS, PLACEHOLDER, asked("r", action), router("other", { kind: "passthrough" }, 0)]);
+    const { answers, middleware } = slow();
+    const { tables } = made.edge;
+    const match = tables.match.bind(tables);
+    tables.match = (table, facts) => {
+      const route = match(table, facts);
+      return route?.router === "r" ? { ...route, middlewares: { address: [middleware], tls: [], connect: [] } } : route;
+    };
+    return { ...made, answers };
+  }
+  const settle = () => new Promise(setImmediate);
+
+  test("holds the client back, and lets it go on with all it has sent", async () => {
+    const { edge, answers, dials } = scene({ kind: "passthrough" });
+    const { send } = arrive(edge);
+    send(hello);
+    send(Buffer.from("more"));
+    expect(dials()).toBe(0);
+    answers[0]!({ kind: "pass", lease: null });
+    await settle();
+    expect(dials()).toBe(1);
+    const [connection] = edge.connections as Set<Connection>;
+    expect(Buffer.concat(connection!.ahead)).toEqual(Buffer.concat([hello, Buffer.from("more")]));
+  });
+
+  test("refuses with its reason", async () => {
+    const { edge, answers, ends } = scene({ kind: "passthrough" });
+    const { send, sent } = arrive(edge);
+    send(hello);
+    answers[0]!({ kind: "refuse", reason: "address-not-allowed" });
+    await settle();
+    expect(ends).toEqual([{ router: "r", reason: "address-not-allowed" }]);
+    expect(sent()).toBe("15030300020231");
+  });
+
+  test("decides nothing for a client that has left: what it holds is given back", async () => {
+    const { edge, answers, ends, dials } = scene({ kind: "passthrough" });
+    const { send, finish } = arrive(edge);
+    send(hello);
+    finish();
+    let given = 0;
+    answers[0]!({ kind: "pass", lease: { release: () => given++ } });
+    await settle();
+    expect([given, dials(), ends.map(({ reason }) => reason)]).toEqual([1, 0, ["client-gone"]]);
+  });
+
+  test("is asked again when a reload came meanwhile: what was held by the former rules is given back", async () => {
+    const { edge, answers, reload, dials, ends } = scene({ kind: "passthrough" });
+    const { send } = arrive(edge);
+    send(hello);
+    reload([router("r", { kind: "off", tls: true })]);
+    let given = 0;
+    answers[0]!({ kind: "pass", lease: { release: () => given++ } });
+    await settle();
+    expect([given, dials(), ends.map(({ reason }) => reason)]).toEqual([1, 0, ["router-off"]]);
+  });
+
+  test("a lease is given back once, at the end of the connection", async () => {
+    const { edge, answers } = scene({ kind: "passthrough" });
+    const { send } = arrive(edge);
+    send(hello);
+    let given = 0;
+    answers[0]!({ kind: "pass", lease: { release: () => given++ } });
+    await settle();
+    expect(given).toBe(0);
+    const [connection] = edge.connections as Set<Connection>;
+    connection!.shutdown();
+    connection!.shutdown();
+    expect(given).toBe(1);
+  });
 });
