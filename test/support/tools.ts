@@ -1,7 +1,7 @@
 // Small things that every end-to-end test needs: conditions that are awaited, free ports, temporary directories, clean-up.
 
 import { afterAll } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,16 +36,34 @@ export async function waitFor<T>(
   }
 }
 
-/** A TCP port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** Below the range from which the system gives ports (ip_local_port_range, 32768 and up): no other connection takes one of these. */
+const PORTS = { first: 10_000, last: 32_000 };
+
+/**
+ * A free TCP port that nobody else gets in this run: test files run side by side, each in a process of its own, and a program takes a
+ * while from being told its port to listening on it.
+ */
+export async function freePort(): Promise<number> {
+  const claims = join(tmpdir(), "sluice-test-ports");
+  mkdirSync(claims, { recursive: true });
+  for (;;) {
+    const port = PORTS.first + Math.floor(Math.random() * (PORTS.last - PORTS.first));
+    const claim = join(claims, String(port));
+    try {
+      writeFileSync(claim, "", { flag: "wx" });
+    } catch {
+      continue; // claimed by another file, or by this one
+    }
+    cleanup(() => rmSync(claim, { force: true }));
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
+    server.on("error", () => resolve(false));
+    server.listen(port, () => server.close(() => resolve(true)));
   });
 }
 
