@@ -14,8 +14,9 @@ export function canAsk(): boolean {
 /** Resolves to what was typed; null when it was given up with Ctrl-C or Ctrl-D. The question goes to standard error. */
 export function askSecret(question: string): Promise<string | null> {
   const { stdin, stderr } = process;
-  stderr.write(question);
+  // Before the question: whoever answers as soon as it is there must not see it echoed.
   stdin.setRawMode(true);
+  stderr.write(question);
   stdin.setEncoding("utf8");
   stdin.resume();
   let typed: string[] = [];

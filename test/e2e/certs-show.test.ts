@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FileReport } from "../../src/certs/inspect/report.ts";
 import { Authority } from "../support/certs.ts";
+import { sluiceCli } from "../support/cli.ts";
 import { SLUICE } from "../support/sluice.ts";
 import { exec, temporaryDirectory, waitFor } from "../support/tools.ts";
 
@@ -29,9 +30,9 @@ async function openssl(...args: string[]): Promise<void> {
   if (code !== 0) throw new Error(`openssl ${args.join(" ")}: ${stderr}`);
 }
 
-/** Runs it in the directory of the files, without a terminal. */
+/** Runs it in the directory of the files, where nobody can be asked. */
 const show = (args: string[], env: Record<string, string> = {}) =>
-  exec(["setsid", SLUICE, "certs", "show", ...args], { cwd: directory, env });
+  sluiceCli(["certs", "show", ...args], { cwd: directory, env });
 
 async function report(args: string[], env: Record<string, string> = {}): Promise<{ code: number; json: FileReport }> {
   const { code, stdout } = await show(["--json", ...args], env);
@@ -184,6 +185,13 @@ describe("what is wrong", () => {
 
 describe("passwords", () => {
   const env = { STORE: "storesecret", KEY: "keysecret" };
+
+  test("the program in a process of its own, without a terminal, asks for none", async () => {
+    await openssl("pkcs8", "-topk8", "-in", leaf.key, "-out", "alone.key", "-passout", "pass:keysecret");
+    const inProcess = await show(["alone.key"]);
+    expect(inProcess).toMatchObject({ code: 1, stdout: expect.stringContaining("needs a password") });
+    expect(await exec(["setsid", SLUICE, "certs", "show", "alone.key"], { cwd: directory })).toEqual(inProcess);
+  });
 
   test("PKCS#12: from a variable or a file; without one it says what to give", async () => {
     write("chain.pem", text(middle.cert, root.cert));
@@ -362,7 +370,7 @@ test("control characters and changes of direction in a certificate do not reach 
   );
   write("sluice.yml", "entryPoints: { mqtts: { address: ':8883' } }\nproviders: { file: { filename: dynamic.yml } }\n");
   write("dynamic.yml", "tls: { certificates: [{ certFile: leaf.crt, keyFile: leaf.key }] }\n");
-  const check = await exec([SLUICE, "check", "--configFile=sluice.yml"], { cwd: directory });
+  const check = await sluiceCli(["check", "--configFile=sluice.yml"], { cwd: directory });
   expect(check.stderr).toContain("no public root: CN=evil\\u001b[31m");
   for (const printed of [people.stdout, json.stdout, check.stderr])
     expect(printed).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);

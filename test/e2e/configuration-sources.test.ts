@@ -5,6 +5,7 @@ import { copyFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { Authority, type Pair } from "../support/certs.ts";
+import { sluiceCli } from "../support/cli.ts";
 import { tlsClient } from "../support/clients.ts";
 import { Command } from "../support/command.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
@@ -122,7 +123,7 @@ test("a wrong variable or flag keeps Sluice from starting, and all of them are n
 });
 
 test("flags may stand before the command, and a command without a configuration refuses them", async () => {
-  const run = (...args: string[]) => exec([SLUICE, ...args], { cwd: temporaryDirectory() });
+  const run = (...args: string[]) => sluiceCli(args, { cwd: temporaryDirectory() });
   expect(await run("--entryPoints.a.address", ":1", "check")).toMatchObject({ code: 0 });
   expect(await run("version", "--ping")).toMatchObject({ code: 1, stdout: "" });
   expect((await run("--version")).stdout).toBe((await run("version")).stdout);
@@ -135,10 +136,10 @@ test("the variable SLUICE_CONFIGFILE names the static file, and --configFile goe
   writeFileSync(join(cwd, "a.yml"), "entryPoints: { a: { address: ':1' } }\n");
   writeFileSync(join(cwd, "b.yml"), "entryPoints: { b: { address: ':1' } }\n");
   const run = async (...args: string[]) =>
-    (await exec([SLUICE, "check", "--print", ...args], { cwd, env: { SLUICE_CONFIGFILE: "a.yml" } })).stdout;
+    (await sluiceCli(["check", "--print", ...args], { cwd, env: { SLUICE_CONFIGFILE: "a.yml" } })).stdout;
   expect(await run()).toContain("  a:\n");
   expect(await run("--configfile=b.yml")).toContain("  b:\n");
-  const { stdout } = await exec([SLUICE, "check", "--print"], { cwd, env: { sluice_configFile: "a.yml" } });
+  const { stdout } = await sluiceCli(["check", "--print"], { cwd, env: { sluice_configFile: "a.yml" } });
   expect(stdout).toContain("  a:\n");
 });
 
@@ -184,7 +185,7 @@ tls:
 `;
 
   async function print(directory: string, args: readonly string[] = [], env: Record<string, string> = {}) {
-    const { stdout } = await exec([SLUICE, "check", "--print", ...args], { cwd: directory, env });
+    const { stdout } = await sluiceCli(["check", "--print", ...args], { cwd: directory, env });
     return stdout;
   }
 

@@ -10,6 +10,7 @@ import { readClient } from "../../src/explain/client.ts";
 import type { Explanation } from "../../src/explain/explanation.ts";
 import { Backend, greeting } from "../support/backend.ts";
 import { Authority } from "../support/certs.ts";
+import { sluiceCli } from "../support/cli.ts";
 import { sClient } from "../support/openssl.ts";
 import { random } from "../support/random.ts";
 import { RawClient } from "../support/raw.ts";
@@ -231,11 +232,19 @@ test("a client from nobody knows where gets an answer for each place that makes 
   ]);
 });
 
-const run = (...args: string[]) => exec([sluice.binary, "explain", `--configFile=${configFile}`, ...args]);
+const run = (...args: string[]) =>
+  sluiceCli(["explain", `--configFile=${configFile}`, ...args], { cwd: sluice.directory });
 
 describe("the command", () => {
   test("says the verdict first, then why each other router is not the one", async () => {
-    const { code, stdout, stderr } = await run("--sni=ip.test", "--from=127.0.0.9", "--entryPoint=mqtts");
+    const args = ["--sni=ip.test", "--from=127.0.0.9", "--entryPoint=mqtts"];
+    const { code, stdout, stderr } = await run(...args);
+    // So does the program in a process of its own.
+    expect(await exec([sluice.binary, "explain", `--configFile=${configFile}`, ...args])).toEqual({
+      code,
+      stdout,
+      stderr,
+    });
     expect(stderr).toContain(`the router "broken" is off`);
     expect(stdout.split("\n")[0]).toBe(
       'ip.test from 127.0.0.9 on mqtts: router "outside@file" terminates TLS, service "a"',
@@ -304,7 +313,7 @@ test("the page on operations shows what is printed", async () => {
   writeFileSync(join(cwd, "config/sluice.yml"), `${points}providers: { file: { directory: dynamic } }\n`);
   const own = (text: string) => text.replace(/(issued by +).*/, "$1...").replace(/(expires +).*/, "$1...");
   for (const [, command, text] of shown) {
-    const { stdout, stderr } = await exec([sluice.binary, ...command!.split(" ")], { cwd });
+    const { stdout, stderr } = await sluiceCli(command!.split(" "), { cwd });
     expect({ stdout: own(stdout), stderr }).toEqual({ stdout: own(text!), stderr: "" });
   }
 });
