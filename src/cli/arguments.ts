@@ -41,6 +41,10 @@ export async function splitFlags(args: readonly string[], program: Command): Pro
       }
       continue;
     }
+    const meant = MEANT[name.toLowerCase()] ?? onlyOne(names, name);
+    if (meant !== undefined) program.error(`error: unknown option '${name}' (did you mean "${meant}"?)`);
+    if (/^-\w[\w.[\]]+$/.test(name))
+      program.error(`error: unknown option '${name}' (options begin with two dashes: "-${name}")`);
     if (!name.startsWith("--") || name === "--") {
       (name.startsWith("-") ? own : words).push(arg);
       continue;
@@ -64,6 +68,25 @@ export async function splitFlags(args: readonly string[], program: Command): Pro
   }
   return { own: [...words, ...own], values };
 }
+
+/** What other programs call options, and what they are called here; in lower case. */
+const MEANT: Readonly<Record<string, string>> = {
+  "-c": "--configFile",
+  "-f": "--configFile",
+  "--file": "--configFile",
+  "--host": "--sni",
+  "--name": "--sni",
+  "--servername": "--sni",
+};
+
+/** The one option that begins so, as --configFile begins with --config; undefined when there are several or none. */
+function onlyOne(names: readonly string[], begin: string): string | undefined {
+  const found = new Set(names.filter((each) => each.toLowerCase().startsWith(begin.toLowerCase())));
+  return begin.length > MIN_BEGIN && found.size === 1 ? [...found][0] : undefined;
+}
+
+/** Of the dashes and a letter alone nobody could say what is meant. */
+const MIN_BEGIN = 3;
 
 /** The options of all commands. */
 function optionsOf(command: Command): Option[] {

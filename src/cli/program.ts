@@ -1,5 +1,6 @@
 // The command line: which command with which options.
 
+import { statSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import type { Flag } from "../config/flags.ts";
 import { suggestion } from "../text/spelling.ts";
@@ -14,6 +15,7 @@ const FILE_OPTION = [
   "--configFile <file>",
   "the static configuration (default: $SLUICE_CONFIGFILE, else ./config/sluice.yml, else /etc/sluice/sluice.yml)",
 ] as const;
+const FILE_ARGUMENT = ["[file]", "the same as --configFile"] as const;
 const FLAGS_HELP = `
 Every field of the static configuration is a flag too (--entryPoints.mqtts.address=:8883) and an environment variable
 (SLUICE_ENTRYPOINTS_MQTTS_ADDRESS=:8883). Flags win over variables, and those over the file.`;
@@ -28,7 +30,13 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
   let code: number | null = null;
   // Filled before any action runs.
   const flags: Flag[] = [];
-  const given = ({ configFile }: { configFile?: string }): Given => ({ configFile, flags });
+  const words: string[] = [];
+  /** A file that is typed without --configFile in front of it is meant so. */
+  const given = ({ configFile }: { configFile?: string }, file?: string): Given => {
+    if (file !== undefined && configFile !== undefined)
+      program.error(`error: two static configurations are given, '${file}' and --configFile=${configFile}: give one`);
+    return { configFile: configFile ?? file, flags };
+  };
   const version = `sluice ${VERSION} (Bun ${Bun.version}, tested with ${BUN_VERSION})`;
   const program = new Command("sluice")
     .version(version, "--version", "print the versions of Sluice and of Bun")
@@ -49,28 +57,31 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
   program
     .command("run", { isDefault: true })
     .description("run the proxy (the default command)")
+    .argument(...FILE_ARGUMENT)
     .option(...FILE_OPTION)
-    .allowExcessArguments()
     .addHelpText("after", FLAGS_HELP)
-    .action(async (options: { configFile?: string }, { args }: Command) => {
+    .action(async (file: string | undefined, options: { configFile?: string }) => {
       // As the default command it gets every misspelt one.
       const names = program.commands.map((command) => command.name());
-      if (args[0] !== undefined) program.error(`error: unknown command "${args[0]}"${suggestion(args[0], names)}`);
-      await (await import("./run.ts")).run(given(options));
+      if (file !== undefined && file === words[0] && !isFile(file))
+        program.error(`error: unknown command "${file}"${suggestion(file, names)}`);
+      await (await import("./run.ts")).run(given(options, file));
     });
   program
     .command("check")
     .description("print every problem of the configuration as file:line:column: message; exit 1 if there is an error")
+    .argument(...FILE_ARGUMENT)
     .option(...FILE_OPTION)
     .option("--print", "print the configuration in force too, and where each value is from")
-    .action(async (options: { configFile?: string; print?: boolean }) => {
-      code = await (await import("./check.ts")).check(given(options), options.print ?? false, terminal);
+    .action(async (file: string | undefined, options: { configFile?: string; print?: boolean }) => {
+      code = await (await import("./check.ts")).check(given(options, file), options.print ?? false, terminal);
     });
   program
     .command("explain")
     .description(
       "say which router, certificate and servers a client would get, and why no other router; exit 1 if it is refused",
     )
+    .argument("[name]", "the same as --sni")
     .option("--sni <name>", "the server name that it asks for; without it, a client that sends none")
     .option("--alpn <protocols...>", "the protocols that it offers, separated by commas (default: none)")
     .option("--from <address>", "where it comes from; without it, every answer that there is")
@@ -79,15 +90,21 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     .option("--entryPoint <name>", "where it comes in; without it, each entry point")
     .option(...FILE_OPTION)
     .option("--json", "print it as JSON")
-    .action(async (options: ExplainOptions) => {
-      code = await (await import("./explain.ts")).explain(given(options), options, terminal);
+    .action(async (name: string | undefined, options: ExplainOptions) => {
+      if (name !== undefined && isFile(name) && /[/]|\.ya?ml$/i.test(name))
+        program.error(`error: explain takes a server name, and '${name}' is a file: write --configFile=${name}`);
+      if (name !== undefined && options.sni !== undefined)
+        program.error(`error: two server names are given, '${name}' and --sni=${options.sni}: give one`);
+      const asked = name === undefined ? options : { ...options, sni: name };
+      code = await (await import("./explain.ts")).explain(given(options), asked, terminal);
     });
   program
     .command("healthcheck")
     .description("ask a running Sluice whether it is well; exit 1 if not")
+    .argument(...FILE_ARGUMENT)
     .option(...FILE_OPTION)
-    .action(async (options: { configFile?: string }) => {
-      code = await (await import("./healthcheck.ts")).healthcheck(given(options), terminal);
+    .action(async (file: string | undefined, options: { configFile?: string }) => {
+      code = await (await import("./healthcheck.ts")).healthcheck(given(options, file), terminal);
     });
   const certs = program.command("certs").description("look into certificates, keys and key stores");
   certs
@@ -109,11 +126,12 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     .description(
       "print every certificate that the configuration uses or waits for; exit 1 if one has expired or is missing",
     )
+    .argument(...FILE_ARGUMENT)
     .option(...FILE_OPTION)
     .option("--json", "print it as JSON")
-    .action(async (options: { configFile?: string; json?: boolean }) => {
+    .action(async (file: string | undefined, options: { configFile?: string; json?: boolean }) => {
       const { listCertificates } = await import("./certs-list.ts");
-      code = await listCertificates(given(options), options.json ?? false, terminal);
+      code = await listCertificates(given(options, file), options.json ?? false, terminal);
     });
   program
     .command("version")
@@ -126,6 +144,7 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
   try {
     const { own, values } = await splitFlags(args, program);
     flags.push(...values);
+    words.push(...own);
     await program.parseAsync(own, { from: "user" });
   } catch (error) {
     // Help was asked for, or the command line has a mistake; commander has said it.
@@ -133,6 +152,11 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     return error.exitCode;
   }
   return code;
+}
+
+/** Commands have neither dots nor slashes in their names, and a directory is no configuration. */
+function isFile(word: string): boolean {
+  return /[./]/.test(word) || statSync(word, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 function withoutLastLineFeed(text: string): string {

@@ -1,7 +1,10 @@
 // One load of the dynamic configuration: read, merge, compile. Used by start, reload and `check` alike.
 
+import { resolve } from "node:path";
 import { CertificateFiles } from "../certs/files.ts";
 import type { Diagnostics } from "../config/diagnostics.ts";
+import { dynamicSchema } from "../config/dynamic.ts";
+import { warnIfStatic } from "../config/other-half.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { FileProvider } from "../providers/file.ts";
 import type { Provider } from "../providers/provider.ts";
@@ -37,6 +40,9 @@ export function load(
     );
   const read = provider.read(diagnostics);
   if (read === null) return { compiled: null, merged: null, files, looked: false };
+  // The directory may hold the static file itself.
+  for (const { source } of read)
+    if (resolve(source.name) !== resolve(config.file)) warnIfStatic(dynamicSchema, source, diagnostics);
   // Of two equal names the first wins: what someone wrote goes before what is made for them.
   const sidecar = sidecarFile(config);
   const merged = merge(sidecar === null ? read : [...read, sidecar], diagnostics);

@@ -36,6 +36,14 @@ export const CODES = define({
       means: "The file has Go templates, `{{ ... }}`, which Sluice does not run.",
       remedy: "Write the values out, or make the file with a tool of your own.",
     },
+    "dynamic-file-as-static": {
+      means: "The file that is given as the static configuration holds nothing but dynamic configuration.",
+      remedy: "Give the static file with `--configFile=FILE`, and name this one in it under `providers.file`.",
+    },
+    "static-file-as-dynamic": {
+      means: "A file among the dynamic ones holds nothing but static configuration. Nothing of it is used there.",
+      remedy: "Give it with `--configFile=FILE`, or move it out of the directory of dynamic files.",
+    },
     "file-too-large": {
       means: "The aliases of the file unfold into more than Sluice reads.",
       remedy: "Use fewer aliases inside of what other aliases stand for.",

@@ -6,6 +6,7 @@ import { decode } from "./decode.ts";
 import type { Diagnostics, Place } from "./diagnostics.ts";
 import { checkOverlaps, type EntryPointConfig, toEntryPoint } from "./entry-points.ts";
 import { applyFlags, type Flag, takesValue } from "./flags.ts";
+import { isDynamic } from "./other-half.ts";
 import { checkSidecar } from "./sidecar.ts";
 import { type Path, readSource, type SourceFile } from "./source.ts";
 import { type StaticValue, staticSchema } from "./static-schema.ts";
@@ -50,7 +51,7 @@ export function parseStatic(
   overrides: Overrides = NONE,
 ): StaticConfig | null {
   const source = readSource(file, text, diagnostics, "static");
-  if (source === null) return null;
+  if (source === null || isDynamic(staticSchema, source, diagnostics)) return null;
   applyVariables(staticSchema, source, overrides.environment, diagnostics);
   applyFlags(staticSchema, source, overrides.flags, diagnostics);
   completeSidecar(source);
