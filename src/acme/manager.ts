@@ -10,6 +10,7 @@ import { AcmeError } from "./problem.ts";
 import { renewalId } from "./renewal.ts";
 import type { Resolver } from "./resolver.ts";
 import { AcmeStorage, type StoredCertificate } from "./storage.ts";
+import { sortOut } from "./whole.ts";
 
 export interface ManagerEvents {
   /** A certificate has come that was not there before. */
@@ -49,7 +50,7 @@ export class AcmeManager {
     const problems = new Set<string>();
     const certificates = [...this.#resolvers.values()].flatMap((resolver) => {
       const read = this.#read(resolver);
-      if (read.problem !== null) problems.add(read.problem);
+      for (const problem of [read.problem, ...read.broken]) if (problem !== null) problems.add(problem);
       return read.certificates.map((certificate) => ({ resolver: resolver.name, certificate }));
     });
     return { certificates, problems: [...problems] };
@@ -81,11 +82,19 @@ export class AcmeManager {
   }
 
   /** A resolver's certificates: as its storage has them, or had them when it could last be read. */
-  #read(resolver: Resolver): { certificates: readonly StoredCertificate[]; problem: string | null } {
+  #read(resolver: Resolver): {
+    certificates: readonly StoredCertificate[];
+    /** Why the storage cannot be read. */
+    problem: string | null;
+    /** What is wrong with single certificates in it. */
+    broken: readonly string[];
+  } {
     const read = this.#storageOf(resolver).read(resolver.name);
-    if (read.kind === "error") return { certificates: this.#lastRead.get(resolver.name) ?? [], problem: read.message };
-    this.#lastRead.set(resolver.name, read.value.certificates);
-    return { certificates: read.value.certificates, problem: null };
+    const former = this.#lastRead.get(resolver.name) ?? [];
+    if (read.kind === "error") return { certificates: former, problem: read.message, broken: [] };
+    const { whole, problems } = sortOut(resolver.storage, read.value.certificates, former);
+    this.#lastRead.set(resolver.name, whole);
+    return { certificates: whole, problem: null, broken: problems };
   }
 
   #storageOf(resolver: Resolver): AcmeStorage {

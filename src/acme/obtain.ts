@@ -1,7 +1,6 @@
 // Obtains one certificate: order, prove each name by a challenge, hand in a request, download (RFC 8555 7.4).
 
-import { X509Certificate } from "node:crypto";
-import { loadPair } from "../certs/pem.ts";
+import { loadPair, ownCertificates } from "../certs/pem.ts";
 import type { AcmeClient, Authorization, Challenge, Order } from "./client.ts";
 import { type AcmeKeyType, createRequest } from "./keys.ts";
 import { AcmeError, describe } from "./problem.ts";
@@ -190,9 +189,8 @@ async function download(client: AcmeClient, url: string, preferred: string | nul
 
 /** Whether the chain's last certificate was issued by, or is, the authority of this common name. */
 function endsWith(pem: string, commonName: string): boolean {
-  const last = pem.slice(pem.lastIndexOf("-----BEGIN CERTIFICATE-----"));
   try {
-    return new X509Certificate(last).issuer.split("\n").includes(`CN=${commonName}`);
+    return ownCertificates(pem).at(-1)?.issuer.split("\n").includes(`CN=${commonName}`) === true;
   } catch {
     return false;
   }

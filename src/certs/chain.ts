@@ -5,8 +5,8 @@ import { X509Certificate } from "node:crypto";
 import { rootCertificates } from "node:tls";
 import type { Remark } from "../config/diagnostics.ts";
 import { detailsOf } from "./details.ts";
-import { hasSigned, isSelfIssued, type Loaded } from "./pem.ts";
-import { pemBlocks } from "./pem-blocks.ts";
+import { hasSigned, isSelfIssued } from "./issuers.ts";
+import { type Loaded, ownCertificates } from "./pem.ts";
 
 export type ChainEnd =
   /** The certificate vouches for itself. */
@@ -44,7 +44,7 @@ export function describeMissing(chain: readonly X509Certificate[], end: ChainEnd
 export function chainWarnings({ pair, facts }: Extract<Loaded, { kind: "ok" }>): Remark[] {
   const warnings: Remark[] = [];
   if (!facts.inOrder) warnings.push({ code: "certificate-chain", message: OUT_OF_ORDER });
-  const chain = pemBlocks(pair.cert).map(({ pem }) => new X509Certificate(pem));
+  const chain = ownCertificates(pair.cert);
   const missing = describeMissing(chain, endOf(chain));
   if (missing !== null) warnings.push({ code: "certificate-chain", message: missing });
   return warnings;

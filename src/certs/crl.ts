@@ -2,7 +2,7 @@
 
 import { constants, type KeyObject, type VerifyKeyObjectInput, verify, type X509Certificate } from "node:crypto";
 import { type Element, expect, Malformed, parse, TAG } from "../asn1/ber.ts";
-import { pemBlocks } from "./pem-blocks.ts";
+import { looksLikePem, readPem } from "./pem-blocks.ts";
 import { canonicalName, extensionList, extensionsOf, identityOf, serialOf } from "./x509.ts";
 
 /** Larger ones are read by nobody's edge proxy. Bytes. */
@@ -64,9 +64,8 @@ export type LoadedLists = { kind: "ok"; lists: RevocationList[] } | { kind: "err
 /** Reads one list in DER, or one or more in PEM. Each must be signed by one of `authorities`. Total: bad bytes are an error. */
 export function loadRevocationLists(bytes: Buffer, authorities: readonly X509Certificate[]): LoadedLists {
   if (bytes.length > MAX_CRL_BYTES) return { kind: "error", message: `is larger than ${MAX_CRL_BYTES} bytes` };
-  const ders = bytes.includes("-----BEGIN") ? fromPem(bytes) : [bytes];
-  if (ders === null) return { kind: "error", message: "a revocation list in it is damaged or truncated" };
-  if (ders.length === 0) return { kind: "error", message: "holds no revocation list (-----BEGIN X509 CRL-----)" };
+  const ders = looksLikePem(bytes) ? fromPem(bytes) : [bytes];
+  if (!Array.isArray(ders)) return { kind: "error", message: ders.message };
   const lists: RevocationList[] = [];
   for (const der of ders) {
     try {
@@ -87,12 +86,13 @@ export function loadRevocationLists(bytes: Buffer, authorities: readonly X509Cer
 
 class Unsupported extends Error {}
 
-/** null when one of them is not whole: a file that is half written must not pass for one with fewer lists. */
-function fromPem(bytes: Buffer): Buffer[] | null {
-  const text = bytes.toString("latin1");
-  const blocks = pemBlocks(text).filter(({ label }) => label === "X509 CRL");
-  if (blocks.length !== text.split("-----BEGIN X509 CRL").length - 1) return null;
-  return blocks.map(({ body }) => Buffer.from(body, "base64"));
+/** A file that is half written must not pass for one with fewer lists. */
+function fromPem(bytes: Buffer): Buffer[] | { readonly message: string } {
+  const { blocks, flaw } = readPem(bytes.toString("latin1"));
+  if (flaw !== null) return { message: `line ${flaw.line}: ${flaw.message}` };
+  const lists = blocks.filter(({ label }) => label === "X509 CRL");
+  if (lists.length === 0) return { message: "holds no revocation list (-----BEGIN X509 CRL-----)" };
+  return lists.map(({ body }) => Buffer.from(body, "base64"));
 }
 
 /** The list is the whole of the file: what stands behind it would be ignored. @throws Malformed */

@@ -5,9 +5,9 @@ import { createHash, createPublicKey, X509Certificate } from "node:crypto";
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { describeError } from "../system/errors.ts";
-import { readTextFile } from "../system/files.ts";
-import { openKey } from "./pem.ts";
-import { readPem } from "./pem-blocks.ts";
+import { readFileBytes } from "../system/files.ts";
+import { isCertificate, isPrivateKey, readPem } from "./pem-blocks.ts";
+import { openKey } from "./private-key.ts";
 
 /** Files of other kinds are not opened. */
 const EXTENSIONS = /\.(pem|crt|cer|cert|key)$/i;
@@ -116,9 +116,9 @@ class Scan implements DirectoryScan {
           this.unread.push(directory);
           return;
         }
-        const text = readTextFile(path);
-        if (text.kind === "error") this.unpaired.push({ file: path, message: text.message });
-        else files.push(inspect(path, text.text, this.#password));
+        const read = readFileBytes(path);
+        if (read.kind === "error") this.unpaired.push({ file: path, message: read.message });
+        else files.push(inspect(path, read.bytes.toString("utf8"), this.#password));
       }
     }
     this.#pair(files);
@@ -212,16 +212,19 @@ function fingerprints(text: string, password: string | null): Omit<PemFile, "pat
   const certificates = new Map<string, Validity>();
   const keys: string[] = [];
   const failed = (problem: string) => ({ certificates, keys, problem });
-  const { blocks, isCut } = readPem(text);
+  const nothing = (problem: string) => ({ certificates: new Map<string, Validity>(), keys: [], problem });
+  const { blocks, flaw } = readPem(text);
   // Whoever writes a file in place empties it first: that is not a key that was taken away.
   if (text.trim() === "") return failed("it is empty");
+  // A chain that is cut off must not be served as a shorter one.
+  if (flaw !== null) return nothing(`line ${flaw.line}: ${flaw.message}`);
   for (const block of blocks) {
-    if (block.label.endsWith("CERTIFICATE")) {
+    if (isCertificate(block)) {
       let certificate: X509Certificate;
       try {
         certificate = new X509Certificate(block.pem);
       } catch {
-        return failed("a certificate in it cannot be read: it is damaged or incomplete");
+        return nothing(`line ${block.line}: the certificate that begins there is damaged`);
       }
       const key = publicKeyOf(certificate);
       // Of two for one key in a file the first one serves.
@@ -230,13 +233,13 @@ function fingerprints(text: string, password: string | null): Omit<PemFile, "pat
         notBefore: Date.parse(certificate.validFrom),
         notAfter: Date.parse(certificate.validTo),
       });
-    } else if (block.label.endsWith("PRIVATE KEY")) {
+    } else if (isPrivateKey(block)) {
       const opened = openKey(block, password);
       if (opened.kind === "error") return failed(opened.message);
       keys.push(fingerprint(createPublicKey(opened.key)));
     }
   }
-  return { certificates, keys, problem: isCut ? "it is cut off, or damaged" : null };
+  return { certificates, keys, problem: null };
 }
 
 /** "" for a kind that the runtime does not know, as an authority beside the pairs may have: no private key of ours fits it. */

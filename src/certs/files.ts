@@ -14,6 +14,7 @@ import { type Authorities, type Loaded, loadAuthorities, loadPair } from "./pem.
 import { readSecret, type Secret } from "./secrets.ts";
 import { loadFromStore } from "./store-pair.ts";
 import { loadTrustStore } from "./trust-store.ts";
+import { describeWrongContent, type Wanted } from "./wrong-content.ts";
 
 /** A source whose last reading failed. */
 export interface Failure {
@@ -94,6 +95,8 @@ export class CertificateFiles {
     const scan = scanDirectory(config.directory, password.kind === "ok" ? password.value : null);
     for (const directory of scan.directories) this.directories.add(resolve(directory));
     for (const time of scan.waiting) this.waiting.push(time);
+    const unfit = new Set(scan.unpaired.map(({ file }) => file));
+    const standing = new Set<string>();
     const keyOf = (keyFile: string): string => JSON.stringify(["directory", keyFile]);
     const add = (keyFile: string, certFile: string, loaded: Loaded): void => {
       this.paths.add(resolve(keyFile));
@@ -101,6 +104,12 @@ export class CertificateFiles {
       this.#used.add(keyOf(keyFile));
       if (loaded.kind === "error") return wait(keyFile, loaded.message);
       const former = this.#memory.recall<DirectoryPair>(keyOf(keyFile));
+      // A file beside a chain that is cut off may have the same certificate without it.
+      if (former !== undefined && former.certFile !== certFile && unfit.has(former.certFile)) {
+        standing.add(former.certFile);
+        pairs.push(former);
+        return;
+      }
       const stands = former !== undefined && hasExpired(loaded) && !hasExpired(former);
       const pair = stands ? former : { ...loaded, certFile };
       if (stands)
@@ -121,7 +130,9 @@ export class CertificateFiles {
       const former = this.#memory.recall<DirectoryPair>(keyOf(keyFile));
       if (former !== undefined) pairs.push(former);
       const meanwhile =
-        former === undefined ? "it is left out until it can be used" : "the former pair goes on serving";
+        former === undefined && !standing.has(keyFile)
+          ? "it is left out until it can be used"
+          : "the former pair goes on serving";
       problems.push(this.#failed("certificate-directory", keyFile, `${message} (yet?); ${meanwhile}`));
     };
     for (const { certFile, keyFile, cert, key } of scan.pairs)
@@ -162,7 +173,8 @@ export class CertificateFiles {
     let source = INLINE;
     if (binary === null) {
       const file = this.#read.text(value);
-      if (file.kind === "error") return bad(UNREADABLE, sourceOf(value), file.message);
+      if (file.kind === "error")
+        return bad(UNREADABLE, sourceOf(value), this.#read.describeWrong(value, "authorities") ?? file.message);
       loaded = loadAuthorities(file.text);
       source = file.path ?? INLINE;
     } else {
@@ -170,7 +182,9 @@ export class CertificateFiles {
       loaded = loadTrustStore(binary, password.value);
       source = resolve(value);
     }
-    return loaded.kind === "ok" ? this.#good(key, loaded) : bad(loaded.code, source, `${source}: ${loaded.message}`);
+    if (loaded.kind === "ok") return this.#good(key, loaded);
+    const message = this.#read.describeWrong(value, "authorities") ?? loaded.message;
+    return bad(loaded.code, source, `${source}: ${message}`);
   }
 
   /** The password of key stores among client CAs. */
@@ -192,10 +206,8 @@ export class CertificateFiles {
     return loaded.kind === "ok"
       ? this.#good(key, loaded.lists)
       : this.#bad(key, {
-          code: "crl-invalid",
-          field: "",
-          source: file.path,
-          message: `${file.path}: ${loaded.message}`,
+          ...{ code: "crl-invalid", field: "", source: file.path },
+          message: `${file.path}: ${describeWrongContent(file.bytes, "revocation list") ?? loaded.message}`,
         });
   }
 
@@ -209,14 +221,12 @@ export class CertificateFiles {
     const cert = this.#read.text(config.certFile!);
     const key = config.keyFile === undefined ? cert : this.#read.text(config.keyFile);
     const keyField = config.keyFile === undefined ? "certFile" : "keyFile";
-    const unread = (field: string, value: string, message: string): Problem => ({
-      code: UNREADABLE,
-      field,
-      source: sourceOf(value),
-      message,
+    const unread = (field: string, value: string, wanted: Wanted, message: string): Problem => ({
+      ...{ code: UNREADABLE, field, source: sourceOf(value) },
+      message: this.#read.describeWrong(value, wanted) ?? message,
     });
-    if (cert.kind === "error") return unread("certFile", config.certFile!, cert.message);
-    if (key.kind === "error") return unread(keyField, config.keyFile ?? "", key.message);
+    if (cert.kind === "error") return unread("certFile", config.certFile!, "certificate", cert.message);
+    if (key.kind === "error") return unread(keyField, config.keyFile!, "private key", key.message);
     const source = key.path ?? INLINE;
     if (password.kind === "error")
       return { code: "key-password", field: passwordField(config), source, message: password.message };
@@ -225,7 +235,9 @@ export class CertificateFiles {
     const inKey = loaded.part !== "certificate";
     const named = (inKey ? key.path : cert.path) ?? INLINE;
     const field = inKey ? keyField : "certFile";
-    return { code: loaded.code, field, source: named, message: `${named}: ${loaded.message}` };
+    const value = inKey ? (config.keyFile ?? config.certFile!) : config.certFile!;
+    const message = this.#read.describeWrong(value, inKey ? "private key" : "certificate") ?? loaded.message;
+    return { code: loaded.code, field, source: named, message: `${named}: ${message}` };
   }
 
   #storePair(config: CertificateConfig): Pair | Problem {

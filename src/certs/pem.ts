@@ -1,16 +1,13 @@
 // Certificates and keys in PEM: what is in a text, whether key and certificate belong together, and for which names it serves.
 
-import { createHash, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { isIP } from "node:net";
-import { expect, parse, TAG } from "../asn1/ber.ts";
+import { createHash, type KeyObject, X509Certificate } from "node:crypto";
 import type { Code } from "../config/codes.ts";
 import type { Remark } from "../config/diagnostics.ts";
-import { decrypt, privateKey } from "../keystores/pbe.ts";
-import { guarded, Rounds, type StoreError } from "../keystores/store.ts";
-import { type PemBlock, pemBlocks } from "./pem-blocks.ts";
-
-/** What a client must be able to verify; `p256` and its like are ECDSA on that curve. */
-export type KeyType = "rsa" | "p256" | "p384" | "p521" | "ed25519";
+import { detailsOf, subjectOf } from "./details.ts";
+import { orderChain } from "./issuers.ts";
+import { isCertificate, isPrivateKey, type PemText, readPem } from "./pem-blocks.ts";
+import { type KeyType, keyTypeOf, openKey, UNUSABLE } from "./private-key.ts";
+import { serverNamesOf } from "./x509.ts";
 
 /** A certificate with its chain and key, as it is handed to the workers: plain text, identified by its content. */
 export interface CertifiedKey {
@@ -26,6 +23,8 @@ export interface CertifiedKey {
 }
 
 export interface CertificateFacts {
+  /** As messages name it. */
+  readonly subject: string;
   readonly commonName: string;
   readonly serial: string;
   /** Milliseconds since the epoch. */
@@ -45,10 +44,8 @@ export type Loaded =
 const cache = new Map<string, Loaded>();
 /** Pairs whose parsing is remembered, so that a reload of 10 000 unchanged certificates parses none of them. */
 const CACHE_LIMIT = 50_000;
-/** No client follows a longer chain; a file with thousands of certificates must not cost their number squared. */
-const MAX_CHAIN = 32;
-/** Certificates of one name whose signatures are compared: an authority has a few, over the years. */
-const MAX_ISSUERS = 16;
+/** Certificates that are named in a message. */
+const MAX_NAMED = 3;
 /** Below it anyone with some patience has the key; such certificates are still met in the field. */
 export const SHORT_RSA_BITS = 2048;
 
@@ -68,21 +65,40 @@ export function loadPair(certText: string, keyText: string, password: string | n
 }
 
 function parsePair(hash: string, certText: string, keyText: string, password: string | null): Loaded {
-  const certs = pemBlocks(certText).filter(({ label }) =>
-    ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"].includes(label),
-  );
-  if (certs.length === 0) return wrong("certificate", "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)");
-  const keys = pemBlocks(keyText).filter(({ label }) => label.endsWith("PRIVATE KEY"));
-  if (keys.length === 0) return wrong("key", "holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)");
-  const opened = openKey(keys[0]!, password);
-  if (opened.kind === "error") return opened;
-  let parsed: X509Certificate[];
-  try {
-    parsed = certs.map(({ pem }) => new X509Certificate(pem));
-  } catch {
-    return wrong("certificate", "the certificate cannot be read: it is damaged");
-  }
-  return certify(hash, parsed, opened.key, "warn");
+  const cert = readPem(certText);
+  const certificates = certificatesIn(cert);
+  if (certificates.kind === "error") return wrong("certificate", certificates.message);
+  const key = keyText === certText ? cert : readPem(keyText);
+  if (key.flaw !== null) return wrong("key", `line ${key.flaw.line}: ${key.flaw.message}`);
+  const block = key.blocks.find(isPrivateKey);
+  if (block === undefined) return wrong("key", "holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)");
+  const opened = openKey(block, password);
+  if (opened.kind === "error") return wrong(opened.part, opened.message);
+  return certify(hash, certificates.certificates, opened.key, "warn");
+}
+
+/** Every certificate of a text, in its order; the first thing in it that is not whole is an error, with its line. */
+function certificatesIn({
+  blocks,
+  flaw,
+}: PemText): { kind: "ok"; certificates: X509Certificate[] } | { kind: "error"; message: string } {
+  if (flaw !== null) return { kind: "error", message: `line ${flaw.line}: ${flaw.message}` };
+  const certificates: X509Certificate[] = [];
+  for (const { pem, line } of blocks.filter(isCertificate))
+    try {
+      certificates.push(new X509Certificate(pem));
+    } catch {
+      return { kind: "error", message: `line ${line}: the certificate that begins there is damaged` };
+    }
+  if (certificates.length > 0) return { kind: "ok", certificates };
+  return { kind: "error", message: "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)" };
+}
+
+/** The certificates of a text that Sluice itself has put together. @throws when one cannot be read. */
+export function ownCertificates(text: string): X509Certificate[] {
+  return readPem(text)
+    .blocks.filter(isCertificate)
+    .map(({ pem }) => new X509Certificate(pem));
 }
 
 /**
@@ -96,7 +112,7 @@ export function certify(
   unused: "warn" | "expected",
 ): Loaded {
   const leaf = certificates.find((cert) => cert.checkPrivateKey(key));
-  if (leaf === undefined) return wrong("key", "the private key does not belong to the certificate", "key-mismatch");
+  if (leaf === undefined) return wrong("key", describeMismatch(certificates), "key-mismatch");
   const type = keyTypeOf(key);
   if (type === null) return wrong("key", UNUSABLE);
   const { chain, rest } = orderChain(leaf, certificates);
@@ -110,6 +126,9 @@ export function certify(
       code: "certificate-weak",
       message: `its RSA key has ${bits} bits, which is too short to be safe: many clients refuse it`,
     });
+  const details = detailsOf(leaf.raw);
+  if (details?.names.length === 0) warnings.push({ code: "certificate-without-names", message: NO_NAMES });
+  if (details?.mustStaple) warnings.push({ code: "certificate-must-staple", message: MUST_STAPLE });
   return {
     kind: "ok",
     pair: {
@@ -123,112 +142,23 @@ export function certify(
   };
 }
 
-const UNUSABLE = "the private key is of a kind that Sluice cannot serve with: take EC P-256, P-384, Ed25519 or RSA";
-/** How BoringSSL says that a key is sound but of a kind or on a curve that it does not know. */
-const UNKNOWN_KIND = /UNSUPPORTED_ALGORITHM|UNKNOWN_GROUP|UNSUPPORTED_PUBLIC_KEY/;
+export const NO_NAMES =
+  "it has no subject alternative name, and most clients do not look at the common name any more: they refuse it for any host. Issue it with subjectAltName";
+export const MUST_STAPLE =
+  "it demands OCSP stapling (must-staple), which Sluice does not do: clients that heed this refuse it. Issue it without the TLS feature extension";
 
-const ENCRYPTED = /^\s*Proc-Type: *4, *ENCRYPTED/m;
-
-/** Opens the private key in a block; the error's part is "password" when another password, or one at all, may open it. */
-export function openKey(
-  block: PemBlock,
-  password: string | null,
-): { kind: "ok"; key: KeyObject } | Extract<Loaded, { kind: "error" }> {
-  const sealed = block.label === "ENCRYPTED PRIVATE KEY";
-  if ((sealed || ENCRYPTED.test(block.body)) && password === null)
-    return wrong("password", "the private key is encrypted: give keyPassword or keyPasswordFile");
-  try {
-    if (!sealed) {
-      const pem = block.pem;
-      return { kind: "ok", key: createPrivateKey(password === null ? pem : { key: pem, passphrase: password }) };
-    }
-    const opened = openPkcs8(Buffer.from(block.body, "base64"), password!);
-    if (opened.kind === "error") return wrong("password", `the private key: ${opened.message}`);
-    return { kind: "ok", key: createPrivateKey({ key: opened.pkcs8, format: "der", type: "pkcs8" }) };
-  } catch (error) {
-    if (UNKNOWN_KIND.test((error as Error).message) || isOnUnknownCurve(block)) return wrong("key", UNUSABLE);
-    return sealed || !ENCRYPTED.test(block.body)
-      ? wrong("key", "the private key cannot be read: it is damaged or of an unknown type")
-      : wrong("password", "the private key's password is wrong, or the key is damaged");
-  }
-}
-
-/** Whether an EC key in its own form (RFC 5915 3), which the runtime only calls malformed, names a curve that we do not serve with. */
-function isOnUnknownCurve({ label, body }: PemBlock): boolean {
-  if (label !== "EC PRIVATE KEY" || ENCRYPTED.test(body)) return false;
-  const oid = guarded(() => {
-    const fields = expect(parse(Buffer.from(body, "base64")), TAG.sequence, "the private key").children();
-    return fields
-      .find((field) => field.tag === TAG.context(0))
-      ?.children()[0]
-      ?.oid();
-  });
-  return typeof oid === "string" && !CURVE_IDS.includes(oid);
-}
-
-/** P-256, P-384 and P-521. */
-const CURVE_IDS = ["1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35"];
-
-/** EncryptedPrivateKeyInfo (RFC 5958 3), read here because the work that its iteration count asks for must have a bound. */
-function openPkcs8(der: Buffer, password: string): { kind: "ok"; pkcs8: Buffer } | StoreError {
-  return guarded(() => {
-    const [algorithm, data] = expect(parse(der), TAG.sequence, "the private key").children();
-    const octets = expect(data, TAG.octets, "the private key").octets();
-    return { kind: "ok", pkcs8: privateKey(decrypt(algorithm!, octets, password, new Rounds())) } as const;
-  });
-}
-
-function keyTypeOf(key: KeyObject): KeyType | null {
-  switch (key.asymmetricKeyType) {
-    case "rsa":
-      return "rsa";
-    case "ed25519":
-      return "ed25519";
-    case "ec":
-      return CURVES[key.asymmetricKeyDetails?.namedCurve ?? ""] ?? null;
-    default:
-      return null;
-  }
-}
-
-const CURVES: Record<string, KeyType> = { prime256v1: "p256", "P-256": "p256", secp384r1: "p384", secp521r1: "p521" };
-
-/** The leaf and each one's issuer behind it, as TLS wants them (RFC 8446 4.4.2), and what belongs elsewhere. */
-export function orderChain(
-  leaf: X509Certificate,
-  certificates: readonly X509Certificate[],
-): { chain: X509Certificate[]; rest: X509Certificate[] } {
-  const chain = [leaf];
-  const isInChain = (cert: X509Certificate): boolean =>
-    chain.some((each) => each.fingerprint256 === cert.fingerprint256);
-  for (let last = leaf; !isSelfIssued(last) && chain.length < MAX_CHAIN; ) {
-    const issuers = certificates.filter((cert) => !isInChain(cert) && last.checkIssued(cert)).slice(0, MAX_ISSUERS);
-    // Names alone do not tell an authority's old certificate from the one with its new key; the signature costs, so it comes last.
-    const issuer = issuers.length > 1 ? (issuers.find((cert) => hasSigned(cert, last)) ?? issuers[0]) : issuers[0];
-    if (issuer === undefined) break;
-    chain.push(issuer);
-    last = issuer;
-  }
-  return { chain, rest: certificates.filter((cert) => !isInChain(cert)) };
-}
-
-/** Whether the key of one certificate has signed the other one. */
-export function hasSigned(issuer: X509Certificate, certificate: X509Certificate): boolean {
-  try {
-    return certificate.verify(issuer.publicKey);
-  } catch {
-    return false; // a key of a kind that the runtime does not know
-  }
+function describeMismatch(certificates: readonly X509Certificate[]): string {
+  const [first] = certificates;
+  if (certificates.length === 1) return `the private key does not belong to the certificate of ${subjectOf(first!)}`;
+  const names = certificates.slice(0, MAX_NAMED).map(subjectOf);
+  if (certificates.length > MAX_NAMED) names.push("...");
+  return `the private key belongs to none of the ${certificates.length} certificates: ${names.join("; ")}`;
 }
 
 function describeUnused(rest: readonly X509Certificate[]): string {
-  const names = rest.slice(0, 3).map((cert) => commonName(cert.subject) || "(no common name)");
+  const names = rest.slice(0, MAX_NAMED).map(subjectOf);
   const what = rest.length === 1 ? "a certificate in it is" : `${rest.length} certificates in it are`;
-  return `${what} no part of its chain and not sent: ${names.join(", ")}`;
-}
-
-export function isSelfIssued(certificate: X509Certificate): boolean {
-  return certificate.subject === certificate.issuer;
+  return `${what} no part of its chain and not sent: ${names.join("; ")}`;
 }
 
 const CODES = { certificate: "certificate-invalid", key: "key-invalid", password: "key-password" } as const;
@@ -243,7 +173,8 @@ function wrong(
 
 function factsOf(certificate: X509Certificate): Omit<CertificateFacts, "inOrder" | "warnings"> {
   return {
-    commonName: commonName(certificate.subject),
+    subject: subjectOf(certificate),
+    commonName: serverNamesOf(certificate.raw).commonNames[0] ?? "",
     serial: certificate.serialNumber,
     notBefore: Date.parse(certificate.validFrom),
     notAfter: Date.parse(certificate.validTo),
@@ -256,41 +187,19 @@ export type Authorities =
 
 /** Every certificate in a text of certificate authorities, or what is wrong with it. */
 export function loadAuthorities(text: string): Authorities {
-  const certs = pemBlocks(text).filter(({ label }) => label.endsWith("CERTIFICATE"));
-  if (certs.length === 0)
-    return {
-      kind: "error",
-      code: "authority-invalid",
-      message: "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)",
-    };
-  try {
-    const certificates = certs.map(({ pem }) => new X509Certificate(pem));
-    return { kind: "ok", pem: certificates.map((each) => each.toString()).join(""), certificates };
-  } catch {
-    return { kind: "error", code: "authority-invalid", message: "a certificate in it cannot be read: it is damaged" };
-  }
+  const read = certificatesIn(readPem(text));
+  return read.kind === "error" ? { ...read, code: "authority-invalid" } : authoritiesOf(read.certificates);
 }
 
+export function authoritiesOf(certificates: readonly X509Certificate[]): Extract<Authorities, { kind: "ok" }> {
+  return { kind: "ok", pem: certificates.map((each) => each.toString()).join(""), certificates };
+}
+
+/** What a client can ask for by SNI or by the address that it dials: alternative names, and a common name that looks like one. */
 function namesOf(certificate: X509Certificate): string[] {
-  const names = new Set<string>();
-  // "DNS:a.example, IP Address:10.0.0.1, ..."; a DNS name with a comma or quote in it is not one that SNI could ask for.
-  for (const part of (certificate.subjectAltName ?? "").split(", ")) {
-    if (part.startsWith("DNS:")) names.add(part.slice(4).toLowerCase());
-    else if (part.startsWith("IP Address:")) names.add(canonicalAddress(part.slice(11)));
-  }
-  const cn = commonName(certificate.subject).toLowerCase();
-  if (cn !== "" && !/[^a-z0-9*._:-]/.test(cn)) names.add(cn);
+  const { dns, addresses, commonNames } = serverNamesOf(certificate.raw);
+  const names = new Set([...dns.map((name) => name.toLowerCase()), ...addresses]);
+  const commonName = commonNames[0]?.toLowerCase() ?? "";
+  if (commonName !== "" && !/[^a-z0-9*._:-]/.test(commonName)) names.add(commonName);
   return [...names];
-}
-
-/** An IPv6 address as sockets write it; a certificate's text form writes all of its zeros out. */
-function canonicalAddress(address: string): string {
-  if (isIP(address) !== 6) return address;
-  return new URL(`http://[${address}]`).hostname.slice(1, -1);
-}
-
-/** The first CN of a subject in OpenSSL's line form; "" when there is none. */
-export function commonName(subject: string): string {
-  const match = /^CN=(.*)$/m.exec(subject);
-  return match === null ? "" : match[1]!;
 }

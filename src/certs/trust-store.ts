@@ -2,7 +2,7 @@
 
 import { X509Certificate } from "node:crypto";
 import { readStore, storeType } from "../keystores/read.ts";
-import type { Authorities } from "./pem.ts";
+import { type Authorities, authoritiesOf } from "./pem.ts";
 
 /** DER and key stores; anything else is taken for text. */
 export function isBinary(bytes: Buffer): boolean {
@@ -42,8 +42,4 @@ export function loadTrustStore(bytes: Buffer, password: string | null): Authorit
   } catch {
     return { kind: "error", code: "authority-invalid", message: "a certificate in it cannot be read: it is damaged" };
   }
-}
-
-function authoritiesOf(certificates: X509Certificate[]): Authorities {
-  return { kind: "ok", pem: certificates.map((each) => each.toString()).join(""), certificates };
 }

@@ -5,6 +5,7 @@ import { type Element, expect, Malformed, parse, TAG } from "../asn1/ber.ts";
 
 const COMMON_NAME = "2.5.4.3";
 const SUBJECT_ALT_NAME = "2.5.29.17";
+const TLS_FEATURE = "1.3.6.1.5.5.7.1.24";
 
 /** GeneralName by its tag number (RFC 5280 4.2.1.6). */
 export const GENERAL = { email: 0x81, dns: 0x82, uri: 0x86, ip: 0x87 } as const;
@@ -45,6 +46,57 @@ function read(der: Buffer): CertificateIdentity {
     emails: of(GENERAL.email),
   };
 }
+
+/** What a server's certificate may serve, as far as it can be read: a name that cannot be is none. */
+export interface ServerNames {
+  readonly dns: readonly string[];
+  /** As sockets write them. */
+  readonly addresses: readonly string[];
+  readonly commonNames: readonly string[];
+}
+
+export function serverNamesOf(der: Buffer): ServerNames {
+  try {
+    const { subject, extensions } = partsOf(der);
+    const names = attempt(() => alternativeNames(extensions));
+    return {
+      dns: names.filter(({ tag }) => tag === GENERAL.dns).map(({ content }) => content.toString("latin1")),
+      addresses: names
+        .filter(({ tag, content }) => tag === GENERAL.ip && (content.length === 4 || content.length === 16))
+        .map(({ content }) => addressOf(content)),
+      commonNames: attempt(() => commonNames(subject)),
+    };
+  } catch {
+    return { dns: [], addresses: [], commonNames: [] };
+  }
+}
+
+function attempt<T>(read: () => T[]): T[] {
+  try {
+    return read();
+  } catch {
+    return [];
+  }
+}
+
+/** An address in a certificate, as sockets write it; in hexadecimal when it is none. */
+export function addressOf(bytes: Buffer): string {
+  if (bytes.length === 4) return bytes.join(".");
+  if (bytes.length !== 16) return bytes.toString("hex");
+  return new URL(`http://[${bytes.toString("hex").replace(/.{4}(?=.)/g, "$&:")}]`).hostname.slice(1, -1);
+}
+
+/** Whether a certificate demands of its server that it staples a proof of its status (RFC 7633). */
+export function mustStaple(extensions: readonly Extension[]): boolean {
+  return extensions.some(
+    ({ oid, value }) =>
+      oid === TLS_FEATURE &&
+      attempt(() => parse(value).children()).some((feature) => feature.content.equals(STATUS_REQUEST)),
+  );
+}
+
+/** The number of the extension status_request (RFC 6066 8), as an INTEGER. */
+const STATUS_REQUEST = Buffer.from([5]);
 
 export interface CertificateParts {
   readonly serial: Element | undefined;

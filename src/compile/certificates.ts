@@ -2,8 +2,10 @@
 
 import type { Wanted } from "../acme/plan.ts";
 import type { StoredCertificate } from "../acme/storage.ts";
+import { shownSource } from "../certs/file-or-content.ts";
 import type { CertificateFiles, Pair } from "../certs/files.ts";
-import { type KeyType, loadPair } from "../certs/pem.ts";
+import { loadPair } from "../certs/pem.ts";
+import type { KeyType } from "../certs/private-key.ts";
 import type { Code } from "../config/codes.ts";
 import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
 import type { CertificateConfig } from "../config/dynamic.ts";
@@ -269,8 +271,7 @@ function claim(name: string, type: KeyType): string {
 }
 
 function sourceOf({ certFile, keyStore }: CertificateConfig): string {
-  const source = keyStore ?? certFile!;
-  return source.includes("-----BEGIN ") ? "inline PEM" : source;
+  return shownSource(keyStore ?? certFile!);
 }
 
 function aboutCertificate(source: string): Subject {

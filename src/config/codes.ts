@@ -342,6 +342,14 @@ export const CODES = define({
       means: "The key of a certificate is too short to be safe. Many clients refuse it.",
       remedy: "Have it issued anew for an EC P-256 key or an RSA key of 2048 bits or more.",
     },
+    "certificate-without-names": {
+      means: "A certificate has no subject alternative name: most clients refuse it for any host.",
+      remedy: "Have it issued anew with the names of the host as `subjectAltName`. A common name is not enough.",
+    },
+    "certificate-must-staple": {
+      means: "A certificate demands OCSP stapling, which Sluice does not do: clients that heed this refuse it.",
+      remedy: "Have it issued anew without the TLS feature extension (must-staple).",
+    },
     "certificate-missing": {
       means: "There is no certificate for a name: its clients get a self-signed one that none should trust.",
       remedy: "Add a certificate under `tls.certificates`, or a `certResolver` to the router.",
@@ -383,6 +391,10 @@ export const CODES = define({
     "order-impossible": {
       means: "An authority would not issue a certificate for these names, so none is ordered.",
       remedy: "Name public hosts, in the rule or in `tls.domains`. Wildcards need `dnsChallenge`.",
+    },
+    "acme-certificate": {
+      means: "A certificate in the storage of a resolver is cut off or damaged. It is not served in part.",
+      remedy: "Do nothing: a running Sluice keeps the former one, and without one it is ordered anew.",
     },
     "acme-storage": {
       means: "The file with the resolver's certificates cannot be read or written.",

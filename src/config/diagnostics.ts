@@ -1,5 +1,6 @@
 // What is wrong with a configuration and where: collected while loading, printed by `check` and by the log.
 
+import { withoutPemBodies } from "../certs/pem-blocks.ts";
 import { printable } from "../text/printable.ts";
 import type { Code } from "./codes.ts";
 
@@ -46,9 +47,6 @@ export interface Diagnostic extends Place, Remark {
   readonly because: Subject | null;
 }
 
-/** A message that quotes a value in the wrong place could quote a private key. */
-const PEM_BODY = /(-----BEGIN [A-Z0-9 ]+-----)[\s\\A-Za-z0-9+/=:,-]{8,}/g;
-
 /** Collects diagnostics in the order they were found. A list that someone else made can grow it without bound, so it is capped. */
 export class Diagnostics {
   static readonly LIMIT = 1000;
@@ -79,7 +77,8 @@ export class Diagnostics {
     const counts = this.counts[severity];
     counts.set(code, (counts.get(code) ?? 0) + 1);
     if (this.list.length >= Diagnostics.LIMIT) return;
-    const message = text.replace(PEM_BODY, "$1...");
+    // A message that quotes a value in the wrong place could quote a private key.
+    const message = withoutPemBodies(text);
     this.list.push({ file, line, column, severity, code, message, about, because });
   }
 }

@@ -10,6 +10,7 @@ import { AcmeManager, type ManagerEvents } from "../acme/manager.ts";
 import type { Responder } from "../acme/obtain.ts";
 import type { Resolver } from "../acme/resolver.ts";
 import { AcmeStorage, type StoredCertificate } from "../acme/storage.ts";
+import { sortOut } from "../acme/whole.ts";
 import { CertificateFiles } from "../certs/files.ts";
 import type { AcmeInput } from "../compile/compile.ts";
 import type { AcmeConfig } from "../config/acme.ts";
@@ -100,7 +101,9 @@ export function inspectStorages(config: StaticConfig, diagnostics: Diagnostics):
         about,
       );
     }
-    return [...read.value.certificates];
+    const { whole, problems } = sortOut(acme.storage, read.value.certificates);
+    for (const problem of problems) diagnostics.warn("acme-certificate", place, problem, about);
+    return whole;
   });
 }
 

@@ -2,6 +2,8 @@
 
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
+import { subjectOf } from "../certs/details.ts";
+import { ownCertificates } from "../certs/pem.ts";
 import type { CertificateInUse } from "../compile/certificates.ts";
 import type { Compiled } from "../compile/compile.ts";
 import type { Merged } from "../compile/merge.ts";
@@ -121,6 +123,5 @@ function describe(compiled: Compiled, hash: string, name: string): Omit<Certific
 
 /** Of the certificates in a PEM text, at most MAX_SHOWN. */
 function subjectsOf(pem: string): string[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
-  return blocks.slice(0, MAX_SHOWN).map((block) => new X509Certificate(block).subject.replaceAll("\n", ", "));
+  return ownCertificates(pem).slice(0, MAX_SHOWN).map(subjectOf);
 }

@@ -26,8 +26,30 @@ export function readFileBytes(path: string, most = MAX_FILE_BYTES): FileBytes {
   }
 }
 
-/** The same for text in UTF-8. */
+/** The same for text, which must be in UTF-8: of anything else no message can quote a line. */
 export function readTextFile(path: string): FileText {
   const read = readFileBytes(path);
-  return read.kind === "error" ? read : { kind: "ok", text: read.bytes.toString("utf8"), path: read.path };
+  if (read.kind === "error") return read;
+  switch (encodingOf(read.bytes)) {
+    case "UTF-8":
+      return { kind: "ok", text: read.bytes.toString("utf8"), path: read.path };
+    case "UTF-16":
+      return { kind: "error", message: `${read.path} is in UTF-16: ${TO_UTF8}` };
+    case "binary":
+      return { kind: "error", message: `${read.path} is binary, and no text` };
+  }
+}
+
+/** What to do with a text in UTF-16, which some editors and PowerShell's > write. */
+export const TO_UTF8 = "save it in UTF-8 (iconv -f UTF-16 -t UTF-8 FILE > FILE.utf8)";
+
+/** How a text is written: UTF-16 by its mark, or by the zero byte in each of its first letters; no other text has zero bytes. */
+export function encodingOf(bytes: Buffer): "UTF-8" | "UTF-16" | "binary" {
+  const first = bytes.subarray(0, 64);
+  const mark = first.toString("hex", 0, 2);
+  if (mark === "fffe" || mark === "feff") return "UTF-16";
+  if (!bytes.includes(0)) return "UTF-8";
+  const zeros = (odd: number): boolean =>
+    first.length > 3 && first.every((byte, at) => (byte === 0) === (at % 2 === odd));
+  return zeros(0) || zeros(1) ? "UTF-16" : "binary";
 }

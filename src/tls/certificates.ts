@@ -1,6 +1,7 @@
 // Which certificate serves a name: exact before wildcard, then the default one; of several for a name, one that the client can verify.
 
-import type { CertifiedKey, KeyType } from "../certs/pem.ts";
+import type { CertifiedKey } from "../certs/pem.ts";
+import type { KeyType } from "../certs/private-key.ts";
 
 /** What a client says of the certificates that it can verify. */
 export interface SignatureOffer {

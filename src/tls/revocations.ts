@@ -4,9 +4,10 @@
 // resumed one (test/e2e/revocation.test.ts has an intermediate authority). So the way up is looked for among the client CAs, by
 // name and signature: a certificate whose authority is not among them cannot be checked, and is refused.
 
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash, type X509Certificate } from "node:crypto";
 import type { RevocationList } from "../certs/crl.ts";
-import { pemBlocks } from "../certs/pem-blocks.ts";
+import { hasSigned } from "../certs/issuers.ts";
+import { ownCertificates } from "../certs/pem.ts";
 import { type CertificateIdentity, identityOf } from "../certs/x509.ts";
 import type { ServerTlsOptions } from "./options.ts";
 
@@ -59,7 +60,7 @@ export class Revocations {
     const identity = identityOf(certificate.raw);
     if (identity === null) return null;
     const { issuer, serial } = identity;
-    const signer = this.#authorities.get(issuer)?.find((each) => isSignedBy(certificate, each.certificate))?.key;
+    const signer = this.#authorities.get(issuer)?.find((each) => hasSigned(each.certificate, certificate))?.key;
     return signer === undefined ? null : { issuer, serial, signer };
   }
 
@@ -86,14 +87,6 @@ function isOver(list: RevocationList, now: number): boolean {
   return list.nextUpdate !== null && list.nextUpdate < now;
 }
 
-function isSignedBy(certificate: X509Certificate, authority: X509Certificate): boolean {
-  try {
-    return certificate.verify(authority.publicKey);
-  } catch {
-    return false;
-  }
-}
-
 /** By the options that have them: made once in each worker, and gone with them. */
 const made = new WeakMap<ServerTlsOptions, Revocations>();
 
@@ -102,8 +95,7 @@ export function revocationsOf(options: ServerTlsOptions): Revocations | null {
   if (options.revoked === null) return null;
   let revocations = made.get(options);
   if (revocations === undefined) {
-    const authorities = pemBlocks(options.clientCa).map(({ pem }) => new X509Certificate(pem));
-    made.set(options, (revocations = new Revocations(options.revoked, authorities)));
+    made.set(options, (revocations = new Revocations(options.revoked, ownCertificates(options.clientCa))));
   }
   return revocations;
 }

@@ -44,8 +44,19 @@ export async function chainOfThree(keyType: "ec" | "rsa"): Promise<Chain> {
   const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
   writeFileSync(file("ca.ext"), "basicConstraints=critical,CA:TRUE\n");
   await openssl("req", "-x509", ...ec, "-keyout", file("root.key"), "-out", file("root.crt"), "-subj", "/CN=Root");
-  const request = async (name: string, key: string[], subject: string): Promise<void> => {
-    await openssl("req", ...key, "-keyout", file(`${name}.key`), "-out", file(`${name}.csr`), "-subj", subject);
+  const request = async (name: string, key: string[], subject: string, san?: string): Promise<void> => {
+    const names = san === undefined ? [] : ["-addext", `subjectAltName=${san}`];
+    await openssl(
+      "req",
+      ...key,
+      "-keyout",
+      file(`${name}.key`),
+      "-out",
+      file(`${name}.csr`),
+      "-subj",
+      subject,
+      ...names,
+    );
   };
   const sign = async (csr: string, out: string, by: string, more: string[]): Promise<string> => {
     const authority = ["-CA", file(`${by}.crt`), "-CAkey", file(`${by}.key`)];
@@ -54,7 +65,12 @@ export async function chainOfThree(keyType: "ec" | "rsa"): Promise<Chain> {
   };
   await request("issuer", ec, "/CN=Issuer");
   await sign(file("issuer.csr"), file("issuer.crt"), "root", ["-extfile", file("ca.ext")]);
-  await request("edge", keyType === "ec" ? ec : ["-newkey", "rsa:2048", "-nodes"], "/CN=edge.example");
+  await request(
+    "edge",
+    keyType === "ec" ? ec : ["-newkey", "rsa:2048", "-nodes"],
+    "/CN=edge.example",
+    "DNS:edge.example",
+  );
   const signed = (csr: string, out: string) => sign(csr, out, "issuer", ["-copy_extensions", "copy"]);
   await signed(file("edge.csr"), file("edge.crt"));
   const authorities = [await Bun.file(file("issuer.crt")).text(), await Bun.file(file("root.crt")).text()];

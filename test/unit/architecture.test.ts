@@ -20,7 +20,8 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   upstream: { values: [] },
   admin: { values: [] },
   rules: { values: ["text"] },
-  config: { values: ["text"] },
+  // What may not be printed of PEM is said where PEM is read.
+  config: { values: ["certs/pem-blocks.ts", "text"] },
   middlewares: { values: ["rules"] },
   providers: { values: ["config", "system"] },
   broker: { values: ["system"] },
@@ -57,7 +58,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     types: ["broker", "providers"],
   },
   explain: {
-    values: ["config", "middlewares", "proxy", "rules", "text", "tls", "wire"],
+    values: ["certs", "config", "middlewares", "proxy", "rules", "text", "tls", "wire"],
     types: ["compile", "protocol", "upstream"],
   },
   cli: {

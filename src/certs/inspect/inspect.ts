@@ -4,8 +4,9 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readStore, storeType } from "../../keystores/read.ts";
 import type { Store, StoreEntry, StoreType } from "../../keystores/store.ts";
-import { openKey, orderChain } from "../pem.ts";
-import { readPem } from "../pem-blocks.ts";
+import { orderChain } from "../issuers.ts";
+import { isCertificate, isPrivateKey, looksLikePem, readPem } from "../pem-blocks.ts";
+import { openKey } from "../private-key.ts";
 import { type Entry, fits, type Key, reportOf } from "./entry.ts";
 import type { EntryReport, FileReport, Problem } from "./report.ts";
 
@@ -44,7 +45,7 @@ class Inspector {
   }
 
   read(bytes: Buffer): FileReport["type"] {
-    if (bytes.includes("-----BEGIN ")) {
+    if (looksLikePem(bytes)) {
       this.#pem(bytes.toString("latin1"));
       return "PEM";
     }
@@ -80,14 +81,15 @@ class Inspector {
   #pem(text: string): void {
     const certificates: X509Certificate[] = [];
     const keys: Key[] = [];
-    const { blocks, isCut } = readPem(text);
-    if (isCut) this.#problem("cut-off", "a block in it has no end or no beginning: it is cut off, or damaged");
+    const { blocks, flaw } = readPem(text);
+    if (flaw !== null) this.#problem("cut-off", `line ${flaw.line}: ${flaw.message}`);
     for (const block of blocks) {
-      if (block.label.endsWith("CERTIFICATE")) {
+      if (isCertificate(block)) {
         const certificate = parsed(block.pem);
         if (certificate !== null) certificates.push(certificate);
-        else this.#problem("certificate-unreadable", "a certificate in it cannot be read: it is damaged");
-      } else if (block.label.endsWith("PRIVATE KEY")) {
+        else
+          this.#problem("certificate-unreadable", `line ${block.line}: the certificate that begins there is damaged`);
+      } else if (isPrivateKey(block)) {
         const opened = openKey(block, this.#passwords.key ?? this.#passwords.store);
         if (opened.kind === "ok") keys.push({ state: "open", key: opened.key });
         else if (opened.part !== "password") keys.push({ state: "unreadable", message: opened.message });

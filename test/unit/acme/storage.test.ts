@@ -163,7 +163,12 @@ test("a storage that becomes unreadable while Sluice runs keeps its certificates
   const authority = await Authority.create();
   const pair = await authority.issue({ names: ["a.test"], notAfter: "21200101000000Z" });
   const path = join(temporaryDirectory(), "acme.json");
-  const stored = { main: "a.test", sans: [], certificate: readFileSync(pair.cert, "utf8"), key: "K" };
+  const stored = {
+    main: "a.test",
+    sans: [],
+    certificate: readFileSync(pair.cert, "utf8"),
+    key: readFileSync(pair.key, "utf8"),
+  };
   new AcmeStorage(path).saveCertificate("le", stored);
   const resolver: Resolver = {
     ...{ name: "le", storage: path, email: "", keyType: "EC256", profile: null, preferredChain: null },
@@ -195,4 +200,40 @@ test("a storage that becomes unreadable while Sluice runs keeps its certificates
     manager.want(wanted);
     expect(manager.states()).toEqual([planned!]);
   }
+});
+
+test("a certificate in the storage that is cut off is not served in part: the former one goes on, and one that has none is ordered anew", async () => {
+  const authority = await Authority.create();
+  const below = await authority.intermediate("Below");
+  const pair = await below.issue({ names: ["a.test"] });
+  const chain = readFileSync(pair.cert, "utf8") + readFileSync(below.cert, "utf8");
+  const path = join(temporaryDirectory(), "acme.json");
+  const stored = { main: "a.test", sans: [], certificate: chain, key: readFileSync(pair.key, "utf8") };
+  const cut = { ...stored, certificate: chain.slice(0, -200) };
+  const resolver: Resolver = {
+    ...{ name: "le", storage: path, email: "", keyType: "EC256", profile: null, preferredChain: null },
+    ...{ externalAccount: null, responders: [] },
+    endpoint: { directory: "https://ca.invalid/", ca: null, serverName: null, timeoutMs: 1000, userAgent: "test" },
+  };
+  const start = () => {
+    const manager = new AcmeManager([resolver], { onObtained() {}, onResult() {}, log() {} });
+    cleanup(() => manager.close());
+    return manager;
+  };
+  const storage = new AcmeStorage(path);
+  value(storage.saveCertificate("le", stored));
+  const running = start();
+  const serving = [{ resolver: "le", certificate: stored }];
+  expect(running.stored()).toEqual({ certificates: serving, problems: [] });
+  value(storage.saveCertificate("le", cut));
+  const line = readFileSync(pair.cert, "utf8").split("\n").length;
+  const problem = `${path}: the certificate for a.test: line ${line}: what begins as CERTIFICATE has no end`;
+  expect(running.stored()).toEqual({
+    certificates: serving,
+    problems: [expect.stringMatching(new RegExp(`^${RegExp.escape(problem)}.*; the former one goes on serving$`))],
+  });
+  const restarted = start();
+  expect(restarted.stored()).toEqual({ certificates: [], problems: [expect.stringMatching(/; it is ordered anew$/)] });
+  restarted.want([{ resolver: "le", names: ["a.test"], router: "r" }]);
+  expect(restarted.states()[0]!.notAfter).toBeNull();
 });

@@ -233,10 +233,10 @@ describe("what is no pair", () => {
     expect(scan(directory)).toEqual({
       pairs: ["c.pem c.pem"],
       unpaired: [
-        "a.crt: it is cut off, or damaged",
+        "a.crt: line 1: what begins as CERTIFICATE has no end: it is cut off, or its END line is missing",
         lone("a.key"),
-        "b.key: it is cut off, or damaged",
-        "d.crt: a certificate in it cannot be read: it is damaged or incomplete",
+        "b.key: line 1: what begins as PRIVATE KEY has no end: it is cut off, or its END line is missing",
+        "d.crt: line 1: the certificate that begins there is damaged",
         "e.key: it is empty",
       ],
       problem: null,

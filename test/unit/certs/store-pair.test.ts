@@ -18,7 +18,18 @@ const types = Object.keys(OWN_KEY_PASSWORD) as (keyof typeof OWN_KEY_PASSWORD)[]
 
 const store = (name: string, ...args: string[]) => ["-keystore", file(name), "-storepass", PASSWORD, ...args];
 const makeKey = (alias: string, ...args: string[]) =>
-  keytool("-genkeypair", "-alias", alias, "-dname", `CN=${alias}.example`, "-keyalg", "EC", ...args);
+  keytool(
+    "-genkeypair",
+    "-alias",
+    alias,
+    "-dname",
+    `CN=${alias}.example`,
+    "-ext",
+    `SAN=dns:${alias}.example`,
+    "-keyalg",
+    "EC",
+    ...args,
+  );
 const exported = (name: string, ...args: string[]) =>
   openssl("pkcs12", "-export", "-inkey", chain.key, "-in", chain.cert, "-out", file(name), ...args);
 

@@ -47,5 +47,5 @@ test("JKS is read without a password, and PKCS#12 says that it needs one", () =>
 
 test("a damaged one is an error that names the file", () => {
   writeFileSync(file("cut.cer"), readFileSync(file("first.cer")).subarray(0, 100));
-  expect(subjects(file("cut.cer"))).toBe(`${file("cut.cer")}: a certificate in it cannot be read: it is damaged`);
+  expect(subjects(file("cut.cer"))).toBe(`${file("cut.cer")}: is in DER and cut off, so it cannot be read`);
 });

@@ -2,7 +2,7 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { pemBlocks } from "../../../src/certs/pem-blocks.ts";
+import { readPem } from "../../../src/certs/pem-blocks.ts";
 import { readStore } from "../../../src/keystores/read.ts";
 import type { Store, StoreEntry, StoreError } from "../../../src/keystores/store.ts";
 
@@ -41,5 +41,5 @@ export function belongs(entry: StoreEntry, password: string): boolean {
 /** The certificates in a PEM file or text, in DER. */
 export function derOf(pem: string): Buffer[] {
   const text = pem.includes("-----BEGIN") ? pem : readFileSync(pem, "utf8");
-  return pemBlocks(text).map((block) => Buffer.from(block.body, "base64"));
+  return readPem(text).blocks.map((block) => Buffer.from(block.body, "base64"));
 }
