@@ -15,7 +15,7 @@ export const INLINE = "inline PEM";
 
 /** The value is not repeated: a key that has lost its BEGIN line, or its place, looks like a path. */
 const HIDDEN =
-  "is neither PEM text nor the path of a file that is there; it is not shown here, because it may be the key itself";
+  "neither PEM text nor the path of a file that is there; the value is not shown here, because it may be the key itself";
 
 /** Whether a value is the content itself, or may be, and no path. */
 export function isContent(value: string): boolean {

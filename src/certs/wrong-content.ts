@@ -61,7 +61,7 @@ function wrongThing(thing: Thing, wanted: Wanted, form: "PEM" | "DER"): string {
   switch (thing) {
     case "certificate":
       return wanted === "private key"
-        ? `holds a certificate, ${no}: give the key that belongs to it`
+        ? `holds a certificate, ${no}: give the key that belongs to it as keyFile`
         : `holds a certificate, ${no}`;
     case "private key":
       return wanted === "certificate"

@@ -4,9 +4,11 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readStore, storeType } from "../../keystores/read.ts";
 import type { Store, StoreEntry, StoreType } from "../../keystores/store.ts";
+import { contentOf } from "../content.ts";
 import { orderChain } from "../issuers.ts";
 import { isCertificate, isPrivateKey, looksLikePem, readPem } from "../pem-blocks.ts";
 import { openKey } from "../private-key.ts";
+import { describeWrongContent } from "../wrong-content.ts";
 import { type Entry, fits, type Key, reportOf } from "./entry.ts";
 import type { EntryReport, FileReport, Problem } from "./report.ts";
 
@@ -58,7 +60,7 @@ class Inspector {
     if (certificate === null) {
       this.#problem(
         "unreadable",
-        "it is neither PEM, a certificate in DER, PKCS#12, JKS, JCEKS nor BKS, or it is damaged",
+        isNameless(bytes) ? NEITHER : (describeWrongContent(bytes, "certificate") ?? NEITHER),
       );
       return null;
     }
@@ -188,8 +190,14 @@ class Inspector {
 
 const NOTHING = { alias: null, given: null, key: null, others: 0 } as const;
 
+const NEITHER = "it is neither PEM, a certificate in DER, PKCS#12, JKS, JCEKS nor BKS, or it is damaged";
 const LOCKED = "it is encrypted and needs a password";
 const OWN_PASSWORD = "it has a password of its own";
+
+/** Whether nothing more can be said of what is in a file. */
+function isNameless(bytes: Buffer): boolean {
+  return ["text", "binary"].includes(contentOf(bytes).form);
+}
 
 function parsed(certificate: string | Buffer): X509Certificate | null {
   try {

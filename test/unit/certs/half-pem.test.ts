@@ -125,8 +125,8 @@ test("in a directory the former pair goes on, also where the same certificate st
     writeFileSync(join(live, "fullchain.pem"), half);
     const { pairs, problems } = new CertificateFiles(memory).directory(config);
     expect(pairs).toEqual([good!]);
-    expect(problems).toEqual([expect.stringContaining(`fullchain.pem: line ${line}: `)]);
-    expect(problems[0]).toEndWith("; the former pair goes on serving");
+    expect(problems.map(({ message }) => message)).toEqual([expect.stringContaining(`fullchain.pem: line ${line}: `)]);
+    expect(problems[0]!.message).toEndWith("; the former pair goes on serving");
   }
 });
 

@@ -88,7 +88,7 @@ describe("keyFile", () => {
   const cases: [file: string, message: RegExp | string][] = [
     ["key.der", `is a private key in DER, and PEM is read here: ${TO_PEM.key} -in FILE -out FILE.pem`],
     ["sealed.der", /^is a private key in DER/],
-    ["cert.pem", "holds a certificate, and no private key: give the key that belongs to it"],
+    ["cert.pem", "holds a certificate, and no private key: give the key that belongs to it as keyFile"],
     ["cert.cer", /^holds a certificate, and no private key/],
     ["public.pem", "holds a public key: the private key is the other half, made together with it"],
     ["request.csr", /^is a certificate signing request, and no private key/],
