@@ -1,10 +1,11 @@
 // sluice run: the proxy itself, until SIGTERM or SIGINT. SIGHUP reloads.
 
 import { developmentFiles } from "../certs/authority.ts";
+import type { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { Master, type Started } from "../control/master.ts";
 import { StartError } from "../control/start-error.ts";
-import { defaultFormat } from "../observe/log.ts";
+import { formatOf } from "../observe/log.ts";
 import { count } from "../text/words.ts";
 import { VERSION } from "../version.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
@@ -14,34 +15,69 @@ export async function run(given: Given): Promise<void> {
   const { config, diagnostics } = readStatic(given);
   if (config === null) {
     printDiagnostics(diagnostics, TERMINAL);
-    process.exit(1);
+    notStarted();
   }
-  const master = new Master(config);
+  try {
+    await serve(new Master(config), config, diagnostics);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    console.error(error.message);
+    notStarted();
+  }
+}
+
+/** @throws StartError when it cannot start. */
+async function serve(master: Master, config: StaticConfig, diagnostics: Diagnostics): Promise<void> {
   let phase: "starting" | "running" | "stopping" = "starting";
+  const end = (code: number, last: Promise<void>) => void last.then(() => process.exit(code));
+  /** While it starts there is nothing to finish; who says it again does not want to wait. */
   const stop = () => {
-    if (phase !== "running") {
+    if (phase === "stopping") {
       master.kill();
-      // While it starts there is nothing to finish.
-      process.exit(phase === "starting" ? 0 : 1);
+      process.exit(1);
     }
+    if (phase === "starting") master.kill();
+    end(0, phase === "starting" ? master.flush() : master.stop());
     phase = "stopping";
-    void master.stop().then(() => process.exit(0));
   };
   process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
+  process.on("SIGINT", once(stop));
   process.on("SIGHUP", () => {
     if (phase === "running") master.reload();
   });
+  process.on("SIGUSR1", () => master.reopenLogs());
+  const isStopping = () => phase === "stopping";
   try {
     const started = await master.start(diagnostics);
+    if (isStopping()) return;
     phase = "running";
-    if ((config.log.format ?? defaultFormat()) === "common") console.log(banner(config, started));
+    if (formatOf(config.log) === "common") master.print(banner(config, started));
   } catch (error) {
+    if (isStopping()) return;
     master.kill();
-    if (!(error instanceof StartError)) throw error;
-    console.error(error.message);
-    process.exit(1);
+    await master.flush();
+    throw error;
   }
+}
+
+/** A terminal and a program such as npm, which hands it on, both send the SIGINT of one Control-C. Milliseconds. */
+const SAME_SIGNAL_MS = 500;
+
+/** `action`, but not again for the same key. */
+function once(action: () => void): () => void {
+  let last = Number.NEGATIVE_INFINITY;
+  return () => {
+    const now = performance.now();
+    if (now - last < SAME_SIGNAL_MS) return;
+    last = now;
+    action();
+  };
+}
+
+/** The last line of a start that failed, behind what is wrong. */
+function notStarted(): never {
+  console.error("sluice: not started");
+  process.exit(1);
 }
 
 /** What listens where, which routes are live, and how to try it. */

@@ -1,6 +1,7 @@
 // The schema of the static configuration. Traefik's names and defaults where Traefik has them.
 
 import { z } from "zod";
+import { accessLog } from "./access-log.ts";
 import { acme } from "./acme.ts";
 import { duration, field, otherHalf, section, unsupported } from "./field.ts";
 import { parseHostPort } from "./scalars.ts";
@@ -142,7 +143,7 @@ export const staticSchema = z.object({
     }).prefault({}),
   ),
   log: field(
-    "The log, on standard output.",
+    "The log.",
     section({
       level: field(
         "The least level that is logged. `panic` is taken for `fatal`.",
@@ -150,29 +151,25 @@ export const staticSchema = z.object({
         { example: "debug" },
       ),
       format: field("`common` is for people, `json` for collectors.", logFormat.optional(), {
-        otherwise: "`common` on a terminal, else `json`",
+        otherwise: "`common` on a terminal, else `json`, in a file too",
         example: "json",
       }),
       noColor: unsupported("warn", LATER),
-      filePath: unsupported("warn", "is ignored: logs go to standard output"),
-      maxSize: unsupported("warn", LATER),
-      maxAge: unsupported("warn", LATER),
-      maxBackups: unsupported("warn", LATER),
-      compress: unsupported("warn", LATER),
+      filePath: field(
+        "A file to append to, instead of standard output. It is opened again on SIGUSR1: see [Log files](operations.md#log-files).",
+        z.string().min(1).optional(),
+        { kind: "file", otherwise: "standard output", example: "/var/log/sluice/sluice.log" },
+      ),
+      maxSize: unsupported("warn", "is for others to do, such as logrotate: after SIGUSR1 the file is opened again"),
+      maxAge: unsupported("warn", "is for others to do, such as logrotate: after SIGUSR1 the file is opened again"),
+      maxBackups: unsupported("warn", "is for others to do, such as logrotate: after SIGUSR1 the file is opened again"),
+      compress: unsupported("warn", "is for others to do, such as logrotate: after SIGUSR1 the file is opened again"),
       otlp: unsupported("warn", LATER),
     }).prefault({}),
   ),
   accessLog: field(
-    "One line per connection when it ends, on standard output: see [Logs](operations.md#logs). It does not depend on `log.level`.",
-    section({
-      filePath: unsupported("warn", "is ignored: access-log lines go to standard output"),
-      format: unsupported("warn", "follows log.format here"),
-      filters: unsupported("warn", LATER),
-      fields: unsupported("warn", LATER),
-      bufferingSize: unsupported("warn", LATER),
-      addInternals: unsupported("warn", LATER),
-      otlp: unsupported("warn", LATER),
-    }).optional(),
+    "One line per connection when it ends: see [Logs](operations.md#logs). It does not depend on `log.level`.",
+    accessLog.optional(),
     { otherwise: "off" },
   ),
   metrics: field(

@@ -14,7 +14,7 @@ import type { EntryPointConfig } from "../config/entry-points.ts";
 import { formatHostPort } from "../config/scalars.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { proveFree } from "../net/listen.ts";
-import { createLog, defaultFormat, type Log } from "../observe/log.ts";
+import { createLog, type Log } from "../observe/log.ts";
 import { MasterMetrics } from "../observe/master-metrics.ts";
 import { type Row, rowKey } from "../protocol/messages.ts";
 import { describeError } from "../system/errors.ts";
@@ -23,10 +23,12 @@ import { createManager, HttpChallenges, resolverFacts } from "./acme.ts";
 import { openAdmin } from "./admin.ts";
 import { BrokerKeeper } from "./broker.ts";
 import { issueDefaultCertificate } from "./default-certificate.ts";
+import { LogFaults } from "./log-faults.ts";
+import { proveLogFiles } from "./log-files.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
 import { cannotListen, StartError } from "./start-error.ts";
 import { Supervisor } from "./supervisor.ts";
-import { workerSettings } from "./worker-settings.ts";
+import { logSettings, workerSettings } from "./worker-settings.ts";
 
 /** How long an authority is not told to look while a worker has not said that the answer is in place. Milliseconds. */
 const CHALLENGE_SETTLE_MS = 10_000;
@@ -45,6 +47,7 @@ export interface Started {
 export class Master {
   readonly #config: StaticConfig;
   readonly #log: Log;
+  readonly #logFaults = new LogFaults();
   readonly #metrics = new MasterMetrics(VERSION);
   #admin: readonly Server<undefined>[] = [];
   #supervisor!: Supervisor;
@@ -59,9 +62,11 @@ export class Master {
   #staticDiagnostics = new Diagnostics();
   #stopping = false;
 
+  /** @throws StartError when a log file cannot be opened. */
   constructor(config: StaticConfig) {
     this.#config = config;
-    this.#log = createLog(config.log.level, config.log.format ?? defaultFormat(), "master");
+    proveLogFiles(config);
+    this.#log = createLog(logSettings(config), "master", (message) => this.#logFaults.say(message));
     const { embeddedBroker } = config;
     this.#broker = embeddedBroker === undefined ? null : new BrokerKeeper(embeddedBroker.address, this.#logger);
   }
@@ -114,16 +119,23 @@ export class Master {
     this.#metrics.reloaded(compiled, failures);
     this.#reloader.open();
     this.#acme?.want(compiled.orders);
-    return {
-      entryPoints: [...config.entryPoints.values()].map((point) => ({
-        name: point.name,
-        address: formatHostPort(point.host || "*", ports[point.name] ?? point.port),
-        admin: point.admin,
-      })),
-      routers: compiled.routers,
-      broker,
-      workers,
-    };
+    const entryPoints = [...config.entryPoints.values()].map((point) => ({
+      name: point.name,
+      address: formatHostPort(point.host || "*", ports[point.name] ?? point.port),
+      admin: point.admin,
+    }));
+    // For people the banner says it.
+    this.#logger[this.#log.format === "json" ? "info" : "debug"](
+      {
+        version: VERSION,
+        entryPoints: Object.fromEntries(entryPoints.map(({ name, address }) => [name, address])),
+        routers: compiled.routers.length,
+        certificates: compiled.certificates.length,
+        workers,
+      },
+      "ready",
+    );
+    return { entryPoints, routers: compiled.routers, broker, workers };
   }
 
   reload(): void {
@@ -141,13 +153,27 @@ export class Master {
     this.#broker?.stopRestarting();
     this.#acme?.close();
     await this.#reloader.close();
-    const killer = setTimeout(() => this.#supervisor.kill(), grace + KILL_AFTER_MS);
-    await this.#supervisor.drain(grace);
-    clearTimeout(killer);
+    await this.#supervisor.drain(grace, KILL_AFTER_MS);
     this.#broker?.kill();
     for (const server of this.#admin) await server.stop(true);
     this.#logger.info("stopped");
-    await this.#log.flush();
+    await this.flush();
+  }
+
+  /** Prints among the lines of the log. */
+  print(text: string): void {
+    this.#log.write(`${text}\n`);
+  }
+
+  /** Waits for the last log lines, but not long. */
+  flush(): Promise<void> {
+    return this.#log.flush();
+  }
+
+  /** Opens the log files anew, here and in the workers. */
+  reopenLogs(): void {
+    this.#log.reopen();
+    this.#supervisor?.reopenLogs();
   }
 
   /** At once, whatever is open. */
@@ -195,6 +221,7 @@ export class Master {
           this.#logger.error({ worker: index, pid, how, restartInMs }, "a worker died and is replaced");
         },
         onCommitted: (index, version) => this.#logger.debug({ worker: index, version }, "snapshot in force"),
+        onLogFault: (message) => this.#logFaults.say(message),
       });
       this.#rows = compiled.rows;
       this.#supervisor.start(compiled.rows);

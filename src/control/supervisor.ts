@@ -5,10 +5,11 @@ import { addTotals, type MetricJson, onlyTotals } from "../observe/metric-json.t
 import { diff, NO_ROWS, type RowMap } from "../protocol/diff.ts";
 import type { FromWorker, ToWorker, WorkerSettings } from "../protocol/messages.ts";
 import { spawnSelf } from "../system/spawn.ts";
+import { Questions } from "./questions.ts";
 import { Restarts } from "./restarts.ts";
 
-/** A worker that does not answer within this is left out of a scrape; its last totals stand in. Milliseconds. */
-const COLLECT_TIMEOUT_MS = 1000;
+/** How long a worker that was killed may take to be gone: one whose thread waits for a frozen file system cannot end. Milliseconds. */
+const GONE_MS = 1000;
 
 export interface SupervisorEvents {
   /** A worker accepts connections. */
@@ -17,6 +18,8 @@ export interface SupervisorEvents {
   onFailed(message: string): void;
   onDeath(index: number, pid: number, how: string, restartInMs: number): void;
   onCommitted(index: number, version: number): void;
+  /** Its log lines cannot be written; the message is fit for an operator. */
+  onLogFault(message: string): void;
 }
 
 interface Worker {
@@ -38,14 +41,13 @@ export class Supervisor {
   readonly #events: SupervisorEvents;
   readonly #workers = new Map<number, Worker>();
   readonly #restarts: Restarts[];
-  readonly #waiting = new Map<number, (worker: Worker) => void>();
+  readonly #questions = new Questions<Worker>((worker, message) => this.#send(worker, message));
   readonly #settling = new Set<() => void>();
   /** The totals of workers that are gone. */
   #retired: MetricJson[] | null = null;
   restarts = 0;
   #rows: RowMap = NO_ROWS;
   #version = 0;
-  #collects = 0;
   #stopping = false;
 
   constructor(count: number, settings: Omit<WorkerSettings, "index">, events: SupervisorEvents) {
@@ -91,34 +93,34 @@ export class Supervisor {
     return [...this.#workers.values()].map((worker) => worker.process.pid);
   }
 
-  /** The counters of every living worker, and those of the dead. A hung worker costs a second at most, and then its last word counts. */
+  /** The counters of every living worker, and those of the dead. Of a hung one its last word counts. */
   async collect(): Promise<MetricJson[][]> {
-    const id = ++this.#collects;
-    const missing = new Set(this.#workers.values());
-    if (missing.size > 0) {
-      await new Promise<void>((done) => {
-        const timer = setTimeout(done, COLLECT_TIMEOUT_MS);
-        this.#waiting.set(id, (worker) => {
-          missing.delete(worker);
-          if (missing.size > 0) return;
-          clearTimeout(timer);
-          done();
-        });
-        for (const worker of missing) this.#send(worker, { type: "collect", id });
-      });
-      this.#waiting.delete(id);
-    }
+    const answers = await this.#questions.ask(this.#workers.values(), "metrics");
+    for (const [worker, metrics] of answers) worker.metrics = metrics;
     return [this.#retired, ...[...this.#workers.values()].map((worker) => worker.metrics)].filter(
       (each) => each !== null,
     );
   }
 
-  /** Lets connections finish for `graceMs`, then closes them. Resolves when every worker has gone. */
-  async drain(graceMs: number): Promise<void> {
+  /** Lets every worker open its log files anew. */
+  reopenLogs(): void {
+    for (const worker of this.#workers.values()) this.#send(worker, { type: "reopen-logs" });
+  }
+
+  /**
+   * Lets connections finish for `graceMs`, then closes them; a worker that is not gone `patienceMs` later is killed. Resolves when every
+   * worker has gone, and a second after the killing in any case.
+   */
+  async drain(graceMs: number, patienceMs: number): Promise<void> {
     this.#stopping = true;
     const workers = [...this.#workers.values()];
     for (const worker of workers) this.#send(worker, { type: "drain", graceMs });
-    await Promise.all(workers.map((worker) => worker.process.exited));
+    const killer = setTimeout(() => this.kill(), graceMs + patienceMs);
+    await Promise.race([
+      Promise.all(workers.map((worker) => worker.process.exited)),
+      Bun.sleep(graceMs + patienceMs + GONE_MS),
+    ]);
+    clearTimeout(killer);
   }
 
   /** At once. */
@@ -185,15 +187,21 @@ export class Supervisor {
         for (const check of this.#settling) check();
         this.#events.onCommitted(worker.index, message.version);
         return;
-      case "metrics":
+      case "answer":
+        this.#questions.answered(worker, message.id, message.answer);
+        return;
+      case "totals":
         worker.metrics = message.metrics;
-        this.#waiting.get(message.id)?.(worker);
+        return;
+      case "log-fault":
+        this.#events.onLogFault(message.message);
     }
   }
 
   #onExit(worker: Worker, how: string): void {
     if (this.#workers.get(worker.index) !== worker) return;
     this.#workers.delete(worker.index);
+    this.#questions.gone(worker);
     if (worker.metrics !== null) this.#retire(worker.metrics);
     if (this.#stopping) return;
     this.restarts++;

@@ -1,13 +1,17 @@
 // What workers are told of the static configuration when they start.
 
 import type { StaticConfig } from "../config/static.ts";
-import { defaultFormat } from "../observe/log.ts";
+import { formatOf, type LogSettings } from "../observe/log.ts";
 import type { WorkerSettings } from "../protocol/messages.ts";
 import { descriptorLimit } from "../system/processes.ts";
 import { StartError } from "./start-error.ts";
 
 /** Descriptors that are not connections: listeners, pipes, the runtime's own, and dials that were given up (MAX_QUICK). */
 const RESERVED_DESCRIPTORS = 200;
+
+export function logSettings({ log }: StaticConfig): LogSettings {
+  return { level: log.level, format: formatOf(log), filePath: log.filePath };
+}
 
 /** @throws StartError when the descriptor limit does not allow as many connections as are configured. */
 export function workerSettings(config: StaticConfig): Omit<WorkerSettings, "index"> {
@@ -26,7 +30,7 @@ export function workerSettings(config: StaticConfig): Omit<WorkerSettings, "inde
     maxConnections,
     heldBytesPerConnection: config.limits.heldBytesPerConnection,
     heldBytesPerWorker: config.limits.heldBytesPerWorker,
-    log: { level: config.log.level, format: config.log.format ?? defaultFormat() },
-    accessLog: config.accessLog !== undefined,
+    log: logSettings(config),
+    accessLog: config.accessLog ?? null,
   };
 }

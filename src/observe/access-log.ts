@@ -5,6 +5,7 @@
 
 import type { Reason } from "../proxy/reasons.ts";
 import type { ConnectionRecord } from "../proxy/record.ts";
+import { type AccessFilters, filterOf } from "./access-filter.ts";
 import type { Log } from "./log.ts";
 
 /** Lines are made together, when this many connections have ended: a line made while its code is warm costs half. */
@@ -24,16 +25,19 @@ interface Ended {
 
 export class AccessLog {
   readonly #line: (ended: Ended) => void;
+  readonly #keeps: ReturnType<typeof filterOf>;
   #ended: Ended[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(log: Log) {
+  constructor(log: Log, filters?: AccessFilters) {
+    this.#keeps = filterOf(filters);
     this.#line = log.format === "json" ? jsonLine(log) : commonLine(log);
   }
 
   /** Takes note of an end. Bytes are those of the MQTT stream; the duration counts from accept; empty fields are left out. */
   write(record: ConnectionRecord, reason: Reason, bytesIn: number, bytesOut: number): void {
     const durationMs = Math.round(performance.now() - record.startedAt);
+    if (this.#keeps !== null && !this.#keeps(reason, durationMs)) return;
     this.#ended.push({ record, reason, bytesIn, bytesOut, at: Date.now(), durationMs });
     if (this.#ended.length >= BATCH) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), LATEST_MS);

@@ -1,28 +1,18 @@
-// Logs: pino, JSON for collectors or one readable line for people, on standard output.
-//
-// Writing never waits for a reader: lines go into a bounded buffer and a thread of the runtime writes them out. If nobody reads, the
-// buffer fills, further lines are dropped and counted, and traffic goes on.
+// Logs: pino, JSON for collectors or one readable line for people, on standard output or in a file.
 
-import { fstatSync } from "node:fs";
 import pino, { type Logger } from "pino";
-import pretty from "pino-pretty";
-import { SonicBoom } from "sonic-boom";
+import { prettyFactory } from "pino-pretty";
+import { Output } from "./output.ts";
 
 export type LogFormat = "common" | "json";
 
-/** Characters that wait for a slow reader before lines are dropped. */
-const MAX_WAITING = 1024 * 1024;
-/** A write of at most PIPE_BUF (4096) bytes to a pipe is atomic (pipe(7)), so lines of several processes never mix; the room is for UTF-8. */
-const MAX_WRITE = 3500;
-/** Characters gathered before they are written: handing a line to the writing thread costs more than making it (measured: 19 % of a handshake). */
-const MIN_WRITE = 3000;
-/** The same for a regular file, where writes of processes that share its offset never mix, whatever their size. */
-const MAX_FILE_WRITE = 16_384;
-const MIN_FILE_WRITE = 16_000;
-/** No line waits longer than this for others to go with it. */
-const LATEST_WRITE_MS = 100;
-/** How long the last lines may take to get out at exit. */
-const FLUSH_MS = 500;
+export interface LogSettings {
+  /** Traefik's word in lower case. */
+  readonly level: string;
+  readonly format: LogFormat;
+  /** A file that is appended to; without it, standard output. */
+  readonly filePath?: string | undefined;
+}
 
 export interface Log {
   readonly logger: Logger;
@@ -30,88 +20,62 @@ export interface Log {
   readonly role: string;
   /** Writes a finished line, its line feed included, among those of the logger. */
   write(line: string): void;
-  /** Lines dropped so far because standard output was not read. */
+  /** Lines dropped so far because they could not be written out. */
   dropped(): number;
   /** Waits for the last lines, but not long. */
   flush(): Promise<void>;
+  /** Opens its file anew. */
+  reopen(): void;
 }
 
-/** `level` is Traefik's word in lower case. `role` tells master and workers apart in every line. */
-export function createLog(level: string, format: LogFormat, role: string): Log {
-  let dropped = 0;
-  // Nobody can stall a regular file, so there the thread and its wake-ups are saved.
-  const isFile = fstatSync(1).isFile();
-  // Not pino.destination: that one writes out what is left when the process exits, and would wait for the reader for ever.
-  const output = new SonicBoom({
-    fd: 1,
-    sync: isFile,
-    maxLength: MAX_WAITING,
-    maxWrite: isFile ? MAX_FILE_WRITE : MAX_WRITE,
-    minLength: isFile ? MIN_FILE_WRITE : MIN_WRITE,
-    periodicFlush: LATEST_WRITE_MS,
+/**
+ * `role` tells master and workers apart in every line. `onFault` is told once when lines cannot be written any more; nothing of the log
+ * ever waits or throws.
+ */
+export function createLog(settings: LogSettings, role: string, onFault: (message: string) => void = () => {}): Log {
+  const { format, filePath } = settings;
+  const output: Output = new Output(filePath === undefined ? { fd: 1 } : { path: filePath }, {
+    onFault,
+    onRecovered: (lost) => {
+      if (lost > 0) logger.warn({ lost }, "log lines were dropped, because they could not be written");
+    },
   });
-  output.on("drop", () => dropped++);
-  let isClosed = false;
-  output.on("error", () => {
-    dropped++;
-    isClosed = true; // a pipe: nobody will ever read these lines
-  });
-  if (isFile) process.on("exit", () => output.flushSync());
   const options = {
-    level: level === "panic" ? "fatal" : level,
+    level: settings.level === "panic" ? "fatal" : settings.level,
     base: { role },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  const stream =
-    format === "json"
-      ? output
-      : pretty({
-          colorize: process.stdout.isTTY === true,
-          singleLine: true,
-          ignore: "role,code",
-          messageFormat: ({ msg, code }) => `${msg ?? ""}${code === undefined ? "" : ` [${code}]`}`, // as `check` shows it
-          translateTime: "SYS:HH:MM:ss",
-          destination: output,
-        });
+  const logger = pino(options, format === "json" ? output : { write: forPeople(output, filePath === undefined) });
   return {
-    logger: pino(options, stream),
+    logger,
     format,
     role,
     write: (line) => output.write(line),
-    dropped: () => dropped,
-    flush: () =>
-      new Promise((done) => {
-        let isLate = false;
-        const timer = setTimeout(() => {
-          isLate = true;
-          done();
-        }, FLUSH_MS);
-        const finished = () => {
-          clearTimeout(timer);
-          done();
-        };
-        // One flush of SonicBoom is done after one write, though what waits may take many.
-        const next = (): void => {
-          if (isLate) return;
-          if (isClosed || waitingIn(output) === 0) return finished();
-          try {
-            output.flush(next);
-          } catch {
-            finished();
-          }
-        };
-        next();
-      }),
+    dropped: () => output.dropped,
+    flush: () => output.flush(),
+    reopen: () => output.reopen(),
   };
 }
 
-/** Characters that are not written yet; 0 where a SonicBoom does not say. */
-function waitingIn(output: SonicBoom): number {
-  return (output as unknown as { readonly _len?: number })._len ?? 0;
+function forPeople(output: Output, isTerminal: boolean): (line: string) => void {
+  const pretty = prettyFactory({
+    colorize: isTerminal && process.stdout.isTTY === true,
+    singleLine: true,
+    ignore: "role,code",
+    messageFormat: ({ msg, code }) => `${msg ?? ""}${code === undefined ? "" : ` [${code}]`}`, // as `check` shows it
+    translateTime: "SYS:yyyy-mm-dd HH:MM:ss",
+  });
+  return (line) => output.write(pretty(line));
 }
 
-/** What the configuration leaves open: people read terminals, collectors read pipes. */
-export function defaultFormat(): LogFormat {
-  return process.stdout.isTTY ? "common" : "json";
+/** What the configuration leaves open: people read terminals, collectors read pipes and files. */
+export function formatOf({
+  format,
+  filePath,
+}: {
+  format?: LogFormat | undefined;
+  filePath?: string | undefined;
+}): LogFormat {
+  return format ?? (filePath === undefined && process.stdout.isTTY ? "common" : "json");
 }

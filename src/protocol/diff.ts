@@ -12,6 +12,9 @@ const PART_SIZE = 128 * 1024;
 /** Characters of a serial number in a revocation list. */
 const SERIAL_SIZE = 40;
 
+/** Characters of a network such as 2001:db8:1:2::/64. */
+const RANGE_SIZE = 25;
+
 export interface Part {
   readonly put: readonly Row[];
   readonly drop: readonly string[];
@@ -38,9 +41,22 @@ export function diff(before: RowMap, after: RowMap): Part[] {
   return parts;
 }
 
+type Weights = { readonly [kind in Row["kind"]]: (value: Extract<Row, { readonly kind: kind }>["value"]) => number };
+
+const pairSize = ({ cert, key }: { readonly cert: string; readonly key: string }) => cert.length + key.length + 200;
+
+/** Characters of a row, roughly. */
+const WEIGHTS: Weights = {
+  router: () => 500,
+  service: () => 500,
+  middleware: (row) => (row.kind === "ipAllowList" ? row.sourceRange.length * RANGE_SIZE : 0) + 500,
+  options: ({ clientCa, revoked }) =>
+    clientCa.length + (revoked?.reduce((sum, list) => sum + list.serials.length, 0) ?? 0) * SERIAL_SIZE + 500,
+  certificate: pairSize,
+  challenge: pairSize,
+  default: () => 500,
+};
+
 function weigh(row: Row): number {
-  if (row.kind === "certificate" || row.kind === "challenge") return row.value.cert.length + row.value.key.length + 200;
-  if (row.kind !== "options") return 500;
-  const serials = row.value.revoked?.reduce((sum, list) => sum + list.serials.length, 0) ?? 0;
-  return row.value.clientCa.length + serials * SERIAL_SIZE + 500;
+  return (WEIGHTS[row.kind] as (value: Row["value"]) => number)(row.value);
 }

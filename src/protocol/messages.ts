@@ -5,6 +5,8 @@
 
 import type { CertifiedKey } from "../certs/pem.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
+import type { AccessFilters } from "../observe/access-filter.ts";
+import type { LogSettings } from "../observe/log.ts";
 import type { MetricJson } from "../observe/metric-json.ts";
 import type { Rule } from "../rules/ast.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
@@ -48,6 +50,19 @@ export type Row =
   | { readonly kind: "challenge"; readonly name: string; readonly value: ChallengeAnswer }
   | { readonly kind: "default"; readonly name: string; readonly value: { readonly certificate: string } };
 
+export interface AccessLogSettings {
+  /** A file of its own; without it, where the log goes. */
+  readonly filePath?: string | undefined;
+  readonly filters?: AccessFilters | undefined;
+}
+
+/** What the master can ask a worker, and what the answer is. */
+export interface Answers {
+  /** Its totals. */
+  readonly metrics: MetricJson[];
+}
+export type Question = keyof Answers;
+
 export interface WorkerSettings {
   /** The worker's number; the one that replaces a dead one has the same. */
   readonly index: number;
@@ -60,22 +75,28 @@ export interface WorkerSettings {
   readonly maxConnections: number;
   readonly heldBytesPerConnection: number;
   readonly heldBytesPerWorker: number;
-  readonly log: { readonly level: string; readonly format: "common" | "json" };
-  readonly accessLog: boolean;
+  readonly log: LogSettings;
+  readonly accessLog: AccessLogSettings | null;
 }
 
 export type ToWorker =
   | { readonly type: "start"; readonly settings: WorkerSettings }
   | { readonly type: "rows"; readonly put: readonly Row[]; readonly drop: readonly string[] }
   | { readonly type: "commit"; readonly version: number }
-  | { readonly type: "collect"; readonly id: number }
+  | { readonly type: "ask"; readonly id: number; readonly question: Question }
+  /** Open the log files anew. */
+  | { readonly type: "reopen-logs" }
   | { readonly type: "drain"; readonly graceMs: number };
 
 export type FromWorker =
   | { readonly type: "listening"; readonly ports: Readonly<Record<string, number>> }
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "committed"; readonly version: number }
-  | { readonly type: "metrics"; readonly id: number; readonly metrics: MetricJson[] };
+  | { readonly type: "answer"; readonly id: number; readonly answer: Answers[Question] }
+  /** Told without being asked, so that little is lost when it is killed. */
+  | { readonly type: "totals"; readonly metrics: MetricJson[] }
+  /** Its log lines cannot be written. */
+  | { readonly type: "log-fault"; readonly message: string };
 
 /** The key under which a row is kept. */
 export function rowKey(row: Row): string {

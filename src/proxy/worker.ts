@@ -1,11 +1,12 @@
 // A worker process: takes its orders from the master, listens, and moves the traffic.
 
 import { type Listener, listen } from "../net/listen.ts";
-import { onFault } from "../net/socket.ts";
+import { onFault as onDefect } from "../net/socket.ts";
 import { AccessLog } from "../observe/access-log.ts";
 import { createLog, type Log } from "../observe/log.ts";
+import { Refusals } from "../observe/refusals.ts";
 import { WorkerMetrics } from "../observe/worker-metrics.ts";
-import type { FromWorker, ToWorker, WorkerSettings } from "../protocol/messages.ts";
+import type { Answers, FromWorker, Question, ToWorker, WorkerSettings } from "../protocol/messages.ts";
 import { describeError } from "../system/errors.ts";
 import { revocationsOf } from "../tls/revocations.ts";
 import type { Target } from "../upstream/service.ts";
@@ -43,6 +44,9 @@ class Worker implements Observer {
   readonly #metrics: WorkerMetrics;
   readonly #listeners: Listener[] = [];
   readonly #accessLog: AccessLog | null;
+  /** The log, and the access log's own where it has one. */
+  readonly #logs: readonly Log[];
+  readonly #refusals: Refusals;
   #ended = 0;
   #reported = -1;
   /** Servers that failed last time: an outage is one line, not one per connection. The configuration bounds it. */
@@ -50,21 +54,29 @@ class Worker implements Observer {
 
   constructor(settings: WorkerSettings) {
     this.#settings = settings;
-    this.#log = createLog(settings.log.level, settings.log.format, `worker-${settings.index}`);
-    this.#accessLog = settings.accessLog ? new AccessLog(this.#log) : null;
+    const { log, accessLog } = settings;
+    const onLogFault = (message: string) => send({ type: "log-fault", message });
+    const open = (filePath: string | undefined) =>
+      createLog({ ...log, filePath }, `worker-${settings.index}`, onLogFault);
+    this.#log = open(log.filePath);
+    const own = accessLog?.filePath === undefined ? null : open(accessLog.filePath);
+    this.#logs = own === null ? [this.#log] : [this.#log, own];
+    this.#accessLog = accessLog === null ? null : new AccessLog(own ?? this.#log, accessLog.filters);
     this.#edge = new Edge(settings, this, settings.index);
     this.#metrics = new WorkerMetrics(
       () => this.#edge,
-      () => this.#log.dropped(),
+      () => this.#logs.reduce((sum, each) => sum + each.dropped(), 0),
     );
-    onFault((error) => this.onFault(error));
+    const meters = () => this.#edge.entryPoints.map((point) => point.meters);
+    this.#refusals = new Refusals(this.#log, meters, accessLog !== null);
+    onDefect((error) => this.onFault(error));
     process.on("uncaughtException", (error) => this.#die(error));
     process.on("unhandledRejection", (error) => this.#die(error));
     setInterval(() => {
       const seen = this.#ended + this.#edge.pool.chunksDirect + this.#edge.connections.size;
       if (seen === this.#reported) return;
       this.#reported = seen;
-      void this.#report(0);
+      void this.#tellTotals();
     }, REPORT_MS);
   }
 
@@ -76,19 +88,25 @@ class Worker implements Observer {
       case "commit":
         this.#commit(message.version);
         return;
-      case "collect":
-        void this.#report(message.id);
+      case "ask":
+        void this.#answers[message.question]().then((answer) => send({ type: "answer", id: message.id, answer }));
+        return;
+      case "reopen-logs":
+        for (const log of this.#logs) log.reopen();
         return;
       case "drain":
         this.#drain(message.graceMs);
     }
   }
 
-  /** Frees the ports, and ends when the lines that wait for others are written. */
+  /**
+   * Frees the ports, and ends when the lines that wait for others are written. Sockets are closed one by one: a thread that writes to a
+   * file system which does not answer cannot be ended, and what is open would stay open as long.
+   */
   async leave(): Promise<void> {
     for (const listener of this.#listeners) listener.stop();
-    this.#accessLog?.flush();
-    await this.#log.flush();
+    for (const connection of this.#edge.connections) connection.shutdown();
+    await this.#flush();
     process.exit(1);
   }
 
@@ -168,8 +186,12 @@ class Worker implements Observer {
     return true;
   }
 
-  async #report(id: number): Promise<void> {
-    send({ type: "metrics", id, metrics: await this.#metrics.collect() });
+  readonly #answers: { readonly [question in Question]: () => Promise<Answers[question]> } = {
+    metrics: () => this.#metrics.collect(),
+  };
+
+  async #tellTotals(): Promise<void> {
+    send({ type: "totals", metrics: await this.#metrics.collect() });
   }
 
   #drain(graceMs: number): void {
@@ -185,16 +207,20 @@ class Worker implements Observer {
   }
 
   async #exit(): Promise<void> {
-    await this.#report(0);
-    this.#accessLog?.flush();
-    await this.#log.flush();
+    await this.#tellTotals();
+    this.#refusals.tell();
+    await this.#flush();
     process.exit(0);
+  }
+
+  async #flush(): Promise<void> {
+    this.#accessLog?.flush();
+    await Promise.all(this.#logs.map((log) => log.flush()));
   }
 
   /** A defect outside any connection: better a fresh worker than one in an unknown state. */
   #die(error: unknown): void {
     this.#log.logger.fatal({ err: error }, "a defect in Sluice ended a worker");
-    this.#accessLog?.flush();
-    void this.#log.flush().then(() => process.exit(70));
+    void this.#flush().then(() => process.exit(70));
   }
 }

@@ -12,6 +12,15 @@ export function describeError(error: unknown): string {
       return "permission denied";
     case "ELOOP":
       return "too many symbolic links";
+    case "ENOSPC":
+      return "no space left on the device";
+    case "EDQUOT":
+      return "the disk quota is used up";
+    case "EROFS":
+      return "the file system is read-only";
+    case "EPIPE":
+    case "ENXIO":
+      return "nobody reads it";
     case "EADDRINUSE":
       return "the address is already in use";
     default:

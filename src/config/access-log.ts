@@ -1,0 +1,81 @@
+// The access log's part of the static configuration.
+
+import { z } from "zod";
+import { suggestion } from "../text/spelling.ts";
+import { duration, field, section, unsupported } from "./field.ts";
+
+const LATER = "is not built into Sluice yet and is ignored";
+
+/** Every way a connection can end that has a line of its own; a test holds it to the reasons that there are. */
+export const ACCESS_REASONS = [
+  "client-closed",
+  "server-closed",
+  "client-reset",
+  "server-reset",
+  "held-limit",
+  "termination-timeout",
+  "client-certificate-revoked",
+  "shutdown",
+  "client-gone",
+  "hello-timeout",
+  "sslv2",
+  "plain-mqtt",
+  "http",
+  "proxy-header",
+  "not-tls",
+  "hello-too-large",
+  "bad-hello",
+  "no-route",
+  "unknown-sni",
+  "no-certificate",
+  "router-off",
+  "acme-challenge",
+  "handshake-timeout",
+  "handshake-failed",
+  "client-certificate-missing",
+  "client-certificate-invalid",
+  "client-certificate-expired",
+  "client-certificate-unchecked",
+  "client-certificate-not-allowed",
+  "no-server",
+  "dial-failed",
+  "limit",
+] as const;
+
+/** A reason, or one with "!" before it, which means all but this one. */
+const reason = z.string().superRefine((value, context) => {
+  const name = value.startsWith("!") ? value.slice(1) : value;
+  if (!(ACCESS_REASONS as readonly string[]).includes(name))
+    context.addIssue({ code: "custom", message: `is no reason: ${name}${suggestion(name, ACCESS_REASONS)}` });
+});
+
+export const accessLog = section({
+  filePath: field(
+    "A file to append to, instead of standard output. It is opened again on SIGUSR1: see [Log files](operations.md#log-files).",
+    z.string().min(1).optional(),
+    { kind: "file", otherwise: "standard output", example: "/var/log/sluice/access.log" },
+  ),
+  format: unsupported("warn", "follows log.format here"),
+  filters: field(
+    "Which connections get a line: as in Traefik, one that any of the filters keeps. Metrics count them all.",
+    section({
+      reasons: field(
+        "Keeps connections that [ended](operations.md#how-a-connection-ends) so. With `!` before a reason: all but those.",
+        z.array(reason).default([]),
+        { otherwise: "none is kept for its reason", example: ["!client-gone"] },
+      ),
+      minDuration: field(
+        "Keeps connections that were open at least this long.",
+        duration(0, "must not be negative").optional(),
+        { otherwise: "none is kept for its duration", example: "1s" },
+      ),
+      statusCodes: unsupported("warn", "is for HTTP: `reasons` says how a connection ended"),
+      retryAttempts: unsupported("warn", "is for HTTP"),
+    }).optional(),
+    { otherwise: "every connection has its line" },
+  ),
+  fields: unsupported("warn", LATER),
+  bufferingSize: unsupported("warn", "is fixed here: lines wait 100 ms at most"),
+  addInternals: unsupported("warn", LATER),
+  otlp: unsupported("warn", LATER),
+});
