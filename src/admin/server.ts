@@ -1,45 +1,94 @@
-// The HTTP side, served by the master: /metrics, /ping and HTTP-01 challenges, each on its entry point.
+// The HTTP side, served by the master: a map of paths for each entry point.
+//
+// By node:http and not by Bun.serve: that one closes a connection, with no answer to anything, when a request comes while the answer to
+// the one before it is not ready (HTTP/1.1 pipelining, RFC 9112 9.3.2).
 
-import type { Server } from "bun";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 
-export interface AdminPaths {
-  /** Prometheus' text format, where this address serves /metrics. */
-  readonly metrics: (() => Promise<string>) | null;
-  /** Where this address serves /ping: false while Sluice is stopping. */
-  readonly ping: (() => boolean) | null;
-  /** What answers an HTTP-01 challenge (RFC 8555 8.3), where this address serves them; null for one that is not under way. */
-  readonly challenge: ((host: string, token: string) => string | null) | null;
+export interface Answer {
+  readonly status?: number;
+  /** text/plain without it. */
+  readonly type?: string;
+  readonly body: string | Buffer;
 }
 
-const CHALLENGE = "/.well-known/acme-challenge/";
+export interface Question {
+  readonly path: string;
+  /** From the Host header, without a port, in lower case; "" where there is none that makes sense. */
+  readonly host: string;
+}
+
+/** null is: not found. May throw or reject, which is status 500. */
+export type Handler = (question: Question) => Answer | null | Promise<Answer | null>;
+
+/** Handlers by path; one that ends with "/" is for all paths that begin with it. GET and HEAD alone come to them. */
+export type Paths = ReadonlyMap<string, Handler>;
+
+export interface AdminServer {
+  readonly port: number;
+  /** Closes every connection. */
+  stop(): void;
+}
+
+/** Who sends a request slower than this, or is silent between two, is closed. Milliseconds. */
+const REQUEST_TIMEOUT_MS = 10_000;
+const IDLE_TIMEOUT_MS = 30_000;
+/** Requests of one server that wait for an answer or whose answer is not taken yet; over it the answer is 503. */
+const MAX_ANSWERS = 64;
 
 /** @throws the system's error when it cannot listen. */
-export function serveAdmin(host: string, port: number, paths: AdminPaths): Server<undefined> {
-  return Bun.serve({
-    hostname: host === "" ? "::" : host,
-    port,
-    reusePort: false,
-    idleTimeout: 30,
-    maxRequestBodySize: 1024,
-    development: false,
-    fetch: (request) => answer(request, paths),
-    error: () => new Response("internal error\n", { status: 500 }),
+export function serveAdmin(host: string, port: number, paths: Paths): Promise<AdminServer> {
+  let answering = 0;
+  const server = createServer((request, response) => {
+    if (answering >= MAX_ANSWERS) return send(request, response, { status: 503, body: "busy\n" });
+    answering++;
+    response.once("close", () => answering--);
+    void answer(request, paths).then((found) => send(request, response, found));
+  });
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = IDLE_TIMEOUT_MS;
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        stop: () => {
+          server.close();
+          server.closeAllConnections();
+        },
+      });
+    });
   });
 }
 
-async function answer(request: Request, paths: AdminPaths): Promise<Response> {
-  // Without a Host header, as HTTP/1.0 allows, the URL is a path alone.
-  const { pathname, hostname } = new URL(request.url, "http://localhost");
-  if (paths.challenge !== null && pathname.startsWith(CHALLENGE) && request.method === "GET") {
-    const text = paths.challenge(hostname, pathname.slice(CHALLENGE.length));
-    if (text !== null) return new Response(text, { headers: { "content-type": "application/octet-stream" } });
+async function answer(request: IncomingMessage, paths: Paths): Promise<Answer> {
+  const path = (request.url ?? "/").split("?")[0]!;
+  const handler =
+    paths.get(path) ?? [...paths].find(([prefix]) => prefix.endsWith("/") && path.startsWith(prefix))?.[1];
+  if (handler === undefined) return NOT_FOUND;
+  if (request.method !== "GET" && request.method !== "HEAD") return { status: 405, body: "method not allowed\n" };
+  try {
+    return (await handler({ path, host: hostOf(request.headers.host) })) ?? NOT_FOUND;
+  } catch {
+    return { status: 500, body: "internal error\n" };
   }
-  const handler = pathname === "/metrics" ? paths.metrics : pathname === "/ping" ? paths.ping : null;
-  if (handler === null) return new Response("not found\n", { status: 404 });
-  if (request.method !== "GET" && request.method !== "HEAD")
-    return new Response("method not allowed\n", { status: 405, headers: { allow: "GET, HEAD" } });
-  const result = await handler();
-  if (typeof result === "string")
-    return new Response(result, { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
-  return result ? new Response("OK") : new Response("stopping\n", { status: 503 });
+}
+
+const NOT_FOUND: Answer = { status: 404, body: "not found\n" };
+
+function hostOf(header: string | undefined): string {
+  return (/^(\[[\da-f:.]+\]|[^:[\]/@]+)(:\d*)?$/i.exec(header ?? "")?.[1] ?? "").toLowerCase();
+}
+
+function send(request: IncomingMessage, response: ServerResponse, { status = 200, type, body }: Answer): void {
+  response.writeHead(status, {
+    "content-type": type ?? "text/plain; charset=utf-8",
+    "content-length": Buffer.byteLength(body),
+    ...(status === 405 ? { allow: "GET, HEAD" } : {}),
+    // Nothing of a body is read.
+    ...(request.method === "GET" || request.method === "HEAD" ? {} : { connection: "close" }),
+  });
+  response.end(request.method === "HEAD" ? undefined : body);
 }

@@ -2,12 +2,11 @@
 
 import { createServer } from "node:net";
 import { Aedes } from "aedes";
-import { describeError } from "../system/errors.ts";
 
 export type ToBroker = { readonly type: "start"; readonly host: string; readonly port: number };
 export type FromBroker =
   | { readonly type: "listening"; readonly port: number }
-  | { readonly type: "failed"; readonly message: string };
+  | { readonly type: "failed"; readonly code: string | undefined; readonly message: string };
 
 /** Runs until the master goes or tells it to stop. */
 export function runBroker(): void {
@@ -20,7 +19,7 @@ async function start({ host, port }: ToBroker): Promise<void> {
   const send = (message: FromBroker) => process.send?.(message);
   const broker = await Aedes.createBroker();
   const server = createServer(broker.handle);
-  server.on("error", (error) => send({ type: "failed", message: describeError(error) }));
+  server.on("error", ({ code, message }: NodeJS.ErrnoException) => send({ type: "failed", code, message }));
   server.listen(port, host, () => {
     const address = server.address();
     send({ type: "listening", port: typeof address === "object" && address !== null ? address.port : port });

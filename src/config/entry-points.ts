@@ -13,6 +13,8 @@ export interface EntryPointConfig {
   readonly asDefault: boolean;
   readonly readTimeoutMs: number;
   readonly graceTimeoutMs: number;
+  /** How long a client may be unreachable; 0 is for ever. */
+  readonly keepAliveMs: number;
   /** It serves /metrics, /ping or HTTP-01 challenges from the master, and no TCP router. */
   readonly admin: boolean;
 }
@@ -46,6 +48,7 @@ interface Decoded {
   readonly transport: {
     readonly respondingTimeouts: { readonly readTimeout: number };
     readonly lifeCycle: { readonly graceTimeOut: number };
+    readonly keepAlive: number;
   };
 }
 
@@ -60,6 +63,7 @@ export function toEntryPoint(name: string, point: Decoded, admin: boolean): Entr
     asDefault: point.asDefault,
     readTimeoutMs: point.transport.respondingTimeouts.readTimeout,
     graceTimeoutMs: point.transport.lifeCycle.graceTimeOut,
+    keepAliveMs: point.transport.keepAlive,
     admin,
   };
 }

@@ -28,7 +28,7 @@ const entryPoint = z.object({
     { example: true },
   ),
   transport: field(
-    "The deadlines of this entry point.",
+    "What connections of this entry point may take their time for.",
     section({
       respondingTimeouts: field(
         "Until a client is routed.",
@@ -52,6 +52,13 @@ const entryPoint = z.object({
           ),
           requestAcceptGraceTimeout: unsupported("warn", LATER),
         }).prefault({}),
+      ),
+      keepAlive: field(
+        "How long a client may be unreachable before its connection is closed: it answers no TCP keep-alive probe, or takes nothing of what is sent to it. `0`: for ever. At least 2s, at most 9h.",
+        duration(0, "must not be negative")
+          .refine((ms) => ms === 0 || (ms >= 2000 && ms <= 32_400_000), "must be from 2s to 9h, or 0 for none")
+          .default(120_000),
+        { example: "5m" },
       ),
       keepAliveMaxTime: unsupported("warn", "is for HTTP"),
       keepAliveMaxRequests: unsupported("warn", "is for HTTP"),

@@ -1,30 +1,55 @@
 // Which entry points serve the admin side, and what each of them serves.
 
-import type { Server } from "bun";
-import { type AdminPaths, serveAdmin } from "../admin/server.ts";
+import { type AdminServer, type Handler, serveAdmin } from "../admin/server.ts";
+import { shared } from "../admin/shared.ts";
 import type { StaticConfig } from "../config/static.ts";
+import { addressOf } from "../net/listen.ts";
 import { cannotListen } from "./start-error.ts";
 
+export interface AdminSources {
+  /** Prometheus' text format. */
+  metrics(): Promise<string>;
+  /** Whether all is well: not while Sluice is stopping. */
+  ping(): boolean;
+  /** What answers an HTTP-01 challenge (RFC 8555 8.3); null for one that is not under way. */
+  challenge(host: string, token: string): string | null;
+}
+
+const CHALLENGE = "/.well-known/acme-challenge/";
+
 /** @throws StartError when one cannot listen. */
-export function openAdmin(
-  config: StaticConfig,
-  paths: { [path in keyof AdminPaths]: NonNullable<AdminPaths[path]> },
-): Server<undefined>[] {
-  const { metrics, ping, certificatesResolvers } = config;
-  const challenges = new Set(
-    Object.values(certificatesResolvers).map(({ acme }) => acme?.httpChallenge?.entryPoint ?? null),
-  );
-  return [...config.entryPoints.values()]
-    .filter((point) => point.admin)
-    .map((point) => {
-      try {
-        return serveAdmin(point.host, point.port, {
-          metrics: metrics.prometheus?.entryPoint === point.name ? paths.metrics : null,
-          ping: ping?.entryPoint === point.name ? paths.ping : null,
-          challenge: challenges.has(point.name) ? paths.challenge : null,
-        });
-      } catch (error) {
+export async function openAdmin(config: StaticConfig, sources: AdminSources): Promise<AdminServer[]> {
+  const tables = pathsByEntryPoint(config, sources);
+  const points = [...config.entryPoints.values()].filter((point) => point.admin);
+  return Promise.all(
+    points.map((point) =>
+      serveAdmin(addressOf(point.host), point.port, tables.get(point.name) ?? new Map()).catch((error) => {
         throw cannotListen(point, error);
-      }
+      }),
+    ),
+  );
+}
+
+/** The paths that each entry point serves, by its name. */
+function pathsByEntryPoint(config: StaticConfig, sources: AdminSources): Map<string, Map<string, Handler>> {
+  const tables = new Map<string, Map<string, Handler>>();
+  const serve = (entryPoint: string | undefined, path: string, handler: Handler) => {
+    if (entryPoint === undefined) return;
+    const paths = tables.get(entryPoint) ?? new Map<string, Handler>();
+    tables.set(entryPoint, paths.set(path, handler));
+  };
+  const metrics = shared(async () => Buffer.from(await sources.metrics()));
+  serve(config.metrics.prometheus?.entryPoint, "/metrics", async () => ({
+    type: "text/plain; version=0.0.4; charset=utf-8",
+    body: await metrics(),
+  }));
+  serve(config.ping?.entryPoint, "/ping", () =>
+    sources.ping() ? { body: "OK" } : { status: 503, body: "stopping\n" },
+  );
+  for (const { acme } of Object.values(config.certificatesResolvers))
+    serve(acme?.httpChallenge?.entryPoint, CHALLENGE, ({ host, path }) => {
+      const text = sources.challenge(host, path.slice(CHALLENGE.length));
+      return text === null ? null : { type: "application/octet-stream", body: text };
     });
+  return tables;
 }

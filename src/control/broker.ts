@@ -6,7 +6,7 @@ import type { FromBroker, ToBroker } from "../broker/embedded.ts";
 import { formatHostPort, parseHostPort } from "../config/scalars.ts";
 import { spawnSelf } from "../system/spawn.ts";
 import { Restarts } from "./restarts.ts";
-import { StartError } from "./start-error.ts";
+import { brokerCannotListen, StartError } from "./start-error.ts";
 
 export class BrokerKeeper {
   readonly #address: string;
@@ -37,7 +37,7 @@ export class BrokerKeeper {
     return new Promise((resolve, reject) => {
       this.#spawn({ type: "start", host, port: address.port }, (told) => {
         if (told.type === "listening") resolve(formatHostPort(host, told.port));
-        else reject(new StartError(`embeddedBroker: cannot listen on ${this.#address}: ${told.message}`));
+        else reject(brokerCannotListen(this.#address, address.port, told));
       });
     });
   }

@@ -1,10 +1,10 @@
 // The master: reads the configuration, keeps workers and the embedded broker running, reloads, serves metrics, and stops it all.
 
 import { availableParallelism } from "node:os";
-import type { Server } from "bun";
 import type { Logger } from "pino";
 import type { AcmeManager } from "../acme/manager.ts";
 import type { StoredCertificate } from "../acme/storage.ts";
+import type { AdminServer } from "../admin/server.ts";
 import { ensureDevelopmentCertificate } from "../certs/authority.ts";
 import type { Compiled } from "../compile/compile.ts";
 import { providerOf } from "../compile/load.ts";
@@ -49,7 +49,7 @@ export class Master {
   readonly #log: Log;
   readonly #logFaults = new LogFaults();
   readonly #metrics = new MasterMetrics(VERSION);
-  #admin: readonly Server<undefined>[] = [];
+  #admin: readonly AdminServer[] = [];
   #supervisor!: Supervisor;
   #reloader!: Reloader;
   readonly #broker: BrokerKeeper | null;
@@ -111,7 +111,7 @@ export class Master {
     const workers = config.workers === "auto" ? availableParallelism() : config.workers;
     const ports = await this.#startWorkers(workers, compiled);
     this.#metrics.wanted(workers);
-    this.#admin = openAdmin(config, {
+    this.#admin = await openAdmin(config, {
       metrics: () => this.#render(),
       ping: () => !this.#stopping,
       challenge: (host, token) => this.#httpChallenges.find(host, token),
@@ -155,7 +155,7 @@ export class Master {
     await this.#reloader.close();
     await this.#supervisor.drain(grace, KILL_AFTER_MS);
     this.#broker?.kill();
-    for (const server of this.#admin) await server.stop(true);
+    for (const server of this.#admin) server.stop();
     this.#logger.info("stopped");
     await this.flush();
   }
@@ -211,9 +211,10 @@ export class Master {
           listening.add(index);
           if (listening.size === count) resolve(ports);
         },
-        onFailed: (message) => {
-          if (listening.size < count) reject(new StartError(message));
-          else this.#logger.error(message);
+        onFailed: (entryPoint, error) => {
+          const failure = cannotListen(this.#config.entryPoints.get(entryPoint)!, error);
+          if (listening.size < count) reject(failure);
+          else this.#logger.error(failure.message);
         },
         onDeath: (index, pid, how, restartInMs) => {
           if (restartInMs > 0 && listening.size < count)

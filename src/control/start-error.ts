@@ -3,12 +3,40 @@
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import { formatHostPort } from "../config/scalars.ts";
 import { describeError } from "../system/errors.ts";
+import { whoListens } from "../system/listeners.ts";
 
 /** Something that the operator must mend before Sluice can start; its message is the one line that is printed. */
 export class StartError extends Error {}
 
+/** Ports below this one need a right (ip(7), net.ipv4.ip_unprivileged_port_start). */
+const PRIVILEGED_BELOW = 1024;
+
+type SystemError = Pick<NodeJS.ErrnoException, "code" | "message">;
+
 export function cannotListen({ name, host, port }: EntryPointConfig, error: unknown): StartError {
+  const where = formatHostPort(host || "*", port);
+  const why = whyNot(port, `entryPoints.${name}.address`, error as SystemError);
+  return new StartError(`entry point ${name}: cannot listen on ${where}: ${why}`);
+}
+
+export function brokerCannotListen(address: string, port: number, error: SystemError): StartError {
   return new StartError(
-    `entry point ${name}: cannot listen on ${formatHostPort(host || "*", port)}: ${describeError(error)}`,
+    `embeddedBroker: cannot listen on ${address}: ${whyNot(port, "embeddedBroker.address", error)}`,
   );
+}
+
+/** With what can be done about it; `option` is where the port is configured. */
+function whyNot(port: number, option: string, error: SystemError): string {
+  const why = describeError(error);
+  if (error.code === "EADDRINUSE") {
+    const holder = whoListens(port);
+    if (holder === null) return `${why}: change ${option}`;
+    const { pid, command, isOrphan } = holder;
+    if (isOrphan)
+      return `${why}, by process ${pid}, a worker of a Sluice whose master is gone: end it with  kill -9 ${pid}`;
+    return `${why}, by process ${pid} (${command}): stop that, or change ${option}`;
+  }
+  if (error.code === "EACCES" && port < PRIVILEGED_BELOW)
+    return `${why}: a port below ${PRIVILEGED_BELOW} needs a right: AmbientCapabilities=CAP_NET_BIND_SERVICE in a systemd unit, setcap cap_net_bind_service=+ep on the executable (with npm: on Bun's), or sysctl net.ipv4.ip_unprivileged_port_start=${port}; or map it, as in  docker run -p ${port}:8883`;
+  return why;
 }

@@ -15,7 +15,7 @@ export interface SupervisorEvents {
   /** A worker accepts connections. */
   onListening(index: number, ports: Readonly<Record<string, number>>): void;
   /** A worker could not listen. */
-  onFailed(message: string): void;
+  onFailed(entryPoint: string, error: Pick<NodeJS.ErrnoException, "code" | "message">): void;
   onDeath(index: number, pid: number, how: string, restartInMs: number): void;
   onCommitted(index: number, version: number): void;
   /** Its log lines cannot be written; the message is fit for an operator. */
@@ -180,7 +180,7 @@ export class Supervisor {
         this.#events.onListening(worker.index, message.ports);
         return;
       case "failed":
-        this.#events.onFailed(message.message);
+        this.#events.onFailed(message.entryPoint, message);
         return;
       case "committed":
         worker.inForce = message.version;

@@ -26,7 +26,7 @@ export function workerSettings(config: StaticConfig): Omit<WorkerSettings, "inde
   return {
     entryPoints: [...config.entryPoints.values()]
       .filter((point) => !point.admin)
-      .map(({ name, host, port, readTimeoutMs }) => ({ name, host, port, readTimeoutMs })),
+      .map(({ name, host, port, readTimeoutMs, keepAliveMs }) => ({ name, host, port, readTimeoutMs, keepAliveMs })),
     maxConnections,
     heldBytesPerConnection: config.limits.heldBytesPerConnection,
     heldBytesPerWorker: config.limits.heldBytesPerWorker,

@@ -71,6 +71,7 @@ export interface WorkerSettings {
     readonly host: string;
     readonly port: number;
     readonly readTimeoutMs: number;
+    readonly keepAliveMs: number;
   }[];
   readonly maxConnections: number;
   readonly heldBytesPerConnection: number;
@@ -90,7 +91,13 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: "listening"; readonly ports: Readonly<Record<string, number>> }
-  | { readonly type: "failed"; readonly message: string }
+  /** It cannot listen there; the error as the system gave it. */
+  | {
+      readonly type: "failed";
+      readonly entryPoint: string;
+      readonly code: string | undefined;
+      readonly message: string;
+    }
   | { readonly type: "committed"; readonly version: number }
   | { readonly type: "answer"; readonly id: number; readonly answer: Answers[Question] }
   /** Told without being asked, so that little is lost when it is killed. */

@@ -7,7 +7,6 @@ import { createLog, type Log } from "../observe/log.ts";
 import { Refusals } from "../observe/refusals.ts";
 import { WorkerMetrics } from "../observe/worker-metrics.ts";
 import type { Answers, FromWorker, Question, ToWorker, WorkerSettings } from "../protocol/messages.ts";
-import { describeError } from "../system/errors.ts";
 import { revocationsOf } from "../tls/revocations.ts";
 import type { Target } from "../upstream/service.ts";
 import { Edge, type EntryPoint, type Observer } from "./edge.ts";
@@ -171,14 +170,12 @@ class Worker implements Observer {
     for (const point of this.#settings.entryPoints) {
       const entryPoint: EntryPoint = this.#edge.entryPoint(point.name, point.readTimeoutMs);
       try {
-        const listener = listen(point.host, point.port, (socket) => accept(this.#edge, entryPoint, socket));
+        const listener = listen(point, (socket) => accept(this.#edge, entryPoint, socket));
         this.#listeners.push(listener);
         ports[point.name] = listener.port;
       } catch (error) {
-        send({
-          type: "failed",
-          message: `entry point ${point.name}: cannot listen on ${point.host || "*"}:${point.port}: ${describeError(error)}`,
-        });
+        const { code, message } = error as NodeJS.ErrnoException;
+        send({ type: "failed", entryPoint: point.name, code, message });
         return false;
       }
     }

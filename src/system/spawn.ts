@@ -16,9 +16,26 @@ export interface ChildEvents {
  * How a worker's runtime is set, unless the environment says otherwise.
  * - Without JavaScriptCore's last compiler tier: what we run per connection is short, and that tier kept on recompiling it (measured:
  *   6 % of a loaded worker's CPU after 15 s, against nothing gained).
+ * - Threads for file and name operations: two of them may wait for log files on a file system that does not answer.
  * - Freed memory goes back to the system after a second instead of 10 ms: buffers of large messages are reused, not faulted in anew.
  */
-const RUNTIME: Readonly<Record<string, string>> = { BUN_JSC_useFTLJIT: "0", MIMALLOC_PURGE_DELAY: "1000" };
+const RUNTIME: Readonly<Record<string, string>> = {
+  BUN_JSC_useFTLJIT: "0",
+  MIMALLOC_PURGE_DELAY: "1000",
+  UV_THREADPOOL_SIZE: "8",
+};
+
+/**
+ * What a child gets of the environment: what sets its runtime, time zone, name lookups and language. The rest is for the master, which
+ * has passwords and tokens there.
+ */
+const INHERITED =
+  /^(PATH|HOME|USER|LOGNAME|TZ|TZDIR|LANG|LANGUAGE|LC_\w+|TMPDIR|TERM|COLORTERM|NO_COLOR|FORCE_COLOR|LOCALDOMAIN|RES_OPTIONS|HOSTALIASES|NSS_WRAPPER_\w+|LD_\w+|GLIBC_TUNABLES|MALLOC_\w+|BUN_JSC_\w+|BUN_RUNTIME_\w+|BUN_CONFIG_\w+|MIMALLOC_\w+|UV_THREADPOOL_SIZE|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR)$/;
+
+function childEnvironment(role: Role): Record<string, string> {
+  const inherited = Object.entries(process.env).filter(([name]) => INHERITED.test(name)) as [string, string][];
+  return { ...RUNTIME, ...Object.fromEntries(inherited), [ROLE_VARIABLE]: role };
+}
 
 /** On Linux this opens the file that the process runs from, whatever bears its name since; readlink tells the name. */
 const OWN_FILE = "/proc/self/exe";
@@ -45,7 +62,7 @@ function ownProgram(): string[] {
 export function spawnSelf(role: Role, events: ChildEvents): Subprocess {
   return Bun.spawn(ownProgram(), {
     argv0: process.execPath,
-    env: { ...RUNTIME, ...process.env, [ROLE_VARIABLE]: role },
+    env: childEnvironment(role),
     stdio: ["ignore", "inherit", "inherit"],
     serialization: "advanced",
     ipc: (message) => events.ipc(message),

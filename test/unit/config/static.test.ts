@@ -29,6 +29,7 @@ test("the defaults", () => {
       asDefault: false,
       readTimeoutMs: 10_000,
       graceTimeoutMs: 10_000,
+      keepAliveMs: 120_000,
       admin: false,
     },
   ]);
@@ -100,7 +101,7 @@ describe("metrics and ping", () => {
   test("are served where the entry point called traefik is defined, and it then serves no MQTT", () => {
     const { entryPoints } = parse("entryPoints: { m: { address: ':1' }, traefik: { address: ':9000' } }\nping: {}\n");
     expect(entryPoints.get("traefik")).toMatchObject({ port: 9000, admin: true });
-    expect(entryPoints.get("m")).toMatchObject({ admin: false });
+    expect(entryPoints.get("m")).toMatchObject({ keepAliveMs: 120_000, admin: false });
   });
 
   test("an entry point called traefik that serves neither is one for MQTT", () => {
