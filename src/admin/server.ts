@@ -34,17 +34,29 @@ export interface AdminServer {
 /** Who sends a request slower than this, or is silent between two, is closed. Milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 30_000;
-/** Requests of one server that wait for an answer or whose answer is not taken yet; over it the answer is 503. */
+/** Who does not take an answer within this is closed. Milliseconds. */
+const ANSWER_TIMEOUT_MS = 30_000;
+/** Requests to one handler that wait for an answer or whose answer is not taken yet; over it the answer is 503. */
 const MAX_ANSWERS = 64;
 
 /** @throws the system's error when it cannot listen. */
 export function serveAdmin(host: string, port: number, paths: Paths): Promise<AdminServer> {
-  let answering = 0;
+  const answering = new Map<Handler, number>();
   const server = createServer((request, response) => {
-    if (answering >= MAX_ANSWERS) return send(request, response, { status: 503, body: "busy\n" });
-    answering++;
-    response.once("close", () => answering--);
-    void answer(request, paths).then((found) => send(request, response, found));
+    const path = (request.url ?? "/").split("?")[0]!;
+    const handler = handlerOf(paths, path);
+    if (handler === null) return send(request, response, NOT_FOUND);
+    if (request.method !== "GET" && request.method !== "HEAD")
+      return send(request, response, { status: 405, body: "method not allowed\n" });
+    const open = answering.get(handler) ?? 0;
+    if (open >= MAX_ANSWERS) return send(request, response, { status: 503, body: "busy\n" });
+    answering.set(handler, open + 1);
+    const timer = setTimeout(() => request.socket.destroy(), ANSWER_TIMEOUT_MS);
+    response.once("close", () => {
+      clearTimeout(timer);
+      answering.set(handler, answering.get(handler)! - 1);
+    });
+    void answer(handler, { path, host: hostOf(request.headers.host) }).then((found) => send(request, response, found));
   });
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = IDLE_TIMEOUT_MS;
@@ -63,14 +75,16 @@ export function serveAdmin(host: string, port: number, paths: Paths): Promise<Ad
   });
 }
 
-async function answer(request: IncomingMessage, paths: Paths): Promise<Answer> {
-  const path = (request.url ?? "/").split("?")[0]!;
-  const handler =
-    paths.get(path) ?? [...paths].find(([prefix]) => prefix.endsWith("/") && path.startsWith(prefix))?.[1];
-  if (handler === undefined) return NOT_FOUND;
-  if (request.method !== "GET" && request.method !== "HEAD") return { status: 405, body: "method not allowed\n" };
+function handlerOf(paths: Paths, path: string): Handler | null {
+  const exact = paths.get(path);
+  if (exact !== undefined) return exact;
+  for (const [prefix, handler] of paths) if (prefix.endsWith("/") && path.startsWith(prefix)) return handler;
+  return null;
+}
+
+async function answer(handler: Handler, question: Question): Promise<Answer> {
   try {
-    return (await handler({ path, host: hostOf(request.headers.host) })) ?? NOT_FOUND;
+    return (await handler(question)) ?? NOT_FOUND;
   } catch {
     return { status: 500, body: "internal error\n" };
   }

@@ -1,7 +1,6 @@
 // The access log's part of the static configuration.
 
 import { z } from "zod";
-import { suggestion } from "../text/spelling.ts";
 import { duration, field, section, unsupported } from "./field.ts";
 
 const LATER = "is not built into Sluice yet and is ignored";
@@ -43,14 +42,16 @@ export const ACCESS_REASONS = [
   "no-server",
   "dial-failed",
   "limit",
+  "descriptors",
 ] as const;
 
 /** A reason, or one with "!" before it, which means all but this one. */
-const reason = z.string().superRefine((value, context) => {
-  const name = value.startsWith("!") ? value.slice(1) : value;
-  if (!(ACCESS_REASONS as readonly string[]).includes(name))
-    context.addIssue({ code: "custom", message: `is no reason: ${name}${suggestion(name, ACCESS_REASONS)}` });
-});
+const reason = z
+  .string()
+  .regex(
+    new RegExp(`^!?(${ACCESS_REASONS.join("|")})$`),
+    'must be a reason of docs/operations.md, with or without "!" before it',
+  );
 
 export const accessLog = section({
   filePath: field(

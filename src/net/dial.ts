@@ -7,10 +7,21 @@
 
 import { connect, type Socket } from "node:net";
 import type { Deadlines, Timed } from "./deadlines.ts";
+import { isOutOfDescriptors } from "./descriptors.ts";
 import { HANDLERS, type NativeSocket, NOBODY } from "./socket.ts";
 
 /** Why a dial failed: also a metric label, so the set is fixed. */
-export type DialError = "refused" | "timeout" | "unreachable" | "reset" | "dns" | "tls" | "certificate" | "other";
+export type DialError =
+  | "refused"
+  | "timeout"
+  | "unreachable"
+  | "reset"
+  | "dns"
+  | "tls"
+  | "certificate"
+  | "descriptors"
+  | "local-ports"
+  | "other";
 
 export interface DialOwner {
   /** The socket is open and belongs to NOBODY until its owner is set, which must happen now. */
@@ -23,7 +34,9 @@ const REASONS: Record<string, DialError> = {
   ETIMEDOUT: "timeout",
   EHOSTUNREACH: "unreachable",
   ENETUNREACH: "unreachable",
-  EADDRNOTAVAIL: "unreachable",
+  EADDRNOTAVAIL: "local-ports",
+  EMFILE: "descriptors",
+  ENFILE: "descriptors",
   ECONNRESET: "reset",
 };
 
@@ -161,7 +174,8 @@ const QUICK = {
 };
 
 function dialErrorOf(error: Error): DialError {
-  return REASONS[String((error as NodeJS.ErrnoException).code)] ?? "other";
+  const reason = REASONS[String((error as NodeJS.ErrnoException).code)] ?? "other";
+  return (reason === "refused" || reason === "other") && isOutOfDescriptors() ? "descriptors" : reason;
 }
 
 /** The native socket behind a node:net one, with our handlers, and cut loose from it so that the stream objects can be collected. */

@@ -17,16 +17,20 @@ const TCP_USER_TIMEOUT = 18;
 
 /** Half of the time a connection may be silent; in the other half it is asked so often. */
 const PROBES = 3;
+/** What can be told to the kernel, which counts in seconds up to 32767. */
+const LEAST_MS = 2000;
+const MOST_MS = 2 * 32_767_000;
 /** glibc, and musl. */
 const LIBRARIES = ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
 
 /**
- * Lets connections of a listener end when their client has been unreachable for `ms`: it does not answer probes, or it has not
+ * Lets connections of a listener end when their client has been unreachable for `wantedMs`: it does not answer probes, or it has not
  * acknowledged what was sent, or taken anything of it, for that long.
  * @returns what is to be done with each connection that is accepted; null when nothing is.
  */
-export function setClientKeepAlive(listenerFd: number, ms: number): ((socket: NativeSocket) => void) | null {
-  const idleMs = Math.max(1000, ms / 2);
+export function setClientKeepAlive(listenerFd: number, wantedMs: number): ((socket: NativeSocket) => void) | null {
+  const ms = Math.min(Math.max(wantedMs, LEAST_MS), MOST_MS);
+  const idleMs = ms / 2;
   const seconds = (value: number) => Math.max(1, Math.round(value / 1000));
   const options = [
     [SOL_SOCKET, SO_KEEPALIVE, 1],

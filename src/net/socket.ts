@@ -26,6 +26,7 @@ export interface HandshakeError {
 
 export interface NativeSocket {
   data: SocketOwner;
+  readonly fd: number;
   /** undefined once the peer has reset the connection. */
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;

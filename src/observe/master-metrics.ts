@@ -120,7 +120,7 @@ export class MasterMetrics {
     });
     this.#dropped = new Counter({
       name: "sluice_master_log_lines_dropped_total",
-      help: "The master's log lines dropped because standard output was not read.",
+      help: "The master's log lines dropped because they could not be written.",
       registers,
     });
     this.#workers = new Gauge({ name: "sluice_workers", help: "Workers running now.", registers });

@@ -7,6 +7,7 @@ import type { Reason } from "../proxy/reasons.ts";
 import type { Target } from "../upstream/service.ts";
 import { Buckets } from "./buckets.ts";
 import { describe, type MetricDescription, type MetricJson } from "./metric-json.ts";
+import type { Shortages } from "./shortages.ts";
 
 /** Seconds: from a resumed handshake on loopback to one that a slow modem takes. */
 const HANDSHAKE_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -29,6 +30,7 @@ const ALERTED: readonly Reason[] = [
 export class WorkerMetrics {
   readonly #registry = new Registry();
   readonly #edge: () => Edge;
+  readonly #shortages: Pick<Shortages, "counts">;
   readonly #dropped: () => number;
   readonly #handshake = new Buckets(
     "sluice_tls_handshake_duration_seconds",
@@ -51,9 +53,10 @@ export class WorkerMetrics {
   readonly #dialErrors: Counter<"service" | "server" | "reason">;
   readonly #fill: (() => void)[] = [];
 
-  constructor(edge: () => Edge, droppedLines: () => number) {
+  constructor(edge: () => Edge, shortages: Pick<Shortages, "counts">, droppedLines: () => number) {
     const registers = [this.#registry];
     this.#edge = edge;
+    this.#shortages = shortages;
     this.#dropped = droppedLines;
     this.#dialErrors = new Counter({
       name: "sluice_dial_errors_total",
@@ -202,8 +205,16 @@ export class WorkerMetrics {
       metric.set(edge.contexts.size),
     );
     counter(
+      "sluice_shortages_total",
+      "Clients that were closed and dials that failed for want of descriptors or of local ports, and seconds without any descriptor.",
+      ["resource"],
+      (metric) => {
+        for (const [resource, count] of Object.entries(this.#shortages.counts)) metric.inc({ resource }, count);
+      },
+    );
+    counter(
       "sluice_log_lines_dropped_total",
-      "Workers' log lines dropped because standard output was not read.",
+      "Workers' log lines dropped because they could not be written.",
       [],
       (metric) => metric.inc(this.#dropped()),
     );

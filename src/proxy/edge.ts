@@ -21,6 +21,8 @@ export interface Observer {
   onDialFailed(target: Target, reason: string): void;
   onEnd(record: ConnectionRecord, reason: Reason, bytesIn: number, bytesOut: number): void;
   onLoopDelay(ms: number): void;
+  /** A client was closed because there are no descriptors. */
+  onOutOfDescriptors(): void;
   onFault(error: unknown): void;
 }
 
@@ -53,6 +55,8 @@ export class Edge {
   readonly pool: RelayPool;
   readonly dialer: Dialer;
   readonly lookup = new HostLookup();
+  /** The first descriptor that no client gets: above it are those for dials under way, and for everything else. */
+  lastDescriptor = Number.POSITIVE_INFINITY;
   /** The queue of handshakes, and of closings. */
   readonly turns = new Turns();
   readonly meters = new Meters();

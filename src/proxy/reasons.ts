@@ -11,6 +11,7 @@ export type Reason =
   | RelayEnd
   // Never relayed: admission and peek.
   | "limit"
+  | "descriptors"
   | "client-gone"
   | "hello-timeout"
   | HelloReject

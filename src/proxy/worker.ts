@@ -1,12 +1,15 @@
 // A worker process: takes its orders from the master, listens, and moves the traffic.
 
+import { isOutOfDescriptors } from "../net/descriptors.ts";
 import { type Listener, listen } from "../net/listen.ts";
 import { onFault as onDefect } from "../net/socket.ts";
 import { AccessLog } from "../observe/access-log.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { Refusals } from "../observe/refusals.ts";
+import { isShortage, Shortages } from "../observe/shortages.ts";
 import { WorkerMetrics } from "../observe/worker-metrics.ts";
 import type { Answers, FromWorker, Question, ToWorker, WorkerSettings } from "../protocol/messages.ts";
+import { descriptorLimit } from "../system/processes.ts";
 import { revocationsOf } from "../tls/revocations.ts";
 import type { Target } from "../upstream/service.ts";
 import { Edge, type EntryPoint, type Observer } from "./edge.ts";
@@ -16,6 +19,8 @@ import { accept } from "./way.ts";
 const REPORT_MS = 1000;
 /** How often a draining worker looks whether its connections are gone. */
 const DRAIN_POLL_MS = 50;
+/** Descriptors that no client gets, so that those who are in can be connected to their brokers. */
+const SPARE_DESCRIPTORS = 16;
 
 export function runWorker(): void {
   let worker: Worker | null = null;
@@ -46,6 +51,7 @@ class Worker implements Observer {
   /** The log, and the access log's own where it has one. */
   readonly #logs: readonly Log[];
   readonly #refusals: Refusals;
+  readonly #shortages: Shortages;
   #ended = 0;
   #reported = -1;
   /** Servers that failed last time: an outage is one line, not one per connection. The configuration bounds it. */
@@ -62,8 +68,10 @@ class Worker implements Observer {
     this.#logs = own === null ? [this.#log] : [this.#log, own];
     this.#accessLog = accessLog === null ? null : new AccessLog(own ?? this.#log, accessLog.filters);
     this.#edge = new Edge(settings, this, settings.index);
+    this.#shortages = new Shortages(this.#log.logger);
     this.#metrics = new WorkerMetrics(
       () => this.#edge,
+      this.#shortages,
       () => this.#logs.reduce((sum, each) => sum + each.dropped(), 0),
     );
     const meters = () => this.#edge.entryPoints.map((point) => point.meters);
@@ -71,7 +79,9 @@ class Worker implements Observer {
     onDefect((error) => this.onFault(error));
     process.on("uncaughtException", (error) => this.#die(error));
     process.on("unhandledRejection", (error) => this.#die(error));
+    this.#lookAtDescriptors();
     setInterval(() => {
+      this.#lookAtDescriptors();
       const seen = this.#ended + this.#edge.pool.chunksDirect + this.#edge.connections.size;
       if (seen === this.#reported) return;
       this.#reported = seen;
@@ -122,6 +132,7 @@ class Worker implements Observer {
   onDialFailed(target: Target, reason: string): void {
     const { service, key, server } = target;
     this.#metrics.dialFailed(service, server.address, reason);
+    if (isShortage(reason)) return this.#shortages.note(reason); // the server has no part in it
     const known = this.#failing.has(key);
     this.#failing.add(key);
     this.#log.logger[known ? "debug" : "warn"]({ service, server: server.address, reason }, "cannot reach the server");
@@ -136,6 +147,10 @@ class Worker implements Observer {
     if (this.#accessLog !== null) this.#accessLog.write(record, reason, bytesIn, bytesOut);
     else this.#log.logger.debug({ client: record.clientAddress, sni: record.sni, reason }, "connection ended");
   };
+
+  onOutOfDescriptors(): void {
+    this.#shortages.note("descriptors");
+  }
 
   onFault(error: unknown): void {
     this.#log.logger.error({ err: error }, "a defect in Sluice ended a connection");
@@ -162,6 +177,12 @@ class Worker implements Observer {
       const options = optionsOf(name);
       if (options !== null && revocationsOf(options)?.judge(revocable, now) === "revoked") connection.revoke();
     }
+  }
+
+  /** The limit can be changed from outside (prlimit(1)), and a system can run out as a whole: then accept fails unheard. */
+  #lookAtDescriptors(): void {
+    this.#edge.lastDescriptor = descriptorLimit() - SPARE_DESCRIPTORS;
+    if (isOutOfDescriptors()) this.#shortages.note("descriptors");
   }
 
   /** Only with a snapshot in hand does a worker accept: nobody is refused because it has just started. */

@@ -24,7 +24,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   config: { values: ["certs/pem-blocks.ts", "text"] },
   middlewares: { values: ["rules"] },
   providers: { values: ["config", "system"] },
-  broker: { values: ["system"] },
+  broker: { values: [] },
   keystores: { values: ["asn1"] },
   certs: { values: ["asn1", "keystores", "system"], types: ["config"] },
   acme: { values: ["asn1", "certs", "system"] },

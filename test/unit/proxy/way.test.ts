@@ -42,7 +42,7 @@ function edgeWith(rows: readonly Row[], limits: Partial<Edge["limits"]> = {}) {
   const edge = new Edge(
     { maxConnections: 10, heldBytesPerConnection: 100_000, heldBytesPerWorker: 1_000_000, ...limits },
     {
-      ...{ onHandshake: none, onDial: none, onDialFailed: none, onLoopDelay: none },
+      ...{ onHandshake: none, onDial: none, onDialFailed: none, onLoopDelay: none, onOutOfDescriptors: none },
       onEnd: ({ meters }, reason) => void ends.push({ router: meters?.router ?? null, reason }),
       onFault: (error) => {
         throw error;

@@ -1,0 +1,37 @@
+// What the machine has no more of. Told in one line a minute, however many connections it costs.
+
+import type { Logger } from "pino";
+
+export type Resource = "descriptors" | "local-ports";
+
+const QUIET_MS = 60_000;
+
+const REMEDIES: Readonly<Record<Resource, string>> = {
+  descriptors:
+    "no descriptors are left: clients are closed and brokers cannot be dialled; raise the limit (ulimit -n, LimitNOFILE) and restart, or lower limits.maxConnections",
+  "local-ports":
+    "no local ports are left for dials: widen net.ipv4.ip_local_port_range, or give the broker more addresses or ports",
+};
+
+export class Shortages {
+  readonly #logger: Logger;
+  readonly #toldAt = new Map<Resource, number>();
+  readonly counts: Record<Resource, number> = { descriptors: 0, "local-ports": 0 };
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  note(resource: Resource): void {
+    this.counts[resource]++;
+    const now = performance.now();
+    const last = this.#toldAt.get(resource);
+    if (last !== undefined && now - last < QUIET_MS) return;
+    this.#toldAt.set(resource, now);
+    this.#logger.warn({ resource }, REMEDIES[resource]);
+  }
+}
+
+export function isShortage(reason: string): reason is Resource {
+  return Object.hasOwn(REMEDIES, reason);
+}
