@@ -45,18 +45,19 @@ async function refused(cwd: string, args: string[] = [], before?: string): Promi
   const { code, stderr, stdout } = await command.ended();
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   await command.gone();
-  expect(stderr.split("\n")).toEqual([expect.any(String) as unknown as string, ""]);
-  return stderr.trimEnd();
+  const [line, ...rest] = stderr.split("\n");
+  expect(rest).toEqual(["sluice: not started", ""]);
+  return line!;
 }
 
-describe("what cannot start says why in one line, exits with 1 and leaves no process", () => {
+describe("what cannot start says why in one line and that it is not started, exits with 1 and leaves no process", () => {
   test("the port of an entry point is taken", async () => {
     const port = await taken();
     const { directory } = await configured((text) =>
       text.replace(/mqtts:\n.*\n/, `mqtts:\n    address: "127.0.0.1:${port}"\n`),
     );
     expect(await refused(directory)).toBe(
-      `entry point mqtts: cannot listen on 127.0.0.1:${port}: the address is already in use`,
+      `entry point mqtts: cannot listen on 127.0.0.1:${port}: the address is already in use, by process ${process.pid} (bun): stop that, or change entryPoints.mqtts.address`,
     );
   });
 
@@ -66,7 +67,7 @@ describe("what cannot start says why in one line, exits with 1 and leaves no pro
       text.replace(/traefik:\n.*\n/, `traefik:\n    address: "127.0.0.1:${port}"\n`),
     );
     expect(await refused(directory)).toBe(
-      `entry point traefik: cannot listen on 127.0.0.1:${port}: the address is already in use`,
+      `entry point traefik: cannot listen on 127.0.0.1:${port}: the address is already in use, by process ${process.pid} (bun): stop that, or change entryPoints.traefik.address`,
     );
   });
 
@@ -74,7 +75,7 @@ describe("what cannot start says why in one line, exits with 1 and leaves no pro
     const port = await taken();
     const { directory } = await configured((text) => `${text}embeddedBroker: { address: "127.0.0.1:${port}" }\n`);
     expect(await refused(directory)).toBe(
-      `embeddedBroker: cannot listen on 127.0.0.1:${port}: the address is already in use`,
+      `embeddedBroker: cannot listen on 127.0.0.1:${port}: the address is already in use, by process ${process.pid} (bun): stop that, or change embeddedBroker.address`,
     );
   });
 
@@ -90,12 +91,54 @@ describe("what cannot start says why in one line, exits with 1 and leaves no pro
     const other = await configured((text) =>
       text.replace(/mqtts:\n.*\n/, `mqtts:\n    address: "127.0.0.1:${port}"\n`),
     );
-    expect(await refused(other.directory)).toBe(
-      `entry point mqtts: cannot listen on 127.0.0.1:${port}: the address is already in use`,
+    expect(await refused(other.directory)).toMatch(
+      new RegExp(
+        `^entry point mqtts: cannot listen on 127.0.0.1:${port}: the address is already in use, by process \\d+ \\(bun.*\\): stop that,`,
+      ),
     );
     expect(await healthy(adminPort)).toBe(true);
     expect(await first.stop()).toBe(0);
     await first.gone();
+  });
+
+  test("the port of an entry point has an orphan: a stopped worker whose master was killed", async () => {
+    const { directory, port, adminPort } = await configured((text) => text.replace("workers: 2", "workers: 1"));
+    const first = new Command([], { cwd: directory });
+    await waitFor("the first Sluice", () => healthy(adminPort));
+    const [worker] = Bun.spawnSync(["pgrep", "-P", String(first.process.pid)])
+      .stdout.toString()
+      .trim()
+      .split("\n")
+      .map(Number);
+    process.kill(worker!, "SIGSTOP");
+    first.process.kill("SIGKILL");
+    await first.process.exited;
+    expect(await refused(directory)).toBe(
+      `entry point mqtts: cannot listen on 127.0.0.1:${port}: the address is already in use, by process ${worker}, a worker of a Sluice whose master is gone: end it with  kill -9 ${worker}`,
+    );
+    process.kill(worker!, "SIGKILL");
+    await first.gone();
+  });
+
+  test("a low port without the right to it", async () => {
+    const { directory } = await configured((text) =>
+      text.replace(/mqtts:\n.*\n/, 'mqtts:\n    address: "127.0.0.1:83"\n'),
+    );
+    const drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"];
+    const line = await refused(directory, [], `${drop.join(" ")} true && set -- ${drop.join(" ")} "$@"`);
+    expect(line).toStartWith(
+      "entry point mqtts: cannot listen on 127.0.0.1:83: permission denied: a port below 1024 needs a right: ",
+    );
+    for (const remedy of ["AmbientCapabilities", "setcap", "ip_unprivileged_port_start=83", "docker run -p 83:"])
+      expect(line).toContain(remedy);
+  });
+
+  test("a log file cannot be written, or is a pipe that nobody reads", async () => {
+    const { directory } = await configured((text) => `${text}log: { filePath: /proc/none/x.log }\n`);
+    expect(await refused(directory)).toBe("log.filePath: cannot write to /proc/none/x.log: no such file");
+    const other = await configured((text) => `${text}accessLog: { filePath: pipe }\n`);
+    expect((await exec(["mkfifo", join(other.directory, "pipe")])).code).toBe(0);
+    expect(await refused(other.directory)).toBe("accessLog.filePath: cannot write to pipe: nobody reads it");
   });
 
   test("there is no configuration", async () => {
