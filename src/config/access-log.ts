@@ -1,7 +1,10 @@
 // The access log's part of the static configuration.
 
 import { z } from "zod";
+import { suggestion } from "../text/spelling.ts";
+
 import { duration, field, section, unsupported } from "./field.ts";
+import type { Say } from "./subject.ts";
 
 const LATER = "is not built into Sluice yet and is ignored";
 
@@ -45,14 +48,6 @@ export const ACCESS_REASONS = [
   "descriptors",
 ] as const;
 
-/** A reason, or one with "!" before it, which means all but this one. */
-const reason = z
-  .string()
-  .regex(
-    new RegExp(`^!?(${ACCESS_REASONS.join("|")})$`),
-    'must be a reason of docs/operations.md, with or without "!" before it',
-  );
-
 export const accessLog = section({
   filePath: field(
     "A file to append to, instead of standard output. It is opened again on SIGUSR1: see [Log files](operations.md#log-files).",
@@ -65,7 +60,7 @@ export const accessLog = section({
     section({
       reasons: field(
         "Keeps connections that [ended](operations.md#how-a-connection-ends) so. With `!` before a reason: all but those.",
-        z.array(reason).default([]),
+        z.array(z.string().min(1)).default([]),
         { otherwise: "none is kept for its reason", example: ["!client-gone"] },
       ),
       minDuration: field(
@@ -83,3 +78,13 @@ export const accessLog = section({
   addInternals: unsupported("warn", LATER),
   otlp: unsupported("warn", LATER),
 });
+
+/** Reasons that there are not. */
+export function checkAccessLog(config: z.output<typeof accessLog> | undefined, problem: Say): void {
+  for (const [index, written] of (config?.filters?.reasons ?? []).entries()) {
+    const reason = written.replace(/^!/, "");
+    if ((ACCESS_REASONS as readonly string[]).includes(reason)) continue;
+    const message = `accessLog.filters.reasons has "${reason}", which is no reason${suggestion(reason, ACCESS_REASONS)}`;
+    problem("field-value", ["accessLog", "filters", "reasons", index], message);
+  }
+}

@@ -1,6 +1,7 @@
 // The static configuration: what is fixed while Sluice runs, from a file and what is put over it.
 
 import { suggestion } from "../text/spelling.ts";
+import { checkAccessLog } from "./access-log.ts";
 import { checkResolver } from "./acme.ts";
 import { decode } from "./decode.ts";
 import type { Diagnostics, Place } from "./diagnostics.ts";
@@ -94,6 +95,7 @@ export function parseStatic(
   for (const [name, { acme }] of Object.entries(rest.certificatesResolvers))
     if (acme !== undefined) checkResolver(name, acme, points, problem, warn);
   checkOverlaps([...points.values()], rest.embeddedBroker?.address, problem);
+  checkAccessLog(rest.accessLog, problem);
   checkSidecar(rest.sidecar, rest.developmentCertificate !== undefined, points.values(), problem);
   const files = rest.providers.file;
   if (files !== undefined && files.directory === undefined && files.filename === undefined) {
