@@ -259,6 +259,7 @@ describe("nothing is left out", () => {
     ...literals("src/net/relay.ts", "RelayEnd"),
     ...literals("src/wire/client-hello.ts", "HelloReject"),
     ...literals("src/tls/client-auth.ts", "ClientAuthReject"),
+    ...literals("src/middlewares/middleware.ts", "MiddlewareReject"),
   ];
   const dialReasons = literals("src/net/dial.ts", "DialError");
   const section = (title: string) => {
