@@ -15,7 +15,7 @@ const beforeLook = field("Wait before the authority is told to look.", duration(
 
 export const acme = z.object({
   email: field(
-    "Where the authority writes to. Without it, Let's Encrypt gets a warning.",
+    "The address that the authority writes to. With Let's Encrypt, Sluice warns if there is none.",
     z.string().max(254).default(""),
     {
       otherwise: "none",
@@ -31,7 +31,7 @@ export const acme = z.object({
     { kind: "https URL", example: "https://acme-staging-v02.api.letsencrypt.org/directory" },
   ),
   storage: field(
-    "The file with account and certificates, in Traefik's form; mode 600, or it is refused. Several resolvers may share one, and several Sluices on one file system: they take turns, and use what another one has obtained.",
+    "The file with account and certificates, in Traefik's form. It must have mode 600, or it is refused. Several resolvers may share one file, and so may several Sluices on one file system: they take turns, and use what another one has obtained.",
     z.string().min(1).default("acme.json"),
     { kind: "file", example: "/var/lib/sluice/acme.json" },
   ),
@@ -84,7 +84,7 @@ export const acme = z.object({
   clientResponseHeaderTimeout: unsupported("warn", "is bounded by clientTimeout here"),
   certificateTimeout: unsupported("warn", "is 90s here"),
   tlsChallenge: field(
-    "Prove names by TLS-ALPN-01, on every entry point with TLS. The authority connects to port 443: one of them must be reached as 443.",
+    "Prove names by TLS-ALPN-01, on every entry point with TLS. The authority connects to port 443, which must lead to one of them.",
     section({ delay: beforeLook }).optional(),
     { otherwise: "off" },
   ),

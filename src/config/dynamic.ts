@@ -17,15 +17,15 @@ const word = z.string().min(1);
 
 const router = z.object({
   entryPoints: field(
-    "On which entry points. One that does not exist is a warning; if none exists, the router is off.",
+    "The entry points that it is on. Sluice warns about one that does not exist; if none exists, the router is off.",
     z.array(word).optional(),
     { otherwise: "all, or those with `asDefault`", example: ["mqtts"] },
   ),
-  rule: field("Which connections: see [Rules](configuration.md#rules).", z.string().optional(), {
+  rule: field("The connections that it takes: see [Rules](configuration.md#rules).", z.string().optional(), {
     otherwise: "required",
     example: "HostSNI(`mqtt.example.com`)",
   }),
-  service: field("Where they go: the name of an entry of `tcp.services`.", z.string().optional(), {
+  service: field("The service that they go to: the name of an entry of `tcp.services`.", z.string().optional(), {
     otherwise: "required",
     example: "brokers",
   }),
@@ -108,7 +108,7 @@ const service = z.object({
     "Servers. A service has either this or `weighted`.",
     section({
       servers: field(
-        "The brokers. Connections go to them in turn; when one fails, the next is tried until all have been. Without any, clients are closed.",
+        "The brokers. Connections go to them in turn. When one fails, the next is tried, until all have been. Without any, clients are disconnected.",
         z.array(server).default([]),
         { otherwise: "empty" },
       ),
@@ -117,7 +117,7 @@ const service = z.object({
         example: "quick",
       }),
       terminationDelay: field(
-        "An integer, not a duration. As the field of the transport; ignored when `serversTransport` is set.",
+        "The same as in a transport, but an integer and not a duration. It is ignored when `serversTransport` is set.",
         // Deprecated in Traefik, where it is taken for nanoseconds; here it means what its documentation says.
         z.number().int().optional(),
         { unit: "milliseconds", otherwise: "that of the transport", example: 100 },
@@ -134,7 +134,7 @@ const service = z.object({
     "Other services, in turn by weight.",
     section({
       services: field(
-        "They may be weighted too, up to 50 inside one another. In any run of as many choices as the weights add up to, each comes as often as its weight. If all servers of one fail, the others are tried.",
+        "The services, each with its weight. They may be weighted too, up to 50 inside one another. If the weights add up to 10, a service with the weight 3 gets three of any ten connections in a row. If all servers of one service fail, the others are tried.",
         z
           .array(
             z.object({
@@ -168,12 +168,12 @@ const passwordFile = (what: string) =>
 /** A certificate with its key: two PEM files, one with both, or an entry of a key store. */
 const certificateFields = z.object({
   certFile: field(
-    "The certificate and its chain, in PEM, in any order. Required without `keyStore`, and does not go with it.",
+    "The certificate and its chain, in PEM, in any order. Give either this or `keyStore`.",
     word.optional(),
     { kind: "file or content", secret: true, otherwise: "none", example: "certs/mqtt.example.com.crt" },
   ),
   keyFile: field(
-    "The private key, in PEM: EC, RSA or Ed25519, in PKCS#8, PKCS#1 or SEC1. Without it the key is looked for in `certFile`.",
+    "The private key, in PEM: EC, RSA or Ed25519, in PKCS#8, PKCS#1 or SEC1. Without it, Sluice looks for the key in `certFile`.",
     word.optional(),
     { kind: "file or content", secret: true, otherwise: "`certFile`", example: "certs/mqtt.example.com.key" },
   ),
@@ -188,7 +188,7 @@ const certificateFields = z.object({
     { kind: "file", otherwise: "none", example: "certs/broker.p12" },
   ),
   keyStoreType: field(
-    "The bytes decide; another type than this is a warning.",
+    "The type that the file should have. Sluice goes by its bytes, and warns if they are of another type.",
     z.enum(["PKCS12", "JKS", "JCEKS", "BKS"]).optional(),
     { otherwise: "what the file is", example: "JKS" },
   ),
@@ -234,7 +234,7 @@ const certificateDirectory = z
     keyPassword: password("Opens encrypted keys, also in the old form with `Proc-Type: 4,ENCRYPTED`."),
     keyPasswordFile: passwordFile("the keys' password"),
     default: field(
-      "Show the first of its pairs where no certificate fits, unless the default store names another.",
+      "Show the first of its pairs where no certificate fits, unless the store `default` names another one.",
       z.boolean().default(false),
       { example: true },
     ),
@@ -262,17 +262,17 @@ const tlsOptions = z.object({
     example: "VersionTLS12",
   }),
   cipherSuites: field(
-    "Go's names, for TLS 1.2 and below. Those of TLS 1.3 cannot be chosen; a list of these alone leaves only TLS 1.3. One that the TLS library (BoringSSL) lacks is left out with a warning; if none is left, that is an error. A misspelled one is an error.",
+    "Go's names, for TLS 1.2 and below. Those of TLS 1.3 cannot be chosen; a list of these alone leaves only TLS 1.3. Sluice leaves out those that the TLS library (BoringSSL) lacks, and warns. If none is left, that is an error. A misspelled name is an error.",
     z.array(word).optional(),
     { otherwise: "the TLS library's choice", example: ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"] },
   ),
   curvePreferences: field(
-    "`X25519MLKEM768`, `X25519`, `CurveP256` or `secp256r1`, `CurveP384` or `secp384r1`, `CurveP521` or `secp521r1`, `SecP256r1MLKEM768`, `SecP384r1MLKEM1024`. One that the TLS library lacks is left out with a warning; if none is left, that is an error. A misspelled one is an error.",
+    "`X25519MLKEM768`, `X25519`, `CurveP256` or `secp256r1`, `CurveP384` or `secp384r1`, `CurveP521` or `secp521r1`, `SecP256r1MLKEM768`, `SecP384r1MLKEM1024`. Sluice leaves out those that the TLS library lacks, and warns. If none is left, that is an error. A misspelled name is an error.",
     z.array(word).optional(),
     { otherwise: "the TLS library's choice", example: ["X25519MLKEM768", "X25519"] },
   ),
   alpnProtocols: field(
-    "In the order of preference. A client that offers only others is refused; one that offers none is served. Without the field, `mqtt` is answered to clients that offer it, and every client is served.",
+    "The protocols, in the order of preference. A client that offers only others is refused; one that offers none is served. Without the field, Sluice answers `mqtt` to clients that offer it, and serves every client.",
     z.array(z.string().min(1).max(255)).optional(),
     { otherwise: "none", example: ["mqtt"] },
   ),
@@ -292,12 +292,12 @@ const tlsOptions = z.object({
       caPassword: password("Opens the trust stores among `caFiles`. JKS, JCEKS and BKS can be read without."),
       caPasswordFile: passwordFile("the trust stores' password"),
       crlFiles: field(
-        "Files with revocation lists of these authorities, in PEM or DER: see [Revocation lists](configuration.md#revocation-lists).",
+        "Files with the revocation lists of these authorities, in PEM or DER: see [Revocation lists](configuration.md#revocation-lists).",
         z.array(word).default([]),
         { kind: "file", otherwise: "none", example: ["certs/device-ca.crl"] },
       ),
       closeRevoked: field(
-        "Also close connections that are open when their certificate is revoked, within a second.",
+        "When a certificate is revoked, also close the open connections of its client, within a second.",
         z.boolean().default(false),
         { example: true },
       ),
@@ -334,15 +334,15 @@ export const dynamicSchema = z.object({
     "What is done with connections.",
     section({
       routers: field(
-        "Which connections go where, by a name of your choice. What routers with and without TLS take is in [Routers](configuration.md#routers).",
+        "Which connections go where. Each router has a name of your choice. [Routers](configuration.md#routers) says what routers with and without TLS take.",
         z.record(z.string(), router).default({}),
       ),
       services: field(
-        "Where connections can go, by a name of your choice. Each has either `loadBalancer` or `weighted`. A server that cannot work (no port, bad address) is left out with an error, and the rest serve. Each worker counts turns and weights by itself. When a reload does not change a load balancer, its turn goes on where it was.",
+        "Where connections can go. Each service has a name of your choice, and either `loadBalancer` or `weighted`. A server that cannot work (no port, bad address) is an error and is left out; the others serve. Each worker counts turns and weights by itself. When a reload does not change a load balancer, its turn goes on where it was.",
         z.record(z.string(), service).default({}),
       ),
       serversTransports: field(
-        "How brokers are dialled, by a name of your choice, which services name in `serversTransport`.",
+        "How brokers are dialled. Each entry has a name of your choice, which services give in `serversTransport`.",
         z.record(z.string(), transport).default({}),
       ),
       middlewares: field(
@@ -355,26 +355,26 @@ export const dynamicSchema = z.object({
     "Certificates, and how TLS is spoken with clients.",
     section({
       certificates: field(
-        "Each entry is a certificate with its key, in PEM or in a key store. Which one a client gets, and what happens when a file changes, is in [Certificates](configuration.md#certificates).",
+        "Each entry is a certificate with its key, in PEM or in a key store. [Certificates](configuration.md#certificates) says which one a client gets, and what happens when a file changes.",
         z.array(certificate).default([]),
       ),
       certificateDirectories: field(
-        "Directories in which every pair of certificate and key is found and served for the names in it: see [Certificate directories](configuration.md#certificate-directories).",
+        "Directories. Sluice finds every pair of certificate and key in them, and serves it for the names in the certificate: see [Certificate directories](configuration.md#certificate-directories).",
         z.array(certificateDirectory).default([]),
         { example: ["live"] },
       ),
       options: field(
-        "How TLS is spoken with clients, by a name of your choice, which routers name in `tls.options`. The entry called `default` is used by routers that name none.",
+        "How TLS is spoken with clients. Each entry has a name of your choice, which routers give in `tls.options`. Routers that give none use the entry called `default`.",
         z.record(z.string(), tlsOptions).default({}),
       ),
       stores: field(
-        "Only the store `default` is used, as in Traefik: others are a warning.",
+        "Only the store `default` is used, as in Traefik. Sluice warns about others.",
         z
           .record(
             z.string(),
             z.object({
               defaultCertificate: field(
-                "Shown where no certificate fits the name, and to clients that send no SNI. Do not give it a name that another certificate has too. Without it, such clients get a self-signed certificate for `sluice.invalid`, made anew at each start, which no client should trust. Which names would get it is a warning.",
+                "Shown where no certificate fits the name, and to clients that send no SNI. Do not give it a name that another certificate has too. Without it, such clients get a self-signed certificate for `sluice.invalid`. It is made anew at each start, and no client should trust it. Sluice warns about each name that would get it.",
                 certificate.optional(),
                 { otherwise: "a self-signed one" },
               ),

@@ -46,7 +46,7 @@ const entryPoint = z.object({
         "When Sluice stops.",
         section({
           graceTimeOut: field(
-            "How long open connections may go on after SIGTERM. Of several entry points the longest counts, for all. `0` closes at once.",
+            "How long open connections may go on after SIGTERM. With several entry points, the longest of them counts for all. `0` closes at once.",
             duration(0).default(10_000),
             { example: "1m" },
           ),
@@ -88,17 +88,17 @@ const logFormat = z.enum(["common", "json"]);
 
 export const staticSchema = z.object({
   entryPoints: field(
-    "Where Sluice listens, by a name of your choice. At least one for MQTT is required. One that `metrics.prometheus`, `ping` or a resolver's `httpChallenge` uses serves HTTP and no routers.",
+    "Where Sluice listens, by a name of your choice. At least one for MQTT is required. An entry point that `metrics.prometheus`, `ping` or a resolver's `httpChallenge` uses serves HTTP, and no routers.",
     z.record(z.string(), entryPoint).default({}),
   ),
   providers: field(
     "Where the dynamic configuration comes from.",
     section({
       file: field(
-        "Files. Without it and without `sidecar` there are no routers, and a warning. Needs `directory` or `filename`.",
+        "Files. It needs `directory` or `filename`. Without it and without `sidecar` there are no routers, and Sluice warns about that.",
         section({
           filename: field(
-            "Reads one file. If both are given, `directory` wins with a warning.",
+            "Reads one file. If both are given, `directory` wins, and Sluice warns about it.",
             z.string().min(1).optional(),
             {
               kind: "file",
@@ -210,7 +210,7 @@ export const staticSchema = z.object({
     { otherwise: "off" },
   ),
   tcpServersTransport: field(
-    "How brokers are dialled by services that name no `serversTransport`.",
+    "How brokers are dialled for services that name no `serversTransport`.",
     transport.optional(),
     { otherwise: "the defaults of its fields" },
   ),
@@ -226,17 +226,17 @@ export const staticSchema = z.object({
     "What connections may take of the machine.",
     section({
       maxConnections: field(
-        "Connections over it are closed at once. More than the default cannot be set: raise the descriptor limit (`ulimit -n`) first.",
+        "The most connections of one worker. Further ones are closed at once. To set more than the default, raise the descriptor limit (`ulimit -n`) first.",
         positive(10_000_000).optional(),
         { unit: "connections per worker", otherwise: "(descriptor limit - 200) / 2", example: 10_000 },
       ),
       heldBytesPerConnection: field(
-        "What one direction of a connection may hold for a receiver that does not read. Over it the connection is cut.",
+        "The bytes that one direction of a connection may hold for a receiver that does not read. With more, the connection is cut.",
         positive(1 << 30).default(512 * 1024),
         { unit: "bytes", otherwise: "524288 (512 KiB)", example: 1_048_576 },
       ),
       heldBytesPerWorker: field(
-        "What all connections of a worker may hold together. Over it the one that holds most is cut.",
+        "The bytes that all connections of a worker may hold together. With more, the connection that holds most is cut.",
         positive(2 ** 40).default(256 * 1024 * 1024),
         { unit: "bytes", otherwise: "268435456 (256 MiB)", example: 536_870_912 },
       ),
@@ -275,13 +275,13 @@ export const staticSchema = z.object({
     { otherwise: "off" },
   ),
   certificatesResolvers: field(
-    "Obtain certificates and renew them, by a name of your choice, which routers name in `tls.certResolver`. A guide from the beginning: [Certificates that come by themselves](guides/acme.md).",
+    "Obtain certificates and renew them. Each resolver has a name of your choice, which routers give in `tls.certResolver`. A guide from the beginning: [Certificates that come by themselves](guides/acme.md).",
     z
       .record(
         z.string(),
         z.object({
           acme: field(
-            "An ACME authority, such as Let's Encrypt. At least one challenge is required. Of several the first that the authority offers is tried, in the order tls, http, dns, and the next one if it fails.",
+            "An ACME authority, such as Let's Encrypt. At least one challenge is required. Of several, Sluice tries the first that the authority offers, in the order tls, http, dns, and if it fails the next.",
             section(acme.shape).optional(),
             { otherwise: "none" },
           ),

@@ -9,7 +9,7 @@ const fileOrContent = z.string().min(1);
 
 export const transport = section({
   dialTimeout: field(
-    "For each address of a server until the TCP connection is open, and again for the TLS handshake with it. Must be longer than 0.",
+    "How long a TCP connection to one address of a server may take, and then again the TLS handshake with it. Must be longer than 0.",
     // A black hole would hold a descriptor for minutes.
     duration(1, "must be longer than 0").default(30_000),
     { example: "3s" },
@@ -20,7 +20,7 @@ export const transport = section({
     { example: "1m" },
   ),
   terminationDelay: field(
-    "After one side has finished sending, how long the connection may be silent before it is closed. As long as bytes flow it stays open. Negative: for ever. A bare integer is seconds.",
+    "How long the connection may be silent after one side has finished sending. Then it is closed. As long as bytes flow it stays open. Negative: for ever. A bare integer is seconds.",
     duration().default(100),
     { example: "5s" },
   ),
