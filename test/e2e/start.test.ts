@@ -32,6 +32,9 @@ workers: 2
   return { directory, port, adminPort };
 }
 
+/** What the process of these tests is called. */
+const OWN_NAME = readFileSync("/proc/self/comm", "utf8").trim();
+
 /** Takes a port until the file is over. */
 async function taken(): Promise<number> {
   const server = createServer();
@@ -57,7 +60,7 @@ describe("what cannot start says why in one line and that it is not started, exi
       text.replace(/mqtts:\n.*\n/, `mqtts:\n    address: "127.0.0.1:${port}"\n`),
     );
     expect(await refused(directory)).toBe(
-      `entry point mqtts: cannot listen on 127.0.0.1:${port}: the address is already in use, by process ${process.pid} (bun): stop that, or change entryPoints.mqtts.address`,
+      `entry point mqtts: cannot listen on 127.0.0.1:${port}: the address is already in use, by process ${process.pid} (${OWN_NAME}): stop that, or change entryPoints.mqtts.address`,
     );
   });
 
@@ -67,7 +70,7 @@ describe("what cannot start says why in one line and that it is not started, exi
       text.replace(/traefik:\n.*\n/, `traefik:\n    address: "127.0.0.1:${port}"\n`),
     );
     expect(await refused(directory)).toBe(
-      `entry point traefik: cannot listen on 127.0.0.1:${port}: the address is already in use, by process ${process.pid} (bun): stop that, or change entryPoints.traefik.address`,
+      `entry point traefik: cannot listen on 127.0.0.1:${port}: the address is already in use, by process ${process.pid} (${OWN_NAME}): stop that, or change entryPoints.traefik.address`,
     );
   });
 
@@ -75,7 +78,7 @@ describe("what cannot start says why in one line and that it is not started, exi
     const port = await taken();
     const { directory } = await configured((text) => `${text}embeddedBroker: { address: "127.0.0.1:${port}" }\n`);
     expect(await refused(directory)).toBe(
-      `embeddedBroker: cannot listen on 127.0.0.1:${port}: the address is already in use, by process ${process.pid} (bun): stop that, or change embeddedBroker.address`,
+      `embeddedBroker: cannot listen on 127.0.0.1:${port}: the address is already in use, by process ${process.pid} (${OWN_NAME}): stop that, or change embeddedBroker.address`,
     );
   });
 
@@ -93,7 +96,7 @@ describe("what cannot start says why in one line and that it is not started, exi
     );
     expect(await refused(other.directory)).toMatch(
       new RegExp(
-        `^entry point mqtts: cannot listen on 127.0.0.1:${port}: the address is already in use, by process \\d+ \\(bun.*\\): stop that,`,
+        `^entry point mqtts: cannot listen on 127.0.0.1:${port}: the address is already in use, by process \\d+ \\(\\S+\\): stop that,`,
       ),
     );
     expect(await healthy(adminPort)).toBe(true);
