@@ -78,6 +78,23 @@ tls: { options: { strict: { minVersion: VersionTLS13, maxVersion: VersionTLS12 }
   ]);
 });
 
+test("and what is off because Sluice lacks one of its fields", () => {
+  const problems = problemsFor(
+    "a.test",
+    `
+tcp:
+  routers:
+    r: { rule: "HostSNI(\`a.test\`)", service: s, tls: {} }
+  services:
+    s: { loadBalancer: { serversTransport: t, servers: [{ address: "h:1" }] } }
+  serversTransports:
+    t: { tls: { spiffe: { ids: [a] } } }
+`,
+    TRANSPORT,
+  );
+  expect(problems.at(-1)).toMatch(/^tcp\.serversTransports\.t\.tls\.spiffe .* is off \[field-unsupported\]$/);
+});
+
 test("a name that is part of another one's message blames nobody", () => {
   // The words of the second router's message name the first one, as an attacker or chance may have it.
   const problems = problemsFor(
