@@ -8,6 +8,7 @@ import type { Code } from "./codes.ts";
 import type { Diagnostics, Place } from "./diagnostics.ts";
 import { type Effect, type FieldMeta, fieldNames, unwrap } from "./field.ts";
 import { foreignWord } from "./foreign-words.ts";
+import { describeNode, quoted, quotedName } from "./quoting.ts";
 import { parseBool, parseDuration } from "./scalars.ts";
 import type { Path, SourceFile } from "./source.ts";
 import { subjectAt } from "./subject.ts";
@@ -127,7 +128,7 @@ class Walk {
       // A variable or a flag has no line, and cannot hold a mapping.
       const single = meta.allowEmpty && this.#source.place(node).line === 0;
       const wanted = single ? "true or false, or set field by field" : "a mapping";
-      return this.#error("field-type", node, path, `${label(path)} must be ${wanted}, not ${describe(node, type)}`);
+      return this.#error("field-type", node, path, `${label(path)} must be ${wanted}, not ${describeNode(node, type)}`);
     }
     const keys = fieldNames(type);
     const seen = new Set<string>();
@@ -139,7 +140,8 @@ class Walk {
       if (key === undefined) {
         const foreign = foreignWord(path, written);
         const meant = foreign === null ? suggestion(written, keys.values()) : `: ${foreign}`;
-        this.#error("unknown-field", keyNode, path, `unknown field "${written}"${inside(path)}${meant}`);
+        const name = quotedName(written, type);
+        this.#error("unknown-field", keyNode, path, `unknown field ${name}${inside(path)}${meant}`);
         continue;
       }
       if (seen.has(key)) this.#error("field-twice", keyNode, path, `"${written}" is given twice${inside(path)}`);
@@ -153,7 +155,13 @@ class Walk {
         // Switched off, or a list of nothing: there is nothing to lack.
         if (isScalar(child) && parseBool(textOf(child)) === false) continue;
         if (isSeq(child) && child.items.length === 0) continue;
-        this.unsupported.push({ path: [...path, key], ...lacking, place });
+        const at = [...path, key];
+        // At once: what else is wrong, or missing because of it, must not hide the way out.
+        if (lacking.effect === "error") {
+          this.#error("field-unsupported", keyNode, at, `${at.join(".")} ${lacking.why}`);
+          continue;
+        }
+        this.unsupported.push({ path: at, ...lacking, place });
         continue;
       }
       const value = this.value(field, child, [...path, key]);
@@ -164,7 +172,12 @@ class Walk {
 
   #record(type: z.ZodRecord, node: Node, path: Path): unknown {
     if (!isMap(node))
-      return this.#error("field-type", node, path, `${label(path)} must be a mapping of names, not ${describe(node)}`);
+      return this.#error(
+        "field-type",
+        node,
+        path,
+        `${label(path)} must be a mapping of names, not ${describeNode(node, type)}`,
+      );
     const seen = new Set<string>();
     const result: Record<string, unknown> = {};
     for (const pair of this.#source.pairs(node)) {
@@ -201,18 +214,28 @@ class Walk {
         .split(",")
         .map((part) => this.#convert(elementType.type, elementType.meta, part.trim(), node, path));
     }
-    return this.#error("field-type", node, path, `${label(path)} must be a list, not ${describe(node)}`);
+    return this.#error("field-type", node, path, `${label(path)} must be a list, not ${describeNode(node, type)}`);
   }
 
   #scalar(type: z.ZodType, meta: FieldMeta, node: Node, path: Path): unknown {
     if (!isScalar(node))
-      return this.#error("field-type", node, path, `${label(path)} must be a single value, not ${describe(node)}`);
+      return this.#error(
+        "field-type",
+        node,
+        path,
+        `${label(path)} must be a single value, not ${describeNode(node, type)}`,
+      );
     return this.#convert(type, meta, textOf(node), node, path);
   }
 
   #convert(type: z.ZodType, meta: FieldMeta, written: string, node: Node, path: Path): unknown {
     const wrong = (wanted: string) =>
-      this.#error("field-value", node, path, `${label(path)} must be ${wanted}, not "${written}"`);
+      this.#error(
+        "field-value",
+        node,
+        path,
+        `${label(path)} must be ${wanted}${meta.secret ? "" : `, not ${quoted(written)}`}`,
+      );
     switch (type.def.type) {
       case "boolean":
         return parseBool(written) ?? wrong("true or false");
@@ -241,16 +264,4 @@ function label(path: Path): string {
 
 function inside(path: Path): string {
   return path.length === 0 ? "" : ` in ${path.join(".")}`;
-}
-
-function describe(node: Node, type?: z.ZodObject): string {
-  if (isMap(node)) return "a mapping";
-  if (isSeq(node)) return "a list";
-  if (!isScalar(node)) return "this";
-  return type !== undefined && holdsSecret(type) ? "a single value" : `"${textOf(node)}"`;
-}
-
-/** A single value in the place of such a mapping may be the secret itself. */
-function holdsSecret(type: z.ZodObject): boolean {
-  return Object.values(type.shape).some((field) => unwrap(field as z.ZodType).meta.secret === true);
 }

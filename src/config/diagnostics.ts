@@ -78,9 +78,16 @@ export class Diagnostics {
     counts.set(code, (counts.get(code) ?? 0) + 1);
     if (this.list.length >= Diagnostics.LIMIT) return;
     // A message that quotes a value in the wrong place could quote a private key.
-    const message = withoutPemBodies(text);
+    const message = shortened(withoutPemBodies(text));
     this.list.push({ file, line, column, severity, code, message, about, because });
   }
+}
+
+/** Whatever a message quotes, it stays one that can be read. Characters. */
+const MAX_MESSAGE = 2000;
+
+function shortened(message: string): string {
+  return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}...` : message;
 }
 
 export function formatPlace({ file, line, column }: Place): string {

@@ -68,7 +68,7 @@ export class YamlTree {
           diagnostics.error(
             "yaml-syntax",
             this.place(node),
-            `YAML: the alias *${node.source} stands for nothing: no &${node.source} is before it`,
+            "YAML: a value that begins with * is an alias, and no anchor (&) of its name is before it: put a value that is none in quotes",
           );
           sound = false;
         }
@@ -171,8 +171,23 @@ export function textOf(scalar: { readonly source?: string; readonly value?: unkn
   return scalar.source ?? String(scalar.value);
 }
 
-/** The library's words where they help an operator, and ours where they speak to a programmer. */
+/** The library's words where they help an operator, and ours where they speak to a programmer, or quote the file: that may be a secret. */
 function inWords(error: YAMLError): string {
-  if (error.code === "MULTIPLE_DOCS") return "a second document begins here (---), and one file holds one";
-  return error.message.split("\n")[0]!;
+  const [message] = error.message.split("\n") as [string];
+  switch (error.code) {
+    case "MULTIPLE_DOCS":
+      return "a second document begins here (---), and one file holds one";
+    case "TAG_RESOLVE_FAILED":
+    case "BAD_COLLECTION_TYPE":
+      return "a value that begins with ! is a tag, and this one is unknown: put the value in quotes";
+    case "BAD_SCALAR_START":
+      return "a plain value cannot begin with this character: put the value in quotes";
+    case "BAD_DQ_ESCAPE":
+      return "the escape sequence is unknown: in double quotes write \\\\ for a backslash, or use single quotes";
+    default:
+      if (message.startsWith("Block scalar header"))
+        return "a value that begins with | or > has its text on the lines below: put one of a single line in quotes";
+      // What stands behind a colon is of the file.
+      return message.replace(/(?<=\S): [\s\S]*$/, "");
+  }
 }

@@ -194,7 +194,9 @@ tcp:
   });
 
   test("an alias without an anchor is an error", () => {
-    expect(problems("tcp: *x\n")).toEqual(["f.yml:1:6: YAML: the alias *x stands for nothing: no &x is before it"]);
+    expect(problems("tcp: *x\n")).toEqual([
+      "f.yml:1:6: YAML: a value that begins with * is an alias, and no anchor (&) of its name is before it: put a value that is none in quotes",
+    ]);
   });
 
   test.each([

@@ -137,3 +137,47 @@ test("an error anywhere gives no configuration, a warning gives one", () => {
   expect(warned.problems).toEqual(["s.yml:2:1: warning: api is not built into Sluice yet and is ignored"]);
   expect(warned.config).not.toBeNull();
 });
+
+test("dnsChallenge.provider leads to exec, whatever else is wrong or missing beside it", () => {
+  const sentence =
+    "certificatesResolvers.le.acme.dnsChallenge.provider is not built into Sluice: give the command that changes your DNS as exec";
+  const challenges = [
+    "{ provider: cloudflare }",
+    "{ provider: cloudflare, resolvers: [1.1.1.1], delayBeforeCheck: soon }",
+    "{ provider: cloudflare, exec: /bin/hook }",
+    "{ provider: cloudflare, propagation: { delayBeforeChecks: soon } }",
+    "{ provider: cloudflare, nonsense: 1 }",
+  ];
+  const rest = [
+    "",
+    "    keyType: nonsense\n",
+    "    caServer: http://x\n",
+    "    tlsChallenge: [1]\n",
+    "    unknown: 1\n",
+  ];
+  for (const challenge of challenges)
+    for (const more of rest) {
+      const text = `entryPoints: { mqtts: { address: ":8883" } }\ncertificatesResolvers:\n  le:\n   acme:\n${more}    dnsChallenge: ${challenge}\n`;
+      const diagnostics = new Diagnostics();
+      expect(parseStatic("f.yml", text, diagnostics)).toBeNull();
+      const messages = diagnostics.list.map(({ message }) => message);
+      expect({ text, messages }).toEqual({ text, messages: expect.arrayContaining([sentence]) });
+      expect(messages.join()).not.toContain("exec is missing");
+    }
+});
+
+test("neither a huge value nor a huge name fills the message", () => {
+  const huge = "x".repeat(1_000_000);
+  for (const text of [
+    huge,
+    `${huge}: 1`,
+    `log: ${huge}`,
+    `workers: ${huge}`,
+    `entryPoints: { m: { address: "${huge}" } }`,
+  ]) {
+    const diagnostics = new Diagnostics();
+    parseStatic("f.yml", text, diagnostics);
+    expect(diagnostics.errors).toBeGreaterThan(0);
+    for (const { message } of diagnostics.list) expect(message.length).toBeLessThan(2100);
+  }
+});
