@@ -196,13 +196,25 @@ function bounds(type: z.ZodNumber): { minimum?: number; maximum?: number } {
 
 function number(type: z.ZodNumber, orNull: readonly string[]): JsonSchema {
   const { minimum = Number.NEGATIVE_INFINITY } = bounds(type);
-  const digits = minimum >= 1 ? "\\+?0*[1-9][0-9]{0,29}" : minimum >= 0 ? "\\+?[0-9]{1,30}" : "[+-]?[0-9]{1,30}";
+  const digits = minimum >= 1 ? `\\+?0*${atLeast(minimum)}` : minimum >= 0 ? "\\+?[0-9]{1,30}" : "[+-]?[0-9]{1,30}";
   return {
     type: ["integer", "string", ...orNull],
     ...bounds(type),
     pattern: `^${digits}$`,
     patternErrorMessage: "must be a whole number",
   };
+}
+
+/** Digits without zeros before them, of a number that is not below a positive one. */
+function atLeast(minimum: number): string {
+  const digits = String(minimum);
+  const longer = `[1-9][0-9]{${digits.length},29}`;
+  if (minimum === 1) return "[1-9][0-9]{0,29}";
+  const above = [...digits].map((digit, at) => {
+    const rest = digits.length - at - 1;
+    return digit === "9" ? null : `${digits.slice(0, at)}[${Number(digit) + 1}-9][0-9]{${rest}}`;
+  });
+  return `(?:${[longer, ...above.filter((each) => each !== null), digits].join("|")})`;
 }
 
 function duration(type: z.ZodNumber, orNull: readonly string[]): JsonSchema {

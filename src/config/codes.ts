@@ -247,6 +247,16 @@ export const CODES = define({
       means: "The TLS versions that are allowed leave none that a client could use.",
       remedy: "Mend `minVersion`, `maxVersion` and `cipherSuites` so that they have a version in common.",
     },
+    "tls-version-old": {
+      means: "TLS options let clients in with TLS 1.0 or 1.1, which are deprecated.",
+      remedy:
+        "Raise `minVersion` to `VersionTLS12` when no such device is left. Until then name these options at the routers of these devices alone.",
+    },
+    "cipher-weak": {
+      means: "TLS options name cipher suites without forward secrecy, or with CBC.",
+      remedy:
+        "Remove them when no device needs them. Until then name these options at the routers of these devices alone.",
+    },
     "cipher-unknown": {
       means: "A cipher suite or a curve has a name that nobody knows, or none of the list can be used.",
       remedy: "Write Go's names, as in the [dynamic reference](reference/dynamic.md).",

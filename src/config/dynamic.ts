@@ -264,12 +264,20 @@ const tlsOptions = z.object({
   cipherSuites: field(
     "Go's names, for TLS 1.2 and below. Those of TLS 1.3 cannot be chosen; a list of these alone leaves only TLS 1.3. Sluice leaves out those that the TLS library (BoringSSL) lacks, and warns. If none is left, that is an error. A misspelled name is an error.",
     z.array(word).optional(),
-    { otherwise: "the TLS library's choice", example: ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"] },
+    {
+      otherwise: "[the suites with forward secrecy](security.md#cipher-suites)",
+      example: ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"],
+    },
   ),
   curvePreferences: field(
     "`X25519MLKEM768`, `X25519`, `CurveP256` or `secp256r1`, `CurveP384` or `secp384r1`, `CurveP521` or `secp521r1`, `SecP256r1MLKEM768`, `SecP384r1MLKEM1024`. Sluice leaves out those that the TLS library lacks, and warns. If none is left, that is an error. A misspelled name is an error.",
     z.array(word).optional(),
     { otherwise: "the TLS library's choice", example: ["X25519MLKEM768", "X25519"] },
+  ),
+  maxRecordSize: field(
+    "The most bytes of content in a TLS record that Sluice sends, for clients with small buffers that do not say so themselves. A client's own max_fragment_length or record_size_limit is kept to without this field.",
+    z.int().min(512).max(16_384).optional(),
+    { unit: "bytes", otherwise: "16384", example: 4096 },
   ),
   alpnProtocols: field(
     "The protocols, in the order of preference. A client that offers only others is refused; one that offers none is served. Without the field, Sluice answers `mqtt` to clients that offer it, and serves every client.",

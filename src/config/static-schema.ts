@@ -240,6 +240,11 @@ export const staticSchema = z.object({
         positive(2 ** 40).default(256 * 1024 * 1024),
         { unit: "bytes", otherwise: "268435456 (256 MiB)", example: 536_870_912 },
       ),
+      helloBytesPerWorker: field(
+        "What ClientHellos that have not come whole may hold together in a worker. Over it the client is closed whose hello holds most.",
+        positive(2 ** 40).default(16 * 1024 * 1024),
+        { unit: "bytes", otherwise: "16777216 (16 MiB)", example: 67_108_864 },
+      ),
     }).prefault({}),
   ),
   embeddedBroker: field(

@@ -32,5 +32,6 @@ export function workerSettings(config: StaticConfig): Omit<WorkerSettings, "inde
     heldBytesPerWorker: config.limits.heldBytesPerWorker,
     log: logSettings(config),
     accessLog: config.accessLog ?? null,
+    helloBytesPerWorker: config.limits.helloBytesPerWorker,
   };
 }

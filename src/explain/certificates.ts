@@ -11,7 +11,14 @@ import type { EntryPointConfig } from "../config/entry-points.ts";
 import type { Row } from "../protocol/messages.ts";
 import { certificateFor, protocolsFor } from "../proxy/decide.ts";
 import type { Termination } from "../proxy/tables.ts";
-import { type CertificateStore, DEFAULT_NAME, SCHEMES, type SignatureOffer, wildcardOf } from "../tls/certificates.ts";
+import {
+  type CertificateStore,
+  DEFAULT_NAME,
+  GROUPS,
+  SCHEMES,
+  type SignatureOffer,
+  wildcardOf,
+} from "../tls/certificates.ts";
 import { ContextCache } from "../tls/contexts.ts";
 import type { Client } from "./client.ts";
 import { type CertificateChoice, MAX_SHOWN, type TlsFacts } from "./explanation.ts";
@@ -23,12 +30,19 @@ const MAX_ADDRESSES = 5;
 
 const ALL_SCHEMES = Object.values(SCHEMES).flat();
 /** Clients that certificates with several kinds of key tell apart, as their hellos have it. */
+const EVERYTHING: SignatureOffer = {
+  signatureAlgorithms: ALL_SCHEMES,
+  suites: "any",
+  groups: Object.values(GROUPS),
+  versions: [0x0304],
+};
 const OFFERS: readonly (readonly [string, SignatureOffer])[] = [
-  ["clients that can verify every kind", { signatureAlgorithms: ALL_SCHEMES, suites: "any" }],
-  ["clients that can verify ECDSA only", { signatureAlgorithms: SCHEMES.p256, suites: "ecdsa" }],
-  ["clients that can verify Ed25519 only", { signatureAlgorithms: SCHEMES.ed25519, suites: "any" }],
-  ["clients that can verify RSA only", { signatureAlgorithms: SCHEMES.rsa, suites: "rsa" }],
-  ["clients before TLS 1.2, which do not say", { signatureAlgorithms: [], suites: "any" }],
+  ["clients that can verify every kind", EVERYTHING],
+  ["clients that can verify ECDSA only", { ...EVERYTHING, signatureAlgorithms: SCHEMES.p256, suites: "ecdsa" }],
+  ["clients that can verify Ed25519 only", { ...EVERYTHING, signatureAlgorithms: SCHEMES.ed25519 }],
+  ["clients that can verify RSA only", { ...EVERYTHING, signatureAlgorithms: SCHEMES.rsa, suites: "rsa" }],
+  ["clients of TLS 1.2 without the curve of an ECDSA certificate", { ...EVERYTHING, groups: [], versions: [] }],
+  ["clients before TLS 1.2, which do not say", { ...EVERYTHING, signatureAlgorithms: [], versions: [] }],
 ];
 
 export function tlsFacts(termination: Termination, client: Client, merged: Merged): TlsFacts {

@@ -53,6 +53,8 @@ export interface NativeTlsSocket extends NativeSocket {
   getTLSVersion(): string;
   getCipher(): { name: string; standardName: string };
   isSessionReused(): boolean;
+  /** The most bytes of content in a record that is sent, 512 to 16384; BoringSSL takes less as 512. */
+  setMaxSendFragment(bytes: number): boolean;
   getPeerX509Certificate(): X509Certificate | undefined;
   getPeerCertificate(): object | undefined;
 }

@@ -81,6 +81,7 @@ function words(record: ConnectionRecord): string {
   if (record.sni !== "") text += `,"sni":${quote(record.sni)}`;
   if (record.alpn !== "") text += `,"alpn":${quote(record.alpn)}`;
   if (record.tlsVersion !== "") text += `,"tlsVersion":"${record.tlsVersion}","tlsCipher":"${record.tlsCipher}"`;
+  if (record.cause !== "") text += `,"cause":"${record.cause}"`;
   if (record.clientSubject !== "") text += `,"clientSubject":${quote(record.clientSubject)}`;
   return text;
 }

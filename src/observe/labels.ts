@@ -2,6 +2,7 @@
 
 /** In Markdown; links are relative to docs/. */
 export const LABELS: Readonly<Record<string, string>> = {
+  cause: "[Why the handshake failed](operations.md#why-a-handshake-fails).",
   code: "[What is wrong and what to do](diagnostics.md).",
   cn: "The common name of the certificate's subject; of a certificate of a resolver, the first of its names.",
   direction: "`in` from clients, `out` to clients.",

@@ -151,6 +151,18 @@ export class WorkerMetrics {
         }
       },
     );
+    counter(
+      "sluice_tls_handshake_failures_total",
+      "Handshakes with clients that failed, by the cause: those that end with the result handshake-failed.",
+      ["entrypoint", "cause"],
+      (metric, edge) => {
+        for (const { name: entrypoint, meters } of edge.entryPoints)
+          for (const [cause, count] of meters.causes) metric.inc({ entrypoint, cause }, count);
+      },
+    );
+    gauge("sluice_hello_held_bytes", "Bytes held now of ClientHellos that have not come whole.", [], (metric, edge) =>
+      metric.set(edge.hellos.held),
+    );
     gauge(
       "sluice_router_open_connections",
       "Connections open now, of a router.",

@@ -78,6 +78,7 @@ export interface WorkerSettings {
   readonly heldBytesPerWorker: number;
   readonly log: LogSettings;
   readonly accessLog: AccessLogSettings | null;
+  readonly helloBytesPerWorker: number;
 }
 
 export type ToWorker =

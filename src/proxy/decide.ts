@@ -43,7 +43,8 @@ export function certificateFor(
   name: string,
   offer: SignatureOffer,
 ): CertifiedKey | null {
-  return certificates.find(name, offer) ?? (termination.options.sniStrict ? null : certificates.fallback);
+  const { maxVersion, sniStrict } = termination.options;
+  return certificates.find(name, offer, maxVersion) ?? (sniStrict ? null : certificates.fallback);
 }
 
 /** The protocols that the handshake may answer, the best first; null: none is answered, and every client is let in. */

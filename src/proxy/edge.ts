@@ -9,6 +9,7 @@ import { Turns } from "../net/turns.ts";
 import { ContextCache } from "../tls/contexts.ts";
 import { ClientContexts } from "../upstream/client-contexts.ts";
 import type { Target } from "../upstream/service.ts";
+import { HelloPool } from "../wire/hello-pool.ts";
 import { EntryMeters, Meters } from "./meters.ts";
 import type { Reason } from "./reasons.ts";
 import type { ConnectionRecord } from "./record.ts";
@@ -30,6 +31,7 @@ export interface EdgeLimits {
   readonly maxConnections: number;
   readonly heldBytesPerConnection: number;
   readonly heldBytesPerWorker: number;
+  readonly helloBytesPerWorker: number;
 }
 
 /** A connection that is open, as the worker sees it. */
@@ -53,6 +55,8 @@ export class Edge {
   readonly limits: EdgeLimits;
   readonly deadlines: Deadlines;
   readonly pool: RelayPool;
+  /** What unfinished hellos hold. */
+  readonly hellos: HelloPool;
   readonly dialer: Dialer;
   readonly lookup = new HostLookup();
   /** The first descriptor that no client gets: above it are those for dials under way, and for everything else. */
@@ -73,6 +77,7 @@ export class Edge {
     this.deadlines = new Deadlines((ms) => observer.onLoopDelay(ms));
     this.dialer = new Dialer(this.deadlines);
     this.pool = new RelayPool(this.deadlines, this.turns, limits.heldBytesPerConnection, limits.heldBytesPerWorker);
+    this.hellos = new HelloPool(limits.helloBytesPerWorker);
     this.tables = new RoutingTables(this.meters, start);
   }
 

@@ -2,6 +2,7 @@
 // them when the master collects.
 
 import type { ByteMeter } from "../net/relay.ts";
+import type { HandshakeCause } from "../tls/handshake-failure.ts";
 import type { Reason } from "./reasons.ts";
 
 /** All that an established connection keeps of its route. */
@@ -20,9 +21,15 @@ export class EntryMeters {
   readonly name: string;
   open = 0;
   readonly results = new Map<Reason, number>();
+  /** Of the handshakes that failed. */
+  readonly causes = new Map<HandshakeCause, number>();
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  handshakeFailed(cause: HandshakeCause): void {
+    this.causes.set(cause, (this.causes.get(cause) ?? 0) + 1);
   }
 
   ended(reason: Reason): void {

@@ -14,6 +14,8 @@ export type Reason =
   | "descriptors"
   | "client-gone"
   | "hello-timeout"
+  /** Unfinished hellos hold as much as a worker may, and this one held most. */
+  | "hello-limit"
   | HelloReject
   // Routing.
   | MiddlewareReject

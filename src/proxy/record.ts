@@ -1,6 +1,7 @@
 // What is known of a connection. It grows along the way; metrics and the access log are told of it when the connection ends.
 
 import { type NativeSocket, unmap } from "../net/socket.ts";
+import type { HandshakeCause } from "../tls/handshake-failure.ts";
 import type { Revocable } from "../tls/revocations.ts";
 import type { RouteMeters } from "./meters.ts";
 
@@ -20,6 +21,8 @@ export class ConnectionRecord {
   server = "";
   tlsVersion = "";
   tlsCipher = "";
+  /** Why the handshake failed. */
+  cause: HandshakeCause | "" = "";
   /** One line of printable characters, also of a client that was refused. */
   clientSubject = "";
   /** The client's certificate as revocation lists know it; null where there are none. */

@@ -8,11 +8,12 @@
 // meanwhile, it is decided again.
 
 import type { MiddlewareReject, Stage } from "../middlewares/middleware.ts";
-import { type HandshakeError, type NativeSocket, unmap } from "../net/socket.ts";
+import { type NativeSocket, type NativeTlsSocket, unmap } from "../net/socket.ts";
 import { encodeAlpn, type ServerUpgrade } from "../net/tls.ts";
 import type { Facts } from "../rules/ast.ts";
 import { parseAddress } from "../rules/matchers.ts";
-import { isSameHandshake } from "../tls/options.ts";
+import { HandshakeWatch } from "../tls/handshake-watch.ts";
+import { isSameHandshake, maxRecord } from "../tls/options.ts";
 import { fatalAlert } from "../wire/alert.ts";
 import type { Connection } from "./connection.ts";
 import { certificateFor, type Decision, decidePlain, decideTls, isPlainOnly, protocolsFor } from "./decide.ts";
@@ -46,7 +47,8 @@ function peeked(connection: Connection, peek: Peeked): void {
   if (peek.kind === "hello") takeHello(connection, peek.hello, peek.received);
   else if (peek.reason === "plain-mqtt" && edge.tables.routes(entryPoint.name).plain.size > 0)
     takePlain(connection, peek.received);
-  else connection.finish(peek.reason);
+  else if (peek.alert === null) connection.finish(peek.reason);
+  else connection.refuse(peek.reason, fatalAlert(peek.alert));
 }
 
 /** A client whose TLS, if it has any, is not looked at. */
@@ -82,7 +84,7 @@ function answerChallenge(connection: Connection, received: Buffer): void {
   const challenge = connection.edge.tables.challenges.get(connection.record.sni);
   if (challenge === undefined) return connection.refuse("acme-challenge", UNRECOGNIZED_NAME);
   connection
-    .pass(new Handshake(connection))
+    .pass(new Handshake(connection, null))
     .start(received, challengeUpgrade(challenge), () => connection.finish("acme-challenge"));
 }
 
@@ -106,47 +108,45 @@ function handshake(connection: Connection, decision: Terminating, hello: Hello, 
   if (context === null) return connection.refuse("no-certificate", UNRECOGNIZED_NAME);
   const facts = factsOf(connection, hello.alpn);
   connection
-    .pass(new Handshake(connection))
+    .pass(new Handshake(connection, new HandshakeWatch(termination.options, hello.versions)))
     .start(received, upgradeOf(termination, hello, context), (shaken) => shook(connection, decision, facts, shaken));
 }
 
 function upgradeOf(termination: Termination, hello: Hello, context: ServerUpgrade["context"]): ServerUpgrade {
-  const { clientAuth } = termination.options;
+  const { clientAuth, maxRecordSize } = termination.options;
   return {
     context,
     requestCert: clientAuth !== "NoClientCert",
-    rejectUnauthorized: clientAuth === "RequireAndVerifyClientCert",
     alpn: termination.alpn ?? (protocolsFor(termination, hello.alpn) === null ? null : MQTT_ALPN),
+    maxRecord: maxRecord(maxRecordSize, hello.maxRecord),
   };
 }
 
 function shook(connection: Connection, decision: Terminating, facts: Facts, shaken: Shaken): void {
-  const { error } = shaken;
-  if (!shaken.success) {
-    const isMissing =
-      decision.termination.options.clientAuth !== "NoClientCert" &&
-      error?.message.includes("PEER_DID_NOT_RETURN_A_CERTIFICATE");
-    return connection.finish(isMissing ? "client-certificate-missing" : "handshake-failed");
-  }
   const socket = noteTls(connection);
   connection.edge.observer.onHandshake(connection.record.tlsVersion, socket.isSessionReused(), shaken.durationMs);
-  letIn(connection, decision, facts, error);
+  letIn(connection, decision, facts, shaken);
 }
 
 /** A client whose handshake is done. What it has shown counts only where a door in force now asks for just that. */
-function letIn(connection: Connection, decision: Terminating, facts: Facts, error: HandshakeError | null): void {
-  if (isStale(connection)) return decideAgain(connection, decision, facts, error);
-  const reject = identify(connection, decision.termination, error);
-  if (reject !== null) return connection.finish(reject);
+function letIn(connection: Connection, decision: Terminating, facts: Facts, shaken: Shaken): void {
+  if (isStale(connection)) return decideAgain(connection, decision, facts, shaken);
+  const verdict = identify(connection, decision.termination, shaken.error);
+  // Who has been refused already, and told, stays refused.
+  const reject = shaken.watch?.refused ?? verdict;
+  if (reject !== null) {
+    shaken.watch?.tell(connection.socket as NativeTlsSocket, reject);
+    return connection.finish(reject);
+  }
   ask(connection, decision.route, "tls", (refused) => {
     if (refused !== null) connection.finish(refused);
-    else if (isStale(connection)) letIn(connection, decision, facts, error);
+    else if (isStale(connection)) letIn(connection, decision, facts, shaken);
     else dial(connection, decision.route, NOTHING);
   });
 }
 
 /** A reload came during the handshake. */
-function decideAgain(connection: Connection, former: Terminating, facts: Facts, error: HandshakeError | null): void {
+function decideAgain(connection: Connection, former: Terminating, facts: Facts, shaken: Shaken): void {
   const { edge, entryPoint } = connection;
   const decision = decideTls(edge.tables, entryPoint.name, facts);
   choose(connection, decision.route);
@@ -155,7 +155,7 @@ function decideAgain(connection: Connection, former: Terminating, facts: Facts, 
     return connection.finish("rules-changed");
   ask(connection, decision.route, "address", (reject) => {
     if (reject !== null) connection.finish(reject);
-    else letIn(connection, decision, facts, error);
+    else letIn(connection, decision, facts, shaken);
   });
 }
 

@@ -2,6 +2,7 @@
 
 import type { CertifiedKey } from "../certs/pem.ts";
 import type { KeyType } from "../certs/private-key.ts";
+import type { TlsVersion } from "./options.ts";
 
 /** What a client says of the certificates that it can verify. */
 export interface SignatureOffer {
@@ -9,7 +10,13 @@ export interface SignatureOffer {
   readonly signatureAlgorithms: readonly number[];
   /** What its cipher suites before TLS 1.3 ask for: these name the certificate's kind as well. */
   readonly suites: "any" | "ecdsa" | "rsa";
+  /** supported_groups of its hello (RFC 8446 4.2.7); empty if it sent none. */
+  readonly groups: readonly number[];
+  /** supported_versions of its hello; empty before TLS 1.3. */
+  readonly versions: readonly number[];
 }
+
+const TLS13 = 0x0304;
 
 /** The order in which the certificates of one name are offered: ECDSA is the cheapest for server and device. */
 const PREFERENCE: readonly KeyType[] = ["p256", "ed25519", "p384", "p521", "rsa"];
@@ -23,6 +30,18 @@ export const SCHEMES: Readonly<Record<KeyType, readonly number[]>> = {
   ed25519: [0x0807],
   rsa: [0x0804, 0x0401, 0x0805, 0x0501, 0x0806, 0x0601, 0x0201],
 };
+
+/** TLS 1.3 binds the curve to the scheme, and signs no handshake with PKCS#1 (RFC 8446 4.2.3). */
+const SCHEMES_13: typeof SCHEMES = {
+  p256: [0x0403],
+  p384: [0x0503],
+  p521: [0x0603],
+  ed25519: [0x0807],
+  rsa: [0x0804, 0x0805, 0x0806],
+};
+
+/** supported_groups by the kind of key: before TLS 1.3 they name the curves of certificates too (RFC 8422 5.1.1). */
+export const GROUPS: Partial<Record<KeyType, number>> = { p256: 23, p384: 24, p521: 25 };
 
 const NONE: readonly never[] = [];
 
@@ -51,10 +70,14 @@ export class CertificateStore {
     }
   }
 
-  /** The certificate for a lower-case name, or null: the default one is asked for separately, because sniStrict forbids it. */
-  find(name: string, offer: SignatureOffer): CertifiedKey | null {
+  /**
+   * The certificate for a lower-case name, or null: the default one is asked for separately, because sniStrict forbids it.
+   * `highest` is the highest version that is spoken here.
+   */
+  find(name: string, offer: SignatureOffer, highest: TlsVersion): CertifiedKey | null {
     const certificates = this.forName(name);
-    return certificates.length === 0 ? null : choose(certificates, offer);
+    if (certificates.length < 2) return certificates[0] ?? null;
+    return choose(certificates, offer, highest === "TLSv1.3" && offer.versions.includes(TLS13));
   }
 
   /** All certificates among which a client that asks for this name gets one: those for the name itself, else those with a wildcard. */
@@ -76,14 +99,24 @@ export function wildcardOf(name: string): string {
   return dot < 0 ? "" : `*${name.slice(dot)}`;
 }
 
-/** Who sends no signature_algorithms is older than TLS 1.2 and gets RSA, if there is one. */
-function choose(certificates: readonly CertifiedKey[], { signatureAlgorithms, suites }: SignatureOffer): CertifiedKey {
-  if (certificates.length === 1) return certificates[0]!;
-  const suitable = certificates.filter(({ keyType }) => suites === "any" || (suites === "rsa") === (keyType === "rsa"));
-  const [first] = suitable;
-  if (first === undefined) return certificates[0]!;
-  if (signatureAlgorithms.length === 0) return suitable.find((each) => each.keyType === "rsa") ?? first;
-  for (const certificate of suitable)
-    if (SCHEMES[certificate.keyType].some((scheme) => signatureAlgorithms.includes(scheme))) return certificate;
-  return first;
+/** The first that the client can verify. Who can verify none may verify nothing at all: it gets RSA, which most can. */
+function choose(certificates: readonly CertifiedKey[], offer: SignatureOffer, isTls13: boolean): CertifiedKey {
+  const rsa = certificates.find(({ keyType }) => keyType === "rsa");
+  const verifiable = certificates.filter(({ keyType }) => {
+    if (!isTls13 && !fitsHello12(keyType, offer)) return false;
+    const schemes = (isTls13 ? SCHEMES_13 : SCHEMES)[keyType];
+    return (
+      offer.signatureAlgorithms.length === 0 || schemes.some((scheme) => offer.signatureAlgorithms.includes(scheme))
+    );
+  });
+  // Who sends no signature_algorithms is older than TLS 1.2.
+  if (offer.signatureAlgorithms.length === 0 && rsa !== undefined && verifiable.includes(rsa)) return rsa;
+  return verifiable[0] ?? rsa ?? certificates[0]!;
+}
+
+/** Before TLS 1.3 the suites name a kind of certificate, and the groups its curve. */
+function fitsHello12(keyType: KeyType, { suites, groups }: SignatureOffer): boolean {
+  if (suites !== "any" && (suites === "rsa") !== (keyType === "rsa")) return false;
+  const group = GROUPS[keyType];
+  return group === undefined || groups.includes(group);
 }

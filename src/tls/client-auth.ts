@@ -7,6 +7,7 @@
 import type { X509Certificate } from "node:crypto";
 import { identityOf } from "../certs/x509.ts";
 import type { HandshakeError } from "../net/socket.ts";
+import type { Alert } from "../wire/alert.ts";
 import { isAllowed } from "./client-names.ts";
 import type { ServerTlsOptions } from "./options.ts";
 import { type Revocable, revocationsOf } from "./revocations.ts";
@@ -14,12 +15,54 @@ import { type Revocable, revocationsOf } from "./revocations.ts";
 /** Also log field and metric label. */
 export type ClientAuthReject =
   | "client-certificate-missing"
-  | "client-certificate-invalid"
+  /** No path leads from it to one of the client CAs. */
+  | "client-certificate-untrusted"
+  /** It, or an authority above it, is over. */
   | "client-certificate-expired"
+  | "client-certificate-not-yet-valid"
+  /** It is not for TLS clients (extended key usage), or was issued by what is no authority. */
+  | "client-certificate-wrong-purpose"
+  /** An authority of the right name has not signed it. */
+  | "client-certificate-bad-signature"
+  /** Anything else that BoringSSL does not accept, or what cannot be read. */
+  | "client-certificate-invalid"
   | "client-certificate-revoked"
   /** A revocation list that is in force is missing on the way up to the root, so nobody knows whether it is revoked. */
   | "client-certificate-unchecked"
   | "client-certificate-not-allowed";
+
+/** What the client is told, as OpenSSL has it (ssl_x509err2alert), and so Mosquitto. Before TLS 1.3 none is required of it. */
+export const CLIENT_AUTH_ALERTS: Readonly<Record<ClientAuthReject, Alert>> = {
+  "client-certificate-missing": "certificate_required",
+  "client-certificate-untrusted": "unknown_ca",
+  "client-certificate-expired": "certificate_expired",
+  "client-certificate-not-yet-valid": "bad_certificate",
+  "client-certificate-wrong-purpose": "unsupported_certificate",
+  "client-certificate-bad-signature": "decrypt_error",
+  "client-certificate-invalid": "bad_certificate",
+  "client-certificate-revoked": "certificate_revoked",
+  "client-certificate-unchecked": "certificate_unknown",
+  "client-certificate-not-allowed": "access_denied",
+};
+
+/** BoringSSL's verdicts, by the codes that Node.js has for them (X509_V_ERR_*). */
+const CODES: Readonly<Record<string, ClientAuthReject>> = {
+  UNABLE_TO_GET_ISSUER_CERT: "client-certificate-untrusted",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "client-certificate-untrusted",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "client-certificate-untrusted",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "client-certificate-untrusted",
+  SELF_SIGNED_CERT_IN_CHAIN: "client-certificate-untrusted",
+  CERT_UNTRUSTED: "client-certificate-untrusted",
+  CERT_CHAIN_TOO_LONG: "client-certificate-untrusted",
+  CERT_HAS_EXPIRED: "client-certificate-expired",
+  CERT_NOT_YET_VALID: "client-certificate-not-yet-valid",
+  INVALID_PURPOSE: "client-certificate-wrong-purpose",
+  INVALID_CA: "client-certificate-wrong-purpose",
+  CERT_REJECTED: "client-certificate-wrong-purpose",
+  PATH_LENGTH_EXCEEDED: "client-certificate-wrong-purpose",
+  CERT_SIGNATURE_FAILURE: "client-certificate-bad-signature",
+  UNABLE_TO_DECRYPT_CERT_SIGNATURE: "client-certificate-bad-signature",
+};
 
 export type ClientAuthVerdict =
   /** `revocable` is what to look the client up by later on; null where there are no revocation lists. */
@@ -28,16 +71,12 @@ export type ClientAuthVerdict =
 
 const ADMITTED: ClientAuthVerdict = { kind: "admitted", revocable: null };
 
-/**
- * `now` in milliseconds since the epoch. `current` are the options of the same name that are in force by now: who began the
- * handshake before a list came is judged by that list all the same.
- */
+/** `now` in milliseconds since the epoch. */
 export function judgeClient(
   options: ServerTlsOptions,
   certificate: X509Certificate | undefined,
   error: HandshakeError | null,
   now: number,
-  current: ServerTlsOptions | null = null,
 ): ClientAuthVerdict {
   switch (options.clientAuth) {
     case "NoClientCert":
@@ -46,11 +85,11 @@ export function judgeClient(
     case "RequireAnyClientCert":
       return certificate === undefined ? refused("client-certificate-missing") : ADMITTED;
     case "VerifyClientCertIfGiven":
-      return certificate === undefined ? ADMITTED : verified(options, certificate, error, now, current);
+      return certificate === undefined ? ADMITTED : verified(options, certificate, error, now);
     case "RequireAndVerifyClientCert":
       return certificate === undefined
         ? refused("client-certificate-missing")
-        : verified(options, certificate, error, now, current);
+        : verified(options, certificate, error, now);
   }
 }
 
@@ -59,11 +98,11 @@ function verified(
   certificate: X509Certificate,
   error: HandshakeError | null,
   now: number,
-  current: ServerTlsOptions | null,
 ): ClientAuthVerdict {
+  if (error !== null) return refused(CODES[error.code ?? ""] ?? "client-certificate-invalid");
   if (!(Date.parse(certificate.validTo) >= now)) return refused("client-certificate-expired");
-  if (error !== null) return refused("client-certificate-invalid");
-  const revocations = (current === null ? null : revocationsOf(current)) ?? revocationsOf(options);
+  if (!(Date.parse(certificate.validFrom) <= now)) return refused("client-certificate-not-yet-valid");
+  const revocations = revocationsOf(options);
   const revocable = revocations?.identify(certificate) ?? null;
   if (revocations !== null) {
     const verdict = revocable === null ? "unknown" : revocations.judge(revocable, now);

@@ -1,6 +1,7 @@
 // clientAuth.allowedNames: patterns for the names in a client's certificate.
 
-import type { CertificateIdentity } from "../certs/x509.ts";
+import type { X509Certificate } from "node:crypto";
+import { type CertificateIdentity, identityOf } from "../certs/x509.ts";
 
 const KINDS = ["CN", "DNS", "URI", "email"] as const;
 type Kind = (typeof KINDS)[number];
@@ -72,4 +73,20 @@ function matches(parts: readonly string[], name: string): boolean {
     at = found + part.length;
   }
   return true;
+}
+
+/**
+ * What a client is called in the log: its subject on one line, or where that is empty (RFC 5280 4.1.2.6, as SPIFFE has it) the first of
+ * its alternative names. It comes from outside, and is not fit for printing yet. "": it has no name.
+ */
+export function subjectOf(certificate: X509Certificate): string {
+  // The published type knows no certificate without a subject.
+  const subject: string | undefined = certificate.subject;
+  if (subject) return subject.replace(/\n/g, ", ");
+  const identity = identityOf(certificate.raw);
+  if (identity === null) return "";
+  const { uris, dns, emails } = identity;
+  if (uris.length > 0) return `URI:${uris[0]}`;
+  if (dns.length > 0) return `DNS:${dns[0]}`;
+  return emails.length > 0 ? `email:${emails[0]}` : "";
 }

@@ -5,6 +5,7 @@
 
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import type { CertifiedKey } from "../certs/pem.ts";
+import { DEFAULT_CIPHERS, inPreference } from "./names.ts";
 import { type ServerTlsOptions, verifies } from "./options.ts";
 
 export class ContextCache {
@@ -22,8 +23,9 @@ export class ContextCache {
         key: certificate.key,
         minVersion: options.minVersion,
         maxVersion: options.maxVersion,
+        ciphers: inPreference(options.ciphers ?? DEFAULT_CIPHERS),
+        honorCipherOrder: true,
       };
-      if (options.ciphers !== null) wanted.ciphers = options.ciphers;
       if (options.curves !== null) wanted.ecdhCurve = options.curves;
       if (verifies(options.clientAuth)) wanted.ca = options.clientCa;
       // BoringSSL completes a chain of one from its store of authorities, at every handshake; the default store looks for files under

@@ -54,3 +54,45 @@ export const CURVES: Record<string, string> = {
   SecP256r1MLKEM768: "SecP256r1MLKEM768",
   SecP384r1MLKEM1024: "SecP384r1MLKEM1024",
 };
+
+/**
+ * The suites before TLS 1.3 where none are configured: forward secrecy in all of them. Those with CBC and SHA-1 are for clients of TLS 1.2
+ * that have no AEAD, and are all that TLS 1.0 and 1.1 have.
+ */
+export const DEFAULT_CIPHERS = [
+  "ECDHE-ECDSA-AES128-GCM-SHA256",
+  "ECDHE-RSA-AES128-GCM-SHA256",
+  "ECDHE-ECDSA-AES256-GCM-SHA384",
+  "ECDHE-RSA-AES256-GCM-SHA384",
+  "ECDHE-ECDSA-CHACHA20-POLY1305",
+  "ECDHE-RSA-CHACHA20-POLY1305",
+  "ECDHE-ECDSA-AES128-SHA",
+  "ECDHE-RSA-AES128-SHA",
+  "ECDHE-ECDSA-AES256-SHA",
+  "ECDHE-RSA-AES256-SHA",
+].join(":");
+
+/** In the order of preference; null is what remains. */
+const CLASSES: readonly (RegExp | null)[] = [/^ECDHE-.*(GCM|CHACHA20)/, /^ECDHE-/, /GCM/, /^AES/, null];
+
+/**
+ * A list of suites in the order in which the server prefers them: AEAD before CBC, forward secrecy before none. Among equals the client's
+ * order counts ("[A|B]" in BoringSSL), because it knows which cipher its hardware has.
+ */
+export function inPreference(ciphers: string): string {
+  const left = new Set(ciphers.split(":"));
+  const groups: string[] = [];
+  for (const pattern of CLASSES) {
+    const group = [...left].filter((name) => pattern === null || pattern.test(name));
+    for (const name of group) left.delete(name);
+    if (group.length > 0) groups.push(`[${group.join("|")}]`);
+  }
+  return groups.join(":");
+}
+
+/** What is weak about a suite that BoringSSL has, by its OpenSSL name; null: nothing. */
+export function weaknessOf(cipher: string): "static-rsa" | "cbc" | null {
+  if (cipher.startsWith("TLS_")) return null;
+  if (!cipher.startsWith("ECDHE-")) return "static-rsa";
+  return /GCM|CHACHA20/.test(cipher) ? null : "cbc";
+}

@@ -11,7 +11,7 @@ import type { Remark } from "../config/diagnostics.ts";
 import type { TlsOptionsConfig } from "../config/dynamic.ts";
 import { suggestion } from "../text/spelling.ts";
 import { parseNamePattern } from "./client-names.ts";
-import { CIPHERS, CURVES } from "./names.ts";
+import { CIPHERS, CURVES, weaknessOf } from "./names.ts";
 import { Revocations } from "./revocations.ts";
 
 export type ClientAuthType =
@@ -28,12 +28,14 @@ export interface ServerTlsOptions {
   readonly key: string;
   readonly minVersion: TlsVersion;
   readonly maxVersion: TlsVersion;
-  /** OpenSSL's cipher list, or null for the library's default. */
+  /** OpenSSL's names with colons between them, or null for DEFAULT_CIPHERS. */
   readonly ciphers: string | null;
   readonly curves: string | null;
   /** null: answer `mqtt` when it is offered, accept anything else. */
   readonly alpn: readonly string[] | null;
   readonly sniStrict: boolean;
+  /** Bytes of content in a record to a client that does not say how many it takes; 0: as many as TLS allows. */
+  readonly maxRecordSize: number;
   readonly clientAuth: ClientAuthType;
   /** The client CAs in PEM; "" when there are none. */
   readonly clientCa: string;
@@ -58,7 +60,14 @@ const VERSIONS: Record<string, TlsVersion> = {
   VersionTLS13: "TLSv1.3",
 };
 
-/** Traefik's `default` options where the configuration has none: TLS 1.2 and 1.3, everything else the library's choice. */
+/** What is said of suites that are asked for although they are weak. */
+const WEAKNESSES = {
+  "static-rsa":
+    "without forward secrecy. Who gets the certificate's key can read all that was recorded before. Keep these options to the routers of old devices",
+  cbc: "CBC with an HMAC, on which there are attacks (Lucky Thirteen). Sluice prefers every AEAD suite of the list to it",
+} as const;
+
+/** Traefik's `default` options where the configuration has none: TLS 1.2 and 1.3, forward secrecy, everything else the library's choice. */
 export const DEFAULT_OPTIONS: ServerTlsOptions = identify({
   minVersion: "TLSv1.2",
   maxVersion: "TLSv1.3",
@@ -66,6 +75,7 @@ export const DEFAULT_OPTIONS: ServerTlsOptions = identify({
   curves: null,
   alpn: null,
   sniStrict: false,
+  maxRecordSize: 0,
   clientAuth: "NoClientCert",
   clientCa: "",
   revoked: null,
@@ -140,6 +150,21 @@ export function compileOptions(
       `cipherSuites names suites of TLS 1.3 alone, and maxVersion is ${config.maxVersion}: no client could connect`,
     );
 
+  if (minVersion < "TLSv1.2")
+    warn(
+      "tls-version-old",
+      ["minVersion"],
+      `${config.minVersion} lets clients in with TLS 1.0 or 1.1, which are deprecated (RFC 8996): keep these options to the routers of old devices`,
+    );
+  for (const [weakness, what] of Object.entries(WEAKNESSES)) {
+    const weak = (config.cipherSuites ?? []).filter((name) => {
+      const known = Object.keys(CIPHERS).find((each) => each.toLowerCase() === name.toLowerCase());
+      const cipher = known === undefined ? "" : CIPHERS[known]!;
+      return chosen?.includes(cipher) && weaknessOf(cipher) === weakness;
+    });
+    if (weak.length > 0) warn("cipher-weak", ["cipherSuites"], `${weak.join(", ")}: ${what}`);
+  }
+
   const auth = config.clientAuth;
   const authorities: string[] = [];
   const certificates: X509Certificate[] = [];
@@ -208,6 +233,7 @@ export function compileOptions(
     curves: curves === null ? null : curves.join(":"),
     alpn: config.alpnProtocols === undefined || config.alpnProtocols.length === 0 ? null : config.alpnProtocols,
     sniStrict: config.sniStrict,
+    maxRecordSize: config.maxRecordSize ?? 0,
     clientAuth,
     clientCa: authorities.join(""),
     revoked,
@@ -279,6 +305,15 @@ function accepts(options: { ciphers?: string; ecdhCurve?: string }): boolean {
     accepted.set(key, works);
   }
   return works;
+}
+
+/** The least that BoringSSL splits records into (SSL_set_max_send_fragment). */
+const MIN_RECORD = 512;
+
+/** The longest record for a client, in bytes of content, by what is configured and what it asks for; 0 is no limit in all three. */
+export function maxRecord(configured: number, asked: number): number {
+  if (configured === 0 && asked === 0) return 0;
+  return Math.max(MIN_RECORD, Math.min(configured || asked, asked || configured));
 }
 
 /** Whether a handshake under `a` shows just what one under `b` would have: they differ at most in what is judged after it. */

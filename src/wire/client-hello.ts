@@ -2,12 +2,14 @@
 // A security boundary: what cannot be read is closed, never routed (a hello split over records once read as "no SNI" in Traefik,
 // and so skipped the route's client authentication: CVE-2026-32305). One file, so that the whole boundary can be read in one go.
 
+import type { Alert } from "./alert.ts";
+
 /**
- * Bytes of the handshake message, with its 4-byte header. 2^14 is what one record may carry (RFC 8446 5.1) and what BoringSSL takes
- * (kMaxMessageLen), so whatever passes here the TLS stack can read too. Measured: 364 bytes for a plain hello, 923 when the session
- * ticket holds a client certificate; an X25519MLKEM768 key share adds 1216.
+ * Bytes of the handshake message, with its 4-byte header. Measured: 364 bytes for a plain hello, 923 when the session ticket holds a
+ * client certificate; an X25519MLKEM768 key share adds 1216. A client certificate of 15 kB makes a ticket, and so a hello, of 16 kB
+ * and more. BoringSSL takes 100 kB (max_cert_list) where it asks for client certificates, and 16 kB (kMaxMessageLen) where it does not.
  */
-export const MAX_HELLO_MESSAGE = 16 * 1024;
+export const MAX_HELLO_MESSAGE = 64 * 1024;
 /**
  * Bytes of record headers, 5 for each record. Room for 819 records: a usual hello of 517 bytes may come in one-byte records, as
  * some test tools and censorship-evading clients send it, but the longest may not (that would be 80 kB of headers).
@@ -45,6 +47,10 @@ export interface HelloOffer {
   versions: number[];
   /** signature_algorithms; empty if the client sent none. Tells whether it can verify an ECDSA certificate. */
   signatureAlgorithms: number[];
+  /** supported_groups; empty if the client sent none. Before TLS 1.3 they also name the curves of certificates (RFC 8422 5.1.1). */
+  groups: number[];
+  /** The most bytes of content that a record to this client may have (RFC 6066 4, RFC 8449); 0: it does not say. */
+  maxRecord: number;
   /** The kind of certificate that all its cipher suites of TLS 1.2 and before ask for; "any" if both, or it names none of these. */
   suites: "any" | "ecdsa" | "rsa";
 }
@@ -56,7 +62,8 @@ export type HelloResult =
   | ({ kind: "ok"; sni: string } & HelloOffer)
   /** A valid hello that names no server. */
   | ({ kind: "none" } & HelloOffer)
-  | { kind: "bad"; reason: HelloReject };
+  /** `alert` is what TLS answers to such a hello; null for what is no TLS, and would not understand it. */
+  | { kind: "bad"; reason: HelloReject; alert: Alert | null };
 
 const RECORD_HEADER = 5;
 const MESSAGE_HEADER = 4;
@@ -79,29 +86,30 @@ export function parseClientHello(bytes: Uint8Array): HelloResult {
   let headerBytes = 0;
   let total = MAX_HELLO_MESSAGE;
   for (let records = 1; gathered < total; records++) {
-    if (records * RECORD_HEADER > MAX_HELLO_HEADERS) return bad("hello-too-large");
-    if (at < bytes.length && bytes[at] !== HANDSHAKE_RECORD) return bad("bad-hello");
+    if (records * RECORD_HEADER > MAX_HELLO_HEADERS) return bad("hello-too-large", "illegal_parameter");
+    if (at < bytes.length && bytes[at] !== HANDSHAKE_RECORD) return bad("bad-hello", "unexpected_message");
     // The minor version means nothing (RFC 8446 5.1: "MUST be ignored for all purposes"); another major one is no TLS.
-    if (at + 1 < bytes.length && bytes[at + 1] !== 3) return bad(records === 1 ? "not-tls" : "bad-hello");
+    if (at + 1 < bytes.length && bytes[at + 1] !== 3)
+      return records === 1 ? bad("not-tls", null) : bad("bad-hello", "protocol_version");
     if (at + RECORD_HEADER > bytes.length) return more(bytes.length + 1);
     const length = u16(bytes, at + 3);
-    // RFC 8446 5.1: handshake messages have no zero-length fragments, and records of 2^14 at most.
-    if (length === 0) return bad("bad-hello");
-    if (length > MAX_RECORD) return bad("hello-too-large");
+    // RFC 8446 5.1 and 5.4: handshake messages have no zero-length fragments, and records of 2^14 at most.
+    if (length === 0) return bad("bad-hello", "unexpected_message");
+    if (length > MAX_RECORD) return bad("hello-too-large", "record_overflow");
 
     const start = at + RECORD_HEADER;
     const end = start + length;
     for (let i = start; headerBytes < MESSAGE_HEADER && i < end && i < bytes.length; i++) {
       header = (header << 8) | bytes[i]!;
       headerBytes++;
-      if (headerBytes === 1 && header !== CLIENT_HELLO) return bad("bad-hello");
+      if (headerBytes === 1 && header !== CLIENT_HELLO) return bad("bad-hello", "unexpected_message");
     }
     gathered += length;
     if (headerBytes === MESSAGE_HEADER) {
       total = MESSAGE_HEADER + (header & 0xffffff);
-      if (total > MAX_HELLO_MESSAGE) return bad("hello-too-large");
+      if (total > MAX_HELLO_MESSAGE) return bad("hello-too-large", "illegal_parameter");
       // RFC 8446 5.1: a ClientHello ends where a record ends, since the keys may change after it.
-      if (gathered > total) return bad("bad-hello");
+      if (gathered > total) return bad("bad-hello", "unexpected_message");
     }
     if (end > bytes.length) return more(headerBytes < MESSAGE_HEADER ? bytes.length + 1 : end);
     at = end;
@@ -130,9 +138,14 @@ function more(need: number): HelloResult {
   return { kind: "more", need };
 }
 
-function bad(reason: HelloReject): HelloResult {
-  return { kind: "bad", reason };
+function bad(reason: HelloReject, alert: Alert | null): HelloResult {
+  return { kind: "bad", reason, alert };
 }
+
+/** What cannot be read as the message it says it is (RFC 8446 6.2). */
+const UNREADABLE = bad("bad-hello", "decode_error");
+/** What can be read, and says what no client may say. */
+const FORBIDDEN = bad("bad-hello", "illegal_parameter");
 
 const MQTT_CONNECT = 0x10;
 const OPENINGS: readonly { reason: HelloReject; bytes: Uint8Array }[] = [
@@ -152,11 +165,11 @@ function classifyStranger(bytes: Uint8Array): HelloResult {
   let need = 0;
   for (const opening of OPENINGS) {
     const same = commonPrefix(bytes, 0, opening.bytes);
-    if (same === opening.bytes.length) return bad(opening.reason);
+    if (same === opening.bytes.length) return bad(opening.reason, null);
     // Still ambiguous: "P" begins POST, PUT, PATCH, PRI and PROXY.
     if (same === bytes.length) need = need || same + 1;
   }
-  return need ? more(need) : bad("not-tls");
+  return need ? more(need) : bad("not-tls", null);
 }
 
 function commonPrefix(bytes: Uint8Array, offset: number, expected: Uint8Array): number {
@@ -167,9 +180,10 @@ function commonPrefix(bytes: Uint8Array, offset: number, expected: Uint8Array): 
 
 /** SSLv2 record (RFC 6101 appendix E): 15-bit length, message type 1, then version 0.2 or, in the compatible form, 3.x. */
 function classifySSLv2(bytes: Uint8Array): HelloResult {
-  if (bytes.length > 2 && bytes[2] !== CLIENT_HELLO) return bad("not-tls");
+  if (bytes.length > 2 && bytes[2] !== CLIENT_HELLO) return bad("not-tls", null);
   if (bytes.length < 5) return more(bytes.length + 1);
-  return bad(bytes[3] === 3 || (bytes[3] === 0 && bytes[4] === 2) ? "sslv2" : "not-tls");
+  const isHello = bytes[3] === 3 || (bytes[3] === 0 && bytes[4] === 2);
+  return isHello ? bad("sslv2", "protocol_version") : bad("not-tls", null);
 }
 
 const MQTT_NAMES = ["\0\x04MQTT", "\0\x06MQIsdp"].map((text) => new TextEncoder().encode(text));
@@ -178,14 +192,14 @@ const MQTT_NAMES = ["\0\x04MQTT", "\0\x06MQIsdp"].map((text) => new TextEncoder(
 function classifyMQTT(bytes: Uint8Array): HelloResult {
   let at = 1;
   while (at < bytes.length && at < 4 && bytes[at]! & 0x80) at++;
-  if (at < bytes.length && bytes[at]! & 0x80) return bad("not-tls");
+  if (at < bytes.length && bytes[at]! & 0x80) return bad("not-tls", null);
   at++;
   for (const name of MQTT_NAMES) {
     const same = commonPrefix(bytes, at, name);
-    if (same === name.length) return bad("plain-mqtt");
+    if (same === name.length) return bad("plain-mqtt", null);
     if (at + same >= bytes.length) return more(bytes.length + 1);
   }
-  return bad("not-tls");
+  return bad("not-tls", null);
 }
 
 /** A position in length-prefixed data. A read past the end gives 0 and sets `failed` for good, so it is checked once per structure. */
@@ -238,8 +252,11 @@ class Cursor {
 }
 
 const EXTENSION_SERVER_NAME = 0;
+const EXTENSION_MAX_FRAGMENT_LENGTH = 1;
+const EXTENSION_SUPPORTED_GROUPS = 10;
 const EXTENSION_SIGNATURE_ALGORITHMS = 13;
 const EXTENSION_ALPN = 16;
+const EXTENSION_RECORD_SIZE_LIMIT = 28;
 const EXTENSION_SUPPORTED_VERSIONS = 43;
 
 /** Works with positions instead of subarrays: one of those costs a microsecond, and a hello has twenty vectors. */
@@ -250,37 +267,58 @@ function parseMessage(bytes: Uint8Array, start: number, end: number): HelloResul
   const sessionId = hello.vector(1);
   const ciphers = hello.vector(2);
   const compressions = hello.vector(1);
-  if (hello.failed || sessionId.length > 32 || compressions.length === 0) return bad("bad-hello");
-  if (ciphers.length === 0 || ciphers.length % 2 !== 0) return bad("bad-hello");
+  if (hello.failed || sessionId.length > 32 || compressions.length === 0) return UNREADABLE;
+  if (ciphers.length === 0 || ciphers.length % 2 !== 0) return UNREADABLE;
 
   const suites = readSuites(ciphers);
-  const offer: HelloOffer = { alpn: [], acme: false, legacyVersion, versions: [], signatureAlgorithms: [], suites };
+  const [versions, signatureAlgorithms, groups] = [[], [], []] as [number[], number[], number[]];
+  const offer: HelloOffer = {
+    alpn: [],
+    acme: false,
+    legacyVersion,
+    versions,
+    signatureAlgorithms,
+    groups,
+    maxRecord: 0,
+    suites,
+  };
   // Before TLS 1.3 the extension block may be missing altogether (RFC 5246 7.4.1.2): a valid hello that names no server.
   if (hello.done) return { kind: "none", ...offer };
 
   const extensions = hello.vector(2);
-  if (!hello.done) return bad("bad-hello");
+  if (!hello.done) return UNREADABLE;
   const seen = new Set<number>();
   let sni: string | null = "";
+  let fragment = 0;
+  let record = 0;
   while (extensions.has) {
     const type = extensions.uint(2);
     const body = extensions.vector(2);
     // RFC 8446 4.2: no two of a kind. Two server names would be one for us and another for the broker behind.
-    if (extensions.failed || seen.has(type)) return bad("bad-hello");
+    if (extensions.failed) return UNREADABLE;
+    if (seen.has(type)) return FORBIDDEN;
     seen.add(type);
     if (type === EXTENSION_SERVER_NAME) {
       sni = readServerName(body);
-      if (sni === null) return bad("bad-hello");
+      if (sni === null) return UNREADABLE;
     } else if (type === EXTENSION_ALPN) {
-      if (!readProtocols(body, offer.alpn)) return bad("bad-hello");
+      if (!readProtocols(body, offer.alpn)) return UNREADABLE;
       offer.acme = offer.alpn.includes("acme-tls/1");
     } else if (type === EXTENSION_SUPPORTED_VERSIONS) {
-      if (!readNumbers(body, 1, offer.versions)) return bad("bad-hello");
+      if (!readNumbers(body, 1, offer.versions)) return UNREADABLE;
     } else if (type === EXTENSION_SIGNATURE_ALGORITHMS) {
-      if (!readNumbers(body, 2, offer.signatureAlgorithms)) return bad("bad-hello");
+      if (!readNumbers(body, 2, offer.signatureAlgorithms)) return UNREADABLE;
+    } else if (type === EXTENSION_SUPPORTED_GROUPS) {
+      if (!readNumbers(body, 2, offer.groups)) return UNREADABLE;
+    } else if (type === EXTENSION_MAX_FRAGMENT_LENGTH) {
+      fragment = readFragmentLength(body);
+    } else if (type === EXTENSION_RECORD_SIZE_LIMIT) {
+      record = readRecordLimit(body);
     }
   }
-  if (extensions.failed) return bad("bad-hello");
+  if (extensions.failed) return UNREADABLE;
+  // RFC 8449 5: of both, record_size_limit counts.
+  offer.maxRecord = record || fragment;
   return sni === "" ? { kind: "none", ...offer } : { kind: "ok", sni, ...offer };
 }
 
@@ -299,6 +337,18 @@ function readSuites({ bytes, at, end }: Cursor): HelloOffer["suites"] {
     rsa ||= RSA_SUITES.includes(suite);
   }
   return ecdsa === rsa ? "any" : ecdsa ? "ecdsa" : "rsa";
+}
+
+/** max_fragment_length: 1 to 4 for 512 to 4096 bytes (RFC 6066 4). What says anything else says nothing: the library ignores it too. */
+function readFragmentLength(body: Cursor): number {
+  const code = body.uint(1);
+  return body.done && code >= 1 && code <= 4 ? 256 << code : 0;
+}
+
+/** record_size_limit: 64 bytes at least (RFC 8449 4), of which TLS 1.3 takes one for the type of the content. */
+function readRecordLimit(body: Cursor): number {
+  const limit = body.uint(2);
+  return body.done && limit >= 64 ? limit - 1 : 0;
 }
 
 const MAX_NAME = 255;
@@ -399,6 +449,7 @@ export class HelloBuffer {
       if (this.#result.kind === "bad" && this.#result.reason !== "plain-mqtt") {
         this.#buffer = NOTHING;
         this.#length = 0;
+        this.#owned = false;
       }
     }
     // A chunk that must wait is copied at once, so the caller may reuse its memory.
@@ -409,6 +460,11 @@ export class HelloBuffer {
   /** All that was received, for the TLS stack or a passthrough server; empty once the verdict is "bad", except for "plain-mqtt". A view, not a copy. */
   get bytes(): Uint8Array {
     return this.#buffer.length === this.#length ? this.#buffer : this.#buffer.subarray(0, this.#length);
+  }
+
+  /** Bytes of memory that wait here for the rest of a hello; 0 when the first chunk held it whole. */
+  get held(): number {
+    return this.#owned ? this.#buffer.length : 0;
   }
 
   #append(chunk: Uint8Array): void {

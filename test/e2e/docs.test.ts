@@ -11,6 +11,7 @@ import { metrics } from "../../scripts/generate/metrics.ts";
 import { dynamicSchema } from "../../src/config/dynamic.ts";
 import { unwrap } from "../../src/config/field.ts";
 import { staticSchema } from "../../src/config/static-schema.ts";
+import { HANDSHAKE_CAUSES } from "../../src/tls/handshake-failure.ts";
 import { Authority } from "../support/certs.ts";
 import { sluiceCli } from "../support/cli.ts";
 import { ROOT } from "../support/sluice.ts";
@@ -271,6 +272,12 @@ describe("nothing is left out", () => {
   test("the table of reasons holds every reason and no other", () => {
     expect(reasons.length).toBeGreaterThan(25);
     expect(rowsOf("How a connection ends").sort()).toEqual([...new Set(reasons)].sort());
+  });
+
+  test("the table of causes of failed handshakes holds every one and no other", () => {
+    const firstColumns = [...section("Why a handshake fails").matchAll(/^\| (`[^|]+`) \|/gm)].map((match) => match[1]!);
+    const causes = firstColumns.flatMap((cell) => cell.split(", ").map((each) => each.replaceAll("`", "")));
+    expect(causes.sort()).toEqual([...HANDSHAKE_CAUSES].sort());
   });
 
   test("the table of dial errors holds every one and no other", () => {

@@ -2,6 +2,7 @@
 // reason, and who keeps silent is closed at the deadline. Nothing is dialled for any of those.
 
 import { describe, expect, test } from "bun:test";
+import { type Alert, fatalAlert } from "../../src/wire/alert.ts";
 import { recordedHellos } from "../fixtures/hello/hellos.ts";
 import { Backend } from "../support/backend.ts";
 import { Authority } from "../support/certs.ts";
@@ -67,9 +68,13 @@ describe("on a TLS port", () => {
   const lying = Buffer.from(openssl13);
   // The length of the session id runs over the end of the message.
   lying[5 + 4 + 2 + 32] = 0xff;
-  const cases: [what: string, bytes: Uint8Array, reason: string][] = [
-    ["an SSLv2 hello", text("\x80\x2e\x01\0\x02\0\x15\0\0\0\x10\x01\0\x80\x02\0\x80\x03\0\x80"), "sslv2"],
-    ["an SSLv2-compatible hello for TLS 1.0", text("\x80\x2e\x01\x03\x01\0\x15\0\0\0\x10\x01\0\x80"), "sslv2"],
+  const cases: [what: string, bytes: Uint8Array, reason: string, alert?: Alert][] = [
+    ...(
+      [
+        ["an SSLv2 hello", text("\x80\x2e\x01\0\x02\0\x15\0\0\0\x10\x01\0\x80\x02\0\x80\x03\0\x80")],
+        ["an SSLv2-compatible hello for TLS 1.0", text("\x80\x2e\x01\x03\x01\0\x15\0\0\0\x10\x01\0\x80")],
+      ] as const
+    ).map(([what, bytes]) => [what, bytes, "sslv2", "protocol_version"] as (typeof cases)[number]),
     ["a plain MQTT 3.1.1 CONNECT", MQTT_CONNECT, "plain-mqtt"],
     ["a plain MQTT 3.1 CONNECT", text("\x10\x0f\0\x06MQIsdp\x03\x02\0\x3c\0\x01a"), "plain-mqtt"],
     ["an HTTP request", text("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), "http"],
@@ -77,15 +82,21 @@ describe("on a TLS port", () => {
     ["a PROXY v2 header", PROXY_V2, "proxy-header"],
     ["an SSH client", text("SSH-2.0-OpenSSH_9.2\r\n"), "not-tls"],
     ["zeros", new Uint8Array(64), "not-tls"],
-    ["a TLS record that is no hello", text("\x16\x03\x01\0\x04\x02\0\0\0"), "bad-hello"],
-    ["a hello whose lengths lie", lying, "bad-hello"],
-    ["a hello that announces 64 kB", text("\x16\x03\x01\x40\0\x01\x01\0\0\x03\x03"), "hello-too-large"],
+    ["a TLS record that is no hello", text("\x16\x03\x01\0\x04\x02\0\0\0"), "bad-hello", "unexpected_message"],
+    ["a hello whose lengths lie", lying, "bad-hello", "decode_error"],
+    [
+      "a hello that announces more than 64 kB",
+      text("\x16\x03\x01\x40\0\x01\x01\0\0\x03\x03"),
+      "hello-too-large",
+      "illegal_parameter",
+    ],
+    ["a record of more than 16 kB", text("\x16\x03\x01\x40\x01"), "hello-too-large", "record_overflow"],
   ];
-  for (const [what, bytes, reason] of cases)
-    test(`${what} is closed at once as ${reason}`, async () => {
+  for (const [what, bytes, reason, alert] of cases)
+    test(`${what} is closed at once as ${reason}, ${alert ? `with the alert ${alert}` : "without a word"}`, async () => {
       await endsAs(reason, async () => {
         const client = await RawClient.exchange(sluice.port, bytes);
-        expect(client.received).toHaveLength(0);
+        expect(client.received).toEqual(Buffer.from(alert === undefined ? [] : fatalAlert(alert)));
         expect(client.closedAfter).toBeLessThan(READ_TIMEOUT_MS);
       });
     });

@@ -28,13 +28,13 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   keystores: { values: ["asn1"] },
   certs: { values: ["asn1", "keystores", "system"], types: ["config"] },
   acme: { values: ["asn1", "certs", "system"] },
-  tls: { values: ["certs", "text"], types: ["config", "net"] },
+  tls: { values: ["certs", "text", "wire"], types: ["config", "net"] },
   // It shows what the others have, and asks nothing of them.
   observe: { values: ["system"], types: ["acme", "certs", "compile", "config", "proxy", "upstream"] },
   // What master and workers say to each other: plain data.
   protocol: { values: [], types: ["certs", "middlewares", "observe", "rules", "tls", "upstream"] },
   proxy: {
-    values: ["middlewares", "net", "observe", "protocol", "rules", "system", "tls", "upstream", "wire"],
+    values: ["middlewares", "net", "observe", "protocol", "rules", "system", "text", "tls", "upstream", "wire"],
     types: ["certs"],
   },
   compile: {

@@ -10,5 +10,5 @@ const ACME_ALPN = encodeAlpn(["acme-tls/1"]);
 /** The handshake that answers a challenge. */
 export function challengeUpgrade({ cert, key }: ChallengeAnswer): ServerUpgrade {
   const { context } = createSecureContext({ cert, key, minVersion: "TLSv1.2" });
-  return { context, requestCert: false, rejectUnauthorized: false, alpn: ACME_ALPN };
+  return { context, requestCert: false, alpn: ACME_ALPN, maxRecord: 0 };
 }

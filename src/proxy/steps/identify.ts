@@ -1,7 +1,9 @@
 // Identify: the verdict on the certificate that the client has shown, by the options in force now.
 
 import type { HandshakeError, NativeTlsSocket } from "../../net/socket.ts";
+import { printable } from "../../text/printable.ts";
 import { type ClientAuthReject, judgeClient } from "../../tls/client-auth.ts";
+import { subjectOf } from "../../tls/client-names.ts";
 import type { Connection } from "../connection.ts";
 import type { Termination } from "../tables.ts";
 
@@ -16,18 +18,10 @@ export function identify(
 ): ClientAuthReject | null {
   if (options.clientAuth === "NoClientCert") return null;
   const certificate = (socket as NativeTlsSocket).getPeerX509Certificate();
-  if (certificate !== undefined) record.clientSubject = printable(certificate.subject);
+  if (certificate !== undefined) record.clientSubject = printable(subjectOf(certificate).slice(0, MAX_SUBJECT));
   const verdict = judgeClient(options, certificate, error, Date.now());
   if (verdict.kind === "refused") return verdict.reason;
   record.revocable = verdict.revocable;
   record.options = name;
   return null;
-}
-
-/** One line of printable characters: what a client's certificate says comes from outside. */
-function printable(subject: string): string {
-  return subject
-    .replace(/\n/g, ", ")
-    .replace(/[^\x20-\x7e\u00a1-\uffff]/g, "?")
-    .slice(0, MAX_SUBJECT);
 }

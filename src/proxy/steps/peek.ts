@@ -1,6 +1,8 @@
 // Peek: reads the ClientHello without answering it. It must arrive within the entry point's readTimeout.
 
+import { type Alert, fatalAlert } from "../../wire/alert.ts";
 import { HelloBuffer, type HelloReject, type HelloResult } from "../../wire/client-hello.ts";
+import type { HelloWaiter } from "../../wire/hello-pool.ts";
 import { type Connection, Step } from "../connection.ts";
 
 export type Hello = Extract<HelloResult, { kind: "ok" | "none" }>;
@@ -8,10 +10,17 @@ export type Hello = Extract<HelloResult, { kind: "ok" | "none" }>;
 /** `received` is everything read so far. */
 export type Peeked =
   | { readonly kind: "hello"; readonly hello: Hello; readonly received: Buffer }
-  /** No hello, or none that can be read. */
-  | { readonly kind: "stranger"; readonly reason: HelloReject; readonly received: Buffer };
+  /** No hello, or none that can be read. `alert` is the answer to it; null for what is no TLS. */
+  | {
+      readonly kind: "stranger";
+      readonly reason: HelloReject;
+      readonly alert: Alert | null;
+      readonly received: Buffer;
+    };
 
-export class Peek extends Step {
+const NO_ROOM = fatalAlert("internal_error");
+
+export class Peek extends Step implements HelloWaiter {
   readonly #next: (connection: Connection, peeked: Peeked) => void;
   readonly #buffer = new HelloBuffer();
 
@@ -27,14 +36,23 @@ export class Peek extends Step {
 
   override onData(chunk: Buffer): void {
     const result = this.#buffer.push(chunk);
-    if (result.kind === "more") return;
+    if (result.kind === "more") return this.connection.edge.hellos.hold(this, this.#buffer.held);
     const received = asBuffer(this.#buffer.bytes);
-    if (result.kind === "bad") this.#next(this.connection, { kind: "stranger", reason: result.reason, received });
+    if (result.kind === "bad") this.#next(this.connection, { ...result, kind: "stranger", received });
     else this.#next(this.connection, { kind: "hello", hello: result, received });
+  }
+
+  override leave(): void {
+    super.leave();
+    this.connection.edge.hellos.release(this);
   }
 
   override onDeadline(): void {
     this.connection.finish("hello-timeout");
+  }
+
+  onHelloCut(): void {
+    this.connection.refuse("hello-limit", NO_ROOM);
   }
 }
 

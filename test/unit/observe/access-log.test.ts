@@ -36,6 +36,7 @@ const PLAIN = {
   alpn: "",
   tlsVersion: "",
   tlsCipher: "",
+  cause: "",
   clientSubject: "",
   startedAt: 0,
 };

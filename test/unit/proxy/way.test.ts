@@ -40,7 +40,13 @@ function edgeWith(rows: readonly Row[], limits: Partial<Edge["limits"]> = {}) {
   const ends: { router: string | null; reason: string }[] = [];
   const none = () => {};
   const edge = new Edge(
-    { maxConnections: 10, heldBytesPerConnection: 100_000, heldBytesPerWorker: 1_000_000, ...limits },
+    {
+      maxConnections: 10,
+      heldBytesPerConnection: 100_000,
+      heldBytesPerWorker: 1_000_000,
+      helloBytesPerWorker: 1_000_000,
+      ...limits,
+    },
     {
       ...{ onHandshake: none, onDial: none, onDialFailed: none, onLoopDelay: none, onOutOfDescriptors: none },
       onEnd: ({ meters }, reason) => void ends.push({ router: meters?.router ?? null, reason }),

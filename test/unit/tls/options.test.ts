@@ -7,8 +7,8 @@ import { createSecureContext } from "node:tls";
 import { CertificateFiles } from "../../../src/certs/files.ts";
 import { Diagnostics } from "../../../src/config/diagnostics.ts";
 import { parseDynamic } from "../../../src/config/dynamic.ts";
-import { CIPHERS, CURVES } from "../../../src/tls/names.ts";
-import { compileOptions, DEFAULT_OPTIONS } from "../../../src/tls/options.ts";
+import { CIPHERS, CURVES, DEFAULT_CIPHERS, inPreference } from "../../../src/tls/names.ts";
+import { compileOptions, DEFAULT_OPTIONS, maxRecord } from "../../../src/tls/options.ts";
 import { Authority } from "../../support/certs.ts";
 
 const authority = await Authority.create();
@@ -28,6 +28,13 @@ function sound(text: string) {
   const { options, problems } = compile(text);
   expect(problems).toEqual([]);
   return options!;
+}
+
+/** Of options that can be used, but of which something is to be said. */
+function warned(text: string) {
+  const { options, problems } = compile(text);
+  expect(problems.map((problem) => problem.split(" ")[0])).toEqual(["warning"]);
+  return { options: options!, warning: problems[0]! };
 }
 
 describe("without anything written", () => {
@@ -87,11 +94,19 @@ describe("client authentication", () => {
 
 describe("versions", () => {
   test.each([
-    ["minVersion: VersionTLS10", "TLSv1", "TLSv1.3"],
     ["minVersion: VersionTLS13", "TLSv1.3", "TLSv1.3"],
     ["maxVersion: VersionTLS12", "TLSv1.2", "TLSv1.2"],
-    ["minVersion: VersionTLS10, maxVersion: VersionTLS11", "TLSv1", "TLSv1.1"],
   ])("%s", (text, minVersion, maxVersion) => expect(sound(text)).toMatchObject({ minVersion, maxVersion } as never));
+
+  test.each([
+    ["minVersion: VersionTLS10", "TLSv1", "TLSv1.3"],
+    ["minVersion: VersionTLS11", "TLSv1.1", "TLSv1.3"],
+    ["minVersion: VersionTLS10, maxVersion: VersionTLS11", "TLSv1", "TLSv1.1"],
+  ])("%s is for old devices, and a warning says so", (text, minVersion, maxVersion) => {
+    const { options, warning } = warned(text);
+    expect(options).toMatchObject({ minVersion, maxVersion } as never);
+    expect(warning).toContain("lets clients in with TLS 1.0 or 1.1");
+  });
 
   test.each(["minVersion: VersionTLS13, maxVersion: VersionTLS12", "maxVersion: VersionTLS11"])(
     "%s is an error",
@@ -139,13 +154,50 @@ describe("ciphers and curves", () => {
       "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
       "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
       "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305",
-      "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
-      "TLS_RSA_WITH_AES_128_CBC_SHA",
     ])
       expect(sound(`cipherSuites: [${name}]`).ciphers).toBe(CIPHERS[name]!);
     for (const name of ["CurveP256", "CurveP384", "CurveP521", "X25519", "X25519MLKEM768"])
       expect(sound(`curvePreferences: [${name}]`).curves).toBe(CURVES[name]!);
   });
+
+  test.each([
+    ["TLS_RSA_WITH_AES_128_CBC_SHA", "without forward secrecy"],
+    ["TLS_RSA_WITH_AES_128_GCM_SHA256", "without forward secrecy"],
+    ["TLS_RSA_WITH_3DES_EDE_CBC_SHA", "without forward secrecy"],
+    ["TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "CBC with an HMAC"],
+    ["TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", "CBC with an HMAC"],
+  ])("%s is for old devices, and a warning names it", (name, said) => {
+    const { options, warning } = warned(`cipherSuites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, ${name.toLowerCase()}]`);
+    expect(options.ciphers).toBe(`ECDHE-RSA-AES128-GCM-SHA256:${CIPHERS[name]}`);
+    expect(warning).toContain(`cipherSuites: ${name.toLowerCase()}: ${said}`);
+  });
+
+  test("the default is forward secrecy in every suite, each of which the library has", () => {
+    for (const name of DEFAULT_CIPHERS.split(":")) {
+      expect(name).toStartWith("ECDHE-");
+      expect(() => createSecureContext({ ciphers: name })).not.toThrow();
+    }
+    expect(() => createSecureContext({ ciphers: inPreference(DEFAULT_CIPHERS) })).not.toThrow();
+  });
+
+  test("the server prefers AEAD and forward secrecy, and leaves the choice among equals to the client", () => {
+    const all = [...new Set(Object.values(CIPHERS))].filter((each) => takesCipher(each));
+    expect(
+      inPreference("AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256"),
+    ).toBe("[ECDHE-RSA-CHACHA20-POLY1305|ECDHE-RSA-AES128-GCM-SHA256]:[ECDHE-RSA-AES128-SHA]:[AES128-SHA]");
+    const ordered = inPreference(all.join(":"));
+    expect((ordered.match(/[^[\]|:]+/g) ?? []).sort() as string[]).toEqual(all.sort());
+    expect(ordered).toEndWith("[DES-CBC3-SHA]");
+  });
+
+  const takesCipher = (ciphers: string) => {
+    try {
+      createSecureContext({ ciphers });
+      return !ciphers.startsWith("TLS_");
+    } catch {
+      return false;
+    }
+  };
 
   test("one that the library lacks does not take the others with it, and order is kept", () => {
     const { options, problems } = compile(
@@ -204,4 +256,15 @@ describe("the key", () => {
     ];
     expect(new Set(variants.map((text) => sound(text).key)).size).toBe(variants.length);
   });
+});
+
+test.each([
+  [0, 0, 0],
+  [4096, 0, 4096],
+  [0, 2048, 2048],
+  [4096, 1024, 1024],
+  [1024, 4096, 1024],
+  [0, 100, 512],
+])("the longest record: %d configured and %d asked for make %d", (configured, asked, most) => {
+  expect(maxRecord(configured, asked)).toBe(most);
 });

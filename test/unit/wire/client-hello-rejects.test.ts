@@ -1,6 +1,7 @@
 // What is closed, under which reason, and how early.
 import { describe, expect, test } from "bun:test";
-import { parseClientHello } from "../../../src/wire/client-hello.ts";
+import type { Alert } from "../../../src/wire/alert.ts";
+import { type HelloResult, parseClientHello } from "../../../src/wire/client-hello.ts";
 import {
   bytes,
   extension,
@@ -64,9 +65,10 @@ describe.each(Object.entries(strangers))("%s", (reason, cases) => {
   test.each(cases)("%s, known as soon as it can be", (_, sent, knownAt) => {
     for (let length = 0; length <= sent.length; length++) {
       const result = parseClientHello(sent.subarray(0, length));
-      expect(result).toEqual(
-        length < knownAt ? { kind: "more", need: length + 1 } : { kind: "bad", reason: reason as never },
-      );
+      // Only who speaks something of TLS's kind is answered with an alert.
+      const alert = reason === "sslv2" ? "protocol_version" : null;
+      const known = { kind: "bad", reason, alert } as HelloResult;
+      expect(result).toEqual(length < knownAt ? { kind: "more", need: length + 1 } : known);
     }
   });
 });
@@ -75,21 +77,28 @@ const good = message();
 const withExtensions = (...extensions: Uint8Array[]) => record(message({ extensions }));
 const withName = (...name: Parameters<typeof serverName>) => withExtensions(serverName(...name));
 
-const broken: [string, Uint8Array][] = [
-  ["an empty record", bytes(22, 3, 1, 0, 0)],
-  ["an empty record in the middle", bytes(record(good.subarray(0, 20)), 22, 3, 1, 0, 0, record(good.subarray(20)))],
+/** [what, what is sent, the alert when it is not decode_error] */
+const broken: [string, Uint8Array, Alert?][] = [
+  ["an empty record", bytes(22, 3, 1, 0, 0), "unexpected_message"],
+  [
+    "an empty record in the middle",
+    bytes(record(good.subarray(0, 20)), 22, 3, 1, 0, 0, record(good.subarray(20))),
+    "unexpected_message",
+  ],
   [
     "an alert between two fragments",
     bytes(record(good.subarray(0, 20)), record(bytes(1, 0), 21), record(good.subarray(20))),
+    "unexpected_message",
   ],
   [
     "a second record of another major version",
     bytes(record(good.subarray(0, 20)), record(good.subarray(20), 22, 4, 1)),
+    "protocol_version",
   ],
-  ["another handshake message", record(message({ type: 2 }))],
-  ["bytes after the hello in its record", record(bytes(good, 0))],
-  ["bytes after the hello in its last record", inRecords(bytes(good, 0), [30])],
-  ["two hellos in one record", record(bytes(good, good))],
+  ["another handshake message", record(message({ type: 2 })), "unexpected_message"],
+  ["bytes after the hello in its record", record(bytes(good, 0)), "unexpected_message"],
+  ["bytes after the hello in its last record", inRecords(bytes(good, 0), [30]), "unexpected_message"],
+  ["two hellos in one record", record(bytes(good, good)), "unexpected_message"],
   ["a body of nothing", record(bytes(1, 0, 0, 0))],
   ["a session id of 33 bytes", record(message({ sessionId: new Uint8Array(33) }))],
   ["no cipher suites", record(message({ ciphers: [] }))],
@@ -99,8 +108,12 @@ const broken: [string, Uint8Array][] = [
   ["half an extension length without block", record(message({ extensions: null, trailer: 0 }))],
   ["an extension longer than the block", withExtensions(bytes(0, 99, 0, 5, 1))],
   ["half an extension header", withExtensions(bytes(0, 99, 0))],
-  ["the same extension twice", withExtensions(extension(99), extension(99))],
-  ["two server_name extensions", withExtensions(serverName("a.example.com"), serverName("b.example.com"))],
+  ["the same extension twice", withExtensions(extension(99), extension(99)), "illegal_parameter"],
+  [
+    "two server_name extensions",
+    withExtensions(serverName("a.example.com"), serverName("b.example.com")),
+    "illegal_parameter",
+  ],
   ["an empty server_name extension", withExtensions(extension(0))],
   ["an empty server name list", withExtensions(extension(0, vector(2)))],
   ["two host names", withExtensions(extension(0, vector(2, 0, vector(2, "a"), 0, vector(2, "b"))))],
@@ -126,8 +139,8 @@ const broken: [string, Uint8Array][] = [
 ];
 
 describe("bad-hello", () => {
-  test.each(broken)("%s", (_, sent) => {
-    expect(parseClientHello(sent)).toEqual({ kind: "bad", reason: "bad-hello" });
+  test.each(broken)("%s", (_, sent, alert = "decode_error") => {
+    expect(parseClientHello(sent)).toEqual({ kind: "bad", reason: "bad-hello", alert });
   });
 });
 
@@ -144,7 +157,8 @@ test("a wrong record type, message type or trailing byte is refused without wait
 });
 
 test("a record over 2^14 bytes is refused by its header", () => {
-  expect(parseClientHello(bytes(22, 3, 1, 0x40, 0x01))).toEqual({ kind: "bad", reason: "hello-too-large" });
+  const tooLarge = { kind: "bad", reason: "hello-too-large", alert: "record_overflow" } as const;
+  expect(parseClientHello(bytes(22, 3, 1, 0x40, 0x01))).toEqual(tooLarge);
   expect(parseClientHello(bytes(22, 3, 1, 0x40, 0x00)).kind).toBe("more");
 });
 

@@ -40,6 +40,8 @@ describe.each(hellos)("$name", ({ name, bytes: wire }) => {
       legacyVersion: 0x0303,
       ...offer,
       signatureAlgorithms: expect.any(Array),
+      groups: expect.any(Array),
+      maxRecord: expect.any(Number),
       suites: expect.stringMatching(/^(any|ecdsa|rsa)$/),
     } as never);
     if (whole.kind !== "ok" && whole.kind !== "none") throw new Error();
@@ -125,6 +127,8 @@ test("a hello with GREASE everywhere and an ML-KEM key share is read, and GREASE
       legacyVersion: 0x0303,
       versions: [0x0304, 0x0303],
       signatureAlgorithms: [0x0403, 0x0804],
+      groups: [0x11ec, 0x001d],
+      maxRecord: 0,
       suites: "ecdsa",
     });
   }
@@ -133,8 +137,8 @@ test("a hello with GREASE everywhere and an ML-KEM key share is read, and GREASE
 test("a hello of exactly the cap is read, one byte above is refused as soon as it is announced", () => {
   const largest = messageOfSize(MAX_HELLO_MESSAGE);
   expect(largest.length).toBe(MAX_HELLO_MESSAGE);
-  expect(sniOf(parseClientHello(record(largest)))).toBe("a.example.com");
-  const cuts = Array.from({ length: MAX_HELLO_HEADERS / 5 - 2 }, (_, index) => 20 * (index + 1));
+  expect(sniOf(parseClientHello(inRecords(largest, [1, 16385, 32769, 49153])))).toBe("a.example.com");
+  const cuts = Array.from({ length: MAX_HELLO_HEADERS / 5 - 2 }, (_, index) => 80 * (index + 1));
   expect(sniOf(parseClientHello(inRecords(largest, cuts)))).toBe("a.example.com");
 
   const above = inRecords(messageOfSize(MAX_HELLO_MESSAGE + 1), [100]);
@@ -150,6 +154,20 @@ test("a hello in more records than the header budget allows is refused, not coll
   const records = Math.floor(MAX_HELLO_HEADERS / 5);
   expect(parseClientHello(wire.subarray(0, records * 6 - 1)).kind).toBe("more");
   expect(sniOf(parseClientHello(wire.subarray(0, records * 6)))).toBe("(hello-too-large)");
+});
+
+test.each([
+  ["nothing said", [], 0],
+  ["max_fragment_length 512", [extension(1, 1)], 512],
+  ["max_fragment_length 4096", [extension(1, 4)], 4096],
+  ["max_fragment_length of no such number", [extension(1, 5)], 0],
+  ["max_fragment_length that is empty", [extension(1)], 0],
+  ["record_size_limit 1000, of which one byte is the type", [extension(28, [3, 0xe8])], 999],
+  ["record_size_limit below 64, which nobody may send", [extension(28, [0, 63])], 0],
+  ["record_size_limit of three bytes", [extension(28, [0, 9, 9])], 0],
+  ["both: record_size_limit counts", [extension(1, 1), extension(28, [8, 1])], 2048],
+])("the longest record that a client takes: %s", (_, extensions, maxRecord) => {
+  expect(parseClientHello(record(message({ extensions })))).toMatchObject({ kind: "none", maxRecord });
 });
 
 test.each([
