@@ -64,7 +64,6 @@ async function seal(from: string, to: string, password: string): Promise<void> {
   expect(code).toBe(0);
 }
 
-const WITHIN_MS = 5000;
 type Started = Awaited<ReturnType<typeof start>>;
 
 /** What breaks it, the file that is named, and why. */
@@ -108,14 +107,10 @@ for (const [what, spoil, part, reason] of cases)
         `    - { certFile: ${other.cert}, keyFile: ${other.key} }`,
       ),
     );
-    await waitFor(
-      "the new router and certificate",
-      async () => (await serial(sluice, "b.test")) === issued(other),
-      WITHIN_MS,
-    );
+    await waitFor("the new router and certificate", async () => (await serial(sluice, "b.test")) === issued(other));
     expect(await serial(sluice, "a.test")).toBe(issued(first));
-    await waitFor("the gauge", async () => (await failing()) === 1, WITHIN_MS);
-    const line = await waitFor("the log line", () => sluice.lines.find((each) => reason.test(each.msg)), WITHIN_MS);
+    await waitFor("the gauge", async () => (await failing()) === 1);
+    const line = await waitFor("the log line", () => sluice.lines.find((each) => reason.test(each.msg)));
     expect(line.level).toBe("error");
     expect(line.msg).toMatch(/dynamic\.yml:\d+:\d+: the certificate: .*; the former one goes on serving$/);
     expect(line.msg).toContain(source);
@@ -127,15 +122,14 @@ for (const [what, spoil, part, reason] of cases)
     await waitFor(
       "the reload to be refused",
       async () => (await sluice.metric("sluice_config_reloads_total", { result: "failure" })) > failures,
-      WITHIN_MS,
     );
     expect(await failing()).toBe(1);
     rmSync(join(sluice.dynamicDirectory, "zzz.yml"));
 
     copyFileSync(second.key, key);
     copyFileSync(second.cert, cert);
-    await waitFor("the mended one", async () => (await serial(sluice, "a.test")) === issued(second), WITHIN_MS);
-    await waitFor("the gauge to be cleared", async () => (await failing()) === 0, WITHIN_MS);
+    await waitFor("the mended one", async () => (await serial(sluice, "a.test")) === issued(second));
+    await waitFor("the gauge to be cleared", async () => (await failing()) === 0);
     expect(await sluice.metric("sluice_tls_source_errors_total", { source })).toBeGreaterThanOrEqual(1);
     await sluice.stop();
   });
@@ -147,9 +141,9 @@ test("a key whose password is wrong: the former one serves; the password file al
   const line = await sluice.logged("the password is wrong");
   expect(line.msg).toContain(key);
   expect(await serial(sluice, "a.test")).toBe(issued(first));
-  await waitFor("the gauge", async () => (await failing()) === 1, WITHIN_MS);
+  await waitFor("the gauge", async () => (await failing()) === 1);
   writeFileSync(secret, "battery staple\n");
-  await waitFor("the gauge to be cleared", async () => (await failing()) === 0, WITHIN_MS);
+  await waitFor("the gauge to be cleared", async () => (await failing()) === 0);
   const told = `${JSON.stringify(sluice.lines)}${await sluice.metrics()}`;
   expect(told).not.toContain("correct horse");
   expect(told).not.toContain("battery staple");

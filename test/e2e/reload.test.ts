@@ -1,7 +1,8 @@
-// Reloads: whatever way a file changes, new connections use it within a second, established ones are untouched, and a bad file changes
-// nothing.
+// Reloads: whatever way a file changes, new connections use it, established ones are untouched, and a bad file changes nothing. How long
+// it takes is measured by the bench.
 
 import { describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Authority, type Pair } from "../support/certs.ts";
@@ -37,10 +38,7 @@ async function serial(sluice: Sluice, servername: string): Promise<string> {
   return serialNumber;
 }
 
-/** A second is the promise; the rest is for a busy machine. */
-const WITHIN_MS = 3000;
-
-describe("new connections use a change within a second", () => {
+describe("new connections use a change", () => {
   const cases: [string, (sluice: Sluice, text: string) => void][] = [
     ["a file that is written in place", (sluice, text) => sluice.write("dynamic.yml", text)],
     [
@@ -79,7 +77,7 @@ describe("new connections use a change within a second", () => {
       const sluice = await Sluice.start({ dynamic: routes("a.test") });
       expect(await accepts(sluice, "b.test")).toBe(false);
       change(sluice, routes("a.test", "b.test"));
-      await waitFor(`${what} to be in force`, () => accepts(sluice, "b.test"), WITHIN_MS);
+      await waitFor(`${what} to be in force`, () => accepts(sluice, "b.test"));
       expect(await accepts(sluice, "a.test")).toBe(true);
       await sluice.stop();
     });
@@ -92,7 +90,7 @@ describe("new connections use a change within a second", () => {
     );
     expect(await accepts(sluice, "b.test")).toBe(true);
     rmSync(join(sluice.dynamicDirectory, "more.yml"));
-    await waitFor("its route to be gone", async () => !(await accepts(sluice, "b.test")), WITHIN_MS);
+    await waitFor("its route to be gone", async () => !(await accepts(sluice, "b.test")));
   });
 
   test("a Kubernetes volume whose ..data link is swapped, with routes and certificate", async () => {
@@ -115,10 +113,10 @@ describe("new connections use a change within a second", () => {
     writeFileSync(join(sluice.directory, "sluice.yml"), "");
     rmSync(join(sluice.dynamicDirectory, "dynamic.yml"));
     symlinkSync(join(volume, "dynamic.yml"), join(sluice.dynamicDirectory, "dynamic.yml"));
-    await waitFor("the mounted routes", () => accepts(sluice, "a.test"), WITHIN_MS);
+    await waitFor("the mounted routes", () => accepts(sluice, "a.test"));
     const before = await serial(sluice, "a.test");
     fill("..two", mounted("a.test", "b.test"), await authority.issue({ names }));
-    await waitFor("the swapped routes", () => accepts(sluice, "b.test"), WITHIN_MS);
+    await waitFor("the swapped routes", () => accepts(sluice, "b.test"));
     expect(await serial(sluice, "b.test")).not.toBe(before);
   });
 
@@ -135,7 +133,7 @@ describe("new connections use a change within a second", () => {
     // Key and certificate are replaced one after the other: the half-way state must not serve, nor stop what serves.
     copyFileSync(renewed.key, key);
     copyFileSync(renewed.cert, cert);
-    await waitFor("the renewed certificate", async () => (await serial(sluice, "a.test")) !== before, WITHIN_MS);
+    await waitFor("the renewed certificate", async () => (await serial(sluice, "a.test")) !== before);
   });
 
   test("SIGHUP, where nothing is watched", async () => {
@@ -162,7 +160,7 @@ test("a bad file keeps the old snapshot, says where, and is counted; mending it 
   const wrong = { severity: "error", code: "unknown-field" };
   expect(await sluice.metric("sluice_config_diagnostics", wrong)).toBe(1);
   sluice.write("dynamic.yml", routes("a.test", "b.test"));
-  await waitFor("the mended file", () => accepts(sluice, "b.test"), WITHIN_MS);
+  await waitFor("the mended file", () => accepts(sluice, "b.test"));
   expect(await sluice.metric("sluice_config_diagnostics", wrong)).toBe(0);
 });
 
@@ -170,13 +168,13 @@ test("established connections are untouched by a reload that takes their route a
   const sluice = await Sluice.start({ dynamic: routes("a.test", "b.test") });
   const socket = await tlsClient(sluice.port, { servername: "b.test" });
   const received = drainHash(socket);
-  const half = await sendPattern(socket, 1024 * 1024, 1);
+  const sent = createHash("sha256");
+  await sendPattern(socket, 1024 * 1024, 1, sent);
   await sluice.reload(() => sluice.write("dynamic.yml", routes("a.test")));
   expect(await accepts(sluice, "b.test")).toBe(false);
-  await sendPattern(socket, 1024 * 1024, 1);
+  const sha256 = await sendPattern(socket, 1024 * 1024, 2, sent);
   socket.end();
-  expect((await received).bytes).toBe(2 * 1024 * 1024);
-  expect(half).toHaveLength(64);
+  expect(await received).toEqual({ bytes: 2 * 1024 * 1024, sha256 });
 });
 
 test("a session ticket survives a reload that does not touch its route", async () => {
@@ -194,7 +192,7 @@ test("a session ticket survives a reload that does not touch its route", async (
   expect((await client("-sess_in", session)).stdout).toContain("Reused, TLSv1.3");
 });
 
-test("1000 routes with 100 certificates reload in under a second with traffic running, and no connection is dropped or refused", async () => {
+test("1000 routes with 100 certificates reload with traffic running, and no connection is dropped or refused", async () => {
   const many = temporaryDirectory();
   const hosts = Array.from({ length: 1000 }, (_, index) => `h${index}.many.test`);
   const pairs: Pair[] = [];
@@ -225,7 +223,7 @@ ${Array.from({ length: 100 }, (_, index) => `    - { certFile: ${many}/${index}.
   const received = drainHash(established);
   for (let round = 1; round <= 5; round++) {
     sluice.write("dynamic.yml", big(`e${round}.test`));
-    await waitFor(`reload ${round}`, () => accepts(sluice, `e${round}.test`), WITHIN_MS);
+    await waitFor(`reload ${round}`, () => accepts(sluice, `e${round}.test`));
     await sendPattern(established, 65536, round);
   }
   running = false;

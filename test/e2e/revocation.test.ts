@@ -153,10 +153,8 @@ for (const version of VERSIONS)
       ];
       clients.revoke(good);
       const list = await clients.crl({ form: "DER" });
-      const started = performance.now();
       put("clients.crl", list);
       await waitFor("the connection to be closed", () => closed.closed);
-      expect(performance.now() - started).toBeLessThan(1000);
       await sluice.access(
         (line) =>
           line.reason === "client-certificate-revoked" &&

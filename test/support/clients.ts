@@ -81,9 +81,16 @@ export function drainHash(socket: Socket): Promise<{ bytes: number; sha256: stri
   });
 }
 
-/** `total` bytes that no compression or repetition hides, in order, written with back-pressure. Resolves with their SHA-256. */
-export async function sendPattern(socket: Socket, total: number, seed = 1): Promise<string> {
-  const hash = createHash("sha256");
+/**
+ * `total` bytes that no compression or repetition hides, in order, written with back-pressure. Resolves with their SHA-256, or with that
+ * of all that `hash` has seen.
+ */
+export async function sendPattern(
+  socket: Socket,
+  total: number,
+  seed = 1,
+  hash = createHash("sha256"),
+): Promise<string> {
   const chunkSize = 64 * 1024;
   let state = seed >>> 0;
   for (let sent = 0; sent < total; sent += chunkSize) {
@@ -96,5 +103,5 @@ export async function sendPattern(socket: Socket, total: number, seed = 1): Prom
     hash.update(chunk);
     if (!socket.write(chunk)) await new Promise((next) => socket.once("drain", next));
   }
-  return hash.digest("hex");
+  return hash.copy().digest("hex");
 }

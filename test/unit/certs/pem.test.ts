@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Loaded, loadPair } from "../../../src/certs/pem.ts";
 import { readPem } from "../../../src/certs/pem-blocks.ts";
+import { cpuMs } from "../../support/cpu.ts";
 import { random } from "../../support/random.ts";
 import { exec, temporaryDirectory } from "../../support/tools.ts";
 
@@ -204,13 +205,14 @@ describe("encrypted keys", () => {
     ok(read("ec.crt"), read("ec.key"), "whatever");
   });
 
-  test("a key that asks for absurdly many iterations is refused at once", async () => {
+  test("a key that asks for absurdly many iterations is refused before they are spent", async () => {
     await seal("iter.sealed", ...pkcs8("ec", "-iter", "100000"));
     ok(read("ec.crt"), read("iter.sealed"), "sésame");
     await seal("iter.sealed", ...pkcs8("ec", "-iter", "2000000"));
-    const started = performance.now();
-    expect(refused(read("ec.crt"), read("iter.sealed"), "sésame")).toMatch(/asks for more than \d+ iterations/);
-    expect(performance.now() - started).toBeLessThan(500);
+    const cost = cpuMs(() =>
+      expect(refused(read("ec.crt"), read("iter.sealed"), "sésame")).toMatch(/asks for more than \d+ iterations/),
+    );
+    expect(cost).toBeLessThan(500);
   });
 });
 
@@ -228,16 +230,17 @@ describe("mistakes", () => {
   });
 
   test("a text that is cut off is read in linear time, whatever it looks like", () => {
-    const started = performance.now();
-    for (const line of [
-      "A:b\n",
-      "-",
-      "-----BEGIN CERTIFICATE-----\n",
-      "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,E\n",
-    ])
-      expect(readPem(`${line.repeat(50_000)}\n`).blocks).toEqual([]);
-    expect(readPem(`-----BEGIN RSA PRIVATE KEY-----\n${"A:b\n".repeat(50_000)}`).blocks).toEqual([]);
-    expect(performance.now() - started).toBeLessThan(2000);
+    const cost = cpuMs(() => {
+      for (const line of [
+        "A:b\n",
+        "-",
+        "-----BEGIN CERTIFICATE-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,E\n",
+      ])
+        expect(readPem(`${line.repeat(50_000)}\n`).blocks).toEqual([]);
+      expect(readPem(`-----BEGIN RSA PRIVATE KEY-----\n${"A:b\n".repeat(50_000)}`).blocks).toEqual([]);
+    });
+    expect(cost).toBeLessThan(2000);
   });
 
   test("a block that is cut off does not take the next one with it", () => {

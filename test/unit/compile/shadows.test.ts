@@ -7,6 +7,7 @@ import type { RouterAction } from "../../../src/protocol/messages.ts";
 import { compile, parseAddress } from "../../../src/rules/matchers.ts";
 import { defaultPriority, parseRule } from "../../../src/rules/parser.ts";
 import { orderRoutes } from "../../../src/rules/table.ts";
+import { cpuMs } from "../../support/cpu.ts";
 import { random } from "../../support/random.ts";
 
 const TLS: RouterAction = { kind: "terminate", options: "default" };
@@ -206,16 +207,16 @@ function networks(count: number): string {
   return Array.from({ length: count }, (_, n) => `!ClientIP(\`10.${n >> 8}.${n & 255}.0/24\`)`).join(" && ");
 }
 
-test("100 000 routers, and as many regexps, or rules made to be slow, take no time to speak of", () => {
+test("tens of thousands of routers, and as many regexps, or rules made to be slow, cost little", () => {
   const make = (kind: (index: number) => string, count: number): Record<string, Given> =>
     Object.fromEntries(
       Array.from({ length: count }, (_, index) => [kind(index), { rule: kind(index), priority: index % 7 }]),
     );
   const cases = [
-    make((index) => `HostSNI(\`h${index}.example\`)`, 100_000),
-    make((index) => `HostSNIRegexp(\`^h${index}\\.\`)`, 50_000),
-    make((index) => `HostSNI(\`one.example\`) && ALPN(\`p${index}\`)`, 20_000),
-    { ...make((index) => `HostSNI(\`*\`) && ALPN(\`p${index}\`)`, 50_000) },
+    make((index) => `HostSNI(\`h${index}.example\`)`, 30_000),
+    make((index) => `HostSNIRegexp(\`^h${index}\\.\`)`, 15_000),
+    make((index) => `HostSNI(\`one.example\`) && ALPN(\`p${index}\`)`, 10_000),
+    make((index) => `HostSNI(\`*\`) && ALPN(\`p${index}\`)`, 15_000),
     // Each comparison of two of these goes through all their conditions and fails with the last.
     make((index) => `${networks(300)} && ALPN(\`p${index}\`)`, 300),
     make((index) => `HostSNI(\`a.example\`) && ${networks(300)} && ALPN(\`p${index}\`)`, 100),
@@ -228,11 +229,9 @@ test("100 000 routers, and as many regexps, or rules made to be slow, take no ti
   for (const given of cases) {
     const checked = routers(given);
     const diagnostics = new Diagnostics();
-    const started = performance.now();
-    warnShadowed(checked, diagnostics);
-    const ms = performance.now() - started;
-    console.log(`${checked.length} routers: ${ms.toFixed(0)} ms`);
+    const cost = cpuMs(() => warnShadowed(checked, diagnostics));
     expect(diagnostics.warnings).toBe(0);
-    expect(ms).toBeLessThan(4000); // on a busy machine
+    // Measured under a second; comparing each with each takes minutes.
+    expect(cost).toBeLessThan(4000);
   }
 });

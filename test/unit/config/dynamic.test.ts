@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Diagnostics, describeDiagnostic } from "../../../src/config/diagnostics.ts";
 import { type DynamicFile, parseDynamic } from "../../../src/config/dynamic.ts";
+import { cpuMs } from "../../support/cpu.ts";
 import { exec, temporaryDirectory } from "../../support/tools.ts";
 
 function problems(text: string): string[] {
@@ -204,7 +205,7 @@ tcp:
     ["a mapping that merges itself", "tcp:\n  routers:\n    a: &a\n      <<: *a\n      rule: [x]\n"],
   ])("%s ends", (_, text) => expect(problems(text).length).toBeGreaterThan(0));
 
-  test("aliases that unfold without end are refused within seconds", () => {
+  test("aliases that unfold without end are refused before they have cost much", () => {
     const lines = ["tcp:", "  services:", "    s: &s", "      weighted:", "        services: &list"];
     lines.push(
       ...Array<string>(100).fill("          - name: x"),
@@ -213,19 +214,18 @@ tcp:
       "        services: *list",
     );
     for (let i = 0; i < 15_000; i++) lines.push(`    s${i}: *s`);
-    const started = performance.now();
-    expect(problems(lines.join("\n")).join()).toContain("the file unfolds into more than Sluice reads");
-    expect(performance.now() - started).toBeLessThan(20_000);
-  }, 60_000);
+    const cost = cpuMs(() =>
+      expect(problems(lines.join("\n")).join()).toContain("the file unfolds into more than Sluice reads"),
+    );
+    expect(cost).toBeLessThan(20_000);
+  });
 
-  test("reading takes time in proportion to the number of routers", () => {
+  test("reading costs CPU time in proportion to the number of routers", () => {
     const time = (count: number) => {
       const lines = ["tcp:", "  routers:"];
       for (let i = 0; i < count; i++)
         lines.push(`    r${i}:`, `      rule: HostSNI(\`h${i}.example\`)`, "      service: s", "      tls: {}");
-      const started = performance.now();
-      expect(Object.keys(parse(lines.join("\n")).value.tcp.routers).length).toBe(count);
-      return performance.now() - started;
+      return cpuMs(() => expect(Object.keys(parse(lines.join("\n")).value.tcp.routers).length).toBe(count));
     };
     time(500);
     const small = Math.min(time(1000), time(1000), time(1000));

@@ -166,33 +166,40 @@ test("regexps that no rule of the table has any more are not held", () => {
   expect(table.compiledRegexps).toBe(0);
 });
 
-test("100 000 routes are built in well under a second and found as fast as one", () => {
-  const entries: RouteEntry<number>[] = [];
-  for (let index = 0; index < 100_000; index++) {
-    const name = `device-${index}.example.com`;
-    entries.push({
-      name: `router-${index}@file`,
-      rule: { kind: "hostSNI", name },
-      priority: 20 + name.length,
-      value: index,
+test("a name is found among 100 000 routes in as few steps as among ten", () => {
+  // A route that is asked looks at the facts; one that is passed over in the index does not.
+  const looks = (count: number): number => {
+    const entries = Array.from({ length: count }, (_, index): RouteEntry<number> => {
+      const name = `device-${index}.example.com`;
+      return {
+        name: `router-${index}@file`,
+        rule: { kind: "hostSNI", name },
+        priority: 20 + name.length,
+        value: index,
+      };
     });
-  }
-  const started = performance.now();
-  const table = new RouteTable(entries);
-  const built = performance.now() - started;
-  const lookups = 200_000;
-  const one = facts("");
-  const names = Array.from({ length: 1000 }, (_, index) => `device-${index * 99}.example.com`);
-  const from = performance.now();
-  for (let index = 0; index < lookups; index++) {
-    one.sni = names[index % 1000]!;
-    if (table.match(one) !== (index % 1000) * 99) throw new Error(one.sni);
-  }
-  const each = ((performance.now() - from) / lookups) * 1000;
-  console.log(`built in ${built.toFixed(0)} ms, ${each.toFixed(3)} µs for each lookup`);
-  // Generous, for a busy machine; a linear scan would take about a millisecond.
-  expect(built).toBeLessThan(1500);
-  expect(each).toBeLessThan(10);
+    const table = new RouteTable(entries);
+    let seen = 0;
+    let sni = "";
+    const counted: Facts = {
+      alpn: [],
+      address: null,
+      get sni() {
+        seen++;
+        return sni;
+      },
+    };
+    for (let index = 0; index < count; index += count / 10) {
+      sni = `device-${index}.example.com`;
+      expect(table.match(counted)).toBe(index);
+    }
+    sni = "nobody.example.com";
+    expect(table.match(counted)).toBeNull();
+    return seen;
+  };
+  const few = looks(10);
+  expect(few).toBeGreaterThan(0);
+  expect(looks(100_000)).toBe(few);
 });
 
 test.each([

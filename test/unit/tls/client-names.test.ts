@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import type { CertificateIdentity } from "../../../src/certs/x509.ts";
 import { isAllowed, parseNamePattern } from "../../../src/tls/client-names.ts";
+import { cpuMs } from "../../support/cpu.ts";
 
 type Names = Partial<Pick<CertificateIdentity, "commonNames" | "dns" | "uris" | "emails">>;
 
@@ -119,8 +120,7 @@ test("patterns that are a mistake", () => {
   expect(allowed("CN:", cn(""))).toBe(false);
 });
 
-test("many asterisks take no longer than the name is long", () => {
-  const started = performance.now();
-  expect(allowed(`CN:${"*a".repeat(250)}`, cn(`${"a".repeat(60_000)}b`))).toBe(false);
-  expect(performance.now() - started).toBeLessThan(1000);
+test("many asterisks cost no more than the name is long", () => {
+  const cost = cpuMs(() => expect(allowed(`CN:${"*a".repeat(250)}`, cn(`${"a".repeat(60_000)}b`))).toBe(false));
+  expect(cost).toBeLessThan(1000);
 });
