@@ -125,6 +125,11 @@ class Generator {
       items: this.field(element, false),
     };
     if (unwrap(element).type.def.type === "object") return { type: ["array", ...orNull], ...list };
+    const of = unwrap(element).type;
+    if (of.def.type === "enum") {
+      const word = `\\s*(?:${((of as z.ZodEnum).options as string[]).map(inAnyCase).join("|")})\\s*`;
+      return { type: ["array", "string", ...orNull], ...list, pattern: `^${word}(?:,${word})*$` };
+    }
     // One word, or several with commas between them, none of them empty where an entry must not be.
     const { type: types, minLength } = text(unwrap(element).type as z.ZodString, meta, orNull);
     const item = minLength === undefined ? "[^,]*" : "[^,]*[^,\\s][^,]*";

@@ -40,8 +40,10 @@ export class CertificateFiles {
   readonly failures: Failure[] = [];
   /** When certificates become valid that a directory holds and that do not serve yet. Milliseconds since the epoch. */
   readonly waiting: number[] = [];
-  /** Something could not be used, and nothing stands in for it. Then nothing of this load is: the former one goes on serving. */
-  broken = false;
+  /** Whose configuration names what is read now; set by who reads. */
+  owner = "";
+  /** Owners of what could not be used and nothing stands in for. Then nothing of theirs is: what they had before goes on serving. */
+  readonly brokenFor = new Set<string>();
   /** A pair in a directory is half written: it is worth looking again soon, also where no event comes. */
   incomplete = false;
   readonly #read: FilesRead;
@@ -274,7 +276,7 @@ export class CertificateFiles {
     this.#used.add(key);
     this.failures.push({ source, message });
     const former = this.#memory.recall<T>(key) ?? null;
-    if (former === null) this.broken = true;
+    if (former === null) this.brokenFor.add(this.owner);
     return {
       kind: "error",
       code,

@@ -22,7 +22,7 @@ export async function listCertificates(given: Given, json: boolean, terminal: Te
     printDiagnostics(diagnostics, terminal);
     return 1;
   }
-  const { compiled, stored: obtained } = loadOffline(config, diagnostics);
+  const { compiled, stored: obtained } = await loadOffline(config, diagnostics);
   if (compiled === null) {
     printDiagnostics(diagnostics, terminal);
     return 1;

@@ -11,7 +11,7 @@ export async function check(given: Given, print: boolean, terminal: Terminal): P
   const { config, diagnostics } = readStatic(given);
   const orders: string[] = [];
   if (config !== null) {
-    const { compiled, merged, stored } = loadOffline(config, diagnostics, await filesAfterStart(config));
+    const { compiled, merged, stored } = await loadOffline(config, diagnostics, await filesAfterStart(config));
     for (const { resolver, names, router } of compiled?.orders ?? [])
       if (!stored.some((each) => covers(each, names)))
         orders.push(

@@ -3,7 +3,6 @@
 import { type Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import type { StaticConfig } from "../config/static.ts";
-import { issueDefaultCertificate } from "../control/default-certificate.ts";
 import { type ClientOptions, readClient } from "../explain/client.ts";
 import { Explainer } from "../explain/explainer.ts";
 import type { Explanation } from "../explain/explanation.ts";
@@ -11,6 +10,7 @@ import { textOf, verdictOf } from "../explain/text.ts";
 import { printable } from "../text/printable.ts";
 import { suggestion } from "../text/spelling.ts";
 import { count } from "../text/words.ts";
+import { issueDefaultCertificate } from "../tls/default-certificate.ts";
 import { filesAfterStart, loadOffline } from "./offline.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
 import type { Terminal } from "./terminal.ts";
@@ -87,6 +87,6 @@ function pointsOf(config: StaticConfig, wanted: string | undefined): EntryPointC
 /** Loads the configuration as a start would; null when the load is refused. */
 export async function prepare(config: StaticConfig, diagnostics: Diagnostics): Promise<Explainer | null> {
   const selfSigned = await issueDefaultCertificate();
-  const { compiled, merged } = loadOffline(config, diagnostics, await filesAfterStart(config), selfSigned);
+  const { compiled, merged } = await loadOffline(config, diagnostics, await filesAfterStart(config), selfSigned);
   return compiled === null ? null : new Explainer(compiled, merged!, diagnostics);
 }

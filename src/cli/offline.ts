@@ -2,24 +2,30 @@
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { inspectStorages, resolverFacts } from "../acme/facts.ts";
 import type { StoredCertificate } from "../acme/storage.ts";
 import { chainWarnings } from "../certs/chain.ts";
 import { CertificateFiles } from "../certs/files.ts";
 import type { CompileInput } from "../compile/compile.ts";
-import { type LoadResult, load, providerOf } from "../compile/load.ts";
+import { type LoadResult, load } from "../compile/load.ts";
 import type { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
-import { inspectStorages, resolverFacts } from "../control/acme.ts";
+import { providersOf } from "../providers/providers.ts";
 
 /** One load, with what resolvers have obtained so far. `selfSigned` is what would serve where no certificate does. */
-export function loadOffline(
+export async function loadOffline(
   config: StaticConfig,
   diagnostics: Diagnostics,
-  files?: CertificateFiles,
+  files = new CertificateFiles(),
   selfSigned: CompileInput["selfSigned"] = null,
-): LoadResult & { readonly stored: readonly StoredCertificate[] } {
+): Promise<LoadResult & { readonly stored: readonly StoredCertificate[] }> {
   const acme = { resolvers: resolverFacts(config), stored: inspectStorages(config, diagnostics) };
-  return { ...load(config, providerOf(config), selfSigned, diagnostics, files, acme), stored: acme.stored };
+  const providers = providersOf(config, { watch: false });
+  await Promise.all(providers.map((each) => each.start(() => {})));
+  const current = new Map(providers.map((each) => [each.name, each.current()]));
+  await Promise.all(providers.map((each) => each.close()));
+  const loaded = load({ config, providers: current, selfSigned, acme, certificates: () => files }, diagnostics);
+  return { ...loaded, stored: acme.stored };
 }
 
 /** The files as they will be when Sluice runs: it makes a development certificate at its first start. */

@@ -7,6 +7,7 @@ import type { Item, Merged } from "../compile/merge.ts";
 import { formatPlace, type Place } from "../config/diagnostics.ts";
 import { dynamicSchema } from "../config/dynamic.ts";
 import { type FieldMeta, unwrap } from "../config/field.ts";
+import { bareName } from "../config/names.ts";
 import { formatDuration } from "../config/scalars.ts";
 import type { Path } from "../config/source.ts";
 import type { StaticConfig } from "../config/static.ts";
@@ -34,7 +35,7 @@ export function renderDynamic(merged: Merged): string {
     defaultCertificate,
   } = merged;
   const values = <T>(items: ReadonlyMap<string, Item<T>>) =>
-    Object.fromEntries([...items].map(([name, item]) => [name, item.value]));
+    Object.fromEntries([...shownItems(items)].map(([name, item]) => [name, item.value]));
   const value = {
     tcp: {
       routers: values(routers),
@@ -50,11 +51,11 @@ export function renderDynamic(merged: Merged): string {
     },
   };
   const named: Record<string, ReadonlyMap<string, Item<unknown>>> = {
-    routers,
-    services,
-    middlewares,
-    serversTransports: transports,
-    options,
+    routers: shownItems(routers),
+    services: shownItems(services),
+    middlewares: shownItems(middlewares),
+    serversTransports: shownItems(transports),
+    options: shownItems(options),
   };
   const listed: Record<string, readonly Item<unknown>[]> = { certificates, certificateDirectories };
   const from: From = ([, kind, name, ...rest]) => {
@@ -64,6 +65,14 @@ export function renderDynamic(merged: Merged): string {
     return item?.from(...rest) ?? null;
   };
   return ["# dynamic configuration", ...render(dynamicSchema, value, from)].join("\n");
+}
+
+/** By their names as their files have them; by the full ones where two providers have the same. */
+function shownItems<T>(items: ReadonlyMap<string, T>): Map<string, T> {
+  const same = Map.groupBy(items.keys(), bareName);
+  return new Map(
+    [...items].map(([name, item]) => [same.get(bareName(name))!.length > 1 ? name : bareName(name), item]),
+  );
 }
 
 function render(schema: z.ZodType, value: object, from: From): string[] {

@@ -9,6 +9,7 @@ import type { KeyType } from "../certs/private-key.ts";
 import type { Code } from "../config/codes.ts";
 import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
 import type { CertificateConfig } from "../config/dynamic.ts";
+import { bareName } from "../config/names.ts";
 import { type Row, rowKey } from "../protocol/messages.ts";
 import { wildcardOf } from "../tls/certificates.ts";
 import { CLOCK_FLOOR } from "../version.ts";
@@ -32,7 +33,7 @@ export interface CertificateInUse {
 
 /** What routers ask of certificates. */
 export interface WantedNames {
-  /** The names of terminating routers, each with the router that is named in messages. */
+  /** The names of terminating routers, each with the full name of the first router that has it. */
   readonly terminated: ReadonlyMap<string, string>;
   /** A router terminates whatever name comes. */
   readonly catchAll: boolean;
@@ -103,6 +104,7 @@ class CertificateCompiler implements CompiledCertificates {
     }
     let first: string | null = null;
     for (const item of this.#input.merged.certificateDirectories) {
+      this.#input.files.owner = item.provider;
       const { pairs, problems } = this.#input.files.directory(item.value);
       const about: Subject = { kind: "certificateDirectory", name: item.value.directory };
       for (const { code, message } of problems) this.#diagnostics.warn(code, item.at("directory"), message, about);
@@ -170,6 +172,7 @@ class CertificateCompiler implements CompiledCertificates {
   }
 
   #load(item: Item<CertificateConfig>, what: string): string | null {
+    this.#input.files.owner = item.provider;
     const outcome = this.#input.files.pair(item.value);
     if (outcome.kind === "ok") return this.#take(placeOf(item), what, outcome.value, sourceOf(item.value));
     const about = aboutCertificate(sourceOf(item.value));
@@ -247,7 +250,7 @@ class CertificateCompiler implements CompiledCertificates {
         this.#diagnostics.warn(
           "certificate-missing",
           this.#input.merged.routers.get(router)!.at("rule"),
-          `the router "${router}" has no certificate: clients on ${addresses.join(", ")} get a self-signed one that no client trusts (add one under tls.certificates)`,
+          `the router "${bareName(router)}" has no certificate: clients on ${addresses.join(", ")} get a self-signed one that no client trusts (add one under tls.certificates)`,
           { kind: "router", name: router },
         );
     const ordered = orders.map(({ router }) => router);
@@ -258,7 +261,7 @@ class CertificateCompiler implements CompiledCertificates {
       this.#diagnostics.warn(
         "certificate-missing",
         this.#input.merged.routers.get(router)!.at("rule"),
-        `the router "${router}" has no certificate for ${name}: clients get a self-signed one (add one under tls.certificates)`,
+        `the router "${bareName(router)}" has no certificate for ${name}: clients get a self-signed one (add one under tls.certificates)`,
         { kind: "router", name: router },
       );
     }

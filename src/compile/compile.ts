@@ -1,8 +1,8 @@
 // A merged configuration as the rows of a snapshot, with everything checked that can be checked before a client comes. One file for
 // each kind of row: compile-options.ts, compile-services.ts, compile-routers.ts, compile-certificates.ts.
 
+import type { AcmeInput } from "../acme/facts.ts";
 import type { Wanted } from "../acme/plan.ts";
-import type { StoredCertificate } from "../acme/storage.ts";
 import type { CertificateFiles } from "../certs/files.ts";
 import type { Diagnostics, Place } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
@@ -13,7 +13,6 @@ import { type CertificateInUse, compileCertificates } from "./certificates.ts";
 import type { Merged } from "./merge.ts";
 import { compileMiddlewares } from "./middlewares.ts";
 import { compileAllOptions, type RevocationsInForce } from "./options.ts";
-import { qualifier } from "./references.ts";
 import { compileRouters, type RouterInForce } from "./routers.ts";
 import { compileServices } from "./services.ts";
 
@@ -24,6 +23,8 @@ export interface Compiled {
   readonly revocations: readonly RevocationsInForce[];
   /** Certificates that resolvers are to obtain and to keep. */
   readonly orders: readonly Wanted[];
+  /** Providers with a mistake after which it is not known which names are whose: then nothing of theirs may be used. */
+  readonly refused: ReadonlySet<string>;
 }
 
 export interface CompileInput {
@@ -34,7 +35,8 @@ export interface CompileInput {
   readonly defaultTransport: { readonly value: TransportConfig; at(...path: Path): Place } | null;
   /** Serves where no configured certificate does; made anew at each start. null when nothing will be served. */
   readonly selfSigned: { readonly cert: string; readonly key: string } | null;
-  readonly provider: string;
+  /** Where a provider stands in the order that decides between equal priorities, from 0. */
+  rankOf(provider: string): number;
   /** Where a part of the static file stands; null when there is no provider, of which another message tells. */
   readonly staticAt: ((...path: Path) => Place) | null;
   readonly now: number;
@@ -42,26 +44,11 @@ export interface CompileInput {
   readonly acme: AcmeInput;
 }
 
-export interface AcmeInput {
-  readonly resolvers: ReadonlyMap<string, ResolverFacts>;
-  readonly stored: readonly StoredCertificate[];
-}
-
-export interface ResolverFacts {
-  /** It can prove a wildcard, which only DNS can. */
-  readonly wildcards: boolean;
-  /** An authority connects to an entry point, whatever its routers are. */
-  readonly tlsChallenge: boolean;
-}
-
-export const NO_ACME: AcmeInput = { resolvers: new Map(), stored: [] };
-
 /** Compiles everything that is sound; what is not is a diagnostic, and what depends on it is off. */
 export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled {
-  const { merged, files, provider, entryPoints, selfSigned, acme, now } = input;
-  const qualify = qualifier(provider);
+  const { merged, files, entryPoints, selfSigned, acme, now } = input;
   const options = compileAllOptions(merged, files, diagnostics);
-  const services = compileServices(merged, input.defaultTransport, files, qualify, diagnostics);
+  const services = compileServices(merged, input.defaultTransport, files, diagnostics);
   const middlewares = compileMiddlewares(merged.middlewares, diagnostics);
   const routers = compileRouters(
     {
@@ -71,7 +58,7 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
       options: options.sound,
       middlewares,
       resolvers: acme.resolvers,
-      qualify,
+      rankOf: input.rankOf,
       staticAt: input.staticAt,
     },
     diagnostics,
@@ -93,5 +80,6 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
     routers: routers.inForce,
     revocations: options.revocations,
     orders: certificates.orders,
+    refused: new Set([...merged.refused, ...routers.refused]),
   };
 }

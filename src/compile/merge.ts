@@ -1,6 +1,7 @@
-// Several dynamic files as one configuration: of two equal names the first file wins, and the second one hears of it.
+// What providers offer as one configuration. Each provider has names of its own; of two equal ones in its files the first wins, and
+// the second one hears of it.
 
-import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
+import { type Diagnostics, formatPlace, type Place, type Subject } from "../config/diagnostics.ts";
 import type {
   CertificateConfig,
   CertificateDirectoryConfig,
@@ -10,6 +11,7 @@ import type {
   TlsOptionsConfig,
 } from "../config/dynamic.ts";
 import type { MiddlewareConfig } from "../config/middlewares.ts";
+import { DEFAULT_OPTIONS, fullName } from "../config/names.ts";
 import type { Path } from "../config/source.ts";
 import { subjectAt } from "../config/subject.ts";
 import type { TransportConfig } from "../config/transport.ts";
@@ -26,6 +28,7 @@ export interface Item<T> {
   readonly off: boolean;
 }
 
+/** Everything under its full name, `name@provider`. */
 export interface Merged {
   readonly routers: Map<string, Item<RouterConfig>>;
   readonly services: Map<string, Item<ServiceConfig>>;
@@ -35,6 +38,8 @@ export interface Merged {
   readonly certificates: Item<CertificateConfig>[];
   readonly certificateDirectories: Item<CertificateDirectoryConfig>[];
   defaultCertificate: Item<CertificateConfig> | null;
+  /** Providers with a mistake after which it is not known which names are whose: nothing of what they offer may be used. */
+  readonly refused: Set<string>;
 }
 
 export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): Merged {
@@ -47,12 +52,13 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
     certificates: [],
     certificateDirectories: [],
     defaultCertificate: null,
+    refused: new Set(),
   };
   for (const { value, source, provider, unsupported } of files) {
     const off = new Set<string>();
     for (const lack of unsupported) {
       const message = `${lack.path.join(".")} ${lack.why}`;
-      const about = subjectAt(lack.path);
+      const about = subjectAt(lack.path, provider);
       if (lack.effect === "warn") diagnostics.warn("field-ignored", lack.place, message, about);
       else {
         const [, kind, name] = lack.path;
@@ -71,22 +77,35 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
     const add = <T>(kind: string, into: Map<string, Item<T>>, entries: Record<string, T>, ...path: Path) => {
       for (const [name, entry] of Object.entries(entries)) {
         const made = item(entry, ...path, name);
-        const about = subjectAt([...path, name]);
-        if (name.includes("@"))
+        const isForAll = kind === "TLS option" && name === DEFAULT_OPTIONS;
+        const key = isForAll ? name : fullName(name, provider);
+        const about = subjectAt([...path, name], provider);
+        const other = into.get(key);
+        if (name.includes("@")) {
           diagnostics.error(
             "name-invalid",
             made.at(),
             `the ${kind} "${name}": a name must not contain @, which stands before the provider`,
             about,
           );
-        else if (into.has(name))
+          if (kind === "router") merged.refused.add(provider);
+        } else if (other === undefined) into.set(key, made);
+        else if (other.provider === provider)
           diagnostics.warn(
             "name-twice",
             made.at(),
-            `the ${kind} "${name}" is configured already in ${into.get(name)!.at().file}, which wins`,
+            `the ${kind} "${name}" is configured already in ${other.at().file}, which wins`,
             about,
           );
-        else into.set(name, made);
+        else {
+          diagnostics.error(
+            "name-twice",
+            made.at(),
+            `the ${kind} "${name}" is for all providers, and "${other.provider}" has it already, in ${formatPlace(other.at())}: give one of them another name`,
+            about,
+          );
+          merged.refused.add(provider).add(other.provider);
+        }
       }
     };
     add("router", merged.routers, value.tcp.routers, "tcp", "routers");

@@ -3,6 +3,7 @@
 import type { Code } from "../config/codes.ts";
 import type { Diagnostics, Place } from "../config/diagnostics.ts";
 import type { MiddlewareConfig } from "../config/middlewares.ts";
+import { bareName } from "../config/names.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
 import { parseNetwork } from "../rules/address.ts";
 import type { Item } from "./merge.ts";
@@ -20,7 +21,10 @@ function compileMiddleware(name: string, item: Item<MiddlewareConfig>, diagnosti
   const kinds = Object.keys(value).filter((key) => value[key as keyof MiddlewareConfig] !== undefined);
   const [kind] = kinds;
   const fail = (code: Code, place: Place, message: string) => {
-    diagnostics.error(code, place, `the middleware "${name}" is off: ${message}`, { kind: "middleware", name });
+    diagnostics.error(code, place, `the middleware "${bareName(name)}" is off: ${message}`, {
+      kind: "middleware",
+      name,
+    });
     return null;
   };
   if (item.off) return null;

@@ -3,6 +3,7 @@
 import type { RevocationList } from "../certs/crl.ts";
 import type { CertificateFiles } from "../certs/files.ts";
 import type { Diagnostics, Subject } from "../config/diagnostics.ts";
+import { bareName, DEFAULT_OPTIONS as DEFAULT_NAME } from "../config/names.ts";
 import type { Row } from "../protocol/messages.ts";
 import { compileOptions, DEFAULT_OPTIONS } from "../tls/options.ts";
 import type { Merged } from "./merge.ts";
@@ -29,11 +30,12 @@ export function compileAllOptions(merged: Merged, files: CertificateFiles, diagn
   const sound = new Map<string, boolean>();
   const revocations: RevocationsInForce[] = [];
   for (const [name, item] of merged.options) {
+    files.owner = item.provider;
     const about: Subject = { kind: "tlsOptions", name };
     const { options, problems } = compileOptions(item.value, files);
     for (const problem of problems) {
       const place = item.at(...problem.path);
-      const message = `the TLS option "${name}": ${problem.message}`;
+      const message = `the TLS option "${bareName(name)}": ${problem.message}`;
       if (problem.severity === "warning") diagnostics.warn(problem.code, place, message, about);
       else diagnostics.error(problem.code, place, message, about);
     }
@@ -42,9 +44,9 @@ export function compileAllOptions(merged: Merged, files: CertificateFiles, diagn
     sound.set(name, isSound);
     if (isSound) rows.push({ kind: "options", name, value: options });
   }
-  if (!sound.has("default")) {
-    sound.set("default", true);
-    rows.push({ kind: "options", name: "default", value: DEFAULT_OPTIONS });
+  if (!sound.has(DEFAULT_NAME)) {
+    sound.set(DEFAULT_NAME, true);
+    rows.push({ kind: "options", name: DEFAULT_NAME, value: DEFAULT_OPTIONS });
   }
   return { rows, sound, revocations };
 }

@@ -1,27 +1,29 @@
 // What a router's certificate resolver is to obtain.
 
 import { isIP } from "node:net";
+import type { ResolverFacts } from "../acme/facts.ts";
 import type { Wanted } from "../acme/plan.ts";
 import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import type { RouterConfig } from "../config/dynamic.ts";
+import { bareName } from "../config/names.ts";
 import type { RouterAction } from "../protocol/messages.ts";
 import { suggestion } from "../text/spelling.ts";
-import type { AcmeInput } from "./compile.ts";
 import type { Item } from "./merge.ts";
 
 /** One certificate for the router's names, or one for each of tls.domains; none without a resolver. */
 export function ordersOf(
-  name: string,
+  fullName: string,
   { value: router, at }: Item<RouterConfig>,
   names: readonly string[],
   action: RouterAction,
-  resolvers: AcmeInput["resolvers"],
+  resolvers: ReadonlyMap<string, ResolverFacts>,
   diagnostics: Diagnostics,
 ): Wanted[] {
   const reference = router.tls?.certResolver;
   if (reference === undefined) return [];
+  const name = bareName(fullName);
   const place = at("tls", "certResolver");
-  const about: Subject = { kind: "router", name };
+  const about: Subject = { kind: "router", name: fullName };
   const resolver = resolvers.get(reference);
   if (resolver === undefined) {
     const meant = suggestion(reference, resolvers.keys());
@@ -48,7 +50,7 @@ export function ordersOf(
   for (const list of wanted) {
     const order = [...new Set(list.map((each) => each.toLowerCase().replace(/\.$/, "")))];
     const problem = problemOfOrder(order, resolver.wildcards);
-    if (problem === null) orders.push({ resolver: reference, names: order, router: name });
+    if (problem === null) orders.push({ resolver: reference, names: order, router: fullName });
     else
       diagnostics.error(
         "order-impossible",

@@ -1,19 +1,16 @@
-// How parts of the configuration name each other: `x` and `x@file`, as in Traefik.
+// What to say of a name that refers to nothing.
 
+import { bareName, qualify, shortName } from "../config/names.ts";
 import { suggestion } from "../text/spelling.ts";
 
-/** The name under which what a reference means is kept; null when another provider is meant. */
-export type Qualify = (reference: string) => string | null;
-
-export function qualifier(provider: string): Qualify {
-  return (reference) => {
-    const at = reference.indexOf("@");
-    if (at < 0) return reference;
-    return reference.slice(at + 1).toLowerCase() === provider ? reference.slice(0, at) : null;
-  };
-}
-
-/** A "did you mean" for a reference that may carry a provider. */
-export function suggestReference(reference: string, names: Iterable<string>): string {
-  return suggestion(reference.replace(/@.*$/, ""), names);
+/** A hint for a reference in `provider` that means nothing: the same name in another provider, or one that is spelled alike. */
+export function suggestReference(reference: string, provider: string, names: Iterable<string>): string {
+  const wanted = bareName(qualify(reference, provider));
+  const known = [...names];
+  const elsewhere = known.filter((name) => bareName(name) === wanted);
+  if (elsewhere.length > 0) return ` (did you mean "${shortName(elsewhere[0]!, provider)}"?)`;
+  return suggestion(
+    wanted,
+    known.map((name) => shortName(name, provider)),
+  );
 }

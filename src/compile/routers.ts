@@ -1,11 +1,13 @@
 // The routers of a configuration as rows. One that cannot work is off: it keeps its names, and refuses.
 
 import { isIP } from "node:net";
+import type { ResolverFacts } from "../acme/facts.ts";
 import type { Wanted } from "../acme/plan.ts";
 import type { Code } from "../config/codes.ts";
 import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
 import type { RouterConfig } from "../config/dynamic.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
+import { bareName, DEFAULT_OPTIONS, qualify } from "../config/names.ts";
 import type { Path } from "../config/source.ts";
 import { type MiddlewareRow, STAGES } from "../middlewares/row.ts";
 import type { RouterAction, RouterRow, Row } from "../protocol/messages.ts";
@@ -13,12 +15,10 @@ import { defaultPriority, parseRule } from "../rules/parser.ts";
 import { ruleNames } from "../rules/table.ts";
 import { suggestion } from "../text/spelling.ts";
 import type { OpenRouter, WantedNames } from "./certificates.ts";
-import type { AcmeInput } from "./compile.ts";
 import type { Item } from "./merge.ts";
 import { ordersOf } from "./orders.ts";
-import { type Qualify, suggestReference } from "./references.ts";
-import { serversOf } from "./service-graph.ts";
-import type { ServiceDraft } from "./services.ts";
+import { suggestReference } from "./references.ts";
+import { type ServiceDraft, serversOf } from "./service-graph.ts";
 import { type CheckedRouter, warnShadowed } from "./shadows.ts";
 
 export interface RouterInForce {
@@ -37,8 +37,9 @@ export interface RoutersInput {
   readonly options: ReadonlyMap<string, boolean>;
   /** By name; null is one that is off. */
   readonly middlewares: ReadonlyMap<string, MiddlewareRow | null>;
-  readonly resolvers: AcmeInput["resolvers"];
-  readonly qualify: Qualify;
+  readonly resolvers: ReadonlyMap<string, ResolverFacts>;
+  /** Where a provider stands in the order that decides between equal priorities, from 0. */
+  rankOf(provider: string): number;
   /** Where a part of the static file stands; null when there is nothing that could hold routers. */
   readonly staticAt: ((...path: Path) => Place) | null;
 }
@@ -47,6 +48,8 @@ export interface CompiledRouters {
   readonly rows: readonly (Row & { readonly kind: "router" })[];
   readonly inForce: readonly RouterInForce[];
   readonly wanted: WantedNames;
+  /** Providers with a router whose names are not known. */
+  readonly refused: ReadonlySet<string>;
 }
 
 export function compileRouters(input: RoutersInput, diagnostics: Diagnostics): CompiledRouters {
@@ -66,6 +69,7 @@ class RouterCompiler {
   readonly #openTo = new Map<string, OpenRouter>();
   readonly #checked: CheckedRouter[] = [];
   readonly #orders: Wanted[] = [];
+  readonly #refused = new Set<string>();
 
   constructor(input: RoutersInput, diagnostics: Diagnostics) {
     this.#input = input;
@@ -73,30 +77,37 @@ class RouterCompiler {
   }
 
   run(): CompiledRouters {
-    for (const [name, item] of this.#input.routers) this.#compile(name, item);
+    for (const [name, item] of this.#input.routers) this.#compile(name, bareName(name), item);
     warnShadowed(this.#checked, this.#diagnostics);
     this.#warnUnused();
     const wanted = {
       terminated: this.#terminated,
-      catchAll: this.#catchAll,
+      // Of one that is not known it cannot be said that it does not want a certificate.
+      catchAll: this.#catchAll || this.#refused.size > 0,
       open: [...new Set(this.#openTo.values())],
       orders: this.#orders,
     };
-    return { rows: this.#rows, inForce: this.#inForce, wanted };
+    return { rows: this.#rows, inForce: this.#inForce, wanted, refused: this.#refused };
   }
 
-  #compile(name: string, item: Item<RouterConfig>): void {
+  /** `name` is how messages call it, which stand beside its place. */
+  #compile(fullName: string, name: string, item: Item<RouterConfig>): void {
     const { value: router, at } = item;
     let { off } = item;
-    const about: Subject = { kind: "router", name };
+    const about: Subject = { kind: "router", name: fullName };
     const fail: Fail = (code, place, message, because) => {
       this.#diagnostics.error(code, place, `the router "${name}" is off: ${message}`, about, because);
       off = true;
     };
-    if (router.rule === undefined || router.rule === "") return fail("rule-missing", at(), "it has no rule");
+    // A router keeps its names while it is off. Where they are not known, others would get what was meant for it.
+    const refuse = (code: Code, place: Place, message: string) => {
+      this.#diagnostics.error(code, place, `the router "${name}" refuses the load: ${message}`, about);
+      this.#refused.add(item.provider);
+    };
+    if (router.rule === undefined || router.rule === "") return refuse("rule-missing", at(), "it has no rule");
     const parsed = parseRule(router.rule);
     if (parsed.kind === "error") {
-      return fail(
+      return refuse(
         "rule-syntax",
         at("rule"),
         `its rule ${quote(router.rule)}, column ${parsed.column}: ${parsed.message}`,
@@ -106,7 +117,7 @@ class RouterCompiler {
     const names = ruleNames(rule);
     this.#warnAddresses(name, names, () => at("rule"));
     if (router.ruleSyntax === "v2")
-      fail(
+      return refuse(
         "rule-syntax",
         at("ruleSyntax"),
         "rules of Traefik v2 are not read by Sluice: write the rule in v3 syntax (one value for each matcher, and regular expressions in place of {name:...}) and drop ruleSyntax",
@@ -119,31 +130,32 @@ class RouterCompiler {
         "HostSNI needs TLS, and the router has no tls section (add  tls: {}  to terminate TLS, or use HostSNI(`*`))",
       );
     const entryPoints = this.#entryPointsOf(name, router, item);
-    if (entryPoints.length === 0) return fail("router-without-entry-points", at(), "none of its entry points exists");
-    const service = this.#serviceOf(router, fail, at);
-    const action = this.#actionOf(router, fail, at);
-    const middlewares = this.#middlewaresOf(router, action, fail, at);
+    if (entryPoints.length === 0) return refuse("router-without-entry-points", at(), "none of its entry points exists");
+    const service = this.#serviceOf(router, fail, item);
+    const action = this.#actionOf(router, fail, item);
+    const middlewares = this.#middlewaresOf(router, action, fail, item);
     if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(name, service, at);
     if (action.kind === "terminate") {
-      for (const each of names) if (!this.#terminated.has(each)) this.#terminated.set(each, name);
+      for (const each of names) if (!this.#terminated.has(each)) this.#terminated.set(each, fullName);
       if (names.length === 0) {
         this.#catchAll = true;
-        if (!off) this.#noteOpen(name, entryPoints);
+        if (!off) this.#noteOpen(fullName, entryPoints);
       }
     }
-    if (!off) this.#orders.push(...ordersOf(name, item, names, action, this.#input.resolvers, this.#diagnostics));
+    if (!off) this.#orders.push(...ordersOf(fullName, item, names, action, this.#input.resolvers, this.#diagnostics));
+    const rank = this.#input.rankOf(item.provider);
     const effective: RouterAction = off ? { kind: "off", tls: lacksTls || router.tls !== undefined } : action;
     const value: RouterRow = {
       entryPoints,
       rule,
       priority: router.priority === 0 ? defaultPriority(router.rule, rule) : router.priority,
+      ...(rank === 0 ? {} : { rank }),
       action: effective,
       middlewares,
       service: service ?? "",
     };
-    const fullName = `${name}@${item.provider}`;
     this.#rows.push({ kind: "router", name: fullName, value });
-    this.#checked.push({ name, row: value, place: () => at("rule") });
+    this.#checked.push({ name: fullName, row: value, place: () => at("rule") });
     this.#inForce.push({
       name: fullName,
       entryPoints,
@@ -162,8 +174,13 @@ class RouterCompiler {
 
   #warnUnused(): void {
     const { entryPoints, resolvers, staticAt } = this.#input;
-    // Without any router it is a beginning, not a mistake.
-    if (staticAt === null || this.#input.routers.size === 0) return;
+    if (staticAt === null || this.#refused.size > 0) return;
+    if (this.#input.routers.size === 0)
+      this.#diagnostics.warn(
+        "routers-missing",
+        staticAt("providers"),
+        "there is no router: every connection is refused",
+      );
     const used = new Set(this.#rows.flatMap(({ value }) => value.entryPoints));
     const serving = [...entryPoints.values()].filter((point) => !point.admin);
     const answersChallenges = [...resolvers.values()].some((each) => each.tlsChallenge);
@@ -225,18 +242,18 @@ class RouterCompiler {
     return found;
   }
 
-  #serviceOf(router: RouterConfig, fail: Fail, at: Item<unknown>["at"]): string | null {
+  #serviceOf(router: RouterConfig, fail: Fail, { at, provider }: Item<unknown>): string | null {
     if (router.service === undefined || router.service === "") {
       fail("service-missing", at(), "it names no service");
       return null;
     }
-    const name = this.#input.qualify(router.service);
-    const draft = name === null ? undefined : this.#input.services.get(name);
-    if (name === null || draft === undefined) {
+    const name = qualify(router.service, provider);
+    const draft = this.#input.services.get(name);
+    if (draft === undefined) {
       fail(
         "service-unknown",
         at("service"),
-        `the service "${router.service}" does not exist${suggestReference(router.service, this.#input.services.keys())}`,
+        `the service "${router.service}" does not exist${suggestReference(router.service, provider, this.#input.services.keys())}`,
       );
       return null;
     }
@@ -245,32 +262,36 @@ class RouterCompiler {
     return name;
   }
 
-  #actionOf(router: RouterConfig, fail: Fail, at: Item<unknown>["at"]): RouterAction {
+  #actionOf(router: RouterConfig, fail: Fail, { at, provider }: Item<unknown>): RouterAction {
     if (router.tls === undefined) return { kind: "plain" };
     if (router.tls.passthrough) return { kind: "passthrough" };
-    const reference = router.tls.options ?? "default";
-    const name = this.#input.qualify(reference);
-    const sound = name === null ? undefined : this.#input.options.get(name);
-    if (name === null || sound === undefined) {
+    const reference = router.tls.options ?? DEFAULT_OPTIONS;
+    const isDefault = bareName(qualify(reference, provider)) === DEFAULT_OPTIONS;
+    const name = isDefault ? DEFAULT_OPTIONS : qualify(reference, provider);
+    const sound = this.#input.options.get(name);
+    if (sound === undefined) {
       fail(
         "options-unknown",
         at("tls", "options"),
-        `the TLS option "${reference}" does not exist${suggestReference(reference, this.#input.options.keys())}`,
+        `the TLS option "${reference}" does not exist${suggestReference(reference, provider, this.#input.options.keys())}`,
       );
     } else if (!sound)
       fail("options-off", at("tls"), `the TLS option "${reference}" is broken`, { kind: "tlsOptions", name });
-    return { kind: "terminate", options: name ?? reference };
+    return { kind: "terminate", options: name };
   }
 
-  #middlewaresOf(router: RouterConfig, action: RouterAction, fail: Fail, at: Item<unknown>["at"]): string[] {
+  #middlewaresOf(router: RouterConfig, action: RouterAction, fail: Fail, { at, provider }: Item<unknown>): string[] {
     const found: string[] = [];
     for (const [index, reference] of router.middlewares.entries()) {
-      const name = this.#input.qualify(reference);
-      const row = name === null ? undefined : this.#input.middlewares.get(name);
+      const name = qualify(reference, provider);
+      const row = this.#input.middlewares.get(name);
       const wrong = (code: Code, message: string, because?: Subject) =>
         fail(code, at("middlewares", index), `the middleware "${reference}" ${message}`, because);
-      if (name === null || row === undefined)
-        wrong("middleware-unknown", `does not exist${suggestReference(reference, this.#input.middlewares.keys())}`);
+      if (row === undefined)
+        wrong(
+          "middleware-unknown",
+          `does not exist${suggestReference(reference, provider, this.#input.middlewares.keys())}`,
+        );
       else if (row === null) wrong("middleware-off", "is off", { kind: "middleware", name });
       else if (action.kind === "passthrough" && STAGES[row.kind] !== "address")
         wrong("middleware-misplaced", "reads what TLS hides, and the router passes TLS through");

@@ -1,7 +1,11 @@
 // What services that are made of others come to: cycles, how deep they are, and how many servers there are in all.
 
-import type { Server } from "../upstream/service.ts";
-import type { ServiceDraft } from "./services.ts";
+import type { Server, ServiceRow } from "../upstream/service.ts";
+
+/** A service that may turn out not to be sound. */
+export interface ServiceDraft {
+  row: ServiceRow | null;
+}
 
 /** Servers that one service may have over all it is made of; beyond it is a mistake that would cost memory for every connection. */
 export const MAX_TARGETS = 10_000;

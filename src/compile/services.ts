@@ -4,19 +4,15 @@ import type { CertificateFiles, Outcome } from "../certs/files.ts";
 import type { Code } from "../config/codes.ts";
 import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
 import type { ServiceConfig } from "../config/dynamic.ts";
+import { bareName, fullName, INTERNAL, qualify, shortName } from "../config/names.ts";
 import { formatHostPort, parseHostPort, parsePort } from "../config/scalars.ts";
 import type { Path } from "../config/source.ts";
 import { TCP_SERVERS_TRANSPORT } from "../config/subject.ts";
 import { type TransportConfig, transport } from "../config/transport.ts";
 import type { Server, ServiceRow, Transport } from "../upstream/service.ts";
 import type { Item, Merged } from "./merge.ts";
-import { type Qualify, suggestReference } from "./references.ts";
-import { findCycle, findTooDeep, findTooLarge, MAX_NESTED, MAX_TARGETS } from "./service-graph.ts";
-
-/** A service that may turn out not to be sound. */
-export interface ServiceDraft {
-  row: ServiceRow | null;
-}
+import { suggestReference } from "./references.ts";
+import { findCycle, findTooDeep, findTooLarge, MAX_NESTED, MAX_TARGETS, type ServiceDraft } from "./service-graph.ts";
 
 /** Where a server without an address is: beside Sluice, as a sidecar has it. */
 const SIDECAR_HOST = "127.0.0.1";
@@ -26,10 +22,10 @@ export function compileServices(
   merged: Merged,
   defaultTransport: { readonly value: TransportConfig; at(...path: Path): Place } | null,
   files: CertificateFiles,
-  qualify: Qualify,
   diagnostics: Diagnostics,
 ): Map<string, ServiceDraft> {
   const services = new Map<string, ServiceDraft>();
+  files.owner = "";
   const fallback = compileTransport(
     defaultTransport?.value ?? transport.parse({}),
     defaultTransport?.at ?? (() => NOWHERE),
@@ -40,21 +36,22 @@ export function compileServices(
   );
   const transports = new Map<string, Transport | null>();
   for (const [name, item] of merged.transports) {
+    files.owner = item.provider;
     const about: Subject = { kind: "serversTransport", name };
-    const compiled = compileTransport(item.value, item.at, files, diagnostics, `the serversTransport "${name}"`, about);
+    const what = `the serversTransport "${bareName(name)}"`;
+    const compiled = compileTransport(item.value, item.at, files, diagnostics, what, about);
     transports.set(name, item.off ? null : compiled);
   }
-  const transportOf = (reference: string | undefined) => {
-    if (reference === undefined) return fallback;
-    const qualified = qualify(reference);
-    return qualified === null ? undefined : transports.get(qualified);
-  };
+  // As in Traefik, it can be named too.
+  transports.set(fullName("default", INTERNAL), fallback);
+  const transportOf = (reference: string | undefined, provider: string) =>
+    reference === undefined ? fallback : transports.get(qualify(reference, provider));
   for (const [name, item] of merged.services)
-    services.set(name, compileService(name, item, transportOf, merged.transports.keys(), qualify, diagnostics));
+    services.set(name, compileService(bareName(name), item, transportOf, transports.keys(), diagnostics));
   // A service is only as sound as those it is made of.
   const off = (code: Code, name: string, why: string) => {
     const about: Subject = { kind: "service", name };
-    diagnostics.error(code, merged.services.get(name)!.at(), `the service "${name}" ${why}`, about);
+    diagnostics.error(code, merged.services.get(name)!.at(), `the service "${bareName(name)}" ${why}`, about);
     services.set(name, { row: null });
   };
   for (const name of findCycle(services)) off("service-cycle", name, "contains itself");
@@ -63,12 +60,13 @@ export function compileServices(
   for (const name of findTooLarge(services)) off("service-too-large", name, `has more than ${MAX_TARGETS} servers`);
   for (const [name, { row }] of services) {
     if (row?.kind !== "weighted") continue;
+    const item = merged.services.get(name)!;
     for (const child of row.services)
       if (!services.get(child.name)?.row)
         diagnostics.error(
           services.has(child.name) ? "service-off" : "service-unknown",
-          merged.services.get(name)!.at(),
-          `the service "${name}" uses "${child.name}", which ${services.has(child.name) ? "is off" : "does not exist"}`,
+          item.at(),
+          `the service "${bareName(name)}" uses "${shortName(child.name, item.provider)}", which ${services.has(child.name) ? "is off" : "does not exist"}`,
           { kind: "service", name },
           { kind: "service", name: child.name },
         );
@@ -130,13 +128,12 @@ function compileTransport(
 function compileService(
   name: string,
   item: Item<ServiceConfig>,
-  transportOf: (reference: string | undefined) => Transport | null | undefined,
+  transportOf: (reference: string | undefined, provider: string) => Transport | null | undefined,
   transportNames: Iterable<string>,
-  qualify: Qualify,
   diagnostics: Diagnostics,
 ): ServiceDraft {
   const { value, at } = item;
-  const about: Subject = { kind: "service", name };
+  const about: Subject = { kind: "service", name: fullName(name, item.provider) };
   const error = (code: Code, place: Place, message: string, because?: Subject): ServiceDraft => {
     diagnostics.error(code, place, `the service "${name}": ${message}`, about, because);
     return { row: null };
@@ -145,15 +142,15 @@ function compileService(
   const { loadBalancer, weighted } = value;
   if (loadBalancer !== undefined && weighted !== undefined)
     return error("service-kind", at(), "it has both loadBalancer and weighted; it can only be one");
-  if (weighted !== undefined) return { row: compileWeighted(name, item, weighted, qualify, diagnostics) };
+  if (weighted !== undefined) return { row: compileWeighted(name, item, weighted, diagnostics) };
   if (loadBalancer === undefined) return error("service-kind", at(), "it has neither loadBalancer nor weighted");
 
-  const transport = transportOf(loadBalancer.serversTransport);
+  const transport = transportOf(loadBalancer.serversTransport, item.provider);
   if (transport === undefined)
     return error(
       "transport-unknown",
       at("loadBalancer", "serversTransport"),
-      `the serversTransport "${loadBalancer.serversTransport}" does not exist${suggestReference(loadBalancer.serversTransport!, transportNames)}`,
+      `the serversTransport "${loadBalancer.serversTransport}" does not exist${suggestReference(loadBalancer.serversTransport!, item.provider, transportNames)}`,
     );
   if (transport === null)
     return error(
@@ -162,7 +159,7 @@ function compileService(
       "its serversTransport is off",
       loadBalancer.serversTransport === undefined
         ? TCP_SERVERS_TRANSPORT
-        : { kind: "serversTransport", name: qualify(loadBalancer.serversTransport)! },
+        : { kind: "serversTransport", name: qualify(loadBalancer.serversTransport, item.provider) },
     );
   const servers: Server[] = [];
   for (const [index, server] of loadBalancer.servers.entries()) {
@@ -220,29 +217,17 @@ function compileWeighted(
   name: string,
   item: Item<ServiceConfig>,
   weighted: NonNullable<ServiceConfig["weighted"]>,
-  qualify: Qualify,
   diagnostics: Diagnostics,
-): ServiceRow | null {
-  const services: { name: string; weight: number }[] = [];
-  for (const [index, child] of weighted.services.entries()) {
-    const qualified = qualify(child.name);
-    if (qualified === null) {
-      diagnostics.error(
-        "service-unknown",
-        item.at("weighted", "services", index),
-        `the service "${name}" uses "${child.name}", which does not exist`,
-        { kind: "service", name },
-      );
-      return null;
-    }
-    services.push({ name: qualified, weight: child.weight });
-  }
+): ServiceRow {
+  const services = weighted.services.map((child) => {
+    return { name: qualify(child.name, item.provider), weight: child.weight };
+  });
   if (!services.some((child) => child.weight > 0)) {
     diagnostics.warn(
       "service-empty",
       item.at("weighted"),
       `the service "${name}" has no service with a weight above 0: its clients are disconnected`,
-      { kind: "service", name },
+      { kind: "service", name: fullName(name, item.provider) },
     );
   }
   return { kind: "weighted", services };

@@ -4,6 +4,7 @@
 
 import type { RE2JS } from "re2js";
 import type { Diagnostics, Place } from "../config/diagnostics.ts";
+import { bareName, shortName } from "../config/names.ts";
 import { isForPlain, type RouterRow } from "../protocol/messages.ts";
 import { type Alternative, alternativeImplies, alternativesOf, Comparison, suffixOf } from "../rules/implies.ts";
 import { compile as compileRule } from "../rules/matchers.ts";
@@ -19,7 +20,7 @@ const MAX_WARNINGS = 100;
 const MAX_SHOWN = 3;
 
 export interface CheckedRouter {
-  /** As it stands in the file. */
+  /** The full one. */
   readonly name: string;
   readonly row: RouterRow;
   place(): Place;
@@ -32,10 +33,10 @@ export function warnShadowed(routers: readonly CheckedRouter[], diagnostics: Dia
   let found = 0;
   let last: CheckedRouter | null = null;
   const entries = routers.map((value) => ({
-    // The names in the tables have the provider behind them, the same for all.
-    name: `${value.name}@`,
+    name: value.name,
     rule: value.row.rule,
     priority: value.row.priority,
+    rank: value.row.rank,
     value,
   }));
   for (const { value: router } of orderRoutes(entries)) {
@@ -46,10 +47,15 @@ export function warnShadowed(routers: readonly CheckedRouter[], diagnostics: Dia
     const possible = isPlain ? alternatives.filter((each) => isPossiblePlain(each, comparison.regexps)) : alternatives;
     const message = router.row.action.kind === "off" ? null : check(router, possible, alternatives.length, taken);
     if (message !== null && ++found <= MAX_WARNINGS)
-      diagnostics.warn("router-shadowed", router.place(), `the router "${router.name}" never gets ${message}`, {
-        kind: "router",
-        name: router.name,
-      });
+      diagnostics.warn(
+        "router-shadowed",
+        router.place(),
+        `the router "${bareName(router.name)}" never gets ${message}`,
+        {
+          kind: "router",
+          name: router.name,
+        },
+      );
     else if (message !== null) last = router;
     for (const each of possible) taken.add(each, router);
   }
@@ -73,22 +79,26 @@ function check(router: CheckedRouter, possible: Alternative[], before: number, t
   const lost = isReached ? parts.filter(({ name }) => name !== null && !reached.has(name)) : parts;
   if (lost.length === 0) return null;
   const takers = [...new Set(lost.flatMap(({ by }) => by ?? []))];
-  if (!isReached) return `a connection: ${describe(router, takers, `all that "${router.name}" would match`)}`;
+  if (!isReached) return `a connection: ${describe(router, takers, `all that "${bareName(router.name)}" would match`)}`;
   const names = [...new Set(lost.map(({ name }) => name!))];
   return `${list(names)}: ${describe(router, takers, names.length === 1 ? "it" : "them")}`;
 }
 
 /** Who takes it, why they go first, and how to mend it. */
-function describe({ name, row }: CheckedRouter, takers: readonly CheckedRouter[], what: string): string {
+function describe(router: CheckedRouter, takers: readonly CheckedRouter[], what: string): string {
+  const { row } = router;
+  const name = bareName(router.name);
+  const provider = router.name.slice(name.length + 1);
+  const nameOf = (each: CheckedRouter) => `"${shortName(each.name, provider)}"`;
   const one = takers.length === 1;
-  const first = `${list(takers.map((each) => `"${each.name}"`))} ${one ? "is" : "are"} asked first and match${one ? "es" : ""} ${what}`;
+  const first = `${list(takers.map(nameOf))} ${one ? "is" : "are"} asked first and match${one ? "es" : ""} ${what}`;
   const off = takers.find((each) => each.row.action.kind === "off");
   if (off !== undefined)
-    return `${first}, but "${off.name}" is off and refuses its clients. Mend "${off.name}", or remove it`;
+    return `${first}, but ${nameOf(off)} is off and refuses its clients. Mend ${nameOf(off)}, or remove it`;
   const other = one ? takers[0]!.row.priority : null;
   const why =
     other === row.priority
-      ? `both have priority ${other}, and then the more exact rule and the name decide`
+      ? `both have priority ${other}, and then ${takers[0]!.row.rank === row.rank ? "the more exact rule and the name decide" : "the order of the providers decides"}`
       : other === null
         ? `the priority of "${name}" is ${row.priority}`
         : `its priority is ${other}, and that of "${name}" is ${row.priority}`;

@@ -132,6 +132,13 @@ export const acme = z.object({
 
 export type AcmeConfig = z.output<typeof acme>;
 
+/** The entry points that answer HTTP-01 challenges. */
+export function challengeEntryPoints(
+  resolvers: Readonly<Record<string, { readonly acme?: AcmeConfig | undefined }>>,
+): Set<string> {
+  return new Set(Object.values(resolvers).flatMap(({ acme }) => acme?.httpChallenge?.entryPoint ?? []));
+}
+
 /** What is wrong with a resolver before any authority is asked. */
 export function checkResolver(
   name: string,

@@ -24,6 +24,21 @@ export const CODES = define({
       means: "A directory of configuration files cannot be read, or not to its end.",
       remedy: "Mend the path or the rights, and remove loops and deeply nested directories.",
     },
+    "file-empty": {
+      means: "A configuration file has nothing in it, and nothing is read from it.",
+      remedy: "Write the configuration into it, or `{}` if nothing shall be in it.",
+    },
+    "file-vanished": {
+      means:
+        "What a file or a directory held is gone, without anyone having said so: it is empty, or something else now. What it held goes on serving.",
+      remedy:
+        "Put it back. If nothing shall be served, write `{}` into the file, or leave one such file in the directory.",
+    },
+    "entry-not-read": {
+      means:
+        "An entry of the configuration directory is not read: it is no regular file, or a directory that is read already.",
+      remedy: "Remove it, or give it a name that does not end in `.yml` or `.yaml`.",
+    },
     "yaml-syntax": {
       means: "The file is not YAML.",
       remedy: "Mend the line, or the one before it: mostly indentation, a quote or a bracket is wrong there.",
@@ -92,7 +107,8 @@ export const CODES = define({
       remedy: "Choose another name.",
     },
     "name-twice": {
-      means: "A name is configured in two files. The first file wins.",
+      means:
+        "A name is configured in two files: the first one wins. Or two providers have TLS options called `default`: the load is refused.",
       remedy: "Rename one of the two, or remove it.",
     },
     "setting-unknown": {
@@ -130,17 +146,17 @@ export const CODES = define({
       remedy: "Change one of the two addresses.",
     },
     "routers-missing": {
-      means: "The configuration names nothing that routers could come from.",
-      remedy: "Configure `providers.file` or `sidecar`.",
+      means: "There is no router, or nothing that routers could come from: every connection is refused.",
+      remedy: "Configure `providers.file` or `sidecar`, and write a router.",
     },
   },
   "Routers and rules": {
     "rule-missing": {
-      means: "A router has no rule and is off.",
+      means: "A router has no rule, so it is not known which names are its own. The load is refused.",
       remedy: "Add one, for example ``rule: HostSNI(`mqtt.example.com`)``.",
     },
     "rule-syntax": {
-      means: "A rule cannot be read, and its router is off.",
+      means: "A rule cannot be read, so it is not known which names are its own. The load is refused.",
       remedy: "Mend the rule at the column that the message names. [Rules](configuration.md#rules) has all forms.",
     },
     "rule-of-address": {
@@ -153,7 +169,8 @@ export const CODES = define({
       remedy: "Add `tls: {}` to terminate TLS, or write ``HostSNI(`*`)``.",
     },
     "router-without-entry-points": {
-      means: "None of the entry points that the router names exists. It is off.",
+      means:
+        "None of the entry points that the router names exists, so it is not known where its names are. The load is refused.",
       remedy: "Mend the names, or leave `entryPoints` out to use all.",
     },
     "router-shadowed": {

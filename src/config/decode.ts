@@ -30,14 +30,15 @@ export interface Decoded<T> {
 const MAX_NODES = 2_000_000;
 const MAX_DEPTH = 64;
 
-/** Decodes a file's root. Everything wrong goes to `diagnostics` with its place; null when there was any error. */
+/** Decodes a file's root; `provider` is whose it is, null for the static one. Everything wrong goes to `diagnostics` with its place; null when there was any error. */
 export function decode<S extends z.ZodType>(
   schema: S,
   source: SourceFile,
   diagnostics: Diagnostics,
+  provider: string | null = null,
 ): Decoded<z.output<S>> | null {
   const before = diagnostics.errors;
-  const walk = new Walk(source, diagnostics);
+  const walk = new Walk(source, diagnostics, provider);
   const raw = source.root === null ? {} : (walk.value(schema, source.root, []) ?? {});
   if (diagnostics.errors > before) return null;
   const parsed = schema.safeParse(raw);
@@ -47,7 +48,8 @@ export function decode<S extends z.ZodType>(
     return { code: codeOf(issue), path, place: source.locate(path), message: `${label(path)} ${inWords(issue)}` };
   });
   problems.sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column);
-  for (const { code, path, place, message } of problems) diagnostics.error(code, place, message, subjectAt(path));
+  for (const { code, path, place, message } of problems)
+    diagnostics.error(code, place, message, subjectAt(path, provider));
   return null;
 }
 
@@ -80,9 +82,11 @@ class Walk {
   readonly unsupported: Unsupported[] = [];
   readonly #source: SourceFile;
   readonly #diagnostics: Diagnostics;
+  readonly #provider: string | null;
   #nodes = 0;
 
-  constructor(source: SourceFile, diagnostics: Diagnostics) {
+  constructor(source: SourceFile, diagnostics: Diagnostics, provider: string | null) {
+    this.#provider = provider;
     this.#source = source;
     this.#diagnostics = diagnostics;
   }
@@ -254,7 +258,7 @@ class Walk {
   }
 
   #error(code: Code, node: Node | null, path: Path, message: string): undefined {
-    this.#diagnostics.error(code, this.#source.place(node), message, subjectAt(path));
+    this.#diagnostics.error(code, this.#source.place(node), message, subjectAt(path, this.#provider));
   }
 }
 

@@ -13,7 +13,7 @@ export interface Place {
 
 export type Severity = "error" | "warning";
 
-/** What a diagnostic is about: a part of the configuration, by the name that other parts call it by. */
+/** What a diagnostic is about: a part of the configuration, by its name, with the provider where it has one. */
 export interface Subject {
   readonly kind:
     | "entryPoint"
@@ -64,6 +64,25 @@ export class Diagnostics {
   warn(code: Code, place: Place, message: string, about?: Subject | null): void {
     this.warnings++;
     this.#add("warning", code, place, message, about ?? null, null);
+  }
+
+  /** Adds what others have found, or what is news of it. */
+  take(other: Diagnostics, isNews: (each: Diagnostic) => boolean = () => true): void {
+    for (const each of other.list) {
+      if (!isNews(each)) continue;
+      if (each.severity === "error") this.errors++;
+      else this.warnings++;
+      this.#add(each.severity, each.code, each, each.message, each.about, each.because);
+    }
+    // Of those beyond the limit only the number is known.
+    for (const severity of ["error", "warning"] as const)
+      for (const [code, count] of other.counts[severity]) {
+        const more = count - other.list.filter((each) => each.severity === severity && each.code === code).length;
+        if (more === 0) continue;
+        if (severity === "error") this.errors += more;
+        else this.warnings += more;
+        this.counts[severity].set(code, (this.counts[severity].get(code) ?? 0) + more);
+      }
   }
 
   #add(

@@ -17,7 +17,7 @@ const word = z.string().min(1);
 
 const router = z.object({
   entryPoints: field(
-    "The entry points that it is on. Sluice warns about one that does not exist; if none exists, the router is off.",
+    "The entry points that it is on. Sluice warns about one that does not exist; if none exists, the load is refused: see [When something is wrong](configuration.md#when-something-is-wrong).",
     z.array(word).optional(),
     { otherwise: "all, or those with `asDefault`", example: ["mqtts"] },
   ),
@@ -44,7 +44,7 @@ const router = z.object({
     { otherwise: "none", example: ["office"] },
   ),
   ruleSyntax: field(
-    "`default` and `v3` are the same. `v2` turns the router off.",
+    "`default` and `v3` are the same. `v2` refuses the load: Sluice does not read the rules of Traefik v2.",
     z.enum(["default", "v3", "v2"]).optional(),
     { otherwise: "`v3`", example: "v3" },
   ),
@@ -433,6 +433,6 @@ export function parseDynamic(
 
 /** The same for what is read already. */
 export function decodeDynamic(source: SourceFile, diagnostics: Diagnostics, provider: string): DynamicFile | null {
-  const decoded = decode(dynamicSchema, source, diagnostics);
+  const decoded = decode(dynamicSchema, source, diagnostics, provider);
   return decoded === null ? null : { ...decoded, source, provider };
 }

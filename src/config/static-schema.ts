@@ -4,6 +4,7 @@ import { z } from "zod";
 import { accessLog } from "./access-log.ts";
 import { acme } from "./acme.ts";
 import { duration, field, otherHalf, section, unsupported } from "./field.ts";
+import { PRECEDENCE } from "./precedence.ts";
 import { parseHostPort } from "./scalars.ts";
 import { sidecar } from "./sidecar.ts";
 import { transport } from "./transport.ts";
@@ -124,6 +125,11 @@ export const staticSchema = z.object({
         duration(0).default(200),
         { example: "2s" },
       ),
+      precedence: field(
+        "Of routers with equal priority, that of the provider that stands first here goes first. Providers that are not in the list come last, `internal` (the sidecar) always.",
+        z.array(z.enum(PRECEDENCE)).default([...PRECEDENCE]),
+        { otherwise: `\`${PRECEDENCE.join(", ")}\``, example: ["docker", "file"] },
+      ),
       ...Object.fromEntries(
         [
           "docker",
@@ -142,7 +148,6 @@ export const staticSchema = z.object({
           "rest",
           "http",
           "plugin",
-          "precedence",
         ].map((name) => [name, unsupported("warn", LATER)]),
       ),
     }).prefault({}),

@@ -2,7 +2,7 @@
 
 import { suggestion } from "../text/spelling.ts";
 import { checkAccessLog } from "./access-log.ts";
-import { checkResolver } from "./acme.ts";
+import { challengeEntryPoints, checkResolver } from "./acme.ts";
 import { decode } from "./decode.ts";
 import type { Diagnostics, Place } from "./diagnostics.ts";
 import { checkOverlaps, type EntryPointConfig, toEntryPoint } from "./entry-points.ts";
@@ -121,9 +121,7 @@ export function parseStatic(
 
 /** The entry points that serve HTTP from the master; those for challenges alone also by themselves. */
 function adminsOf({ metrics, ping, certificatesResolvers }: Omit<StaticValue, "entryPoints" | "workers">) {
-  const challenges = new Set(
-    Object.values(certificatesResolvers).flatMap(({ acme }) => acme?.httpChallenge?.entryPoint ?? []),
-  );
+  const challenges = challengeEntryPoints(certificatesResolvers);
   const admins = new Set([...challenges, metrics.prometheus?.entryPoint, ping?.entryPoint]);
   admins.delete(undefined);
   return { admins: admins as ReadonlySet<string>, challenges };

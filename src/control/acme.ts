@@ -1,23 +1,17 @@
 // The master's side of ACME: resolvers as the static configuration has them, and where their challenges are answered.
 
-import { accessSync, constants } from "node:fs";
-import { dirname, resolve } from "node:path";
 import { rootCertificates } from "node:tls";
 import type { Logger } from "pino";
 import { dnsHook } from "../acme/dns-hook.ts";
+import { acmeOf } from "../acme/facts.ts";
 import { createChallengeCertificate } from "../acme/keys.ts";
 import { AcmeManager, type ManagerEvents } from "../acme/manager.ts";
 import type { Responder } from "../acme/obtain.ts";
 import type { Resolver } from "../acme/resolver.ts";
-import { AcmeStorage, type StoredCertificate } from "../acme/storage.ts";
-import { sortOut } from "../acme/whole.ts";
 import { CertificateFiles } from "../certs/files.ts";
-import type { AcmeInput } from "../compile/compile.ts";
 import type { AcmeConfig } from "../config/acme.ts";
-import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Row } from "../protocol/messages.ts";
-import { describeError } from "../system/errors.ts";
 import { VERSION } from "../version.ts";
 
 /** How long an authority may take to look at an answer that is in place. Milliseconds. */
@@ -62,49 +56,6 @@ function tlsResponder(host: ChallengeHost, delayMs: number): Responder {
       return async () => host.withdraw(row);
     },
   };
-}
-
-/** What a load needs to know of the resolvers. */
-export function resolverFacts(config: StaticConfig): AcmeInput["resolvers"] {
-  return new Map(
-    acmeOf(config).map(([name, { dnsChallenge, tlsChallenge }]) => [
-      name,
-      { wildcards: dnsChallenge !== undefined, tlsChallenge: tlsChallenge !== undefined },
-    ]),
-  );
-}
-
-function acmeOf(config: StaticConfig): [string, AcmeConfig][] {
-  return Object.entries(config.certificatesResolvers).flatMap(([name, { acme }]) =>
-    acme === undefined ? [] : [[name, acme] as [string, AcmeConfig]],
-  );
-}
-
-/** What the storages hold, for who only looks: what is wrong with them goes to `diagnostics`, and nothing is written. */
-export function inspectStorages(config: StaticConfig, diagnostics: Diagnostics): StoredCertificate[] {
-  return acmeOf(config).flatMap(([name, acme]) => {
-    const place = config.at("certificatesResolvers", name, "acme", "storage");
-    const about: Subject = { kind: "resolver", name };
-    const read = new AcmeStorage(acme.storage).read(name);
-    if (read.kind === "error") {
-      diagnostics.error("acme-storage", place, read.message, about);
-      return [];
-    }
-    const directory = dirname(resolve(acme.storage));
-    try {
-      accessSync(directory, constants.W_OK);
-    } catch (error) {
-      diagnostics.error(
-        "acme-storage",
-        place,
-        `the storage cannot be written: ${directory}: ${describeError(error)}`,
-        about,
-      );
-    }
-    const { whole, problems } = sortOut(acme.storage, read.value.certificates);
-    for (const problem of problems) diagnostics.warn("acme-certificate", place, problem, about);
-    return whole;
-  });
 }
 
 /** @throws Error with the line to print, when an authority's own certificates cannot be read. */

@@ -2,6 +2,7 @@
 
 import { type AdminServer, type Handler, serveAdmin } from "../admin/server.ts";
 import { shared } from "../admin/shared.ts";
+import { challengeEntryPoints } from "../config/acme.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { addressOf } from "../net/listen.ts";
 import { cannotListen } from "./start-error.ts";
@@ -46,8 +47,8 @@ function pathsByEntryPoint(config: StaticConfig, sources: AdminSources): Map<str
   serve(config.ping?.entryPoint, "/ping", () =>
     sources.ping() ? { body: "OK" } : { status: 503, body: "stopping\n" },
   );
-  for (const { acme } of Object.values(config.certificatesResolvers))
-    serve(acme?.httpChallenge?.entryPoint, CHALLENGE, ({ host, path }) => {
+  for (const entryPoint of challengeEntryPoints(config.certificatesResolvers))
+    serve(entryPoint, CHALLENGE, ({ host, path }) => {
       const text = sources.challenge(host, path.slice(CHALLENGE.length));
       return text === null ? null : { type: "application/octet-stream", body: text };
     });

@@ -2,12 +2,12 @@
 
 import { availableParallelism } from "node:os";
 import type { Logger } from "pino";
+import { resolverFacts } from "../acme/facts.ts";
 import type { AcmeManager } from "../acme/manager.ts";
 import type { StoredCertificate } from "../acme/storage.ts";
 import type { AdminServer } from "../admin/server.ts";
 import { ensureDevelopmentCertificate } from "../certs/authority.ts";
 import type { Compiled } from "../compile/compile.ts";
-import { providerOf } from "../compile/load.ts";
 import type { Code } from "../config/codes.ts";
 import { type Diagnostic, Diagnostics, describeDiagnostic, formatDiagnostic } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
@@ -17,12 +17,13 @@ import { proveFree } from "../net/listen.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { MasterMetrics } from "../observe/master-metrics.ts";
 import { type Row, rowKey } from "../protocol/messages.ts";
+import { providersOf } from "../providers/providers.ts";
 import { describeError } from "../system/errors.ts";
+import { issueDefaultCertificate } from "../tls/default-certificate.ts";
 import { VERSION } from "../version.ts";
-import { createManager, HttpChallenges, resolverFacts } from "./acme.ts";
+import { createManager, HttpChallenges } from "./acme.ts";
 import { openAdmin } from "./admin.ts";
 import { BrokerKeeper } from "./broker.ts";
-import { issueDefaultCertificate } from "./default-certificate.ts";
 import { LogFaults } from "./log-faults.ts";
 import { proveLogFiles } from "./log-files.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
@@ -88,14 +89,15 @@ export class Master {
     const resolvers = resolverFacts(config);
     this.#reloader = new Reloader(
       config,
-      providerOf(config),
+      providersOf(config),
       selfSigned,
       (outcome) => this.#onReload(outcome),
       () => ({ resolvers, stored: this.#storedCertificates() }),
     );
 
-    const { compiled, diagnostics: first, failures } = this.#reloader.load();
-    if (compiled === null) {
+    const { compiled, diagnostics: first, refused, failures } = await this.#reloader.start();
+    // What a provider would have given is not known: without it others might take its names.
+    if (compiled === null || refused.length > 0) {
       throw new StartError(
         first.list
           .filter((each) => each.severity === "error")
@@ -116,7 +118,7 @@ export class Master {
       ping: () => !this.#stopping,
       challenge: (host, token) => this.#httpChallenges.find(host, token),
     });
-    this.#metrics.reloaded(compiled, failures);
+    this.#metrics.reloaded(compiled, refused.length === 0, failures);
     this.#reloader.open();
     this.#acme?.want(compiled.orders);
     const entryPoints = [...config.entryPoints.values()].map((point) => ({
@@ -138,8 +140,9 @@ export class Master {
     return { entryPoints, routers: compiled.routers, broker, workers };
   }
 
+  /** Reads everything anew. */
   reload(): void {
-    if (!this.#stopping) this.#reloader.request();
+    if (!this.#stopping) void this.#reloader.refresh();
   }
 
   /** Lets connections finish for the longest graceTimeOut of the entry points, then closes them. */
@@ -229,18 +232,20 @@ export class Master {
     });
   }
 
-  #onReload({ compiled, diagnostics, failures, durationMs }: ReloadOutcome): void {
+  #onReload({ compiled, refused, diagnostics, failures, durationMs }: ReloadOutcome): void {
     if (this.#stopping) return;
     this.#logDiagnostics(diagnostics.list);
     this.#metrics.diagnosed([this.#staticDiagnostics, diagnostics]);
-    this.#metrics.reloaded(compiled, failures);
-    if (compiled === null) {
-      this.#logger.error("the configuration is not loaded: what served before goes on serving");
-      return;
-    }
+    const isRefused = compiled === null || refused.length > 0;
+    this.#metrics.reloaded(compiled, !isRefused, failures);
+    if (isRefused)
+      this.#logger.error({ providers: refused }, "the configuration is not loaded: what served before goes on serving");
+    if (compiled === null) return;
     this.#rows = compiled.rows;
     const version = this.#publish();
     this.#acme?.want(compiled.orders);
+    // What others have changed, and new certificates, are in force beside what was refused.
+    if (isRefused) return;
     this.#logger.info(
       {
         version,
@@ -271,7 +276,7 @@ export class Master {
     };
     try {
       return createManager(this.#config, host, this.#httpChallenges, this.#logger, {
-        onObtained: () => this.reload(),
+        onObtained: () => this.#reloader.request(),
         onResult: (resolver, result) => this.#metrics.acmeResult(resolver, result),
       });
     } catch (error) {

@@ -1,12 +1,14 @@
 // Reloads: when something has changed, load it all anew and hand it on, or keep what serves and say what is wrong.
 
+import { type AcmeInput, NO_ACME } from "../acme/facts.ts";
 import { CertificateFiles, type Failure } from "../certs/files.ts";
 import { CertificateMemory } from "../certs/memory.ts";
-import { type AcmeInput, type Compiled, type CompileInput, NO_ACME } from "../compile/compile.ts";
-import { load } from "../compile/load.ts";
+import type { Compiled, CompileInput } from "../compile/compile.ts";
+import { Accepted, load } from "../compile/load.ts";
 import { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Provider } from "../providers/provider.ts";
+import { PathWatch } from "../system/watch.ts";
 import { momentsOf, Reminder } from "./reminder.ts";
 
 /** Editors and certificate tools write several files in a row; a change is read when none has followed for this long. */
@@ -19,8 +21,10 @@ const MAX_RETRIES = 10;
 const LARGE_LOAD_MS = 500;
 
 export interface ReloadOutcome {
-  /** null: refused, the former one goes on serving. */
+  /** null: refused as a whole, the former one goes on serving. */
   readonly compiled: Compiled | null;
+  /** Providers whose newest offer is not in force. */
+  readonly refused: readonly string[];
   readonly diagnostics: Diagnostics;
   /** Sources of certificates that could not be used; null when they were not looked at. */
   readonly failures: readonly Failure[] | null;
@@ -29,7 +33,7 @@ export interface ReloadOutcome {
 
 export class Reloader {
   readonly #config: StaticConfig;
-  readonly #provider: Provider;
+  readonly #providers: readonly Provider[];
   readonly #selfSigned: CompileInput["selfSigned"];
   readonly #done: (outcome: ReloadOutcome) => void;
   readonly #acme: () => AcmeInput;
@@ -38,21 +42,25 @@ export class Reloader {
   #closed = false;
   #open = false;
   #missed = false;
+  /** Watches certificates and whatever else the configuration names, wherever it comes from. null: nothing is watched. */
+  readonly #watch: PathWatch | null;
   #paths: ReadonlySet<string> = new Set();
   readonly #memory = new CertificateMemory();
+  readonly #accepted = new Accepted();
   #retries = 0;
   readonly #reminder = new Reminder(() => this.request());
 
   /** `done` hears of every reload, successful or not; `acme` says what resolvers have obtained by then. */
   constructor(
     config: StaticConfig,
-    provider: Provider,
+    providers: readonly Provider[],
     selfSigned: CompileInput["selfSigned"],
     done: (outcome: ReloadOutcome) => void,
     acme: () => AcmeInput = () => NO_ACME,
   ) {
     this.#config = config;
-    this.#provider = provider;
+    this.#providers = providers;
+    this.#watch = (config.providers.file?.watch ?? true) ? new PathWatch(() => this.request()) : null;
     this.#selfSigned = selfSigned;
     this.#done = done;
     this.#acme = acme;
@@ -67,6 +75,18 @@ export class Reloader {
     }
     const wait = this.#lastAt + this.#config.providers.providersThrottleDuration - performance.now();
     this.#timer = setTimeout(() => this.now(), Math.max(SETTLE_MS, wait));
+  }
+
+  /** Starts the providers, and loads for the first time. */
+  async start(): Promise<ReloadOutcome> {
+    await Promise.all(this.#providers.map((each) => each.start(() => this.request())));
+    return this.load();
+  }
+
+  /** Reads everything anew, whether or not it seems to have changed. */
+  async refresh(): Promise<void> {
+    await Promise.all(this.#providers.map((each) => each.refresh()));
+    this.request();
   }
 
   /** From now on changes are reloaded; one that came since the first load is, too. */
@@ -92,7 +112,8 @@ export class Reloader {
         { file: "the configuration", line: 0, column: 0 },
         `cannot be loaded: ${(error as Error).message}`,
       );
-      return { compiled: null, diagnostics, failures: null, durationMs: this.#lastAt - started };
+      const refused = this.#providers.map(({ name }) => name);
+      return { compiled: null, refused, diagnostics, failures: null, durationMs: this.#lastAt - started };
     }
   }
 
@@ -103,31 +124,47 @@ export class Reloader {
     const started = performance.now();
     const startedAt = Date.now();
     const diagnostics = new Diagnostics();
-    const files = new CertificateFiles(this.#memory);
-    const { compiled, looked } = load(this.#config, this.#provider, this.#selfSigned, diagnostics, files, this.#acme());
+    const { compiled, refused, files } = load(
+      {
+        config: this.#config,
+        providers: new Map(this.#providers.map((each) => [each.name, each.current()])),
+        selfSigned: this.#selfSigned,
+        acme: this.#acme(),
+        accepted: this.#accepted,
+        certificates: () => new CertificateFiles(this.#memory),
+      },
+      diagnostics,
+    );
     this.#lastAt = performance.now();
-    // After a failed load the old paths are watched too: mending any of them must be noticed.
-    this.#paths = compiled === null ? new Set([...this.#paths, ...files.paths]) : files.paths;
-    this.#provider.watch(this.#paths, files.directories, () => this.request());
-    this.#retry(files.incomplete);
-    if (compiled !== null) this.#reminder.set(momentsOf(compiled, files.waiting), startedAt);
+    const paths = files.flatMap((each) => [...each.paths]);
+    // After a refused load the old paths are watched too: mending any of them must be noticed.
+    this.#paths = new Set(compiled === null ? [...this.#paths, ...paths] : paths);
+    const directories = files.flatMap((each) => [...each.directories]);
+    this.#watch?.set(this.#paths, directories, startedAt);
+    this.#retry(files.some((each) => each.incomplete));
+    if (compiled !== null) {
+      const waiting = files.flatMap((each) => each.waiting);
+      this.#reminder.set(momentsOf(compiled, waiting), startedAt);
+    }
     const durationMs = this.#lastAt - started;
     // The syntax trees of large files are many times their size: freed now, in one pause of a process that moves no traffic.
     if (durationMs > LARGE_LOAD_MS) setTimeout(() => Bun.gc(true), 0);
-    return { compiled, diagnostics, failures: looked ? files.failures : null, durationMs };
+    const failures = files.length === 0 ? null : files.at(-1)!.failures;
+    return { compiled, refused, diagnostics, failures, durationMs };
   }
 
   /** A pair that is half written is looked at again, on file systems without events too, but not for ever. */
   #retry(incomplete: boolean): void {
     this.#retries = incomplete ? this.#retries + 1 : 0;
-    const watched = this.#config.providers.file?.watch ?? true;
-    if (incomplete && watched && this.#retries <= MAX_RETRIES) setTimeout(() => this.request(), RETRY_MS).unref();
+    if (incomplete && this.#watch !== null && this.#retries <= MAX_RETRIES)
+      setTimeout(() => this.request(), RETRY_MS).unref();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#reminder.close();
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#provider.close();
+    this.#watch?.close();
+    await Promise.all(this.#providers.map((each) => each.close()));
   }
 }

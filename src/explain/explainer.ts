@@ -27,8 +27,7 @@ import {
   type TlsFacts,
 } from "./explanation.ts";
 import { middlewareFacts, networksOfMiddlewares, rejectOf } from "./middlewares.ts";
-import { bareName } from "./places.ts";
-import { first, type Router, RouterReport } from "./routers.ts";
+import { type Router, RouterReport } from "./routers.ts";
 import { serviceFacts, tablesOf } from "./services.ts";
 
 /** Networks among which the address of an unknown client may lie. */
@@ -187,7 +186,7 @@ export class Explainer {
         const meant = didYouMean(client.sni, names);
         if (meant !== null) notes.push(`did you mean ${meant}?`);
       }
-      const problems = route === null ? [] : this.#problemsOf(bareName(route.router));
+      const problems = route === null ? [] : this.#problemsOf(route.router);
       return refuse(reason, this.#isPlain(point, client) ? CLOSED : UNRECOGNIZED, problems);
     }
     if (reject !== null) return refuse(reject, this.#isPlain(point, client) ? CLOSED : DENIED);
@@ -233,11 +232,9 @@ export class Explainer {
 
   #others(point: EntryPointConfig, kind: "plain" | "tls"): Explanation["others"] {
     const { plain, tls } = this.#tables.routes(point.name);
-    const inForce = new Set(this.#compiled.routers.map(({ name }) => bareName(name)));
     return {
-      otherEntryPoints: inForce.size - plain.size - tls.size,
+      otherEntryPoints: this.#compiled.routers.length - plain.size - tls.size,
       otherKind: kind === "plain" ? tls.size : plain.size,
-      leftOut: first([...this.#merged.routers.keys()], MAX_SHOWN, (name) => !inForce.has(name)),
     };
   }
 }

@@ -32,8 +32,6 @@ export interface Explanation {
     readonly otherEntryPoints: number;
     /** On this entry point, for clients with TLS where this one has none, or the other way round. */
     readonly otherKind: number;
-    /** Cannot be asked at all: their rule cannot be read, or none of their entry points exists. */
-    readonly leftOut: readonly string[];
   };
   readonly notes: readonly string[];
 }

@@ -8,7 +8,7 @@ import type { Facts } from "../rules/ast.ts";
 import { formatRule, judge, type Unknown } from "../rules/explain.ts";
 import { type RouteEntry, specificity } from "../rules/table.ts";
 import { type Explanation, MAX_SHOWN, type RouterFacts } from "./explanation.ts";
-import { bareName, placeOf } from "./places.ts";
+import { placeOf } from "./places.ts";
 
 /** Characters of a rule that are shown. */
 const MAX_RULE = 500;
@@ -26,7 +26,7 @@ export class RouterReport {
   }
 
   facts({ name, rule, priority, value }: Router): RouterFacts {
-    const item = this.#merged.routers.get(bareName(name));
+    const item = this.#merged.routers.get(name);
     const text = item?.value.rule ?? formatRule(rule);
     const given = (item?.value.priority ?? 0) !== 0;
     return {

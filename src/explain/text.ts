@@ -188,17 +188,11 @@ function routerLines<T extends RouterFacts>(title: string, routers: Listed<T>, w
   return lines;
 }
 
-function otherLines(
-  { otherEntryPoints, otherKind, leftOut }: Explanation["others"],
-  point: string,
-  tls: boolean,
-): string[] {
+function otherLines({ otherEntryPoints, otherKind }: Explanation["others"], point: string, tls: boolean): string[] {
   const lines: string[] = [];
   if (otherKind > 0)
     lines.push(`  not asked: ${count(otherKind)} on ${point} for clients ${tls ? "without" : "with"} TLS`);
   if (otherEntryPoints > 0) lines.push(`  not asked: ${count(otherEntryPoints)} on other entry points`);
-  if (leftOut.length > 0)
-    lines.push(`  left out: ${leftOut.join(", ")}: the rule cannot be read, or no entry point exists`);
   return lines.length === 0 ? [] : ["", ...lines];
 }
 

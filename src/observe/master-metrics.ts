@@ -173,16 +173,16 @@ export class MasterMetrics {
    * A load: what is in force after it, or null when it was refused, and the sources of certificates that could not be used, or null
    * when they were not looked at.
    */
-  reloaded(compiled: Compiled | null, failures: readonly Failure[] | null): void {
-    this.#reloads.inc({ result: compiled === null ? "failure" : "success" });
-    this.#lastWasGood.set(compiled === null ? 0 : 1);
+  reloaded(compiled: Compiled | null, isGood: boolean, failures: readonly Failure[] | null): void {
+    this.#reloads.inc({ result: isGood ? "success" : "failure" });
+    this.#lastWasGood.set(isGood ? 1 : 0);
     if (failures !== null) this.#failing.reset();
     for (const { source } of failures?.slice(0, MAX_SOURCES) ?? []) {
       this.#failing.set({ source }, 1);
       this.#loadErrors.inc({ source });
     }
+    if (isGood) this.#lastSuccess.set(Date.now() / 1000);
     if (compiled === null) return;
-    this.#lastSuccess.set(Date.now() / 1000);
     this.#expiry.reset();
     for (const { commonName, serial, names, notAfter } of compiled.certificates) {
       this.#expiry.set({ cn: commonName, serial, sans: [...names].sort().join(",") }, notAfter / 1000);

@@ -28,6 +28,8 @@ export interface RouterRow {
   readonly entryPoints: readonly string[];
   readonly rule: Rule;
   readonly priority: number;
+  /** Of equal priority, the router of the provider with the lower rank goes first; 0 when it is left out. */
+  readonly rank?: number;
   readonly action: RouterAction;
   /** In the order in which they are asked. */
   readonly middlewares: readonly string[];

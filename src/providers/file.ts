@@ -1,17 +1,12 @@
-// The file provider: one YAML file, or a directory of them read recursively in name order; watched, with the certificates they name.
+// The file provider: one YAML file, or a directory of them read recursively in name order.
 
-import { readdirSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
-import type { Diagnostics } from "../config/diagnostics.ts";
+import { statSync } from "node:fs";
+import { Diagnostics } from "../config/diagnostics.ts";
 import { type DynamicFile, parseDynamic } from "../config/dynamic.ts";
-import { describeError } from "../system/errors.ts";
 import { readTextFile } from "../system/files.ts";
-import type { Provider } from "./provider.ts";
-import { PathWatch } from "./watch.ts";
-
-const EXTENSIONS = /\.(ya?ml|toml)$/i;
-/** A directory tree of configuration deeper than this is a loop or a mistake. */
-const MAX_DEPTH = 16;
+import { PathWatch } from "../system/watch.ts";
+import type { Current, Offer, Provider } from "./provider.ts";
+import { findFiles, type Tree } from "./tree.ts";
 
 export interface FileProviderOptions {
   readonly directory?: string | undefined;
@@ -23,36 +18,43 @@ export class FileProvider implements Provider {
   readonly name = "file";
   readonly #options: FileProviderOptions;
   #watch: PathWatch | null = null;
-  /** Those that were read, with their sub-directories. */
-  #directories: string[] = [];
-  #readAt = 0;
+  #current: Current | null = null;
+  /** Something may have changed since `#current` was read. */
+  #isStale = true;
 
   constructor(options: FileProviderOptions) {
     this.#options = options;
   }
 
-  read(diagnostics: Diagnostics): readonly DynamicFile[] | null {
-    const before = diagnostics.errors;
-    this.#readAt = Date.now();
-    const files: DynamicFile[] = [];
-    for (const path of this.#files(diagnostics)) {
-      const text = readTextFile(path);
-      if (text.kind === "error") {
-        diagnostics.error("file-unreadable", { file: path, line: 0, column: 0 }, text.message);
-        continue;
-      }
-      const file = parseDynamic(path, text.text, diagnostics, this.name);
-      if (file !== null) files.push(file);
-    }
-    return diagnostics.errors > before ? null : files;
+  async start(changed: () => void): Promise<void> {
+    if (this.#options.watch)
+      this.#watch = new PathWatch(() => {
+        if (this.#isStale) return;
+        this.#isStale = true;
+        changed();
+      });
+    this.current();
   }
 
-  watch(paths: ReadonlySet<string>, directories: ReadonlySet<string>, changed: () => void): void {
-    if (!this.#options.watch) return;
-    this.#watch ??= new PathWatch(changed);
-    const { filename } = this.#options;
-    const files = filename === undefined ? paths : [filename, ...paths];
-    this.#watch.set(files, [...this.#directories, ...directories], this.#readAt);
+  /** Reads when something has changed, so that a burst of changes is read once, when the burst is over. */
+  current(): Current {
+    if (!this.#isStale && this.#current !== null) return this.#current;
+    this.#isStale = false;
+    const readAt = Date.now();
+    const diagnostics = new Diagnostics();
+    const tree = this.#tree(diagnostics);
+    const offer = this.#read(tree.files, diagnostics);
+    this.#current = {
+      offer: offer ?? this.#current?.offer ?? null,
+      fresh: offer !== null,
+      diagnostics,
+    };
+    this.#watch?.set(tree.files, tree.directories, readAt);
+    return this.#current;
+  }
+
+  async refresh(): Promise<void> {
+    this.#isStale = true;
   }
 
   async close(): Promise<void> {
@@ -60,58 +62,77 @@ export class FileProvider implements Provider {
     this.#watch = null;
   }
 
-  #files(diagnostics: Diagnostics): string[] {
+  #tree(diagnostics: Diagnostics): Tree {
     const { directory, filename } = this.#options;
-    if (directory === undefined) return filename === undefined ? [] : [filename];
-    const found: string[] = [];
-    this.#directories = [];
-    collect(directory, found, this.#directories, diagnostics, 0);
-    return found;
+    if (directory !== undefined) return findFiles(directory, diagnostics);
+    return { files: filename === undefined ? [] : [filename], directories: [] };
+  }
+
+  /** null when anything cannot be read: what it held is not known, and without it the rest may mean something else. */
+  #read(paths: readonly string[], diagnostics: Diagnostics): Offer | null {
+    const files: DynamicFile[] = [];
+    for (const path of paths) {
+      const text = readTextFile(path);
+      if (text.kind === "error") diagnostics.error("file-unreadable", placeOf(path), text.message);
+      else {
+        if (text.text.trim() === "") this.#sayEmpty(path, diagnostics);
+        const file = parseDynamic(path, text.text, diagnostics, this.name);
+        if (file !== null) files.push(file);
+      }
+    }
+    this.#checkVanished(new Set(paths), diagnostics);
+    return diagnostics.errors > 0 ? null : files;
+  }
+
+  /** A file without a byte is one that is being written, or that lost what was in it. Nobody empties a configuration like that. */
+  #sayEmpty(path: string, diagnostics: Diagnostics): void {
+    const former = this.#former(path);
+    if (former === undefined || isNothing(former))
+      diagnostics.warn("file-empty", placeOf(path), "is empty: nothing is read from it");
+    else
+      diagnostics.error(
+        "file-vanished",
+        placeOf(path),
+        "is empty now: what it held goes on serving. If nothing shall be in it, write  {}  into it",
+      );
+  }
+
+  /** A file that someone removes is meant to be gone; one that has become something else is not, nor are all of them at once. */
+  #checkVanished(paths: ReadonlySet<string>, diagnostics: Diagnostics): void {
+    const former = this.#current?.offer ?? [];
+    for (const { source } of former) {
+      const kind = paths.has(source.name) ? null : oddKindOf(source.name);
+      if (kind !== null)
+        diagnostics.error("file-vanished", placeOf(source.name), `is ${kind} now: what it held goes on serving`);
+    }
+    const { directory } = this.#options;
+    if (directory !== undefined && paths.size === 0 && diagnostics.errors === 0 && !former.every(isNothing))
+      diagnostics.error(
+        "file-vanished",
+        placeOf(directory),
+        "has no configuration file any more: what they held goes on serving. If nothing shall be served, leave a file with  {}  in it",
+      );
+  }
+
+  #former(path: string): DynamicFile | undefined {
+    return this.#current?.offer?.find(({ source }) => source.name === path);
   }
 }
 
-/** Regular files in name order, sub-directories included; hidden ones are not configuration (`..data`, `.swp`). */
-function collect(
-  directory: string,
-  found: string[],
-  directories: string[],
-  diagnostics: Diagnostics,
-  depth: number,
-): void {
-  const place = { file: directory, line: 0, column: 0 };
-  if (depth > MAX_DEPTH) {
-    diagnostics.error("directory-unreadable", place, `nested deeper than ${MAX_DEPTH} directories: is it a loop?`);
-    return;
-  }
-  directories.push(directory);
-  let names: string[];
-  try {
-    names = readdirSync(directory).sort();
-  } catch (error) {
-    const hint =
-      (error as NodeJS.ErrnoException).code === "ENOENT"
-        ? `; relative paths start at the working directory, ${process.cwd()}`
-        : "";
-    diagnostics.error(
-      "directory-unreadable",
-      place,
-      `${resolve(directory)}: cannot be read: ${describeError(error)}${hint}`,
-    );
-    return;
-  }
-  for (const name of names) {
-    if (name.startsWith(".")) continue;
-    const path = join(directory, name);
-    const info = statOf(path);
-    if (info?.isDirectory()) collect(path, found, directories, diagnostics, depth + 1);
-    else if (EXTENSIONS.test(name) && (info === null || info.isFile())) found.push(path);
-  }
+/** Whether a file gives nothing at all. */
+function isNothing({ source }: DynamicFile): boolean {
+  return source.namesAt([]).length === 0;
 }
 
-function statOf(path: string) {
+function oddKindOf(path: string): string | null {
   try {
-    return statSync(path);
+    const info = statSync(path);
+    return info.isFile() ? null : info.isDirectory() ? "a directory" : "no regular file";
   } catch {
     return null;
   }
+}
+
+function placeOf(file: string) {
+  return { file, line: 0, column: 0 };
 }

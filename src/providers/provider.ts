@@ -1,20 +1,36 @@
-// The contract of everything that dynamic configuration can come from.
+// The contract of everything that dynamic configuration can come from. test/support/provider-suite.ts holds every provider to it.
 
 import type { Diagnostics } from "../config/diagnostics.ts";
 import type { DynamicFile } from "../config/dynamic.ts";
 
+/** What a provider offers: decoded, each value with its place; of two equal names the first wins. */
+export type Offer = readonly DynamicFile[];
+
+export interface Current {
+  /** The last one that could be read as a whole; null while there has been none. It is another object only when it was read anew. */
+  readonly offer: Offer | null;
+  /** Whether the last attempt gave it. After one that failed it is what an earlier one gave. */
+  readonly fresh: boolean;
+  /** What the last attempt found. */
+  readonly diagnostics: Diagnostics;
+}
+
+/**
+ * A provider keeps its last good offer whatever happens to where it reads: that is not there any more, or cannot be understood, is
+ * never the same as empty. It reads for itself alone, so another one's trouble is not its own.
+ */
 export interface Provider {
-  /** What stands behind the @ in names of this provider's routers and services. */
+  /** What stands behind the @ in the names that it gives, in lower case. */
   readonly name: string;
   /**
-   * Reads everything anew, in the order in which the first of two equal names wins. null when anything of it cannot be read: a
-   * reload is all or nothing.
+   * Begins to look for changes; resolves when the first attempt to read is over, whatever came of it. `changed` is called when there
+   * may be something else than `current` last said, and then not again until it is asked: a burst is one call.
    */
-  read(diagnostics: Diagnostics): readonly DynamicFile[] | null;
-  /**
-   * Calls `changed` after every change to what the provider reads itself, to one of `paths`, or to any entry of `directories`. A later
-   * call replaces them.
-   */
-  watch(paths: ReadonlySet<string>, directories: ReadonlySet<string>, changed: () => void): void;
+  start(changed: () => void): Promise<void>;
+  /** What is known now. */
+  current(): Current;
+  /** Reads everything again, whether or not it seems to have changed; `changed` is not called for it. */
+  refresh(): Promise<void>;
+  /** Ends everything that `start` began. */
   close(): Promise<void>;
 }

@@ -185,8 +185,8 @@ export class RoutingTables {
   #putRouter(name: string, row: RowOf<"router">): void {
     this.#removeRouter(name);
     this.#routers.set(name, row);
-    const { rule, priority } = row;
-    for (const table of this.#tablesOf(row)) table.add({ name, rule, priority, value: { name, row } });
+    const { rule, priority, rank } = row;
+    for (const table of this.#tablesOf(row)) table.add({ name, rule, priority, rank, value: { name, row } });
   }
 
   #removeRouter(name: string): void {

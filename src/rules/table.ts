@@ -10,6 +10,8 @@ export interface RouteEntry<T> {
   rule: Rule;
   /** Higher goes first. */
   priority: number;
+  /** Decides between equal priorities: the lower goes first. 0 when it is left out. */
+  rank?: number | undefined;
   value: T;
 }
 
@@ -31,8 +33,9 @@ interface Keys {
 const NONE: readonly never[] = [];
 
 /**
- * The routes in the order in which they are asked: by priority, highest first; of equal priority an exact name goes before a
- * wildcard, that before a regexp, that before the rest; last the router name decides. Traefik leaves ties to chance (Go map order).
+ * The routes in the order in which they are asked: by priority, highest first; then by the rank of their providers; then an exact
+ * name goes before a wildcard, that before a regexp, that before the rest; last the router name decides. Traefik leaves ties within
+ * a provider to chance (Go map order).
  */
 export function orderRoutes<T>(entries: readonly RouteEntry<T>[]): RouteEntry<T>[] {
   return entries
@@ -49,6 +52,7 @@ function slotOf<T>(entry: RouteEntry<T>): Slot<T> {
 function compare(a: Slot<unknown>, b: Slot<unknown>): number {
   return (
     b.entry.priority - a.entry.priority ||
+    (a.entry.rank ?? 0) - (b.entry.rank ?? 0) ||
     a.specificity - b.specificity ||
     compareCodePoints(a.entry.name, b.entry.name)
   );

@@ -9,7 +9,6 @@ import type { RevocationList } from "../certs/crl.ts";
 import { hasSigned } from "../certs/issuers.ts";
 import { ownCertificates } from "../certs/pem.ts";
 import { type CertificateIdentity, identityOf } from "../certs/x509.ts";
-import type { ServerTlsOptions } from "./options.ts";
 
 /** `unknown`: a list is missing on the way up, or is past its next update, which then says nothing. */
 export type RevocationVerdict = "good" | "revoked" | "unknown";
@@ -88,10 +87,17 @@ function isOver(list: RevocationList, now: number): boolean {
 }
 
 /** By the options that have them: made once in each worker, and gone with them. */
-const made = new WeakMap<ServerTlsOptions, Revocations>();
+/** What of TLS options says who is revoked. */
+interface RevokingOptions {
+  /** PEM. */
+  readonly clientCa: string;
+  readonly revoked: readonly RevocationList[] | null;
+}
+
+const made = new WeakMap<RevokingOptions, Revocations>();
 
 /** The lists of these options, ready to be asked; null when they have none. */
-export function revocationsOf(options: ServerTlsOptions): Revocations | null {
+export function revocationsOf(options: RevokingOptions): Revocations | null {
   if (options.revoked === null) return null;
   let revocations = made.get(options);
   if (revocations === undefined) {

@@ -63,7 +63,7 @@ ${certificates}`,
   expect(await readAll(client)).toBe("");
   client.end();
   await sluice.access((line) => line.reason === "dial-failed");
-  expect(await sluice.metric("sluice_dial_errors_total", { reason: "refused", service: "broker" })).toBe(1);
+  expect(await sluice.metric("sluice_dial_errors_total", { reason: "refused", service: "broker@file" })).toBe(1);
 
   const server = createServer((socket) => socket.end("back"));
   await new Promise<void>((done) => server.listen(port, "127.0.0.1", done));

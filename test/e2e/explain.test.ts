@@ -247,7 +247,7 @@ describe("the command", () => {
     });
     expect(stderr).toContain(`the router "broken" is off`);
     expect(stdout.split("\n")[0]).toBe(
-      'ip.test from 127.0.0.9 on mqtts: router "outside@file" terminates TLS, service "a"',
+      'ip.test from 127.0.0.9 on mqtts: router "outside@file" terminates TLS, service "a@file"',
     );
     expect(stdout).toContain("inside@file, ");
     expect(stdout).toContain("ClientIP(`127.0.0.2`): 127.0.0.9 is not in it");

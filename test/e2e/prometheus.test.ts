@@ -161,7 +161,7 @@ describe("promtool", () => {
   test("has nothing to say against the metrics that come with resolvers, revocation lists and failing files", async () => {
     const metrics = new MasterMetrics("test");
     const compiled = { certificates: [], revocations: [{ options: "devices", thisUpdate: 1, nextUpdate: 2 }] };
-    metrics.reloaded(compiled as unknown as Compiled, [{ source: "a.crt" }] as never);
+    metrics.reloaded(compiled as unknown as Compiled, true, [{ source: "a.crt" }] as never);
     metrics.diagnosed([{ counts: { error: new Map([["service-unknown", 1]]), warning: new Map() } }]);
     metrics.acmeStates([{ resolver: "le", names: ["a.example"], next: 1, notAfter: null }] as never);
     metrics.acmeResult("le", "failed");

@@ -203,7 +203,7 @@ describe("a broker is refused, the client closed and nothing sent, for", () => {
   test("and the next server is tried", async () => {
     await roundTrip("next");
     await roundTrip("next");
-    const labels = { service: "next", reason: "certificate" };
+    const labels = { service: "next@file", reason: "certificate" };
     await waitFor("both servers' turns", async () => (await sluice.metric("sluice_dial_errors_total", labels)) === 1);
   });
 });

@@ -357,7 +357,7 @@ describe("the operator is told", () => {
     const list = await brief.crl({ lastUpdate: "20260102030405Z", nextUpdate: "20690102030405Z" });
     await sluice.reload(() => put("brief.crl", list));
     const metric = (which: string) =>
-      sluice.metric(`sluice_tls_crl_${which}_update_timestamp_seconds`, { options: "brief" });
+      sluice.metric(`sluice_tls_crl_${which}_update_timestamp_seconds`, { options: "brief@file" });
     expect(await metric("this")).toBe(Date.UTC(2026, 0, 2, 3, 4, 5) / 1000);
     expect(await metric("next")).toBe(Date.UTC(2069, 0, 2, 3, 4, 5) / 1000);
   });

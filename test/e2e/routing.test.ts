@@ -57,7 +57,6 @@ ${[
   router("off-broken-service", "HostSNI(`off-broken-service.test`)", "broken"),
   router("off-weighted", "HostSNI(`off-weighted.test`)", "loop"),
   router("off-middleware", "HostSNI(`off-middleware.test`)", "a", ", middlewares: [allow]"),
-  router("off-v2", "HostSNI(`off-v2.test`)", "a", ", ruleSyntax: v2"),
 ].join("\n")}
     off-options: { rule: "HostSNI(\`off-options.test\`)", service: a, tls: { options: missing }, entryPoints: [mqtts] }
     off-broken-options: { rule: "HostSNI(\`off-broken-options.test\`)", service: a, tls: { options: broken }, entryPoints: [mqtts] }
@@ -148,7 +147,7 @@ describe("services", () => {
 
   test("a server that refuses is passed over, and counted", async () => {
     expect(await tally("failover.test", 4)).toEqual({ b: 4 });
-    const labels = { service: "failover", server: `127.0.0.1:${deadPort}`, reason: "refused" };
+    const labels = { service: "failover@file", server: `127.0.0.1:${deadPort}`, reason: "refused" };
     expect(await sluice.metric("sluice_dial_errors_total", labels)).toBe(2);
     const line = await sluice.access((each) => each.router === "failover@file");
     expect(line.server).toBe(`127.0.0.1:${b!.port}`);
@@ -177,7 +176,7 @@ describe("services", () => {
 
 describe("a router that is off", () => {
   const off = [
-    ...["service", "broken-service", "weighted", "middleware", "v2", "options", "broken-options", "passthrough"].map(
+    ...["service", "broken-service", "weighted", "middleware", "options", "broken-options", "passthrough"].map(
       (what) => [`off-${what}@file`, `off-${what}.test`],
     ),
     ["off-wildcard@file", "any.off.test"],

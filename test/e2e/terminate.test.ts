@@ -32,7 +32,7 @@ test("a message published over TLS reaches a subscriber over TLS", async () => {
   expect(["client-closed", "server-closed"]).toContain(access.reason);
   expect(access).toMatchObject({
     router: "mqtt@file",
-    service: "broker",
+    service: "broker@file",
     sni: "localhost",
     tlsVersion: "TLSv1.3",
     client: "127.0.0.1",

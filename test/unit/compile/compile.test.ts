@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import type { AcmeInput } from "../../../src/compile/compile.ts";
+import type { AcmeInput } from "../../../src/acme/facts.ts";
 import { Authority, type Pair } from "../../support/certs.ts";
 import { compileTexts, NOW } from "./snapshots.ts";
 
@@ -18,7 +18,7 @@ describe("a router", () => {
       priority: 20,
       action: { kind: "terminate", options: "default" },
       middlewares: [],
-      service: "s",
+      service: "s@file",
     });
     expect(compiled.routers).toEqual([
       {
@@ -26,7 +26,7 @@ describe("a router", () => {
         entryPoints: ["mqtts", "other"],
         rule: "HostSNI(`a.example`)",
         action: "terminate",
-        service: "s",
+        service: "s@file",
       },
     ]);
   });
@@ -46,7 +46,6 @@ describe("a router", () => {
     ],
     ["a middleware of two kinds", "service: s, tls: {}, middlewares: [both]", "it has ipAllowList and inFlightConn"],
     ["a middleware with a bad network", "service: s, tls: {}, middlewares: [bad]", '"10.0.0.0/33" is neither'],
-    ["Traefik's v2 rule syntax", "service: s, tls: {}, ruleSyntax: v2", "v3 syntax"],
     ["HostSNI without tls", "service: s", "HostSNI needs TLS"],
   ];
   test.each(off)("with %s is off, and no other router gets its names", (_, fields, why) => {
@@ -77,11 +76,18 @@ tls:
     ["a rule that cannot be read", "rule: 'HostSNI(', service: s, tls: {}"],
     ["no entry point that exists", "rule: 'HostSNI(`a`)', entryPoints: [x], service: s, tls: {}"],
     ["the entry point of /ping alone", "rule: 'HostSNI(`a`)', entryPoints: [traefik], service: s, tls: {}"],
-  ])("with %s has no row, and the rest serve", (_, fields) => {
-    const { router, problems } = routers(`r: { ${fields} }, fine: { rule: 'HostSNI(\`b\`)', service: s, tls: {} }`);
-    expect(router("r")).toBeUndefined();
-    expect(router("fine")!.action.kind).toBe("terminate");
-    expect(problems.some((line) => line.includes('the router "r" is off'))).toBe(true);
+    ["an empty rule", "rule: '', service: s, tls: {}"],
+    ["two names in one HostSNI, as in Traefik v2", "rule: 'HostSNI(`a`, `b`)', service: s, tls: {}"],
+    ["Traefik's v2 rule syntax", "rule: 'HostSNI(`a`)', service: s, tls: {}, ruleSyntax: v2"],
+  ])("with %s has names that are not known: nothing of its provider may be used", (_, fields) => {
+    const { compiled, problems } = routers(`r: { ${fields} }, fine: { rule: 'HostSNI(\`b\`)', service: s, tls: {} }`);
+    expect(compiled.refused).toEqual(new Set(["file"]));
+    expect(problems.some((line) => line.includes('the router "r" refuses the load: '))).toBe(true);
+  });
+
+  test("with @ in its name has a name that is not known, and nothing of its provider may be used", () => {
+    const { compiled } = routers("'r@file': { rule: 'HostSNI(`a`)', service: s, tls: {} }");
+    expect(compiled.refused).toEqual(new Set(["file"]));
   });
 
   test("takes the entry points that exist, each once", () => {
@@ -102,7 +108,7 @@ tls:
   test.each([
     ["tls: {}", { kind: "terminate", options: "default" }],
     ["tls: { options: default }", { kind: "terminate", options: "default" }],
-    ["tls: { options: strong@file }", { kind: "terminate", options: "strong" }],
+    ["tls: { options: strong@file }", { kind: "terminate", options: "strong@file" }],
     ["tls: { passthrough: true }", { kind: "passthrough" }],
     ["tls:", { kind: "plain" }],
     ["tls: false", { kind: "plain" }],
@@ -235,8 +241,8 @@ tcp:
     expect(service("w")).toEqual({
       kind: "weighted",
       services: [
-        { name: "a", weight: 1 },
-        { name: "b", weight: 0 },
+        { name: "a@file", weight: 1 },
+        { name: "b@file", weight: 0 },
       ],
     });
   });
@@ -394,8 +400,8 @@ describe("warnings about what cannot work", () => {
     ]);
     expect(unused(two, "r: { rule: 'HostSNI(`*`)', service: s }")).toEqual([]);
     expect(unused(two, onA.replace("service: s", "service: gone"))).toHaveLength(1); // off, and yet it answers
-    expect(unused(two, "r: { rule: 'HostSNI(' }")).toHaveLength(2);
-    expect(unused(two, "")).toEqual([]); // not begun yet
+    expect(unused(two, "r: { rule: 'HostSNI(' }")).toEqual([]); // what it is for is not known
+    expect(unused(two, "")).toHaveLength(2);
     const challenged = (tlsChallenge: boolean) => new Map([["le", { wildcards: false, tlsChallenge }]]);
     expect(unused(two, onA, challenged(true))).toEqual([]);
     expect(unused(two, onA, challenged(false))).toHaveLength(1);
@@ -420,6 +426,6 @@ test("weighted services that share children cannot unfold without end", () => {
   const services = ["s0: { loadBalancer: { servers: [{ port: 1 }] } }", ...[1, 2, 3, 4, 5, 6].map(level)];
   const { problems, compiled } = compileTexts(`tcp: { services: { ${services.join(", ")} } }`);
   expect(problems.filter((line) => line.includes("has more than 10000 servers"))).toHaveLength(2);
-  expect(compiled.rows.has("service/s4")).toBe(true);
-  expect(compiled.rows.has("service/s6")).toBe(false);
+  expect(compiled.rows.has("service/s4@file")).toBe(true);
+  expect(compiled.rows.has("service/s6@file")).toBe(false);
 });

@@ -24,10 +24,10 @@ tls:
   stores: { default: { defaultCertificate: { certFile: second } } }
 `,
   );
-  expect(merged.routers.get("r")!.value.rule).toBe("first");
-  expect(merged.services.get("s")!.value.weighted).toBeUndefined();
-  expect(merged.transports.get("t")!.value.dialTimeout).toBe(1000);
-  expect(merged.options.get("o")!.value.minVersion).toBe("VersionTLS13");
+  expect(merged.routers.get("r@file")!.value.rule).toBe("first");
+  expect(merged.services.get("s@file")!.value.weighted).toBeUndefined();
+  expect(merged.transports.get("t@file")!.value.dialTimeout).toBe(1000);
+  expect(merged.options.get("o@file")!.value.minVersion).toBe("VersionTLS13");
   expect(merged.defaultCertificate!.value.certFile).toBe("first");
   for (const map of [merged.routers, merged.services, merged.transports, merged.options]) expect(map.size).toBe(2);
   expect(problems).toEqual([
@@ -41,7 +41,7 @@ tls:
 
 test("names differ by case", () => {
   const { merged, problems } = mergeTexts("tcp: { routers: { r: {} } }", "tcp: { routers: { R: {} } }");
-  expect([...merged.routers.keys()]).toEqual(["r", "R"]);
+  expect([...merged.routers.keys()]).toEqual(["r@file", "R@file"]);
   expect(problems).toEqual([]);
 });
 
@@ -56,7 +56,7 @@ test("certificates of all files are kept in order", () => {
 
 test("a name with @ is refused, the others of the file stay", () => {
   const { merged, problems } = mergeTexts("tcp: { routers: { 'a@file': {}, b: {} } }");
-  expect([...merged.routers.keys()]).toEqual(["b"]);
+  expect([...merged.routers.keys()]).toEqual(["b@file"]);
   expect(problems).toEqual([
     'a.yml:1:19: the router "a@file": a name must not contain @, which stands before the provider',
   ]);
@@ -66,9 +66,9 @@ test("only what carries a field that cannot be ignored is off", () => {
   const { merged, problems } = mergeTexts(
     "tcp:\n  serversTransports:\n    r: { proxyProtocol: {} }\n    s: {}\n  services:\n    r: { loadBalancer: { healthCheck: {} } }\n",
   );
-  expect(merged.transports.get("r")!.off).toBe(true);
-  expect(merged.transports.get("s")!.off).toBe(false);
-  expect(merged.services.get("r")!.off).toBe(false);
+  expect(merged.transports.get("r@file")!.off).toBe(true);
+  expect(merged.transports.get("s@file")!.off).toBe(false);
+  expect(merged.services.get("r@file")!.off).toBe(false);
   expect(problems).toEqual([
     expect.stringContaining("a.yml:3:10: tcp.serversTransports.r.proxyProtocol is not built into Sluice yet"),
     expect.stringContaining(

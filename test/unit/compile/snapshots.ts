@@ -1,7 +1,8 @@
 // A configuration in YAML, compiled as a load does it, for the tests of this folder.
 
+import { type AcmeInput, NO_ACME } from "../../../src/acme/facts.ts";
 import { CertificateFiles } from "../../../src/certs/files.ts";
-import { type AcmeInput, type Compiled, compile, NO_ACME } from "../../../src/compile/compile.ts";
+import { type Compiled, compile } from "../../../src/compile/compile.ts";
 import { type Merged, merge } from "../../../src/compile/merge.ts";
 import { Diagnostics, describeDiagnostic } from "../../../src/config/diagnostics.ts";
 import { parseDynamic } from "../../../src/config/dynamic.ts";
@@ -48,7 +49,7 @@ export function compileTexts(
         config.tcpServersTransport === undefined ? null : { value: config.tcpServersTransport, at: config.at },
       selfSigned: options.selfSigned ?? null,
       acme: options.acme ?? NO_ACME,
-      provider: "file",
+      rankOf: (provider) => (provider === "file" ? 0 : 1),
       staticAt: config.at,
       now: options.now ?? NOW,
     },
@@ -59,7 +60,7 @@ export function compileTexts(
     compiled,
     problems: [...problems, ...diagnostics.list.map(describeDiagnostic)],
     router: (name) => row(`router/${name}@file`) as RouterRow | undefined,
-    service: (name) => row(`service/${name}`) as ServiceRow | undefined,
+    service: (name) => row(`service/${name}@file`) as ServiceRow | undefined,
     of: (kind) => [...compiled.rows.values()].filter((each) => each.kind === kind) as never,
   };
 }

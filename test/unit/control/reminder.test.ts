@@ -104,7 +104,7 @@ test("many moments in a row are few reminders", () => {
 test("certificates are news when they begin, 30 days before they end, and when they end; a resolver's only when they end", () => {
   const day = 86_400_000;
   const certificate = { hash: "", commonName: "", serial: "", names: [], notBefore: 100 * day, notAfter: 200 * day };
-  const compiled = { rows: new Map(), routers: [], revocations: [], orders: [] };
+  const compiled = { rows: new Map(), routers: [], revocations: [], orders: [], refused: new Set<string>() };
   const days = (source: string | null) =>
     momentsOf({ ...compiled, certificates: [{ ...certificate, source }] }, [7 * day])
       .map((each) => each / day)
@@ -141,14 +141,14 @@ tls: { certificateDirectories: [{ directory: ${directory} }], certificates: [{ c
   const text = `entryPoints: { mqtts: { address: ':8883' } }\nproviders: { file: { filename: ${join(root, "dynamic.yml")} } }\n`;
   const config = parseStatic("s.yml", text, diagnostics)!;
   const outcomes: ReloadOutcome[] = [];
-  const reloader = new Reloader(config, new FileProvider(config.providers.file!), null, (outcome) =>
+  const reloader = new Reloader(config, [new FileProvider(config.providers.file!)], null, (outcome) =>
     outcomes.push(outcome),
   );
   const said = (outcome: ReloadOutcome) => outcome.diagnostics.list.map(describeDiagnostic).join("\n");
   const serving = (outcome: ReloadOutcome) =>
     outcome.compiled!.certificates.flatMap((each) => (each.source?.startsWith(directory) ? [each.source] : []));
   try {
-    const first = reloader.load();
+    const first = await reloader.start();
     expect(said(first)).toContain("is not valid before");
     expect(serving(first)).toEqual([join(directory, "old.crt")]);
     reloader.open();
@@ -170,11 +170,11 @@ test("a certificate that ends while Sluice runs is told of then", async () => {
   const text = `entryPoints: { mqtts: { address: ':8883' } }\nproviders: { file: { filename: ${file} } }\n`;
   const config = parseStatic("s.yml", text, new Diagnostics())!;
   const outcomes: ReloadOutcome[] = [];
-  const reloader = new Reloader(config, new FileProvider(config.providers.file!), null, (outcome) =>
+  const reloader = new Reloader(config, [new FileProvider(config.providers.file!)], null, (outcome) =>
     outcomes.push(outcome),
   );
   try {
-    const first = reloader.load();
+    const first = await reloader.start();
     expect(first.diagnostics.list.map(({ message }) => message).join()).toContain("the certificate expires on");
     reloader.open();
     await waitFor("a reload", () => outcomes.length > 0, 15_000);

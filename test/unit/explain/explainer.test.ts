@@ -50,7 +50,7 @@ function explainerOf(
   });
   const compiled: Compiled = {
     rows: new Map([...rows, ...services].map((row) => [rowKey(row), row])),
-    ...{ certificates: [], routers, revocations: [], orders: [] },
+    ...{ certificates: [], routers, revocations: [], orders: [], refused: new Set() },
   };
   return new Explainer(compiled, merge([], diagnostics), diagnostics);
 }

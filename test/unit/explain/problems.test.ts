@@ -1,8 +1,9 @@
 // Why a router is off: its own diagnostics, and those of the parts that it blames, by what diagnostics are about and never by their words.
 
 import { expect, test } from "bun:test";
+import { NO_ACME } from "../../../src/acme/facts.ts";
 import { CertificateFiles } from "../../../src/certs/files.ts";
-import { compile, NO_ACME } from "../../../src/compile/compile.ts";
+import { compile } from "../../../src/compile/compile.ts";
 import { merge } from "../../../src/compile/merge.ts";
 import { Diagnostics } from "../../../src/config/diagnostics.ts";
 import { parseDynamic } from "../../../src/config/dynamic.ts";
@@ -23,7 +24,7 @@ function problemsFor(sni: string, dynamic: string, more = ""): string[] {
       defaultTransport: { value: config.tcpServersTransport!, at: config.at },
       selfSigned: null,
       acme: NO_ACME,
-      provider: "file",
+      rankOf: () => 0,
       staticAt: config.at,
       now: Date.UTC(2026, 0, 15),
     },

@@ -41,7 +41,12 @@ export class PathWatch {
       follow(resolve(directory), want);
       want(resolve(directory), ANY);
     }
-    for (const file of files) follow(resolve(file), want);
+    for (const file of files) {
+      const path = resolve(file);
+      follow(path, want);
+      // Its directory may be replaced as a whole, or go away.
+      if (dirname(path) !== sep) follow(dirname(path), want);
+    }
 
     for (const [directory, { watcher, inode }] of this.#watchers) {
       // A directory that was replaced has the same name and another inode: its old watcher would wait for ever.

@@ -1,0 +1,107 @@
+// The configuration files in a directory tree, whatever else is in it: links in a loop, pipes, a link to the whole machine.
+
+import { readdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Diagnostics } from "../config/diagnostics.ts";
+import { describeError } from "../system/errors.ts";
+
+const EXTENSIONS = /\.(ya?ml|toml)$/i;
+/** A tree of configuration deeper than this is a mistake. */
+const MAX_DEPTH = 16;
+/** Entries of the whole tree, of any kind: looking at so many takes about a second. */
+const MAX_ENTRIES = 100_000;
+
+export interface Tree {
+  /** Paths of regular files, and of links that lead nowhere, in name order. */
+  readonly files: readonly string[];
+  /** The directories that were read, whose entries decide what the tree is. */
+  readonly directories: readonly string[];
+}
+
+/**
+ * Every configuration file below `root`, sub-directories included; hidden entries are none (`..data`, `.swp`). A directory is read
+ * once, however many links lead to it. What is left out is a warning, and an error where it is not known what is missing.
+ */
+export function findFiles(root: string, diagnostics: Diagnostics): Tree {
+  const walk = new Walk(diagnostics);
+  const info = statOf(root);
+  if (info?.isDirectory()) walk.isNew(info);
+  walk.directory(root, 0);
+  return walk;
+}
+
+class Walk implements Tree {
+  readonly files: string[] = [];
+  readonly directories: string[] = [];
+  readonly #diagnostics: Diagnostics;
+  /** By device and inode. */
+  readonly #seen = new Set<string>();
+  #entries = 0;
+
+  constructor(diagnostics: Diagnostics) {
+    this.#diagnostics = diagnostics;
+  }
+
+  directory(directory: string, depth: number): void {
+    this.directories.push(directory);
+    let names: string[];
+    try {
+      names = readdirSync(directory).sort();
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const hint = code === "ENOENT" ? `; relative paths start at the working directory, ${process.cwd()}` : "";
+      this.#error(directory, `${resolve(directory)}: cannot be read: ${describeError(error)}${hint}`);
+      return;
+    }
+    for (const name of names) {
+      if (this.#entries > MAX_ENTRIES) return;
+      if (++this.#entries > MAX_ENTRIES)
+        return this.#error(
+          directory,
+          `the tree has more than ${MAX_ENTRIES} entries: does a link in it lead to somewhere else?`,
+        );
+      if (!name.startsWith(".")) this.#entry(join(directory, name), name, depth);
+    }
+  }
+
+  /** Remembers a directory; false when it has been seen. */
+  isNew({ dev, ino }: Stats): boolean {
+    const id = `${dev} ${ino}`;
+    if (this.#seen.has(id)) return false;
+    this.#seen.add(id);
+    return true;
+  }
+
+  #entry(path: string, name: string, depth: number): void {
+    const info = statOf(path);
+    if (info?.isDirectory()) {
+      if (!this.isNew(info)) this.#warn(path, `leads to ${realpathSync(path)}, which is read already: it is read once`);
+      else if (depth >= MAX_DEPTH) this.#error(path, `nested deeper than ${MAX_DEPTH} directories: is it meant?`);
+      else this.directory(path, depth + 1);
+    } else if (EXTENSIONS.test(name)) {
+      if (info === null || info.isFile()) this.files.push(path);
+      else this.#warn(path, `is ${kindOf(info)}, not a regular file: it is not read`);
+    }
+  }
+
+  #error(file: string, message: string): void {
+    this.#diagnostics.error("directory-unreadable", { file, line: 0, column: 0 }, message);
+  }
+
+  #warn(file: string, message: string): void {
+    this.#diagnostics.warn("entry-not-read", { file, line: 0, column: 0 }, message);
+  }
+}
+
+function kindOf(info: Stats): string {
+  if (info.isFIFO()) return "a named pipe";
+  return info.isSocket() ? "a socket" : "a device";
+}
+
+function statOf(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,165 @@
+// The file provider does what every provider does, and what only files can do: links in loops, pipes, files that are emptied.
+
+import { describe, expect, test } from "bun:test";
+import {
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { formatDiagnostic } from "../../../src/config/diagnostics.ts";
+import { FileProvider, type FileProviderOptions } from "../../../src/providers/file.ts";
+import { providerSuite, type Store } from "../../support/provider-suite.ts";
+import { exec, temporaryDirectory } from "../../support/tools.ts";
+
+const text = (services: readonly string[]) =>
+  `tcp: { services: { ${services.map((each) => `${each}: { loadBalancer: {} }`).join(", ")} } }\n`;
+
+/** A directory, or one file in it. */
+function store(options: (directory: string) => FileProviderOptions, several: boolean): Store {
+  const root = temporaryDirectory();
+  const directory = join(root, "dynamic");
+  mkdirSync(directory);
+  const path = (entry: string) => join(directory, `${entry}.yml`);
+  const inotify = () =>
+    readdirSync("/proc/self/fd").filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).includes("inotify");
+      } catch {
+        return false;
+      }
+    }).length;
+  const before = inotify();
+  return {
+    several,
+    provider: () => new FileProvider(options(directory)),
+    put: async (entry, services) => writeFileSync(path(entry), text(services)),
+    spoil: async (entry) => writeFileSync(path(entry), "tcp: { services: { a: { oops: 1 } } }\n"),
+    remove: async (entry) => rmSync(path(entry)),
+    hide: async () => renameSync(directory, `${directory}.away`),
+    show: async () => renameSync(`${directory}.away`, directory),
+    placeOf: (entry) => `${entry}.yml`,
+    // The runtime keeps one descriptor for all watches of the process, from the first one on.
+    left: async () => (inotify() > Math.max(before, 1) ? ["inotify"] : []),
+  };
+}
+
+providerSuite("a directory", async () => store((directory) => ({ directory, watch: true }), true));
+providerSuite("one file", async () =>
+  store((directory) => ({ filename: join(directory, "a.yml"), watch: true }), false),
+);
+
+/** A provider that is asked again and again, without a watch. */
+function asked(options: Omit<FileProviderOptions, "watch">) {
+  const provider = new FileProvider({ ...options, watch: false });
+  return async () => {
+    await provider.refresh();
+    const { offer, fresh, diagnostics } = provider.current();
+    return {
+      fresh,
+      services: offer?.flatMap((file) => Object.keys(file.value.tcp.services)) ?? null,
+      problems: diagnostics.list.map(formatDiagnostic),
+    };
+  };
+}
+
+describe("what has vanished is not meant to be empty", () => {
+  const file = () => join(temporaryDirectory(), "a.yml");
+
+  const instead = (put: (path: string) => unknown) => (path: string) => {
+    rmSync(path);
+    return put(path);
+  };
+  for (const [what, spoil] of [
+    ["emptied", (path: string) => truncateSync(path)],
+    ["left with blanks", (path: string) => writeFileSync(path, " \n\n")],
+    ["a directory", instead((path) => mkdirSync(path))],
+    ["a pipe", instead((path) => exec(["mkfifo", path]))],
+    ["a link to nothing", instead((path) => symlinkSync("nowhere", path))],
+    ["a link to itself", instead((path) => symlinkSync("a.yml", path))],
+    ["a device", instead((path) => symlinkSync("/dev/zero", path))],
+  ] as const)
+    for (const how of ["filename", "directory"] as const)
+      test(`a file (${how}) that is ${what} keeps what it held, and is named`, async () => {
+        const path = file();
+        writeFileSync(path, text(["a"]));
+        const ask = asked(how === "filename" ? { filename: path } : { directory: join(path, "..") });
+        expect(await ask()).toMatchObject({ fresh: true, services: ["a"] });
+        await spoil(path);
+        const after = await ask();
+        expect(after).toMatchObject({ fresh: false, services: ["a"] });
+        expect(after.problems.join("\n")).toContain(path);
+        rmSync(path, { recursive: true });
+        writeFileSync(path, text(["b"]));
+        expect(await ask()).toMatchObject({ fresh: true, services: ["b"], problems: [] });
+      });
+
+  for (const [what, written] of [
+    ["a comment", "# nothing yet\n"],
+    ["{}", "{}\n"],
+  ])
+    test(`a file with ${what} in it is meant`, async () => {
+      const path = file();
+      writeFileSync(path, text(["a"]));
+      const ask = asked({ filename: path });
+      await ask();
+      writeFileSync(path, written!);
+      expect(await ask()).toMatchObject({ fresh: true, services: [] });
+    });
+
+  test("a file that was empty from the beginning is a warning, and so is a new one", async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, "a.yml"), "");
+    const ask = asked({ directory });
+    expect(await ask()).toMatchObject({ fresh: true, services: [] });
+    writeFileSync(join(directory, "b.yml"), text(["b"]));
+    await ask();
+    writeFileSync(join(directory, "c.yml"), "");
+    const { fresh, services, problems } = await ask();
+    expect([fresh, services]).toEqual([true, ["b"]]);
+    expect(problems.every((line) => line.includes("warning: is empty"))).toBe(true);
+    expect(problems).toHaveLength(2);
+  });
+});
+
+describe("a directory tree is bounded", () => {
+  test("links that lead back are followed once, and named", async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, "z.yml"), text(["z"]));
+    for (const name of ["a", "b", "c"]) symlinkSync(".", join(directory, name));
+    mkdirSync(join(directory, "sub"));
+    symlinkSync("..", join(directory, "sub", "up"));
+    const { fresh, services, problems } = await asked({ directory })();
+    expect([fresh, services]).toEqual([true, ["z"]]);
+    expect(problems).toHaveLength(4);
+    expect(problems[0]).toContain("which is read already");
+  });
+
+  test("a link to the whole machine is an error, soon", async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, "a.yml"), text(["a"]));
+    const ask = asked({ directory });
+    await ask();
+    symlinkSync("/", join(directory, "root"));
+    const { fresh, services } = await ask();
+    expect([fresh, services]).toEqual([false, ["a"]]);
+  });
+
+  test("what is no regular file is named, and the rest is read", async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, "a.yml"), text(["a"]));
+    await exec(["mkfifo", join(directory, "pipe.yml")]);
+    symlinkSync("/dev/zero", join(directory, "zero.yaml"));
+    const { fresh, services, problems } = await asked({ directory })();
+    expect([fresh, services]).toEqual([true, ["a"]]);
+    expect(problems).toEqual([
+      `${directory}/pipe.yml: warning: is a named pipe, not a regular file: it is not read [entry-not-read]`,
+      `${directory}/zero.yaml: warning: is a device, not a regular file: it is not read [entry-not-read]`,
+    ]);
+  });
+});
