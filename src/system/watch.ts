@@ -97,14 +97,20 @@ function inodeOf(path: string): number | null {
   }
 }
 
+/** Of an entry that is not there the directory says when that became so; other names in it may change all the time. */
 function changedSince(directory: string, names: ReadonlySet<string>, since: number): boolean {
-  return [directory, ...[...names].filter((name) => name !== ANY).map((name) => join(directory, name))].some((path) => {
-    try {
-      return lstatSync(path).ctimeMs > since;
-    } catch {
-      return false;
-    }
+  return [...names].some((name) => {
+    const changedAt = name === ANY ? null : ctimeOf(join(directory, name));
+    return (changedAt ?? ctimeOf(directory) ?? 0) > since;
   });
+}
+
+function ctimeOf(path: string): number | null {
+  try {
+    return lstatSync(path).ctimeMs;
+  } catch {
+    return null;
+  }
 }
 
 /** Names every directory entry that decides what `path` is: the last one, and each symbolic link on the way. */
