@@ -2,7 +2,8 @@
 """Runs a command as a systemd unit with a sandbox would, where systemd is not there to do it: the system calls of a file, and no others
 (EPERM), sockets of the given address families, no new privileges.
 
-sandbox.py SYSCALLS-FILE AF,AF,... COMMAND..."""
+sandbox.py SYSCALLS-FILE AF,AF,... COMMAND...
+sandbox.py --without AF COMMAND...              all but sockets of one address family (EAFNOSUPPORT), as where the kernel lacks it"""
 
 import ctypes
 import errno
@@ -21,6 +22,16 @@ class Compare(ctypes.Structure):
 
 library = ctypes.CDLL("libseccomp.so.2")
 library.seccomp_init.restype = ctypes.c_void_p
+if sys.argv[1] == "--without":
+    context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(ALLOW)))
+    number = library.seccomp_syscall_resolve_name(b"socket")
+    condition = Compare(0, EQUAL, int(getattr(socket, sys.argv[2])), 0)
+    refuse = ctypes.c_uint32(ERRNO | errno.EAFNOSUPPORT)
+    if library.seccomp_rule_add_array(context, refuse, number, 1, ctypes.byref(condition)):
+        sys.exit("sandbox: cannot restrict socket()")
+    if library.seccomp_load(context):
+        sys.exit("sandbox: the filter cannot be loaded")
+    os.execvp(sys.argv[3], sys.argv[3:])
 names = open(sys.argv[1]).read().split()
 families = [getattr(socket, name) for name in sys.argv[2].split(",")]
 # seccomp_init also arranges for no_new_privs when the filter is loaded.

@@ -24,6 +24,8 @@ export interface SluiceOptions {
   readonly env?: Record<string, string>;
   /** The port of the entry point mqtts; a free one without it. */
   readonly port?: number;
+  /** Where /ping is, if `env` moves it. */
+  readonly pingPort?: number;
   /** providersThrottleDuration. */
   readonly throttle?: string;
   /** Further YAML of providers.file, as a flow mapping's fields: "watch: false". */
@@ -112,7 +114,7 @@ ${options.extra ?? ""}
     cleanup(() => sluice.kill());
     await waitFor("Sluice to answer /ping", async () => {
       if (child.exitCode !== null) throw new Error(`Sluice exited with ${child.exitCode}: ${sluice.stderr}`);
-      const response = await fetch(`http://127.0.0.1:${adminPort}/ping`).catch(() => null);
+      const response = await fetch(`http://127.0.0.1:${options.pingPort ?? adminPort}/ping`).catch(() => null);
       return response?.ok === true;
     });
     return sluice;

@@ -1,0 +1,100 @@
+// A client that vanishes without a word is let go by TCP keep-alive, which costs no system call per connection.
+
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { tlsClient } from "../support/clients.ts";
+import { echoEdge } from "../support/echo.ts";
+import { Sluice } from "../support/sluice.ts";
+import { cleanup, exec, temporaryDirectory, waitFor } from "../support/tools.ts";
+
+const { backend, dynamic } = await echoEdge();
+const keepAlive = (duration: string) => `    transport: { keepAlive: ${duration} }`;
+
+/** A network of two: this machine, and one whose cable can be pulled. */
+async function cable() {
+  const id = process.pid.toString(36);
+  const [here, there] = [`sl${id}a`, `sl${id}b`];
+  const [us, them] = [
+    `10.${200 + (process.pid % 50)}.${process.pid % 250}.1`,
+    `10.${200 + (process.pid % 50)}.${process.pid % 250}.2`,
+  ];
+  const far = Bun.spawn(["unshare", "-n", "sleep", "600"]);
+  cleanup(() => far.kill("SIGKILL"));
+  const run = async (...command: string[]) => expect(await exec(command)).toMatchObject({ code: 0 });
+  const own = (await exec(["readlink", "/proc/self/ns/net"])).stdout;
+  await waitFor(
+    "the other network",
+    async () => (await exec(["readlink", `/proc/${far.pid}/ns/net`])).stdout !== own && far.exitCode === null,
+  );
+  await run("ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", String(far.pid));
+  cleanup(() => exec(["ip", "link", "del", here]));
+  await run("ip", "addr", "add", `${us}/30`, "dev", here);
+  await run("ip", "link", "set", here, "up");
+  const inside = ["nsenter", "-t", String(far.pid), "-n"];
+  await run(...inside, "ip", "addr", "add", `${them}/30`, "dev", there);
+  await run(...inside, "ip", "link", "set", there, "up");
+  return { us, inside, pull: () => run("ip", "link", "set", here, "down") };
+}
+
+test("a client that has vanished is let go, whether it was silent or was being sent something", async () => {
+  const { us, inside, pull } = await cable();
+  const sluice = await Sluice.start({
+    dynamic,
+    entryPoint: keepAlive("2s"),
+    env: { SLUICE_ENTRYPOINTS_MQTTS_ADDRESS: `${us}:8883` },
+  });
+  for (let i = 0; i < 2; i++) {
+    const client = Bun.spawn(
+      [...inside, "openssl", "s_client", "-quiet", "-connect", `${us}:8883`, "-servername", "localhost"],
+      {
+        stdio: ["pipe", "pipe", "ignore"],
+      },
+    );
+    cleanup(() => client.kill("SIGKILL"));
+    client.stdin.write("hello\n");
+    await client.stdin.flush();
+    const { value } = await client.stdout.getReader().read();
+    expect(new TextDecoder().decode(value)).toBe("hello\n");
+  }
+  expect(await sluice.metric("sluice_entrypoint_open_connections")).toBe(2);
+  await pull();
+  [...backend.sockets][0]!.write("from the broker");
+  await waitFor("both to be let go", async () => (await sluice.metric("sluice_entrypoint_open_connections")) === 0);
+  const lines = await waitFor("both lines", () => (sluice.accesses.length === 2 ? sluice.accesses : null));
+  const ends = lines.map(({ reason, bytesIn, bytesOut }) => [reason, bytesIn, bytesOut]).sort();
+  expect(ends).toEqual([
+    ["client-reset", 6, 21],
+    ["client-reset", 6, 6],
+  ]);
+});
+
+/** The lines of strace for each option, of one worker and 20 connections. */
+async function optionsSet(entryPoint: string): Promise<{ keepAlive: number; all: number }> {
+  const file = join(temporaryDirectory(), "strace");
+  const sluice = await Sluice.start({
+    dynamic,
+    entryPoint,
+    within: ["strace", "-f", "-qq", "-e", "trace=setsockopt", "-o", file],
+  });
+  for (let i = 0; i < 20; i++) {
+    const socket = await tlsClient(sluice.port);
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.resume().end();
+    await closed;
+  }
+  await waitFor("all to be over", async () => (await sluice.metric("sluice_connections_total")) === 20);
+  // strace passes no signal on.
+  process.kill(Number((await exec(["pgrep", "-P", String(sluice.process.pid)])).stdout.split("\n")[0]), "SIGTERM");
+  expect(await sluice.process.exited).toBe(0);
+  const lines = readFileSync(file, "utf8").split("\n");
+  const of = (option: string) => lines.filter((line) => line.includes(option)).length;
+  return { keepAlive: of("TCP_USER_TIMEOUT"), all: of("setsockopt(") };
+}
+
+test("it is set once, on the listener, and not at all where it is off", async () => {
+  const [on, off] = [await optionsSet(keepAlive("2m")), await optionsSet(keepAlive("0"))];
+  expect(on.keepAlive).toBe(1);
+  expect(off.keepAlive).toBe(0);
+  expect(on.all - off.all).toBe(5);
+}, 120_000);
