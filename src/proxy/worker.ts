@@ -9,7 +9,7 @@ import { Refusals } from "../observe/refusals.ts";
 import { isShortage, Shortages } from "../observe/shortages.ts";
 import { WorkerMetrics } from "../observe/worker-metrics.ts";
 import type { Answers, FromWorker, Question, ToWorker, WorkerSettings } from "../protocol/messages.ts";
-import { descriptorLimit } from "../system/processes.ts";
+import { ownDescriptorLimit } from "../system/processes.ts";
 import { revocationsOf } from "../tls/revocations.ts";
 import type { Target } from "../upstream/service.ts";
 import { Edge, type EntryPoint, type Observer } from "./edge.ts";
@@ -52,6 +52,7 @@ class Worker implements Observer {
   readonly #logs: readonly Log[];
   readonly #refusals: Refusals;
   readonly #shortages: Shortages;
+  readonly #descriptorLimit = ownDescriptorLimit();
   #ended = 0;
   #reported = -1;
   /** Servers that failed last time: an outage is one line, not one per connection. The configuration bounds it. */
@@ -181,7 +182,7 @@ class Worker implements Observer {
 
   /** The limit can be changed from outside (prlimit(1)), and a system can run out as a whole: then accept fails unheard. */
   #lookAtDescriptors(): void {
-    this.#edge.lastDescriptor = descriptorLimit() - SPARE_DESCRIPTORS;
+    this.#edge.lastDescriptor = this.#descriptorLimit() - SPARE_DESCRIPTORS;
     if (isOutOfDescriptors()) this.#shortages.note("descriptors");
   }
 

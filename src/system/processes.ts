@@ -1,6 +1,6 @@
 // What the system says of our processes (proc(5)).
 
-import { readdirSync, readFileSync } from "node:fs";
+import { openSync, readdirSync, readFileSync, readSync } from "node:fs";
 
 /** The kernel's clock ticks per second in /proc/PID/stat; 100 on every Linux that Bun runs on. */
 const CLOCK_TICKS = 100;
@@ -11,11 +11,26 @@ const ASSUMED = 1024;
 /** The soft limit (RLIMIT_NOFILE) of a process, which its children inherit; without `pid` of this one. */
 export function descriptorLimit(pid: number | "self" = "self"): number {
   try {
-    const match = /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, "utf8"));
-    return match === null ? ASSUMED : Number(match[1]);
+    return softLimit(readFileSync(`/proc/${pid}/limits`, "utf8"));
   } catch {
     return ASSUMED;
   }
+}
+
+function softLimit(limits: string): number {
+  return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? ASSUMED);
+}
+
+/** Reads the soft limit of this process again and again, also when there is no descriptor left to open a file with. */
+export function ownDescriptorLimit(): () => number {
+  let fd: number;
+  try {
+    fd = openSync("/proc/self/limits", "r");
+  } catch {
+    return () => ASSUMED;
+  }
+  const bytes = Buffer.alloc(4096);
+  return () => softLimit(bytes.toString("latin1", 0, readSync(fd, bytes, 0, bytes.length, 0)));
 }
 
 interface ProcessFigures {

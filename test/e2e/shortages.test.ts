@@ -1,0 +1,91 @@
+// What the machine has no more of is said by its name, in one line, and is not blamed on a broker.
+
+import { expect, test } from "bun:test";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { tcpClient } from "../support/clients.ts";
+import { Command } from "../support/command.ts";
+import { echoEdge } from "../support/echo.ts";
+import { cpuSeconds, openDescriptors } from "../support/proc.ts";
+import { SLUICE, Sluice } from "../support/sluice.ts";
+import { cleanup, exec, temporaryDirectory, waitFor } from "../support/tools.ts";
+
+const { dynamic } = await echoEdge();
+
+test("the last descriptors are for those who are in: a client that comes is closed, counted and said once, and nothing spins", async () => {
+  const sluice = await Sluice.start({ dynamic });
+  const worker = sluice.workers[0]!;
+  const limit = (count: number) => exec(["prlimit", "--pid", String(worker), `--nofile=${count}:`]);
+  const before = openDescriptors(worker);
+  expect(await limit(before + 30)).toMatchObject({ code: 0 });
+  const sockets = new Set<Awaited<ReturnType<typeof tcpClient>>>();
+  const counted = () => sluice.metric("sluice_connections_total", { result: "descriptors" });
+  await waitFor("clients to be closed", async () => {
+    // Who is closed so soon may hear of it as a reset.
+    for (let i = 0; i < 5; i++)
+      await tcpClient(sluice.port).then(
+        (socket) => sockets.add(socket),
+        () => {},
+      );
+    return (await counted()) > 3;
+  });
+  const [cpu, from] = [cpuSeconds(worker), performance.now()];
+  await waitFor("a second to pass", () => performance.now() - from > 1000);
+  expect(cpuSeconds(worker) - cpu).toBeLessThan(0.5);
+  expect(await sluice.metric("sluice_shortages_total", { resource: "descriptors" })).toBeGreaterThanOrEqual(
+    await counted(),
+  );
+  const said = sluice.lines.filter(({ msg }) => msg.includes("no descriptors are left"));
+  expect(said.map(({ level, resource }) => [level, resource])).toEqual([["warn", "descriptors"]]);
+  for (const socket of sockets) socket.destroy();
+  await waitFor("all to be gone", async () => (await sluice.metric("sluice_entrypoint_open_connections")) === 0);
+  const total = await counted();
+  await tcpClient(sluice.port).then((socket) => socket.destroy());
+  expect(await counted()).toBe(total);
+});
+
+/** A server that keeps what connects, and then as many clients as it is told, each from an address of its own. */
+const PEERS = `
+import socket, sys, time
+server = socket.create_server(("127.0.0.1", 1883)); server.settimeout(2)
+clients = []
+for number in range(int(sys.argv[1])):
+    client = socket.socket(); client.setsockopt(socket.IPPROTO_IP, 24, 1) # IP_BIND_ADDRESS_NO_PORT: the port is left to others too
+    client.bind(("127.0.0.%d" % (number + 2), 0)); client.connect(("127.0.0.1", 8883)); clients.append(client)
+kept = []
+try:
+    while True: kept.append(server.accept())
+except TimeoutError: pass
+print(len(kept), flush=True); time.sleep(600)`;
+
+test("without a local port left a dial says so, once, and no server is called unreachable", async () => {
+  const directory = temporaryDirectory();
+  mkdirSync(join(directory, "dynamic"));
+  writeFileSync(
+    join(directory, "dynamic/x.yml"),
+    'tcp: { routers: { all: { rule: "HostSNI(`*`)", service: broker } }, services: { broker: { loadBalancer: { servers: [{ port: 1883 }] } } } }',
+  );
+  writeFileSync(
+    join(directory, "sluice.yml"),
+    "entryPoints: { mqtt: { address: 127.0.0.1:8883 } }\nproviders: { file: { directory: dynamic } }\nworkers: 1\nmetrics: { prometheus: {} }\n",
+  );
+  // A network of its own, in which dials have two local ports.
+  const program = join(directory, "program");
+  const shell = "ip link set lo up && sysctl -qw net.ipv4.ip_local_port_range='50000 50001' && exec \"$@\"";
+  writeFileSync(program, `#!/bin/sh\nexec unshare -n sh -c '${shell.replaceAll("'", "'\\''")}' sh '${SLUICE}' "$@"\n`);
+  chmodSync(program, 0o755);
+  const sluice = new Command(["--configFile=sluice.yml"], { cwd: directory, program });
+  await sluice.printed('"ready"');
+  const inside = ["nsenter", "-t", String(sluice.process.pid), "-n"];
+  const peers = Bun.spawn([...inside, "python3", "-c", PEERS, "5"], { stdout: "pipe" });
+  cleanup(() => peers.kill("SIGKILL"));
+  const { value } = await peers.stdout.getReader().read();
+  expect(new TextDecoder().decode(value)).toBe("2\n");
+  const metrics = (await exec([...inside, "curl", "-s", "http://127.0.0.1:8080/metrics"])).stdout;
+  expect(metrics).toMatch(/^sluice_dial_errors_total\{.*reason="local-ports"\} 3$/m);
+  expect(metrics).toMatch(/^sluice_shortages_total\{resource="local-ports"\} 3$/m);
+  expect(sluice.stdout.match(/no local ports are left/g)).toHaveLength(1);
+  expect(sluice.stdout).not.toContain("cannot reach the server");
+  peers.kill("SIGKILL");
+  expect(await sluice.stop()).toBe(0);
+});
