@@ -2,7 +2,7 @@
 // and metric of the source is in it.
 
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { parse } from "yaml";
 import type { z } from "zod";
@@ -108,6 +108,7 @@ function makeFiles(node: unknown, directory: string): void {
   if (certFile !== undefined) {
     put(certFile, pair.cert);
     if (keyFile !== undefined) put(keyFile, pair.key);
+    else appendFileSync(resolve(directory, certFile), readFileSync(pair.key));
   }
   for (const path of [caFiles ?? [], rootCAs ?? []].flat()) put(path, authority.cert);
   for (const entry of [certificateDirectories ?? []].flat()) {

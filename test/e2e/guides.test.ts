@@ -2,10 +2,11 @@
 // 1883 are free, up to the message that arrives at a real broker.
 
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { place } from "../support/place.ts";
 import { BIN_SLUICE, ROOT, SLUICE } from "../support/sluice.ts";
-import { cleanup, exec, temporaryDirectory, waitFor } from "../support/tools.ts";
+import { cleanup, exec, waitFor } from "../support/tools.ts";
 
 const GUIDES = ["start.md", ...readdirSync(join(ROOT, "docs/guides")).map((name) => `guides/${name}`)];
 /** Names that a guide takes for this machine. */
@@ -13,9 +14,9 @@ const HOSTS = "127.0.0.1 localhost broker.example.org mqtt.example.com\n";
 
 /**
  * Guides to what cannot be had here, whose way is gone elsewhere: a public authority (seed-003.test.ts, with another one), systemd and a
- * cluster (systemd.test.ts, kubernetes.test.ts), and an engine for containers (npm run test:image).
+ * cluster (systemd.test.ts, kubernetes.test.ts), an engine for containers (npm run test:image); and pairs, which coming-from.test.ts runs.
  */
-const ELSEWHERE = ["acme", "systemd", "kubernetes", "containers"].map((name) => `guides/${name}.md`);
+const ELSEWHERE = ["acme", "systemd", "kubernetes", "containers", "coming-from"].map((name) => `guides/${name}.md`);
 
 interface Step {
   readonly kind: "file" | "run";
@@ -36,46 +37,6 @@ function stepsOf(guide: string): Step[] {
   });
 }
 
-const COPIED = ["config", "deploy", "dynamic", "node_modules", "package.json", "package-lock.json", "scripts", "src"];
-
-/** A folder like the one that Sluice is in, and a way to run commands there, in network and mount namespaces of their own. */
-async function place(program: string) {
-  const directory = temporaryDirectory();
-  for (const name of COPIED) symlinkSync(join(ROOT, name), join(directory, name));
-  mkdirSync(join(directory, "bin"));
-  symlinkSync(program, join(directory, "bin/sluice"));
-  const hosts = join(temporaryDirectory(), "hosts");
-  writeFileSync(hosts, HOSTS);
-  const script = `ip link set lo up && mount --bind ${hosts} /etc/hosts && echo ready && exec sleep 600`;
-  const keeper = Bun.spawn(["unshare", "-n", "-m", "sh", "-c", script], { stdout: "pipe" });
-  cleanup(async () => {
-    keeper.kill("SIGKILL");
-    await keeper.exited;
-  });
-  const { value } = await keeper.stdout.getReader().read();
-  expect(Buffer.from(value!).toString()).toBe("ready\n");
-  const within = (script: string) => [
-    "nsenter",
-    `--target=${keeper.pid}`,
-    "-n",
-    "-m",
-    `--wd=${directory}`,
-    "sh",
-    "-ec",
-    script,
-  ];
-  /** Whether something listens on the port in that network. */
-  const listens = (port: number) => {
-    const local = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
-    const sockets = ["tcp", "tcp6"].flatMap((kind) =>
-      readFileSync(`/proc/${keeper.pid}/net/${kind}`, "utf8").split("\n"),
-    );
-    // State 0A is LISTEN.
-    return sockets.some((line) => line.includes(local) && / \S+:0000 0A /.test(line));
-  };
-  return { directory, within, listens };
-}
-
 for (const name of GUIDES.filter((each) => each.endsWith(".md")))
   describe(name, () => {
     const steps = stepsOf(readFileSync(join(ROOT, "docs", name), "utf8"));
@@ -86,7 +47,7 @@ for (const name of GUIDES.filter((each) => each.endsWith(".md")))
 
     test("works as it is printed", async () => {
       // The page to start from with the program that its commands name, and so from its source.
-      const { directory, within, listens } = await place(name === "start.md" ? BIN_SLUICE : SLUICE);
+      const { directory, within, listens } = await place(name === "start.md" ? BIN_SLUICE : SLUICE, HOSTS);
       for (const { kind, what, text } of steps) {
         if (kind === "file") {
           writeFileSync(join(directory, what), text);
