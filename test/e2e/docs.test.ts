@@ -138,10 +138,8 @@ async function check({ kind, text }: Example) {
   writeFileSync(join(directory, "sluice.yml"), kind === "static" ? text : STATIC);
   const dynamic = kind === "static" ? (config.providers?.file?.directory ?? "dynamic") : "dynamic";
   mkdirSync(join(directory, dynamic));
-  if (kind === "dynamic") {
-    writeFileSync(join(directory, dynamic, "example.yml"), text);
-    writeFileSync(join(directory, dynamic, "uses-every-entry-point.yml"), USER);
-  }
+  if (kind === "dynamic") writeFileSync(join(directory, dynamic, "example.yml"), text);
+  writeFileSync(join(directory, dynamic, "uses-every-entry-point.yml"), USER);
   return sluiceCli(["check", "--configFile=sluice.yml"], { cwd: directory });
 }
 
