@@ -51,6 +51,17 @@ export function tlsClient(
   });
 }
 
+/** A plain client that may be closed at any moment, also instead of being connected. */
+export function looseClient(port: number): Promise<{ socket: Socket; closed: Promise<void> }> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port });
+    const closed = new Promise<void>((done) => socket.on("close", () => done()));
+    socket.on("error", () => {});
+    socket.on("connect", () => resolve({ socket, closed }));
+    void closed.then(() => resolve({ socket, closed }));
+  });
+}
+
 /** A plain client that is connected. */
 export function tcpClient(port: number, host = "127.0.0.1"): Promise<Socket> {
   return new Promise((resolve, reject) => {
