@@ -192,7 +192,8 @@ export const CODES = define({
       remedy: "Mend the name, or define the service.",
     },
     "service-off": {
-      means: "A service is used that is off. A router that uses it is off too; a weighted service goes on with its others.",
+      means:
+        "A service is used that is off. A router that uses it is off too; a weighted service goes on with its others.",
       remedy: "Mend the service: another message says what is wrong with it.",
     },
     "service-kind": {
