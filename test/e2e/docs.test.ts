@@ -189,8 +189,11 @@ describe("commands", () => {
   });
 
   test("the two lines to copy are the ones that npm start prints", () => {
-    const template = /`(-h localhost [^`]*)`/.exec(read("src/cli/run.ts"))?.[1] ?? "";
-    const common = template.replace("${port}", "8883").replace(/\$\{developmentFiles[^}]*\}/, "data/ca.crt");
+    const template = /`(-h \$\{name\} [^`]*)`/.exec(read("src/cli/banner.ts"))?.[1] ?? "";
+    const common = template
+      .replace("${name}", "localhost")
+      .replace("${port}", "8883")
+      .replace(/\$\{quoted[^}]*\}/, "data/ca.crt");
     expect(common).toContain("--cafile data/ca.crt");
     expect(commands).toContain(`mosquitto_sub ${common}`);
     expect(commands).toContain(`mosquitto_pub ${common} -m world`);
