@@ -115,7 +115,11 @@ ${certificates}`,
   // Nobody listens on the first of the two; the second is tried in the same connection.
   entry("127.0.0.4", "127.0.0.3");
   const failures = await sluice.metric("sluice_dial_errors_total");
+  // What was asked last is good for three seconds; by then the other answer has been in use.
   const until = performance.now() + 4000;
-  while (performance.now() < until) expect((await publish()).code).toBe(0);
+  for (let next = performance.now(); next < until; next += 250) {
+    await waitFor("the next client's turn", () => performance.now() >= next);
+    expect((await publish()).code).toBe(0);
+  }
   expect(await sluice.metric("sluice_dial_errors_total")).toBe(failures);
 }, 30_000);

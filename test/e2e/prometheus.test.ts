@@ -226,6 +226,10 @@ describe("rules and dashboard ask for what there is", () => {
       }
     });
 
+  test("some of them ask for results by name", () => {
+    expect(questions.filter(({ expr }) => /result[=!]~?"/.test(expr)).length).toBeGreaterThan(2);
+  });
+
   test("every metric of the table is on the dashboard", () => {
     const shown = questions.filter(({ where }) => where.startsWith("panel ")).flatMap(({ expr }) => metricsIn(expr));
     const left = metricRows.map(({ name }) => name).filter((name) => !shown.includes(name));

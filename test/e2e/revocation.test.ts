@@ -225,8 +225,8 @@ for (const version of VERSIONS)
     test("a resumed session is refused when the list has run out since", async () => {
       const good = await issue(brief);
       // Not from a moment ago: the tickets of another list are gone with it.
-      const list = await brief.crl({ seconds: 4 });
-      const until = Date.now() + 4000;
+      const list = await brief.crl({ seconds: 6 });
+      const until = Date.now() + 6000;
       await sluice.reload(() => put("brief.crl", list));
       const session = file(`brief${version}`);
       await admitted("brief", [version, "-sess_out", session, ...withCertificate(good)]);

@@ -84,7 +84,9 @@ describe("the unit", () => {
   });
 
   test("runs commands that Sluice has", async () => {
-    for (const line of [...all("ExecStart"), ...all("ExecStartPre"), ...all("ExecReload").slice(0, -1)]) {
+    const lines = [...all("ExecStart"), ...all("ExecStartPre"), ...all("ExecReload").slice(0, -1)];
+    expect(lines.length).toBeGreaterThan(1);
+    for (const line of lines) {
       const [program, command, file] = line.split(" ");
       expect(program).toBe("/usr/bin/sluice");
       expect((await exec([SLUICE, command!, "--help"])).stdout).toContain(`sluice ${command}`);
