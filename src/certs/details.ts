@@ -96,7 +96,9 @@ function read(der: Buffer): CertificateDetails {
 /** How a certificate is called in messages: its subject or, where that is empty, its first name. */
 export function subjectOf(certificate: X509Certificate): string {
   const details = detailsOf(certificate.raw);
-  const subject = details?.subject ?? certificate.subject.replaceAll("\n", ", ");
+  // The published type knows no certificate without a subject.
+  const line: string | undefined = certificate.subject;
+  const subject = details?.subject ?? line?.replaceAll("\n", ", ");
   return (subject || details?.names[0]?.value) ?? "(no name)";
 }
 

@@ -79,7 +79,7 @@ function matches(parts: readonly string[], name: string): boolean {
  * What a client is called in the log: its subject on one line, or where that is empty (RFC 5280 4.1.2.6, as SPIFFE has it) the first of
  * its alternative names. It comes from outside, and is not fit for printing yet. "": it has no name.
  */
-export function subjectOf(certificate: X509Certificate): string {
+export function clientNameOf(certificate: X509Certificate): string {
   // The published type knows no certificate without a subject.
   const subject: string | undefined = certificate.subject;
   if (subject) return subject.replace(/\n/g, ", ");

@@ -20,11 +20,11 @@ const gcm = (cipher: "aes-128-gcm" | "aes-256-gcm"): Suite["seal"] => {
 };
 
 /** All that BoringSSL has for TLS 1.3. */
-const SUITES: Readonly<Record<string, Suite>> = {
-  TLS_AES_128_GCM_SHA256: { hash: "sha256", keyLength: 16, seal: gcm("aes-128-gcm") },
-  TLS_AES_256_GCM_SHA384: { hash: "sha384", keyLength: 32, seal: gcm("aes-256-gcm") },
-  TLS_CHACHA20_POLY1305_SHA256: { hash: "sha256", keyLength: 32, seal: sealBlock },
-};
+const SUITES: ReadonlyMap<string, Suite> = new Map([
+  ["TLS_AES_128_GCM_SHA256", { hash: "sha256", keyLength: 16, seal: gcm("aes-128-gcm") }],
+  ["TLS_AES_256_GCM_SHA384", { hash: "sha384", keyLength: 32, seal: gcm("aes-256-gcm") }],
+  ["TLS_CHACHA20_POLY1305_SHA256", { hash: "sha256", keyLength: 32, seal: sealBlock }],
+]);
 
 const APPLICATION_DATA = 23;
 const TAG_LENGTH = 16;
@@ -35,7 +35,7 @@ const IV_LENGTH = 12;
  * record is the first under it, which is right because BoringSSL sends no session ticket before the first write.
  */
 export function sealedAlert(suiteName: string, secret: Buffer, alert: Alert): Buffer | null {
-  const suite = SUITES[suiteName];
+  const suite = SUITES.get(suiteName);
   if (suite === undefined) return null;
   const key = expandLabel(suite.hash, secret, "key", suite.keyLength);
   // The nonce is the IV xor the sequence number, which is 0.

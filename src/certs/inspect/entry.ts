@@ -88,8 +88,9 @@ function describeCertificate(certificate: X509Certificate): CertificateReport {
     // Of a kind that the runtime does not know.
   }
   return {
-    subject: details?.subject ?? certificate.subject,
-    issuer: details?.issuer ?? certificate.issuer,
+    // The runtime has undefined for an empty name.
+    subject: details?.subject ?? certificate.subject ?? "",
+    issuer: details?.issuer ?? certificate.issuer ?? "",
     commonName: details?.commonNames[0] ?? "",
     names: details?.names ?? [],
     serial: certificate.serialNumber.toUpperCase(),

@@ -3,7 +3,7 @@
 import type { HandshakeError, NativeTlsSocket } from "../../net/socket.ts";
 import { printable } from "../../text/printable.ts";
 import { type ClientAuthReject, judgeClient } from "../../tls/client-auth.ts";
-import { subjectOf } from "../../tls/client-names.ts";
+import { clientNameOf } from "../../tls/client-names.ts";
 import type { Connection } from "../connection.ts";
 import type { Termination } from "../tables.ts";
 
@@ -18,7 +18,7 @@ export function identify(
 ): ClientAuthReject | null {
   if (options.clientAuth === "NoClientCert") return null;
   const certificate = (socket as NativeTlsSocket).getPeerX509Certificate();
-  if (certificate !== undefined) record.clientSubject = printable(subjectOf(certificate).slice(0, MAX_SUBJECT));
+  if (certificate !== undefined) record.clientSubject = printable(clientNameOf(certificate).slice(0, MAX_SUBJECT));
   const verdict = judgeClient(options, certificate, error, Date.now());
   if (verdict.kind === "refused") return verdict.reason;
   record.revocable = verdict.revocable;

@@ -636,3 +636,125 @@ test("dns.lookup goes past Bun's cache of addresses, which Bun.connect uses", as
   for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => lookup("localhost", { all: true }, () => resolve()));
   expect(hits()).toBe(cached);
 });
+
+describe("alerts about client certificates", () => {
+  const identity = (pair: Pair) => ({ cert: read(pair.cert), key: read(pair.key) });
+
+  for (const reject of [false, true])
+    test(`with rejectUnauthorized ${reject} a bad certificate gets no alert from the TLS library`, async () => {
+      const seen: string[] = [];
+      const listener = tlsListener(
+        { handshake: (socket) => socket.end() },
+        { secureContext: context(), requestCert: true, rejectUnauthorized: reject },
+      );
+      for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+        const options = { ...identity(stranger), minVersion: version, maxVersion: version };
+        seen.push(String((await handshake(listener.port, options)).error?.message));
+      }
+      // The day this fails, src/tls/handshake-watch.ts may be able to go.
+      for (const message of seen) expect(message).not.toMatch(/alert/i);
+    });
+
+  test("TLS 1.3: the handler keylog has SERVER_TRAFFIC_SECRET_0 before the handshake is over, and the raw twin writes past TLS", async () => {
+    const order: string[] = [];
+    let raw: Any;
+    const listener = listen({
+      data(socket: Any, chunk: Buffer) {
+        if (socket.data) return;
+        socket.data = {};
+        const handlers = {
+          ...IDLE,
+          keylog: (_socket: Any, line: Buffer) => order.push(String(line).split(" ")[0]!),
+          handshake() {
+            order.push("handshake");
+            raw.write(Buffer.from("15030300020230", "hex"));
+          },
+        };
+        const tls = { secureContext: context(), requestCert: true, rejectUnauthorized: false };
+        [raw] = socket.upgradeTLS({ isServer: true, initialData: chunk, tls, data: {}, socket: handlers });
+      },
+    });
+    // An alert in the clear is none that TLS 1.3 takes here: the client fails because of it, so it has arrived.
+    const { error } = await handshake(listener.port, { ...identity(stranger), minVersion: "TLSv1.3" });
+    expect(error).not.toBeNull();
+    expect(order).toContain("handshake");
+    expect(order.indexOf("SERVER_TRAFFIC_SECRET_0")).toBeGreaterThanOrEqual(0);
+    expect(order.indexOf("SERVER_TRAFFIC_SECRET_0")).toBeLessThan(order.indexOf("handshake"));
+  });
+
+  test("TLS 1.2: the raw twin has the client's certificate before TLS has answered it, and may answer first", async () => {
+    let answered = false;
+    const listener = listen({
+      data(socket: Any, chunk: Buffer) {
+        if (!socket.data) {
+          socket.data = {};
+          const tls = { secureContext: context(), requestCert: true, rejectUnauthorized: false };
+          socket.upgradeTLS({ isServer: true, initialData: chunk, tls, data: {}, socket: IDLE });
+        } else if (!answered) {
+          answered = true;
+          expect([chunk[0], chunk[5]]).toEqual([22, 11]); // Certificate
+          socket.write(Buffer.from("15030300020230", "hex"));
+        }
+      },
+    });
+    const options = { ...identity(stranger), maxVersion: "TLSv1.2" };
+    expect(String((await handshake(listener.port, options)).error?.message)).toMatch(/unknown.ca/i);
+  });
+});
+
+test("setMaxSendFragment in `open` is in force from the first record on, the handshake's among them", async () => {
+  for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+    let received = Buffer.alloc(0);
+    const listener = tlsListener(
+      {
+        open: (socket) => socket.setMaxSendFragment(512),
+        handshake: (socket) => socket.write(Buffer.alloc(3000, "x")),
+      },
+      {
+        secureContext: createSecureContext({
+          cert: `${read(server.cert)}${read(authority.cert)}`,
+          key: read(server.key),
+        }).context,
+      },
+    );
+    const between = createServer((client) => {
+      const upstream = netConnect(listener.port, "127.0.0.1");
+      upstream.on("data", (chunk: Buffer) => (received = Buffer.concat([received, chunk])));
+      for (const each of [client, upstream]) each.on("error", () => {});
+      client.pipe(upstream).pipe(client);
+    });
+    await new Promise<void>((next) => between.listen(0, "127.0.0.1", next));
+    cleanup(() => between.close());
+    const { port } = between.address() as { port: number };
+    await handshake(port, { maxVersion: version });
+    await waitFor("all of it", () => received.length > 4000 || null);
+    const lengths: number[] = [];
+    for (let at = 0; at + 5 <= received.length; at += 5 + received.readUInt16BE(at + 3))
+      lengths.push(received.readUInt16BE(at + 3));
+    // 17 bytes of TLS 1.3 and 24 of TLS 1.2 for the tag, the nonce and the type.
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(512 + 24);
+    expect(lengths.length).toBeGreaterThan(8);
+  }
+});
+
+test("a list of suites has groups of equals, in which the client chooses; honorCipherOrder makes the rest the server's choice", async () => {
+  const ciphers = "[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]:[ECDHE-ECDSA-AES128-SHA]";
+  const seen: string[] = [];
+  const listener = tlsListener(
+    {
+      handshake(socket) {
+        seen.push(socket.getCipher().name);
+        socket.write("!");
+      },
+    },
+    { secureContext: context({ ciphers, honorCipherOrder: true, maxVersion: "TLSv1.2" }) },
+  );
+  const [aes, chacha, cbc] = [
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-ECDSA-AES128-SHA",
+  ];
+  for (const offered of [`${cbc}:${chacha}:${aes}`, `${cbc}:${aes}:${chacha}`, cbc])
+    await handshake(listener.port, { ciphers: offered });
+  expect(seen).toEqual([chacha!, aes!, cbc!]);
+});
