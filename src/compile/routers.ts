@@ -115,7 +115,7 @@ class RouterCompiler {
     }
     const { rule } = parsed;
     const names = ruleNames(rule);
-    this.#warnAddresses(name, names, () => at("rule"));
+    this.#warnAddresses(about, names, () => at("rule"));
     if (router.ruleSyntax === "v2")
       return refuse(
         "rule-syntax",
@@ -129,12 +129,12 @@ class RouterCompiler {
         at("rule"),
         "HostSNI needs TLS, and the router has no tls section (add  tls: {}  to terminate TLS, or use HostSNI(`*`))",
       );
-    const entryPoints = this.#entryPointsOf(name, router, item);
+    const entryPoints = this.#entryPointsOf(about, router, item);
     if (entryPoints.length === 0) return refuse("router-without-entry-points", at(), "none of its entry points exists");
     const service = this.#serviceOf(router, fail, item);
     const action = this.#actionOf(router, fail, item);
     const middlewares = this.#middlewaresOf(router, action, fail, item);
-    if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(name, service, at);
+    if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(about, service, at);
     if (action.kind === "terminate") {
       for (const each of names) if (!this.#terminated.has(each)) this.#terminated.set(each, fullName);
       if (names.length === 0) {
@@ -198,18 +198,18 @@ class RouterCompiler {
   }
 
   /** RFC 6066, 3: "Literal IPv4 and IPv6 addresses are not permitted" in a server name. OpenSSL sends what it is told, and mosquitto_pub tells. */
-  #warnAddresses(name: string, names: readonly string[], place: () => Place): void {
+  #warnAddresses(about: Subject, names: readonly string[], place: () => Place): void {
     const address = names.find((each) => isIP(each) !== 0);
     if (address === undefined) return;
     this.#diagnostics.warn(
       "rule-of-address",
       place(),
-      `the router "${name}": ${address} is an address, and clients that dial an address ask for no name (RFC 6066), except a few such as mosquitto_pub: use HostSNI(\`*\`) for them`,
-      { kind: "router", name },
+      `the router "${bareName(about.name)}": ${address} is an address, and clients that dial an address ask for no name (RFC 6066), except a few such as mosquitto_pub: use HostSNI(\`*\`) for them`,
+      about,
     );
   }
 
-  #entryPointsOf(name: string, router: RouterConfig, item: Item<RouterConfig>): string[] {
+  #entryPointsOf(about: Subject, router: RouterConfig, item: Item<RouterConfig>): string[] {
     const all = [...this.#input.entryPoints.values()];
     const serving = all.filter((point) => !point.admin);
     if (router.entryPoints === undefined || router.entryPoints.length === 0) {
@@ -235,8 +235,8 @@ class RouterCompiler {
       this.#diagnostics.warn(
         point === undefined ? "entry-point-unknown" : "entry-point-admin",
         item.at("entryPoints", index),
-        `the router "${name}": the entry point "${wanted}" ${why}`,
-        { kind: "router", name },
+        `the router "${bareName(about.name)}": the entry point "${wanted}" ${why}`,
+        about,
       );
     }
     return found;
@@ -301,14 +301,14 @@ class RouterCompiler {
   }
 
   /** TLS that is passed through to the plain port cannot work: the broker would read a ClientHello as MQTT. */
-  #warnPlainPassthrough(name: string, service: string, at: Item<unknown>["at"]): void {
+  #warnPlainPassthrough(about: Subject, service: string, at: Item<unknown>["at"]): void {
     const plain = serversOf(this.#input.services, service).find((server) => server.port === 1883 && !server.tls);
     if (plain === undefined) return;
     this.#diagnostics.warn(
       "passthrough-to-plain",
       at("tls", "passthrough"),
-      `the router "${name}" passes TLS through to ${plain.address}, and 1883 is the port of plain MQTT: no client can connect. Drop "passthrough: true" to terminate TLS here`,
-      { kind: "router", name },
+      `the router "${bareName(about.name)}" passes TLS through to ${plain.address}, and 1883 is the port of plain MQTT: no client can connect. Drop "passthrough: true" to terminate TLS here`,
+      about,
     );
   }
 }
