@@ -94,3 +94,15 @@ test("what many ask for at the same time is made once for all of them", async ()
   await waitFor("room again", async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).status === 200);
   expect(made).toBeLessThan(100);
 });
+
+test("fact: Bun.serve answers nothing when a second request comes before the first answer, which is why it is not used", async () => {
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: async () => new Response((await later("x")).body),
+  });
+  cleanup(() => server.stop(true));
+  const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+  const client = await RawClient.exchange(server.port!, Buffer.from(get + get));
+  expect(client.received.toString()).toBe("");
+});

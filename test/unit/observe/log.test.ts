@@ -48,7 +48,7 @@ process.exit(7);`;
 test("the code of a line is a field for programs, and stands behind the message for people", async () => {
   const lineIn = async (format: string) => {
     const program = `import { createLog } from "${join(import.meta.dir, "../../../src/observe/log.ts")}";
-const { logger, flush } = createLog("info", "${format}", "test");
+const { logger, flush } = createLog({ level: "info", format: "${format}" }, "test");
 logger.warn({ code: "name-twice" }, "a.yml:1:2: odd");
 logger.info({ n: 1 }, "plain");
 await flush();
