@@ -10,8 +10,14 @@ import { canConnect } from "../support/mosquitto.ts";
 import { BIN_SLUICE, ROOT, SLUICE } from "../support/sluice.ts";
 import { cleanup, exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
+/** A dynamic configuration that gives no warning. */
+const SOUND = `tcp:
+  routers: { all: { rule: "HostSNI(\`*\`)", service: broker } }
+  services: { broker: { loadBalancer: { servers: [{ port: 1883 }] } } }
+`;
+
 /** A directory with a configuration that starts; `text` replaces parts of it. */
-async function configured(change: (text: string) => string = (text) => text, dynamic = "") {
+async function configured(change: (text: string) => string = (text) => text, dynamic = SOUND) {
   const directory = temporaryDirectory();
   const [port, adminPort] = [await freePort(), await freePort()];
   const text = `entryPoints:
@@ -225,7 +231,7 @@ describe("the command line", () => {
   test.each([
     [["chekc"], 'unknown command "chekc" (did you mean "check"?)'],
     [["run", "--config=x"], "--config"],
-    [["check", "stray"], "too many arguments"],
+    [["check", "one.yml", "two.yml"], "too many arguments"],
   ])("%j is refused with a line that names it", async (args, name) => {
     const { code, stdout, stderr } = await sluice(args);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
@@ -392,7 +398,7 @@ describe("the shipped configuration", () => {
     expect(line("mqtts")).toMatch(new RegExp(`^  mqtts +\\*:${mqtts} +MQTT$`));
     expect(line("traefik")).toMatch(new RegExp(`^  traefik +127.0.0.1:${admin} +http: /metrics /ping$`));
     expect(line("broker")).toMatch(new RegExp(`^  broker +127.0.0.1:${broker} +embedded, MQTT 3\\.1 and 3\\.1\\.1`));
-    expect(line("terminate")).toBe("  terminate    HostSNI(`localhost`)  on mqtts  to broker");
+    expect(line("terminate")).toBe("  terminate    HostSNI(`localhost`)  on mqtts  to broker@file");
     expect(sluice.stderr).toBe("");
 
     const subscriber = Bun.spawn(["sh", "-c", `exec ${line("mosquitto_sub").trim()}`], {
