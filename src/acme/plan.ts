@@ -11,6 +11,8 @@ export interface Wanted {
   readonly names: readonly string[];
   /** For messages. */
   readonly router: string;
+  /** It is shown where no other certificate fits, too. */
+  readonly asDefault: boolean;
 }
 
 export interface CertificateState {

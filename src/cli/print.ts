@@ -3,6 +3,7 @@
 import { stringify } from "yaml";
 import type { z } from "zod";
 import { isContent } from "../certs/file-or-content.ts";
+import { looksLikePem } from "../certs/pem-blocks.ts";
 import type { Item, Merged } from "../compile/merge.ts";
 import { formatPlace, type Place } from "../config/diagnostics.ts";
 import { dynamicSchema } from "../config/dynamic.ts";
@@ -33,9 +34,18 @@ export function renderDynamic(merged: Merged): string {
     certificates,
     certificateDirectories,
     defaultCertificate,
+    defaultGenerated,
   } = merged;
   const values = <T>(items: ReadonlyMap<string, Item<T>>) =>
+<<<<<<< HEAD
     Object.fromEntries([...shownItems(items)].map(([name, item]) => [name, item.value]));
+=======
+    Object.fromEntries([...items].map(([name, item]) => [name, item.value]));
+  const stored = [
+    { field: "defaultCertificate", item: defaultCertificate },
+    { field: "defaultGeneratedCert", item: defaultGenerated },
+  ].find((each): each is { field: string; item: Item<object> } => each.item !== null);
+>>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
   const value = {
     tcp: {
       routers: values(routers),
@@ -47,7 +57,7 @@ export function renderDynamic(merged: Merged): string {
       certificates: certificates.map((item) => item.value),
       certificateDirectories: certificateDirectories.map((item) => item.value),
       options: values(options),
-      stores: defaultCertificate === null ? {} : { default: { defaultCertificate: defaultCertificate.value } },
+      stores: stored === undefined ? {} : { default: { [stored.field]: stored.item.value } },
     },
   };
   const named: Record<string, ReadonlyMap<string, Item<unknown>>> = {
@@ -60,7 +70,7 @@ export function renderDynamic(merged: Merged): string {
   const listed: Record<string, readonly Item<unknown>[]> = { certificates, certificateDirectories };
   const from: From = ([, kind, name, ...rest]) => {
     if (name === undefined) return null;
-    if (kind === "stores") return defaultCertificate?.from(...rest.slice(1)) ?? null;
+    if (kind === "stores") return stored?.item.from(...rest.slice(1)) ?? null;
     const item = typeof name === "number" ? listed[kind!]?.[name] : named[kind!]?.get(name);
     return item?.from(...rest) ?? null;
   };
@@ -133,9 +143,10 @@ const SECRET = '"********"';
 
 function scalar(value: unknown, meta: FieldMeta): string {
   if (typeof value !== "string") return meta.duration ? formatDuration(value as number) : String(value);
-  const content = isContent(value);
-  if (meta.secret && (content || meta.kind !== "file or content")) return SECRET;
-  return meta.kind === "file or content" && content ? quote("(PEM in its place)") : quote(value);
+  // A key that has lost its BEGIN line, or its place, looks like a path.
+  if (meta.secret && (meta.kind !== "file or content" || isContent(value))) return SECRET;
+  const isText = looksLikePem(value) || value.includes("\n");
+  return meta.kind === "file or content" && isText ? quote("(PEM in its place)") : quote(value);
 }
 
 /** Within brackets a comma or a bracket ends a plain word. */

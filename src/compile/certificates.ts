@@ -33,12 +33,19 @@ export interface CertificateInUse {
 
 /** What routers ask of certificates. */
 export interface WantedNames {
+<<<<<<< HEAD
   /** The names of terminating routers, each with the full name of the first router that has it. */
   readonly terminated: ReadonlyMap<string, string>;
+=======
+  /** The names of terminating routers, each with the router that is named in messages; null: all of them are off. */
+  readonly terminated: ReadonlyMap<string, string | null>;
+>>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
   /** A router terminates whatever name comes. */
   readonly catchAll: boolean;
   /** Those that do so, the first for each entry point. */
   readonly open: readonly OpenRouter[];
+  /** The same of those that take clients without SNI, and show them the default certificate. */
+  readonly nameless: readonly OpenRouter[];
   /** What resolvers are asked for. */
   readonly orders: readonly Wanted[];
 }
@@ -109,7 +116,7 @@ class CertificateCompiler implements CompiledCertificates {
       const about: Subject = { kind: "certificateDirectory", name: item.value.directory };
       for (const { code, message } of problems) this.#diagnostics.warn(code, item.at("directory"), message, about);
       for (const pair of pairs) {
-        const hash = this.#take(item.at("directory"), `the certificate in ${pair.certFile}`, pair, pair.certFile);
+        const hash = this.#take(item.at("directory"), "the certificate", pair, pair.certFile);
         if (item.value.default) first ??= hash;
       }
       if (pairs.length === 0 && problems.length === 0)
@@ -123,13 +130,29 @@ class CertificateCompiler implements CompiledCertificates {
     // What the configuration serves by itself need not be obtained.
     this.orders = this.#input.wanted.orders.filter(({ names }) => !names.every((name) => this.#isServed(name)));
     this.#takeObtained();
-    // The default one comes last, so that a configured certificate keeps its names.
-    const { defaultCertificate } = this.#input.merged;
-    const fallback = defaultCertificate === null ? first : this.#load(defaultCertificate, "the default certificate");
+    const fallback = this.#fallback(first);
     if (fallback !== null) this.#put({ kind: "default", name: "default", value: { certificate: fallback } });
     else this.#putSelfSigned();
     this.#checkClock();
     return this;
+  }
+
+  /** The default certificate: the one that is named, else what `defaultGeneratedCert` has brought, a directory, or a catch-all router. */
+  #fallback(ofDirectory: string | null): string | null {
+    const { merged, wanted } = this.#input;
+    // It is loaded last, so that a configured certificate keeps its names.
+    if (merged.defaultCertificate !== null) return this.#load(merged.defaultCertificate, "the default certificate");
+    const orders = wanted.orders.filter(({ asDefault }) => asDefault);
+    const [named, others] = merged.defaultGenerated === null ? [[], orders] : [orders.slice(0, 1), orders.slice(1)];
+    const brought = (list: readonly Wanted[]): string | null =>
+      list.map(({ names }) => this.#servingAll(names)).find((hash) => hash !== null) ?? null;
+    return brought(named) ?? ofDirectory ?? brought(others);
+  }
+
+  /** The certificate in force that has all of these names. */
+  #servingAll(names: readonly string[]): string | null {
+    const has = (of: readonly string[], name: string): boolean => of.includes(name) || of.includes(wildcardOf(name));
+    return this.inUse.find((each) => names.every((name) => has(each.names, name)))?.hash ?? null;
   }
 
   /** With a wrong clock no certificate is good, neither ours nor a client's, and nothing says so but dates that look odd. */
@@ -153,13 +176,13 @@ class CertificateCompiler implements CompiledCertificates {
   #takeObtained(): void {
     const usable = this.#input.obtained.flatMap((stored) => {
       const loaded = loadPair(stored.certificate, stored.key);
-      return loaded.kind === "error" || loaded.facts.notAfter < this.#input.now ? [] : [{ main: stored.main, loaded }];
+      return loaded.kind === "error" || loaded.facts.notAfter < this.#input.now ? [] : [loaded];
     });
     // Of two for a name the one that lasts longer: the other is left from before the router's names changed.
-    usable.sort((a, b) => b.loaded.facts.notAfter - a.loaded.facts.notAfter);
-    for (const { main, loaded } of usable) {
+    usable.sort((a, b) => b.facts.notAfter - a.facts.notAfter);
+    for (const loaded of usable) {
       // The resolver renews it, so its dates are no news.
-      this.#take(NOWHERE, `the certificate for ${main}`, loaded, null);
+      this.#take(NOWHERE, "the certificate", loaded, null);
     }
   }
 
@@ -183,9 +206,10 @@ class CertificateCompiler implements CompiledCertificates {
   }
 
   /** Keeps a pair once, however many entries name it. */
-  #take(place: Place, what: string, loaded: Pair, source: string | null): string {
+  #take(place: Place, kind: string, loaded: Pair, source: string | null): string {
     const { pair, facts } = loaded;
     if (this.#rows.has(`certificate/${pair.hash}`)) return pair.hash;
+    const what = `${kind} ${facts.subject}${source === null ? "" : ` in ${source}`}`;
     for (const { code, message } of source !== null ? [...facts.warnings, ...this.#input.files.closer(loaded)] : [])
       this.#diagnostics.warn(code, place, `${what}: ${message}`, aboutCertificate(source!));
     if (facts.notBefore <= this.#input.now) this.#hasBegun = true;
@@ -243,6 +267,7 @@ class CertificateCompiler implements CompiledCertificates {
 
   /** Names that only the self-signed certificate would serve: clients would refuse it. One warning for each router. */
   #checkCoverage(): void {
+<<<<<<< HEAD
     const { open, orders } = this.#input.wanted;
     // With one certificate or another, a router for any name has something to serve.
     if (this.inUse.length === 0 && orders.length === 0)
@@ -253,10 +278,14 @@ class CertificateCompiler implements CompiledCertificates {
           `the router "${bareName(router)}" has no certificate: clients on ${addresses.join(", ")} get a self-signed one that no client trusts (add one under tls.certificates)`,
           { kind: "router", name: router },
         );
+=======
+    const { orders } = this.#input.wanted;
+    if (!orders.some(({ asDefault }) => asDefault)) this.#checkDefault();
+>>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
     const ordered = orders.map(({ router }) => router);
     const warned = new Set<string>(ordered); // theirs will come
     for (const [name, router] of this.#input.wanted.terminated) {
-      if (this.#isServed(name) || warned.has(router)) continue;
+      if (router === null || this.#isServed(name) || warned.has(router)) continue;
       warned.add(router);
       this.#diagnostics.warn(
         "certificate-missing",
@@ -265,6 +294,27 @@ class CertificateCompiler implements CompiledCertificates {
         { kind: "router", name: router },
       );
     }
+  }
+
+  /** What routers show that take any name, or none, without a default certificate. */
+  #checkDefault(): void {
+    const { open, nameless, orders } = this.#input.wanted;
+    if (this.inUse.length > 0 || orders.length > 0)
+      for (const { router, addresses } of nameless)
+        this.#diagnostics.warn(
+          "default-certificate-missing",
+          this.#input.merged.routers.get(router)!.at("rule"),
+          `the router "${router}" takes clients without SNI, and there is no default certificate: on ${addresses.join(", ")} they get a self-signed one that no client trusts (give one as tls.stores.default.defaultCertificate)`,
+          { kind: "router", name: router },
+        );
+    else
+      for (const { router, addresses } of open)
+        this.#diagnostics.warn(
+          "certificate-missing",
+          this.#input.merged.routers.get(router)!.at("rule"),
+          `the router "${router}" has no certificate: clients on ${addresses.join(", ")} get a self-signed one that no client trusts (add one under tls.certificates)`,
+          { kind: "router", name: router },
+        );
   }
 }
 

@@ -13,6 +13,11 @@ import { type CertificateInUse, compileCertificates } from "./certificates.ts";
 import type { Merged } from "./merge.ts";
 import { compileMiddlewares } from "./middlewares.ts";
 import { compileAllOptions, type RevocationsInForce } from "./options.ts";
+<<<<<<< HEAD
+=======
+import { defaultOrders } from "./orders.ts";
+import { qualifier } from "./references.ts";
+>>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
 import { compileRouters, type RouterInForce } from "./routers.ts";
 import { compileServices } from "./services.ts";
 
@@ -56,6 +61,7 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
       entryPoints,
       services,
       options: options.sound,
+      strict: options.strict,
       middlewares,
       resolvers: acme.resolvers,
       rankOf: input.rankOf,
@@ -63,8 +69,11 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
     },
     diagnostics,
   );
+  const { defaultGenerated } = merged;
+  const first = defaultGenerated === null ? [] : defaultOrders(defaultGenerated, acme.resolvers, diagnostics);
+  const wanted = { ...routers.wanted, orders: [...first, ...routers.wanted.orders] };
   const certificates = compileCertificates(
-    { merged, files, selfSigned, wanted: routers.wanted, obtained: acme.stored, now },
+    { merged, files, selfSigned, wanted, obtained: acme.stored, now },
     diagnostics,
   );
   const rows = new Map<string, Row>();

@@ -6,6 +6,7 @@ import type {
   CertificateConfig,
   CertificateDirectoryConfig,
   DynamicFile,
+  GeneratedCertificateConfig,
   RouterConfig,
   ServiceConfig,
   TlsOptionsConfig,
@@ -38,8 +39,13 @@ export interface Merged {
   readonly certificates: Item<CertificateConfig>[];
   readonly certificateDirectories: Item<CertificateDirectoryConfig>[];
   defaultCertificate: Item<CertificateConfig> | null;
+<<<<<<< HEAD
   /** Providers with a mistake after which it is not known which names are whose: nothing of what they offer may be used. */
   readonly refused: Set<string>;
+=======
+  /** The default certificate that a resolver is to obtain. */
+  defaultGenerated: Item<GeneratedCertificateConfig> | null;
+>>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
 }
 
 export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): Merged {
@@ -52,7 +58,11 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
     certificates: [],
     certificateDirectories: [],
     defaultCertificate: null,
+<<<<<<< HEAD
     refused: new Set(),
+=======
+    defaultGenerated: null,
+>>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
   };
   for (const { value, source, provider, unsupported } of files) {
     const off = new Set<string>();
@@ -120,23 +130,40 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
     for (const [name, store] of Object.entries(value.tls.stores)) {
       const made = item(store, "tls", "stores", name);
       const about: Subject = { kind: "store", name };
-      if (name !== "default")
+      if (name !== "default") {
         diagnostics.warn(
           "store-unused",
           made.at(),
           `the store "${name}" is not used: only the store "default" is, as in Traefik`,
           about,
         );
-      else if (store.defaultCertificate === undefined) continue;
-      else if (merged.defaultCertificate !== null)
-        diagnostics.warn(
-          "default-certificate-twice",
-          made.at("defaultCertificate"),
-          "a default certificate is configured already, which wins",
-          about,
-        );
-      else merged.defaultCertificate = item(store.defaultCertificate, "tls", "stores", name, "defaultCertificate");
+        continue;
+      }
+      const once = <T>(
+        taken: Item<T> | null,
+        field: "defaultCertificate" | "defaultGeneratedCert",
+        value: T,
+      ): Item<T> => {
+        if (taken === null) return item(value, "tls", "stores", name, field);
+        const message = "a default certificate is configured already, which wins";
+        diagnostics.warn("default-certificate-twice", made.at(field), message, about);
+        return taken;
+      };
+      const { defaultCertificate, defaultGeneratedCert } = store;
+      if (defaultCertificate !== undefined)
+        merged.defaultCertificate = once(merged.defaultCertificate, "defaultCertificate", defaultCertificate);
+      if (defaultGeneratedCert !== undefined)
+        merged.defaultGenerated = once(merged.defaultGenerated, "defaultGeneratedCert", defaultGeneratedCert);
     }
+  }
+  if (merged.defaultCertificate !== null && merged.defaultGenerated !== null) {
+    diagnostics.warn(
+      "fields-conflict",
+      merged.defaultGenerated.at(),
+      "defaultCertificate is given too, which wins, as in Traefik: no default certificate is obtained",
+      { kind: "store", name: "default" },
+    );
+    merged.defaultGenerated = null;
   }
   return merged;
 }

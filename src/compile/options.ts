@@ -22,12 +22,15 @@ export interface CompiledOptions {
   readonly rows: readonly Row[];
   /** Every name, and whether it is sound. */
   readonly sound: ReadonlyMap<string, boolean>;
+  /** Those that refuse a client for whose name there is no certificate. */
+  readonly strict: ReadonlySet<string>;
   readonly revocations: readonly RevocationsInForce[];
 }
 
 export function compileAllOptions(merged: Merged, files: CertificateFiles, diagnostics: Diagnostics): CompiledOptions {
   const rows: Row[] = [];
   const sound = new Map<string, boolean>();
+  const strict = new Set<string>();
   const revocations: RevocationsInForce[] = [];
   for (const [name, item] of merged.options) {
     files.owner = item.provider;
@@ -43,12 +46,13 @@ export function compileAllOptions(merged: Merged, files: CertificateFiles, diagn
     const isSound = options !== null && !item.off;
     sound.set(name, isSound);
     if (isSound) rows.push({ kind: "options", name, value: options });
+    if (options?.sniStrict) strict.add(name);
   }
   if (!sound.has(DEFAULT_NAME)) {
     sound.set(DEFAULT_NAME, true);
     rows.push({ kind: "options", name: DEFAULT_NAME, value: DEFAULT_OPTIONS });
   }
-  return { rows, sound, revocations };
+  return { rows, sound, strict, revocations };
 }
 
 /** The oldest of the lists, and the one that ends first, are the ones to watch. */

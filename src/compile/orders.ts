@@ -3,12 +3,30 @@
 import { isIP } from "node:net";
 import type { ResolverFacts } from "../acme/facts.ts";
 import type { Wanted } from "../acme/plan.ts";
+<<<<<<< HEAD
 import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import type { RouterConfig } from "../config/dynamic.ts";
 import { bareName } from "../config/names.ts";
+=======
+import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
+import type { GeneratedCertificateConfig, RouterConfig } from "../config/dynamic.ts";
+>>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
 import type { RouterAction } from "../protocol/messages.ts";
 import { suggestion } from "../text/spelling.ts";
 import type { Item } from "./merge.ts";
+
+type Resolvers = AcmeInput["resolvers"];
+
+/** Who wants certificates. */
+interface Asker {
+  /** In messages. */
+  readonly what: string;
+  readonly router: string;
+  readonly about: Subject;
+  readonly place: Place;
+  /** What comes is shown where no other certificate fits, too. */
+  readonly asDefault: boolean;
+}
 
 /** One certificate for the router's names, or one for each of tls.domains; none without a resolver. */
 export function ordersOf(
@@ -16,37 +34,80 @@ export function ordersOf(
   { value: router, at }: Item<RouterConfig>,
   names: readonly string[],
   action: RouterAction,
+<<<<<<< HEAD
   resolvers: ReadonlyMap<string, ResolverFacts>,
+=======
+  resolvers: Resolvers,
+>>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
   diagnostics: Diagnostics,
 ): Wanted[] {
   const reference = router.tls?.certResolver;
   if (reference === undefined) return [];
+<<<<<<< HEAD
   const name = bareName(fullName);
   const place = at("tls", "certResolver");
   const about: Subject = { kind: "router", name: fullName };
+=======
+  const { domains } = router.tls!;
+  const asker: Asker = {
+    what: `the router "${name}"`,
+    router: name,
+    about: { kind: "router", name },
+    place: at("tls", "certResolver"),
+    // Its clients need not send a name, and the certificate is for them.
+    asDefault: names.length === 0,
+  };
+  if (action.kind !== "terminate" && resolvers.has(reference)) {
+    const message = `${asker.what} passes TLS through, so its certResolver has no effect`;
+    diagnostics.warn("resolver-unused", asker.place, message, asker.about);
+    return [];
+  }
+  return order(asker, reference, domains.length === 0 ? [names] : domains.map(namesOf), resolvers, diagnostics);
+}
+
+/** The default certificate, where a resolver is to obtain it. */
+export function defaultOrders(
+  { value: { resolver, domain }, at }: Item<GeneratedCertificateConfig>,
+  resolvers: Resolvers,
+  diagnostics: Diagnostics,
+): Wanted[] {
+  const [what, router] = ["defaultGeneratedCert", "tls.stores.default"];
+  if (resolver === undefined || domain === undefined) {
+    const message = `${what} needs a resolver and a domain: without both it has no effect, as in Traefik`;
+    diagnostics.warn("field-missing", at(), message, { kind: "store", name: "default" });
+    return [];
+  }
+  const asker: Asker = {
+    what,
+    router,
+    about: { kind: "store", name: "default" },
+    place: at("resolver"),
+    asDefault: true,
+  };
+  return order(asker, resolver, [namesOf(domain)], resolvers, diagnostics);
+}
+
+function namesOf({ main, sans }: NonNullable<GeneratedCertificateConfig["domain"]>): string[] {
+  return [main, ...sans];
+}
+
+function order(
+  { what, router, about, place, asDefault }: Asker,
+  reference: string,
+  lists: readonly (readonly string[])[],
+  resolvers: Resolvers,
+  diagnostics: Diagnostics,
+): Wanted[] {
+>>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
   const resolver = resolvers.get(reference);
   if (resolver === undefined) {
     const meant = suggestion(reference, resolvers.keys());
-    diagnostics.error(
-      "resolver-unknown",
-      place,
-      `the router "${name}": the resolver "${reference}" does not exist${meant}`,
-      about,
-    );
+    const message = `${what}: the resolver "${reference}" does not exist${meant}`;
+    diagnostics.error("resolver-unknown", place, message, about);
     return [];
   }
-  if (action.kind !== "terminate") {
-    diagnostics.warn(
-      "resolver-unused",
-      place,
-      `the router "${name}" passes TLS through, so its certResolver has no effect`,
-      about,
-    );
-    return [];
-  }
-  const { domains } = router.tls!;
-  const wanted = domains.length === 0 ? [names] : domains.map(({ main, sans }) => [main, ...sans]);
   const orders: Wanted[] = [];
+<<<<<<< HEAD
   for (const list of wanted) {
     const order = [...new Set(list.map((each) => each.toLowerCase().replace(/\.$/, "")))];
     const problem = problemOfOrder(order, resolver.wildcards);
@@ -58,6 +119,13 @@ export function ordersOf(
         `the router "${name}": the resolver "${reference}" ${problem}`,
         about,
       );
+=======
+  for (const list of lists) {
+    const names = [...new Set(list.map((each) => each.toLowerCase().replace(/\.$/, "")))];
+    const problem = problemOfOrder(names, resolver.wildcards);
+    if (problem === null) orders.push({ resolver: reference, names, router, asDefault });
+    else diagnostics.error("order-impossible", place, `${what}: the resolver "${reference}" ${problem}`, about);
+>>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
   }
   return orders;
 }

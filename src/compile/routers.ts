@@ -11,6 +11,8 @@ import { bareName, DEFAULT_OPTIONS, qualify } from "../config/names.ts";
 import type { Path } from "../config/source.ts";
 import { type MiddlewareRow, STAGES } from "../middlewares/row.ts";
 import type { RouterAction, RouterRow, Row } from "../protocol/messages.ts";
+import type { Rule } from "../rules/ast.ts";
+import { mayTakeNoName } from "../rules/no-name.ts";
 import { defaultPriority, parseRule } from "../rules/parser.ts";
 import { ruleNames } from "../rules/table.ts";
 import { suggestion } from "../text/spelling.ts";
@@ -35,6 +37,8 @@ export interface RoutersInput {
   readonly services: ReadonlyMap<string, ServiceDraft>;
   /** TLS options by name, and whether each is sound. */
   readonly options: ReadonlyMap<string, boolean>;
+  /** Those of them that refuse a client for whose name there is no certificate. */
+  readonly strict: ReadonlySet<string>;
   /** By name; null is one that is off. */
   readonly middlewares: ReadonlyMap<string, MiddlewareRow | null>;
   readonly resolvers: ReadonlyMap<string, ResolverFacts>;
@@ -64,9 +68,11 @@ class RouterCompiler {
   readonly #rows: (Row & { readonly kind: "router" })[] = [];
   readonly #inForce: RouterInForce[] = [];
   /** Names that routers terminate, with the first router that does, and whether one terminates any name. */
-  readonly #terminated = new Map<string, string>();
+  readonly #terminated = new Map<string, string | null>();
   #catchAll = false;
   readonly #openTo = new Map<string, OpenRouter>();
+  /** Those that show the default certificate to clients without SNI. */
+  readonly #namelessTo = new Map<string, OpenRouter>();
   readonly #checked: CheckedRouter[] = [];
   readonly #orders: Wanted[] = [];
   readonly #refused = new Set<string>();
@@ -85,6 +91,7 @@ class RouterCompiler {
       // Of one that is not known it cannot be said that it does not want a certificate.
       catchAll: this.#catchAll || this.#refused.size > 0,
       open: [...new Set(this.#openTo.values())],
+      nameless: [...new Set(this.#namelessTo.values())],
       orders: this.#orders,
     };
     return { rows: this.#rows, inForce: this.#inForce, wanted, refused: this.#refused };
@@ -136,10 +143,22 @@ class RouterCompiler {
     const middlewares = this.#middlewaresOf(router, action, fail, item);
     if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(about, service, at);
     if (action.kind === "terminate") {
+<<<<<<< HEAD
       for (const each of names) if (!this.#terminated.has(each)) this.#terminated.set(each, fullName);
       if (names.length === 0) {
         this.#catchAll = true;
         if (!off) this.#noteOpen(fullName, entryPoints);
+=======
+      // Of a router that is off another message tells; its names keep their certificates.
+      for (const each of names) {
+        const known = this.#terminated.get(each);
+        if (known === undefined || (known === null && !off)) this.#terminated.set(each, off ? null : name);
+      }
+      if (names.length === 0) {
+        this.#catchAll = true;
+        if (!off) this.#noteOpen(this.#openTo, name, entryPoints);
+        if (!off && !this.#input.strict.has(action.options)) this.#noteNameless(name, entryPoints, rule);
+>>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
       }
     }
     if (!off) this.#orders.push(...ordersOf(fullName, item, names, action, this.#input.resolvers, this.#diagnostics));
@@ -166,10 +185,15 @@ class RouterCompiler {
   }
 
   /** One router for each entry point is enough for a warning. */
-  #noteOpen(router: string, entryPoints: readonly string[]): void {
-    const first = entryPoints.filter((point) => !this.#openTo.has(point));
+  #noteOpen(into: Map<string, OpenRouter>, router: string, entryPoints: readonly string[]): void {
+    const first = entryPoints.filter((point) => !into.has(point));
     const open = { router, addresses: first.map((point) => this.#input.entryPoints.get(point)!.address) };
-    for (const point of first) this.#openTo.set(point, open);
+    for (const point of first) into.set(point, open);
+  }
+
+  #noteNameless(router: string, entryPoints: readonly string[], rule: Rule): void {
+    if (entryPoints.every((point) => this.#namelessTo.has(point)) || !mayTakeNoName(rule)) return;
+    this.#noteOpen(this.#namelessTo, router, entryPoints);
   }
 
   #warnUnused(): void {

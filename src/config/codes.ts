@@ -382,6 +382,12 @@ export const CODES = define({
       means: "There is no certificate for a name: its clients get a self-signed one that none should trust.",
       remedy: "Add a certificate under `tls.certificates`, or a `certResolver` to the router.",
     },
+    "default-certificate-missing": {
+      means:
+        "A router takes clients without SNI, and no certificate is the default one: they get a self-signed one that none should trust.",
+      remedy:
+        "Name one as `tls.stores.default.defaultCertificate`, or set `sniStrict` in the router's TLS options to refuse such clients.",
+    },
     "default-certificate-twice": {
       means: "Two files have a default certificate. The first file wins.",
       remedy: "Remove one of the two.",

@@ -15,6 +15,14 @@ const LATER = "is not built into Sluice yet and is ignored";
 
 const word = z.string().min(1);
 
+const domain = z.object({
+  main: field("The certificate's first name.", z.string(), { example: "mqtt.example.com" }),
+  sans: field("Its other names.", z.array(z.string()).default([]), {
+    otherwise: "none",
+    example: ["*.mqtt.example.com"],
+  }),
+});
+
 const router = z.object({
   entryPoints: field(
     "The entry points that it is on. Sluice warns about one that does not exist; if none exists, the load is refused: see [When something is wrong](configuration.md#when-something-is-wrong).",
@@ -65,21 +73,9 @@ const router = z.object({
         word.optional(),
         { otherwise: "none", example: "letsencrypt" },
       ),
-      domains: field(
-        "One certificate for each entry, instead.",
-        z
-          .array(
-            z.object({
-              main: field("The certificate's first name.", z.string(), { example: "mqtt.example.com" }),
-              sans: field("Its other names.", z.array(z.string()).default([]), {
-                otherwise: "none",
-                example: ["*.mqtt.example.com"],
-              }),
-            }),
-          )
-          .default([]),
-        { otherwise: "the names in the rule" },
-      ),
+      domains: field("One certificate for each entry, instead.", z.array(domain).default([]), {
+        otherwise: "the names in the rule",
+      }),
     }).optional(),
     { otherwise: "absent" },
   ),
@@ -386,7 +382,20 @@ export const dynamicSchema = z.object({
                 certificate.optional(),
                 { otherwise: "a self-signed one" },
               ),
-              defaultGeneratedCert: unsupported("warn", LATER),
+              defaultGeneratedCert: field(
+                "A resolver obtains the default certificate. Until it has come, and where `defaultCertificate` is given too, it has no effect.",
+                z
+                  .object({
+                    resolver: field(
+                      "The name of a [resolver](reference/static.md#certificatesresolvers).",
+                      word.optional(),
+                      { otherwise: "none", example: "letsencrypt" },
+                    ),
+                    domain: field("The certificate's names.", domain.optional(), { otherwise: "none" }),
+                  })
+                  .optional(),
+                { otherwise: "absent" },
+              ),
             }),
           )
           .default({}),
@@ -412,6 +421,7 @@ export type RouterConfig = z.output<typeof router>;
 export type ServiceConfig = z.output<typeof service>;
 export type TlsOptionsConfig = z.output<typeof tlsOptions>;
 export type CertificateConfig = z.output<typeof certificate>;
+export type GeneratedCertificateConfig = NonNullable<DynamicConfig["tls"]["stores"][string]["defaultGeneratedCert"]>;
 export type CertificateDirectoryConfig = z.output<typeof certificateDirectory>;
 
 export interface DynamicFile extends Decoded<DynamicConfig> {

@@ -103,7 +103,7 @@ async function failure(): Promise<Record<string, unknown>> {
     onResult: () => {},
     log: (level, message, fields) => void (level === "error" && lines.push({ message, ...fields })),
   });
-  manager.want([{ resolver: "le", names: ["hostile.test"], router: "r" }]);
+  manager.want([{ resolver: "le", names: ["hostile.test"], router: "r", asDefault: false }]);
   const line = await waitFor("the failure", () => lines[0] ?? null, 20_000);
   await moment();
   manager.close();
@@ -209,7 +209,7 @@ test("a renewal that failed is not tried again before its pause is over, whateve
   });
   cleanup(() => manager.close());
   const started = Date.now();
-  manager.want([{ resolver: "le", names: ["hostile.test"], router: "r" }]);
+  manager.want([{ resolver: "le", names: ["hostile.test"], router: "r", asDefault: false }]);
   await waitFor("the failure, and the suggestion", () => results.length > 0 && asked > 0, 20_000);
   await moment();
   expect(results).toEqual(["failed"]);

@@ -36,7 +36,7 @@ function manager(of: Resolver) {
   return { made, results };
 }
 
-const wanted = (...names: string[]) => [{ resolver: "le", names, router: "r" }];
+const wanted = (...names: string[]) => [{ resolver: "le", names, router: "r", asDefault: false }];
 
 test("of two that want the same certificate one orders it, and both have it", async () => {
   const storage = join(temporaryDirectory(), "acme.json");

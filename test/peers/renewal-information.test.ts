@@ -57,7 +57,7 @@ test("a certificate is renewed when the authority suggests it, long before its t
     () => Date.now() + clock,
   );
   cleanup(() => manager.close());
-  const wanted = [{ resolver: "le", names: ["ari.test"], router: "r" }];
+  const wanted = [{ resolver: "le", names: ["ari.test"], router: "r", asDefault: false }];
   manager.want(wanted);
   await waitFor("the first certificate", () => results.includes("obtained") || null, 20_000);
   const first = manager.stored().certificates[0]!.certificate.certificate;

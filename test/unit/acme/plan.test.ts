@@ -28,7 +28,7 @@ function planned(): { plan: Plan; task: Task } {
     () => now,
     () => 0,
   );
-  plan.want([{ resolver: "le", names: ["a.test"], router: "mqtt" }]);
+  plan.want([{ resolver: "le", names: ["a.test"], router: "mqtt", asDefault: false }]);
   return { plan, task: plan.tasks[0]! };
 }
 
@@ -93,7 +93,7 @@ test("a certificate that has been taken away is ordered anew, unless its storage
 test("what is still wanted keeps what is known of it, and what is not is forgotten", () => {
   const { plan, task } = planned();
   plan.failed(task, { kind: "challenge", message: "no", retryAfterMs: null });
-  plan.want([{ resolver: "le", names: ["a.test"], router: "other" }]);
+  plan.want([{ resolver: "le", names: ["a.test"], router: "other", asDefault: false }]);
   expect(plan.tasks).toEqual([task]);
   expect(task.router).toBe("other");
   plan.want([]);

@@ -177,7 +177,7 @@ test("a storage that becomes unreadable while Sluice runs keeps its certificates
   };
   const manager = new AcmeManager([resolver], { onObtained() {}, onResult() {}, log() {} });
   cleanup(() => manager.close());
-  const wanted = [{ resolver: "le", names: ["a.test"], router: "r" }];
+  const wanted = [{ resolver: "le", names: ["a.test"], router: "r", asDefault: false }];
   const serving = [{ resolver: "le", certificate: stored }];
   expect(manager.stored()).toEqual({ certificates: serving, problems: [] });
   manager.want(wanted);
@@ -234,6 +234,6 @@ test("a certificate in the storage that is cut off is not served in part: the fo
   });
   const restarted = start();
   expect(restarted.stored()).toEqual({ certificates: [], problems: [expect.stringMatching(/; it is ordered anew$/)] });
-  restarted.want([{ resolver: "le", names: ["a.test"], router: "r" }]);
+  restarted.want([{ resolver: "le", names: ["a.test"], router: "r", asDefault: false }]);
   expect(restarted.states()[0]!.notAfter).toBeNull();
 });

@@ -155,7 +155,7 @@ class Maker {
 const comparable = (value: unknown): unknown =>
   JSON.parse(
     JSON.stringify(value, (key, each) => {
-      if (/^(hmacEncoded|\w*[pP]assword)$/.test(key)) return "hidden";
+      if (/^(hmacEncoded|certFile|keyFile|\w*[pP]assword)$/.test(key)) return "hidden";
       return each instanceof Map ? [...each].map(([name, item]) => [name, item.value]) : each;
     }),
   );
@@ -209,6 +209,7 @@ test("the content of certificates and keys is not shown, and of passwords nothin
     certificates: [
       { certFile: "a.crt", keyFile: key },
       { certFile: "a.crt", keyFile: "hunter2\nhunter2" },
+      { certFile: "a.crt", keyFile: "MIIhunter2MIIhunter2" },
       { keyStore: "a.p12", keyStorePassword: "hunter2", keyPassword: "hunter2" },
     ],
     certificateDirectories: ["certs", { directory: "more", keyPassword: "hunter2" }],

@@ -1,0 +1,26 @@
+// Whether a rule may take a client that sends no SNI.
+
+import { RE2JS } from "re2js";
+import type { Rule } from "./ast.ts";
+
+/** true also where it depends on what else a client is: its address, or the protocols that it offers. */
+export function mayTakeNoName(rule: Rule, negated = false): boolean {
+  switch (rule.kind) {
+    case "any":
+      return !negated;
+    case "hostSNI":
+    case "hostSNIWildcard":
+      return negated;
+    case "hostSNIRegexp":
+      return RE2JS.compile(rule.source).test("") !== negated;
+    case "clientIP":
+    case "alpn":
+      return true;
+    case "not":
+      return mayTakeNoName(rule.rule, !negated);
+    default:
+      return (rule.kind === "and") !== negated
+        ? rule.rules.every((part) => mayTakeNoName(part, negated))
+        : rule.rules.some((part) => mayTakeNoName(part, negated));
+  }
+}
