@@ -1,10 +1,28 @@
 // Keys, signing requests and challenge certificates for ACME.
 
-import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
 import { x509 } from "../certs/x509-library.ts";
 
 /** Traefik's words. EC256 is the default here: small devices verify it fastest, and handshakes with it cost the least. */
 export type AcmeKeyType = "EC256" | "EC384" | "RSA2048" | "RSA4096" | "RSA8192";
+
+export const DEFAULT_KEY_TYPE: AcmeKeyType = "EC256";
+
+/** The kind of the key that a PEM chain's first certificate is for, or the next stronger one that can be ordered; null for others. */
+export function keyTypeOf(pem: string): AcmeKeyType | null {
+  try {
+    const { asymmetricKeyType, asymmetricKeyDetails } = new X509Certificate(pem).publicKey;
+    if (asymmetricKeyType === "rsa") {
+      const bits = asymmetricKeyDetails?.modulusLength ?? 0;
+      return bits <= 2048 ? "RSA2048" : bits <= 4096 ? "RSA4096" : "RSA8192";
+    }
+    return asymmetricKeyType === "ec" ? (CURVES[asymmetricKeyDetails?.namedCurve ?? ""] ?? null) : null;
+  } catch {
+    return null; // a key of a kind that the runtime does not know
+  }
+}
+
+const CURVES: Readonly<Record<string, AcmeKeyType>> = { prime256v1: "EC256", secp384r1: "EC384" };
 
 /** id-pe-acmeIdentifier (RFC 8737 3). */
 const ACME_IDENTIFIER = "1.3.6.1.5.5.7.1.31";

@@ -3,6 +3,7 @@
 
 import { fileBehind } from "../system/replace-file.ts";
 import { Accounts } from "./accounts.ts";
+import { DEFAULT_KEY_TYPE, keyTypeOf } from "./keys.ts";
 import { FileLock } from "./lock.ts";
 import { obtain } from "./obtain.ts";
 import { type CertificateState, covers, Plan, type Task, type Wanted } from "./plan.ts";
@@ -205,7 +206,10 @@ export class AcmeManager {
 
   /** One order, from the account to the storage, for whoever holds the lock. */
   async #order(resolver: Resolver, task: Task, renewing: boolean, fields: Readonly<Record<string, unknown>>) {
-    const { keyType, profile, preferredChain } = resolver;
+    const { profile, preferredChain } = resolver;
+    // Devices that verify RSA alone must not be cut off by a renewal.
+    const stored = task.certificate === null ? null : keyTypeOf(task.certificate.certificate);
+    const keyType = resolver.keyType ?? stored ?? DEFAULT_KEY_TYPE;
     const storage = this.#storageOf(resolver);
     // An order costs: what comes of it must have a place.
     const provable = storage.prove();

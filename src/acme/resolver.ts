@@ -9,7 +9,8 @@ export interface Resolver {
   readonly endpoint: AcmeEndpoint;
   readonly email: string;
   readonly storage: string;
-  readonly keyType: AcmeKeyType;
+  /** null: the kind of the certificate that is renewed. */
+  readonly keyType: AcmeKeyType | null;
   readonly profile: string | null;
   readonly preferredChain: string | null;
   readonly externalAccount: { readonly kid: string; readonly hmac: Buffer } | null;

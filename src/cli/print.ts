@@ -37,15 +37,11 @@ export function renderDynamic(merged: Merged): string {
     defaultGenerated,
   } = merged;
   const values = <T>(items: ReadonlyMap<string, Item<T>>) =>
-<<<<<<< HEAD
     Object.fromEntries([...shownItems(items)].map(([name, item]) => [name, item.value]));
-=======
-    Object.fromEntries([...items].map(([name, item]) => [name, item.value]));
   const stored = [
     { field: "defaultCertificate", item: defaultCertificate },
     { field: "defaultGeneratedCert", item: defaultGenerated },
   ].find((each): each is { field: string; item: Item<object> } => each.item !== null);
->>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
   const value = {
     tcp: {
       routers: values(routers),

@@ -33,13 +33,8 @@ export interface CertificateInUse {
 
 /** What routers ask of certificates. */
 export interface WantedNames {
-<<<<<<< HEAD
-  /** The names of terminating routers, each with the full name of the first router that has it. */
-  readonly terminated: ReadonlyMap<string, string>;
-=======
-  /** The names of terminating routers, each with the router that is named in messages; null: all of them are off. */
+  /** The names of terminating routers, each with the full name of the first router that has it and is not off; null: all are off. */
   readonly terminated: ReadonlyMap<string, string | null>;
->>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
   /** A router terminates whatever name comes. */
   readonly catchAll: boolean;
   /** Those that do so, the first for each entry point. */
@@ -267,21 +262,8 @@ class CertificateCompiler implements CompiledCertificates {
 
   /** Names that only the self-signed certificate would serve: clients would refuse it. One warning for each router. */
   #checkCoverage(): void {
-<<<<<<< HEAD
-    const { open, orders } = this.#input.wanted;
-    // With one certificate or another, a router for any name has something to serve.
-    if (this.inUse.length === 0 && orders.length === 0)
-      for (const { router, addresses } of open)
-        this.#diagnostics.warn(
-          "certificate-missing",
-          this.#input.merged.routers.get(router)!.at("rule"),
-          `the router "${bareName(router)}" has no certificate: clients on ${addresses.join(", ")} get a self-signed one that no client trusts (add one under tls.certificates)`,
-          { kind: "router", name: router },
-        );
-=======
     const { orders } = this.#input.wanted;
     if (!orders.some(({ asDefault }) => asDefault)) this.#checkDefault();
->>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
     const ordered = orders.map(({ router }) => router);
     const warned = new Set<string>(ordered); // theirs will come
     for (const [name, router] of this.#input.wanted.terminated) {
@@ -304,7 +286,7 @@ class CertificateCompiler implements CompiledCertificates {
         this.#diagnostics.warn(
           "default-certificate-missing",
           this.#input.merged.routers.get(router)!.at("rule"),
-          `the router "${router}" takes clients without SNI, and there is no default certificate: on ${addresses.join(", ")} they get a self-signed one that no client trusts (give one as tls.stores.default.defaultCertificate)`,
+          `the router "${bareName(router)}" takes clients without SNI, and there is no default certificate: on ${addresses.join(", ")} they get a self-signed one that no client trusts (give one as tls.stores.default.defaultCertificate)`,
           { kind: "router", name: router },
         );
     else
@@ -312,7 +294,7 @@ class CertificateCompiler implements CompiledCertificates {
         this.#diagnostics.warn(
           "certificate-missing",
           this.#input.merged.routers.get(router)!.at("rule"),
-          `the router "${router}" has no certificate: clients on ${addresses.join(", ")} get a self-signed one that no client trusts (add one under tls.certificates)`,
+          `the router "${bareName(router)}" has no certificate: clients on ${addresses.join(", ")} get a self-signed one that no client trusts (add one under tls.certificates)`,
           { kind: "router", name: router },
         );
   }

@@ -13,11 +13,7 @@ import { type CertificateInUse, compileCertificates } from "./certificates.ts";
 import type { Merged } from "./merge.ts";
 import { compileMiddlewares } from "./middlewares.ts";
 import { compileAllOptions, type RevocationsInForce } from "./options.ts";
-<<<<<<< HEAD
-=======
 import { defaultOrders } from "./orders.ts";
-import { qualifier } from "./references.ts";
->>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
 import { compileRouters, type RouterInForce } from "./routers.ts";
 import { compileServices } from "./services.ts";
 

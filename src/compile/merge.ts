@@ -39,13 +39,10 @@ export interface Merged {
   readonly certificates: Item<CertificateConfig>[];
   readonly certificateDirectories: Item<CertificateDirectoryConfig>[];
   defaultCertificate: Item<CertificateConfig> | null;
-<<<<<<< HEAD
-  /** Providers with a mistake after which it is not known which names are whose: nothing of what they offer may be used. */
-  readonly refused: Set<string>;
-=======
   /** The default certificate that a resolver is to obtain. */
   defaultGenerated: Item<GeneratedCertificateConfig> | null;
->>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
+  /** Providers with a mistake after which it is not known which names are whose: nothing of what they offer may be used. */
+  readonly refused: Set<string>;
 }
 
 export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): Merged {
@@ -58,11 +55,8 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
     certificates: [],
     certificateDirectories: [],
     defaultCertificate: null,
-<<<<<<< HEAD
-    refused: new Set(),
-=======
     defaultGenerated: null,
->>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
+    refused: new Set(),
   };
   for (const { value, source, provider, unsupported } of files) {
     const off = new Set<string>();

@@ -3,19 +3,14 @@
 import { isIP } from "node:net";
 import type { ResolverFacts } from "../acme/facts.ts";
 import type { Wanted } from "../acme/plan.ts";
-<<<<<<< HEAD
-import type { Diagnostics, Subject } from "../config/diagnostics.ts";
-import type { RouterConfig } from "../config/dynamic.ts";
-import { bareName } from "../config/names.ts";
-=======
 import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
 import type { GeneratedCertificateConfig, RouterConfig } from "../config/dynamic.ts";
->>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
+import { bareName } from "../config/names.ts";
 import type { RouterAction } from "../protocol/messages.ts";
 import { suggestion } from "../text/spelling.ts";
 import type { Item } from "./merge.ts";
 
-type Resolvers = AcmeInput["resolvers"];
+type Resolvers = ReadonlyMap<string, ResolverFacts>;
 
 /** Who wants certificates. */
 interface Asker {
@@ -34,25 +29,16 @@ export function ordersOf(
   { value: router, at }: Item<RouterConfig>,
   names: readonly string[],
   action: RouterAction,
-<<<<<<< HEAD
-  resolvers: ReadonlyMap<string, ResolverFacts>,
-=======
   resolvers: Resolvers,
->>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
   diagnostics: Diagnostics,
 ): Wanted[] {
   const reference = router.tls?.certResolver;
   if (reference === undefined) return [];
-<<<<<<< HEAD
-  const name = bareName(fullName);
-  const place = at("tls", "certResolver");
-  const about: Subject = { kind: "router", name: fullName };
-=======
   const { domains } = router.tls!;
   const asker: Asker = {
-    what: `the router "${name}"`,
-    router: name,
-    about: { kind: "router", name },
+    what: `the router "${bareName(fullName)}"`,
+    router: fullName,
+    about: { kind: "router", name: fullName },
     place: at("tls", "certResolver"),
     // Its clients need not send a name, and the certificate is for them.
     asDefault: names.length === 0,
@@ -98,7 +84,6 @@ function order(
   resolvers: Resolvers,
   diagnostics: Diagnostics,
 ): Wanted[] {
->>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
   const resolver = resolvers.get(reference);
   if (resolver === undefined) {
     const meant = suggestion(reference, resolvers.keys());
@@ -107,25 +92,11 @@ function order(
     return [];
   }
   const orders: Wanted[] = [];
-<<<<<<< HEAD
-  for (const list of wanted) {
-    const order = [...new Set(list.map((each) => each.toLowerCase().replace(/\.$/, "")))];
-    const problem = problemOfOrder(order, resolver.wildcards);
-    if (problem === null) orders.push({ resolver: reference, names: order, router: fullName });
-    else
-      diagnostics.error(
-        "order-impossible",
-        place,
-        `the router "${name}": the resolver "${reference}" ${problem}`,
-        about,
-      );
-=======
   for (const list of lists) {
     const names = [...new Set(list.map((each) => each.toLowerCase().replace(/\.$/, "")))];
     const problem = problemOfOrder(names, resolver.wildcards);
     if (problem === null) orders.push({ resolver: reference, names, router, asDefault });
     else diagnostics.error("order-impossible", place, `${what}: the resolver "${reference}" ${problem}`, about);
->>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
   }
   return orders;
 }

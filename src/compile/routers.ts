@@ -143,22 +143,15 @@ class RouterCompiler {
     const middlewares = this.#middlewaresOf(router, action, fail, item);
     if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(about, service, at);
     if (action.kind === "terminate") {
-<<<<<<< HEAD
-      for (const each of names) if (!this.#terminated.has(each)) this.#terminated.set(each, fullName);
-      if (names.length === 0) {
-        this.#catchAll = true;
-        if (!off) this.#noteOpen(fullName, entryPoints);
-=======
       // Of a router that is off another message tells; its names keep their certificates.
       for (const each of names) {
         const known = this.#terminated.get(each);
-        if (known === undefined || (known === null && !off)) this.#terminated.set(each, off ? null : name);
+        if (known === undefined || (known === null && !off)) this.#terminated.set(each, off ? null : fullName);
       }
       if (names.length === 0) {
         this.#catchAll = true;
-        if (!off) this.#noteOpen(this.#openTo, name, entryPoints);
-        if (!off && !this.#input.strict.has(action.options)) this.#noteNameless(name, entryPoints, rule);
->>>>>>> 12c0a2c (certs: the default certificate: obtained by a resolver, a warning where none is, messages name file and subject)
+        if (!off) this.#noteOpen(this.#openTo, fullName, entryPoints);
+        if (!off && !this.#input.strict.has(action.options)) this.#noteNameless(fullName, entryPoints, rule);
       }
     }
     if (!off) this.#orders.push(...ordersOf(fullName, item, names, action, this.#input.resolvers, this.#diagnostics));

@@ -36,9 +36,9 @@ export const acme = z.object({
     { kind: "file", example: "/var/lib/sluice/acme.json" },
   ),
   keyType: field(
-    "The kind of key. Traefik's default is RSA4096; EC256 is what small devices verify fastest.",
-    z.enum(["EC256", "EC384", "RSA2048", "RSA4096", "RSA8192"]).default("EC256"),
-    { example: "RSA2048" },
+    "The kind of key. Without the field a renewal keeps the kind of the certificate that is stored, as one that Traefik has obtained, and a new certificate gets what small devices verify fastest. Traefik's default is RSA4096.",
+    z.enum(["EC256", "EC384", "RSA2048", "RSA4096", "RSA8192"]).optional(),
+    { otherwise: "`EC256`, or the kind that is stored", example: "RSA2048" },
   ),
   eab: field(
     "External account binding: what some authorities give out to their customers.",

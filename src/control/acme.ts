@@ -89,7 +89,7 @@ function resolverOf(name: string, acme: AcmeConfig, host: ChallengeHost, http: H
     },
     email: acme.email,
     storage: acme.storage,
-    keyType: acme.keyType,
+    keyType: acme.keyType ?? null,
     profile: acme.profile ?? null,
     preferredChain: acme.preferredChain ?? null,
     externalAccount: eab === undefined ? null : { kid: eab.kid, hmac: Buffer.from(eab.hmacEncoded, "base64url") },

@@ -302,9 +302,11 @@ describe("certificates", () => {
     );
   test("dates are told in time", () => {
     expect(dates(Date.UTC(2025, 5, 1))).toEqual([]);
-    expect(dates(NOW).join()).toEndWith("warning: the certificate expires on 2026-02-01");
-    expect(dates(Date.UTC(2026, 1, 2)).join()).toEndWith("warning: the certificate expired on 2026-02-01");
-    expect(dates(Date.UTC(2024, 0, 1))[0]).toEndWith("warning: the certificate is not valid before 2025-01-01");
+    expect(dates(NOW).join()).toMatch(/warning: the certificate CN=\*\.example in \S+ expires on 2026-02-01$/);
+    expect(dates(Date.UTC(2026, 1, 2)).join()).toMatch(
+      /warning: the certificate CN=\*\.example in \S+ expired on 2026-02-01$/,
+    );
+    expect(dates(Date.UTC(2024, 0, 1))[0]).toMatch(/the certificate CN=\*\.example in \S+ is not valid before 2025-01-01$/);
   });
 
   const clock = (list: string, now: number) =>
@@ -367,6 +369,8 @@ describe("warnings about what cannot work", () => {
     expect(passthrough("s: { loadBalancer: { servers: [{ port: 8883 }] } }")).toEqual([]);
   });
 
+  const NO_DEFAULT =
+    'a.yml:1:24: warning: the router "r" takes clients without SNI, and there is no default certificate: on :8883, :8884 they get a self-signed one that no client trusts (give one as tls.stores.default.defaultCertificate)';
   const bare = (tls: string, more = "", options: { acme?: AcmeInput } = {}) =>
     compileTexts(
       `tcp: { routers: { r: { rule: 'HostSNI(\`*\`)', service: s${tls} }, t: { rule: 'HostSNIRegexp(\`x\`)', service: s${tls} } }, ${SERVICE} }\n${more}`,
@@ -378,13 +382,51 @@ describe("warnings about what cannot work", () => {
     ]);
     expect(bare("")).toEqual([]); // plain
     expect(bare(", tls: { passthrough: true }")).toEqual([]);
-    expect(bare(", tls: {}", `tls: { certificates: [${entry(two)}] }`)).toEqual([]);
+    expect(bare(", tls: {}", `tls: { certificates: [${entry(two)}] }`)).toEqual([NO_DEFAULT]);
     expect(bare(", tls: {}", `tls: { stores: { default: { defaultCertificate: ${entry(two)} } } }`)).toEqual([]);
     // One that cannot be read refuses the load, and says so.
     expect(bare(", tls: {}", "tls: { certificates: [{ certFile: /nowhere, keyFile: /nowhere }] }")).toEqual([]);
     const resolvers = new Map([["le", { wildcards: false, tlsChallenge: true }]]);
     const ordered = ", tls: { certResolver: le, domains: [{ main: a.example.com }] }";
     expect(bare(ordered, "", { acme: { resolvers, stored: [] } })).toEqual([]);
+  });
+
+  test("a router that takes clients without SNI where no certificate is the default one, and no other router", () => {
+    const warned = (rule: string, tls = "", more = "") =>
+      compileTexts(
+        `tcp: { routers: { r: { rule: '${rule}', service: s, tls: {${tls}} } }, ${SERVICE} }\ntls: { certificates: [${entry(one)}], options: { strict: { sniStrict: true } }${more} }`,
+      ).problems.filter((line) => line.includes("no default certificate"));
+    const takes = [
+      "HostSNI(`*`)",
+      "ClientIP(`10.0.0.0/8`)",
+      "!HostSNI(`x.example`)",
+      "HostSNIRegexp(`.*`)",
+      "ALPN(`mqtt`)",
+    ];
+    for (const rule of [...takes, "HostSNI(`*`) && ALPN(`mqtt`)", "HostSNIRegexp(`^$`) || HostSNIRegexp(`.+`)"])
+      expect({ rule, problems: warned(rule) }).toEqual({ rule, problems: [NO_DEFAULT] });
+    for (const rule of [
+      "HostSNIRegexp(`^.+\\.a$`)",
+      "HostSNIRegexp(`.+`) && ClientIP(`10.0.0.0/8`)",
+      "!HostSNIRegexp(`^$`)",
+    ])
+      expect({ rule, problems: warned(rule) }).toEqual({ rule, problems: [] });
+    expect(warned("HostSNI(`*`)", " options: strict ")).toEqual([]);
+    expect(warned("HostSNI(`*`)", " passthrough: true ")).toEqual([]);
+    expect(warned("HostSNI(`*`)", "", `, stores: { default: { defaultCertificate: ${entry(two)} } }`)).toEqual([]);
+  });
+
+  test("a router that is off is not said to have no certificate, nor its certificate to be for nobody", () => {
+    const { problems } = compileTexts(
+      `tcp: { routers: { r: { rule: 'HostSNI(\`x.example\`)', service: gone, tls: {} }, t: { rule: 'HostSNI(\`a.example\`)', service: gone, tls: {} }, all: { rule: 'HostSNI(\`*\`)', service: gone, tls: {} } }, ${SERVICE} }\ntls: { certificates: [${entry(one)}] }`,
+    );
+    expect(problems).toHaveLength(3);
+    for (const problem of problems) expect(problem).toContain('is off: the service "gone" does not exist');
+    // Of two routers for a name the one that works is named.
+    const both = compileTexts(
+      `tcp: { routers: { a: { rule: 'HostSNI(\`x.example\`)', service: gone, tls: {} }, b: { rule: 'HostSNI(\`x.example\`)', service: s, tls: {} } }, ${SERVICE} }`,
+    ).problems.filter((line) => line.includes("self-signed"));
+    expect(both).toEqual([expect.stringContaining('the router "b" has no certificate for x.example')]);
   });
 
   test("an entry point that no router uses, where an authority does not come either", () => {
@@ -415,7 +457,7 @@ describe("warnings about what cannot work", () => {
         `tcp: { routers: { r: { rule: '${rule}', service: s, tls: {} } }, ${SERVICE} }\ntls: { certificates: [${entry(one)}] }`,
       ).problems.filter((line) => line.includes("self-signed"));
     expect(uncovered("HostSNI(`a.example`)")).toEqual([]);
-    expect(uncovered("HostSNI(`*`)")).toEqual([]);
+    expect(uncovered("HostSNI(`*`)")).toEqual([NO_DEFAULT]);
     expect(uncovered("HostSNI(`a.example`) || HostSNI(`x.example`)").join()).toContain("no certificate for x.example");
   });
 });
@@ -428,4 +470,66 @@ test("weighted services that share children cannot unfold without end", () => {
   expect(problems.filter((line) => line.includes("has more than 10000 servers"))).toHaveLength(2);
   expect(compiled.rows.has("service/s4@file")).toBe(true);
   expect(compiled.rows.has("service/s6@file")).toBe(false);
+});
+
+describe("the default certificate", () => {
+  const text = (pair: Pair, main: string) => ({
+    ...{ main, sans: [], certificate: readFileSync(pair.cert, "utf8"), key: readFileSync(pair.key, "utf8") },
+  });
+  const generated = "defaultGeneratedCert: { resolver: le, domain: { main: a.example.com } }";
+  const resolvers = new Map([["le", { wildcards: false, tlsChallenge: true }]]);
+  const catchAll =
+    "r: { rule: 'HostSNI(`*`)', service: s, tls: { certResolver: le, domains: [{ main: b.example.com }] } }";
+
+  /** The common name of the default one, and what is ordered. */
+  async function choose(routersText: string, tls: string, obtained: readonly string[]) {
+    const stored = await Promise.all(
+      obtained.map(async (name) => text(await authority.issue({ names: [name], notAfter: "20991231235959Z" }), name)),
+    );
+    const acme = { resolvers, stored };
+    const { compiled, of, problems } = compileTexts(
+      `tcp: { routers: { ${routersText} }, ${SERVICE} }\ntls: { ${tls} }`,
+      { acme },
+    );
+    const [row] = of("default");
+    const shown = compiled.certificates.find(({ hash }) => hash === row?.value.certificate)?.commonName ?? null;
+    return { shown, orders: compiled.orders.map(({ names }) => names.join()), problems };
+  }
+
+  test("is what a resolver has obtained for defaultGeneratedCert, and is ordered until then", async () => {
+    const stores = `stores: { default: { ${generated} } }`;
+    expect(await choose("", stores, [])).toEqual({ shown: null, orders: ["a.example.com"], problems: [] });
+    expect(await choose("", stores, ["a.example.com"])).toMatchObject({ shown: "a.example.com" });
+    expect(await choose(catchAll, stores, ["b.example.com", "a.example.com"])).toMatchObject({
+      shown: "a.example.com",
+    });
+  });
+
+  test("is what a catch-all router with resolver and domains has obtained", async () => {
+    const none = { shown: null, orders: ["b.example.com"], problems: [] };
+    expect(await choose(catchAll, "", [])).toEqual(none);
+    expect(await choose(catchAll, "", ["b.example.com"])).toMatchObject({ shown: "b.example.com", problems: [] });
+  });
+
+  test("is the one that is named, if there is one: nothing is obtained for it then", async () => {
+    const stores = `stores: { default: { defaultCertificate: ${entry(one)}, ${generated} } }`;
+    const { shown, orders, problems } = await choose("", stores, ["a.example.com"]);
+    expect([shown, orders]).toEqual(["a.example", []]);
+    expect(problems.join()).toContain("defaultCertificate is given too, which wins");
+  });
+
+  test("of a resolver that does not exist, or cannot prove the name, is an error", async () => {
+    const of = async (resolver: string, main: string) =>
+      (
+        await choose(
+          "",
+          `stores: { default: { defaultGeneratedCert: { resolver: ${resolver}, domain: { main: "${main}" } } } }`,
+          [],
+        )
+      ).problems;
+    expect(await of("lee", "a.example.com")).toEqual([
+      'a.yml:2:53: defaultGeneratedCert: the resolver "lee" does not exist (did you mean "le"?)',
+    ]);
+    expect((await of("le", "*.example.com")).join()).toContain("wildcards need dnsChallenge");
+  });
 });
