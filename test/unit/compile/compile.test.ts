@@ -306,7 +306,9 @@ describe("certificates", () => {
     expect(dates(Date.UTC(2026, 1, 2)).join()).toMatch(
       /warning: the certificate CN=\*\.example in \S+ expired on 2026-02-01$/,
     );
-    expect(dates(Date.UTC(2024, 0, 1))[0]).toMatch(/the certificate CN=\*\.example in \S+ is not valid before 2025-01-01$/);
+    expect(dates(Date.UTC(2024, 0, 1))[0]).toMatch(
+      /the certificate CN=\*\.example in \S+ is not valid before 2025-01-01$/,
+    );
   });
 
   const clock = (list: string, now: number) =>
@@ -493,7 +495,11 @@ describe("the default certificate", () => {
     );
     const [row] = of("default");
     const shown = compiled.certificates.find(({ hash }) => hash === row?.value.certificate)?.commonName ?? null;
-    return { shown, orders: compiled.orders.map(({ names }) => names.join()), problems };
+    return {
+      shown,
+      orders: compiled.orders.map(({ names }) => names.join()),
+      problems: problems.filter((line) => !line.includes("no router")),
+    };
   }
 
   test("is what a resolver has obtained for defaultGeneratedCert, and is ordered until then", async () => {
