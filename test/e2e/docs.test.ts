@@ -173,7 +173,7 @@ describe("commands", () => {
       const file = args.find((each) => each.startsWith("--configFile="))?.slice("--configFile=".length);
       return subcommands.includes(args[0]!) && (file === undefined || existsSync(join(ROOT, file)));
     }
-    return ["mosquitto_sub", "mosquitto_pub"].includes(program);
+    return ["mosquitto_sub", "mosquitto_pub", "openssl"].includes(program);
   };
   const commands = PAGES.flatMap((page) => [
     ...[...read(page).matchAll(FENCE)]
