@@ -16,6 +16,12 @@ export class Turns {
   #next = 0;
   #windowEnd = 0;
   #spentMs = 0;
+  readonly #now: () => number;
+
+  /** @param now the clock, in milliseconds. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
 
   /** Steps that wait. */
   get size(): number {
@@ -28,7 +34,7 @@ export class Turns {
       this.#waiting.push(step);
       return;
     }
-    const start = performance.now();
+    const start = this.#now();
     if (start >= this.#windowEnd) {
       this.#windowEnd = start + WINDOW_MS;
       this.#spentMs = 0;
@@ -38,11 +44,11 @@ export class Turns {
       return;
     }
     step();
-    this.#spentMs += performance.now() - start;
+    this.#spentMs += this.#now() - start;
   }
 
   readonly #turn = (): void => {
-    const until = performance.now() + BUDGET_MS;
+    const until = this.#now() + BUDGET_MS;
     do {
       try {
         const step = this.#waiting[this.#next]!;
@@ -51,7 +57,7 @@ export class Turns {
       } catch (error) {
         fault(error); // a defect in one connection's step is no reason to leave the others waiting
       }
-    } while (this.#next < this.#waiting.length && performance.now() < until);
+    } while (this.#next < this.#waiting.length && this.#now() < until);
     if (this.#next < this.#waiting.length) {
       if (this.#next > 1024 && this.#next * 2 > this.#waiting.length) {
         this.#waiting = this.#waiting.slice(this.#next);

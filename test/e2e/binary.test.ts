@@ -208,7 +208,7 @@ certificatesResolvers:
   const running = here.start();
   await running.printed("is ready.");
   await running.printed("the certificate has come");
-  expect(running.stdout).toMatch(/^\[?\d\d:\d\d:\d\d\]? INFO/m);
+  expect(running.stdout).toMatch(/^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] INFO/m);
   expect(await running.stop()).toBe(0);
   await running.gone();
   expect(running.stderr).toBe("");
