@@ -56,6 +56,12 @@ describe("a client of tls1_2 that knows every scheme", () => {
   test("but has only cipher suites for RSA gets the RSA certificate", async () => {
     expect(await shown("both.test", "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256")).toBe("rsa");
   });
+  test("but lacks the curve of the ECDSA certificate gets the RSA certificate", async () => {
+    expect(await shown("both.test", "-tls1_2", "-groups", "X25519:P-384")).toBe("rsa");
+    expect(await shown("both.test", "-tls1_2", "-groups", "X25519:P-256")).toBe("ecdsa");
+    // TLS 1.3 says so by the schemes.
+    expect(await shown("both.test", "-tls1_3", "-groups", "X25519:P-384")).toBe("ecdsa");
+  });
   test("but has only cipher suites for ECDSA gets the ECDSA certificate", async () => {
     expect(await shown("both.test", "-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256")).toBe("ecdsa");
   });

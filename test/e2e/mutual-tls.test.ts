@@ -98,6 +98,16 @@ for (const version of ["-tls1_2", "-tls1_3"])
       }
     });
 
+test("a client of TLS 1.3 is told by whichever suite was agreed on", async () => {
+  for (const suite of ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"])
+    for (const who of Object.keys(ALERTS)) {
+      const { cert, key } = PRESENTED[who]!;
+      const args = ["-tls1_3", "-ciphersuites", suite, "-cert", cert, "-key", key];
+      const result = await sClient(sluice.port, "requireandverifyclientcert.test", args);
+      expect(result).toMatchObject({ cipher: suite, alert: ALERTS[who]! });
+    }
+});
+
 test("every refusal is counted under its reason", async () => {
   for (const reason of new Set(Object.values(REFUSED))) {
     const logged = () => sluice.accesses.filter((line) => line.reason === reason).length;

@@ -1,7 +1,7 @@
 // A session ticket opens again only the door it was made at: it resumes under the same rules about clients and under no others.
 
 import { describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Backend } from "../support/backend.ts";
 import { Authority, type Pair } from "../support/certs.ts";
@@ -68,8 +68,21 @@ const resumed = (version: string) =>
     resumed: "true",
   });
 
+/** The authority's name for it, and so its certificate and the tickets that hold it, have 20 kB and more. */
+const huge = await clients.issue({
+  usage: "clientAuth",
+  subject: "/CN=huge",
+  sans: Array.from({ length: 600 }, (_, index) => `DNS:device-${index}.example.com-${"x".repeat(10)}`),
+});
+
 for (const version of ["-tls1_2", "-tls1_3"])
   describe(version, () => {
+    test("a ticket with a client certificate of 20 kB resumes, in a hello that is larger still", async () => {
+      expect(readFileSync(huge.cert).length).toBeGreaterThan(20_000);
+      const file = await session("verified.test", version, withCertificate(huge));
+      expect(await again("verified.test", version, file)).toMatchObject({ reached: "broker", reused: true });
+    });
+
     test("a ticket resumes on the route it was made on, and the metric says so", async () => {
       const file = await session("open.test", version);
       const before = await resumed(version);

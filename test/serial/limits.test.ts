@@ -3,10 +3,14 @@
 import { expect, test } from "bun:test";
 import { closeSync, constants, openSync } from "node:fs";
 import { join } from "node:path";
+import { fatalAlert } from "../../src/wire/alert.ts";
+import { MAX_HELLO_MESSAGE } from "../../src/wire/client-hello.ts";
+import { inRecords, messageOfSize } from "../fixtures/hello/hellos.ts";
 import { looseClient, tcpServer, tlsClient } from "../support/clients.ts";
 import { echoEdge } from "../support/echo.ts";
 import { growthOverGarbage } from "../support/growth.ts";
 import { cpuSeconds } from "../support/proc.ts";
+import { drippingProxy, RawClient } from "../support/raw.ts";
 import { Sluice } from "../support/sluice.ts";
 import { exec, waitFor } from "../support/tools.ts";
 
@@ -38,6 +42,28 @@ test("a limit that the descriptors cannot carry is refused at the start", async 
   await expect(Sluice.start({ dynamic, extra: "limits: { maxConnections: 9000000 }" })).rejects.toThrow(
     /limits\.maxConnections is 9000000, but the descriptor limit/,
   );
+});
+
+test("over the bound of unfinished hellos the largest is closed and counted, and clients go on being served", async () => {
+  const sluice = await Sluice.start({ dynamic, extra: "limits: { helloBytesPerWorker: 300000 }" });
+  const announced = inRecords(messageOfSize(MAX_HELLO_MESSAGE), [16_000, 32_000, 48_000, 64_000]);
+  const half = await Promise.all(
+    Array.from({ length: 20 }, async () => {
+      const client = await RawClient.open(sluice.port);
+      client.socket.write(announced.subarray(0, 40_000));
+      return client;
+    }),
+  );
+  // 64 kB of memory each: four fit.
+  await waitFor("the rest to be closed", () => half.filter(({ closed }) => closed).length === 16 || null);
+  expect(await sluice.metric("sluice_connections_total", { result: "hello-limit" })).toBe(16);
+  expect(await sluice.metric("sluice_hello_held_bytes")).toBe(4 * 65_536);
+  for (const client of half.filter(({ closed }) => closed))
+    expect(client.received).toEqual(Buffer.from(fatalAlert("internal_error")));
+  // Who comes now, in small pieces too, is served.
+  for (const port of [sluice.port, await drippingProxy(sluice.port)]) (await tlsClient(port)).destroy();
+  for (const client of half) client.socket.destroy();
+  await waitFor("nothing to be held", async () => (await sluice.metric("sluice_hello_held_bytes")) === 0);
 });
 
 test("over the bound of a worker the largest stalled connection is cut and counted, and the others go on", async () => {
