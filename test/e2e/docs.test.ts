@@ -282,6 +282,18 @@ describe("nothing is left out", () => {
     expect(causes.sort()).toEqual([...HANDSHAKE_CAUSES].sort());
   });
 
+  test("the picture in the README shows the steps that there are, in their order, and their reasons", () => {
+    const picture = /```text\n( client[\s\S]*?)```/.exec(read("README.md"))![1]!;
+    const drawn = [...picture.matchAll(/^[ |]*?([a-z]+) (?:\.\.\.|<---)/gm)].map((match) => match[1]!);
+    expect(drawn).toEqual(["admit", "peek", "decide", "ask", "handshake", "identify", "dial", "relay"]);
+    const elsewhere = { decide: "src/proxy/decide.ts", relay: "src/net/relay.ts" } as Record<string, string>;
+    for (const step of drawn)
+      expect(existsSync(join(ROOT, elsewhere[step] ?? `src/proxy/steps/${step}.ts`))).toBe(true);
+    const ends = [...picture.matchAll(/(?:\.\.\. |, | {20})([a-z]+(?:-[a-z]+)*)(?=,|$)/gm)].map((match) => match[1]!);
+    expect(ends.length).toBeGreaterThan(10);
+    expect(ends.filter((reason) => !reasons.includes(reason))).toEqual([]);
+  });
+
   test("the table of dial errors holds every one and no other", () => {
     expect(rowsOf("Why a dial fails").sort()).toEqual([...dialReasons].sort());
   });
