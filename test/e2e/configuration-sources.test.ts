@@ -118,6 +118,7 @@ test("a wrong variable or flag keeps Sluice from starting, and all of them are n
     stdout: "",
     stderr: `SLUICE_LOG_LEVL: unknown variable: log has no "LEVL" (did you mean "SLUICE_LOG_LEVEL"?) [setting-unknown]
 --entryPoint.mqtts.address: unknown flag: the static configuration has no "entryPoint" (did you mean "--entryPoints.mqtts.address"?) [setting-unknown]
+sluice: not started
 `,
   });
 });
