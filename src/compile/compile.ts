@@ -43,6 +43,8 @@ export interface CompileInput {
   readonly now: number;
   /** The certificate resolvers, by name, and what they have obtained so far. */
   readonly acme: AcmeInput;
+  /** The routers in force, by their full names, each with its entry points. */
+  readonly former: ReadonlyMap<string, readonly string[]>;
 }
 
 /** Compiles everything that is sound; what is not is a diagnostic, and what depends on it is off. */
@@ -61,6 +63,7 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
       middlewares,
       resolvers: acme.resolvers,
       rankOf: input.rankOf,
+      former: input.former,
       staticAt: input.staticAt,
     },
     diagnostics,

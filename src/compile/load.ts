@@ -40,6 +40,8 @@ export interface LoadResult {
 /** The offers in force, each the last one of its provider that could be used, and what was said of the configuration then. */
 export class Accepted {
   offers: ReadonlyMap<string, Offer> = new Map();
+  merged: Merged | null = null;
+  routers: Compiled["routers"] = [];
   said: ReadonlySet<string> = new Set();
 }
 
@@ -103,7 +105,10 @@ interface Attempt {
   readonly diagnostics: Diagnostics;
 }
 
-function attempt({ config, selfSigned, acme = NO_ACME, certificates }: LoadInput, offers: ReadonlyMap<string, Offer>) {
+function attempt(
+  { config, selfSigned, acme = NO_ACME, certificates, accepted }: LoadInput,
+  offers: ReadonlyMap<string, Offer>,
+) {
   const diagnostics = new Diagnostics();
   const files = certificates?.() ?? new CertificateFiles();
   const { precedence } = config.providers;
@@ -112,6 +117,7 @@ function attempt({ config, selfSigned, acme = NO_ACME, certificates }: LoadInput
   const merged = merge(
     names.flatMap((name) => offers.get(name)!),
     diagnostics,
+    accepted?.merged,
   );
   const compiled = compile(
     {
@@ -127,6 +133,7 @@ function attempt({ config, selfSigned, acme = NO_ACME, certificates }: LoadInput
       staticAt: hasRoutes(config) ? (...path) => config.at(...path) : null,
       now: Date.now(),
       acme,
+      former: new Map(accepted?.routers.map(({ name, entryPoints }) => [name, entryPoints])),
     },
     diagnostics,
   );
@@ -135,8 +142,14 @@ function attempt({ config, selfSigned, acme = NO_ACME, certificates }: LoadInput
 }
 
 /** A load that came through: what the configuration does not name any more is forgotten. */
-function accept(accepted: Accepted, offers: ReadonlyMap<string, Offer>, { files, diagnostics }: Attempt): void {
+function accept(
+  accepted: Accepted,
+  offers: ReadonlyMap<string, Offer>,
+  { files, diagnostics, merged, compiled }: Attempt,
+): void {
   files.finish();
+  accepted.merged = merged;
+  accepted.routers = compiled.routers;
   accepted.offers = offers;
   accepted.said = new Set(diagnostics.list.map(textOf));
 }

@@ -45,7 +45,8 @@ export interface Merged {
   readonly refused: Set<string>;
 }
 
-export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): Merged {
+/** `former` is what is in force; null where nothing is. */
+export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics, former: Merged | null = null): Merged {
   const merged: Merged = {
     routers: new Map(),
     services: new Map(),
@@ -78,7 +79,13 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
       provider,
       off: off.has(path.slice(0, 3).join("\0")),
     });
-    const add = <T>(kind: string, into: Map<string, Item<T>>, entries: Record<string, T>, ...path: Path) => {
+    const add = <T>(
+      kind: string,
+      into: Map<string, Item<T>>,
+      served: ReadonlyMap<string, Item<T>> | undefined,
+      entries: Record<string, T>,
+      ...path: Path
+    ) => {
       for (const [name, entry] of Object.entries(entries)) {
         const made = item(entry, ...path, name);
         const isForAll = kind === "TLS option" && name === DEFAULT_OPTIONS;
@@ -94,7 +101,16 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
           );
           if (kind === "router") merged.refused.add(provider);
         } else if (other === undefined) into.set(key, made);
-        else if (other.provider === provider)
+        else if (other.provider === provider && served?.get(key)?.at().file === source.name) {
+          // What served would be something else from now on, and perhaps a weaker door. A copy of a file is like that.
+          diagnostics.error(
+            "name-twice",
+            made.at(),
+            `the ${kind} "${name}" is now in ${other.at().file} too, which would win: give one of them another name`,
+            about,
+          );
+          merged.refused.add(provider);
+        } else if (other.provider === provider)
           diagnostics.warn(
             "name-twice",
             made.at(),
@@ -112,11 +128,18 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics): 
         }
       }
     };
-    add("router", merged.routers, value.tcp.routers, "tcp", "routers");
-    add("service", merged.services, value.tcp.services, "tcp", "services");
-    add("middleware", merged.middlewares, value.tcp.middlewares, "tcp", "middlewares");
-    add("serversTransport", merged.transports, value.tcp.serversTransports, "tcp", "serversTransports");
-    add("TLS option", merged.options, value.tls.options, "tls", "options");
+    add("router", merged.routers, former?.routers, value.tcp.routers, "tcp", "routers");
+    add("service", merged.services, former?.services, value.tcp.services, "tcp", "services");
+    add("middleware", merged.middlewares, former?.middlewares, value.tcp.middlewares, "tcp", "middlewares");
+    add(
+      "serversTransport",
+      merged.transports,
+      former?.transports,
+      value.tcp.serversTransports,
+      "tcp",
+      "serversTransports",
+    );
+    add("TLS option", merged.options, former?.options, value.tls.options, "tls", "options");
     for (const [index, pair] of value.tls.certificates.entries())
       merged.certificates.push(item(pair, "tls", "certificates", index));
     for (const [index, entry] of value.tls.certificateDirectories.entries())

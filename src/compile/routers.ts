@@ -44,6 +44,8 @@ export interface RoutersInput {
   readonly resolvers: ReadonlyMap<string, ResolverFacts>;
   /** Where a provider stands in the order that decides between equal priorities, from 0. */
   rankOf(provider: string): number;
+  /** The routers in force, by their full names, each with its entry points. */
+  readonly former: ReadonlyMap<string, readonly string[]>;
   /** Where a part of the static file stands; null when there is nothing that could hold routers. */
   readonly staticAt: ((...path: Path) => Place) | null;
 }
@@ -138,6 +140,14 @@ class RouterCompiler {
       );
     const entryPoints = this.#entryPointsOf(about, router, item);
     if (entryPoints.length === 0) return refuse("router-without-entry-points", at(), "none of its entry points exists");
+    // A misspelled one is another one that it loses: there its names would be anybody's.
+    const lost = this.#input.former.get(fullName)?.filter((point) => !entryPoints.includes(point)) ?? [];
+    if (lost.length > 0 && entryPoints.length < new Set(router.entryPoints).size)
+      return refuse(
+        "router-without-entry-points",
+        at("entryPoints"),
+        `it was on ${lost.join(", ")}, and now names an entry point that does not exist instead`,
+      );
     const service = this.#serviceOf(router, fail, item);
     const action = this.#actionOf(router, fail, item);
     const middlewares = this.#middlewaresOf(router, action, fail, item);

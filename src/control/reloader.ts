@@ -149,7 +149,7 @@ export class Reloader {
     const durationMs = this.#lastAt - started;
     // The syntax trees of large files are many times their size: freed now, in one pause of a process that moves no traffic.
     if (durationMs > LARGE_LOAD_MS) setTimeout(() => Bun.gc(true), 0);
-    const failures = files.length === 0 ? null : files.at(-1)!.failures;
+    const failures = files.length === 0 ? null : files.flatMap((each) => each.failures);
     return { compiled, refused, diagnostics, failures, durationMs };
   }
 

@@ -18,7 +18,16 @@ interface Watched {
   names: Set<string>;
 }
 
-export class PathWatch {
+export interface Watch {
+  /**
+   * Replaces what is watched: `files` and whatever they link to, and every entry of `directories` (not what is below them). What
+   * changed after `since` (milliseconds since the epoch), before it was watched, counts as changed now.
+   */
+  set(files: Iterable<string>, directories: Iterable<string>, since: number): void;
+  close(): void;
+}
+
+export class PathWatch implements Watch {
   readonly #changed: () => void;
   readonly #watchers = new Map<string, Watched>();
 
@@ -26,10 +35,6 @@ export class PathWatch {
     this.#changed = changed;
   }
 
-  /**
-   * Replaces what is watched: `files` and whatever they link to, and every entry of `directories` (not what is below them). What
-   * changed after `since` (milliseconds since the epoch), before it was watched, counts as changed now.
-   */
   set(files: Iterable<string>, directories: Iterable<string>, since: number): void {
     const wanted = new Map<string, Set<string>>();
     const want = (directory: string, name: string) => {
@@ -58,7 +63,7 @@ export class PathWatch {
     for (const [directory, names] of wanted) {
       const watched = this.#watchers.get(directory);
       if (watched !== undefined) watched.names = names;
-      else if (this.#watch(directory, names)) late ||= changedSince(directory, names, since);
+      else if (this.#watch(directory, names)) late ||= namesChangedSince(directory, names, since);
       else late ||= inodeOf(directory) !== null;
     }
     if (late) this.#changed();
@@ -98,11 +103,16 @@ function inodeOf(path: string): number | null {
 }
 
 /** Of an entry that is not there the directory says when that became so; other names in it may change all the time. */
-function changedSince(directory: string, names: ReadonlySet<string>, since: number): boolean {
+function namesChangedSince(directory: string, names: ReadonlySet<string>, since: number): boolean {
   return [...names].some((name) => {
     const changedAt = name === ANY ? null : ctimeOf(join(directory, name));
     return (changedAt ?? ctimeOf(directory) ?? 0) > since;
   });
+}
+
+/** Whether a path, or what it links to, is another one than it was then. `since` is milliseconds since the epoch. */
+export function changedSince(path: string, since: number): boolean {
+  return (ctimeOf(path) ?? 0) > since;
 }
 
 function ctimeOf(path: string): number | null {

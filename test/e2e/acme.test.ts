@@ -190,7 +190,7 @@ test("a new certificate touches no connection, and a failing name stops no other
   await obtained("second.acme.test");
   const failed = await sluice.logged("no certificate from the authority");
   expect(failed).toMatchObject({
-    ...{ level: "error", resolver: "failing", names: ["bad.acme.test"], router: "bad", failures: 1 },
+    ...{ level: "error", resolver: "failing", names: ["bad.acme.test"], router: "bad@file", failures: 1 },
     reason: "bad.acme.test, dns-01: the hook /bin/false ended with exit code 1",
     nextTry: expect.any(String),
   });

@@ -196,8 +196,8 @@ describe("a broker is refused, the client closed and nothing sent, for", () => {
       expect((await sClient(sluice.port, `${key}.edge.test`)).reached).toBeNull();
       const line = await sluice.access((each) => each.router === `${key}@file`);
       expect(line).toMatchObject({ reason: "dial-failed", bytesIn: 0, bytesOut: 0 });
-      expect(await sluice.metric("sluice_dial_errors_total", { service: key, server, reason })).toBe(1);
-      expect(await sluice.metric("sluice_dial_errors_total", { service: key })).toBe(1);
+      expect(await sluice.metric("sluice_dial_errors_total", { service: `${key}@file`, server, reason })).toBe(1);
+      expect(await sluice.metric("sluice_dial_errors_total", { service: `${key}@file` })).toBe(1);
     });
 
   test("and the next server is tried", async () => {

@@ -51,6 +51,7 @@ export function compileTexts(
       acme: options.acme ?? NO_ACME,
       rankOf: (provider) => (provider === "file" ? 0 : 1),
       staticAt: config.at,
+      former: new Map(),
       now: options.now ?? NOW,
     },
     diagnostics,

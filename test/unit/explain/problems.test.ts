@@ -26,6 +26,7 @@ function problemsFor(sni: string, dynamic: string, more = ""): string[] {
       acme: NO_ACME,
       rankOf: () => 0,
       staticAt: config.at,
+      former: new Map(),
       now: Date.UTC(2026, 0, 15),
     },
     diagnostics,
