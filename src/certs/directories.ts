@@ -15,6 +15,8 @@ const EXTENSIONS = /\.(pem|crt|cer|cert|key)$/i;
 const MAX_DEPTH = 4;
 /** Files of one tree. 10 000 pairs with their chains are less. */
 const MAX_FILES = 50_000;
+/** Entries of one tree, of any kind: a link in it may lead to the whole machine. */
+const MAX_ENTRIES = 200_000;
 
 export interface FoundPair {
   readonly certFile: string;
@@ -79,6 +81,7 @@ class Scan implements DirectoryScan {
   readonly #now: number;
   readonly #seen = new Set<string>();
   #files = 0;
+  #entries = 0;
 
   constructor(password: string | null, now: number) {
     this.#password = password;
@@ -95,9 +98,15 @@ class Scan implements DirectoryScan {
     this.directories.push(directory);
     let names: string[];
     try {
-      names = readdirSync(directory).sort();
+      names = this.#entries > MAX_ENTRIES ? [] : readdirSync(directory).sort();
     } catch (error) {
       this.problem ??= `${directory}: cannot be read: ${describeError(error)}`;
+      this.unread.push(directory);
+      return;
+    }
+    this.#entries += names.length;
+    if (this.#entries > MAX_ENTRIES) {
+      this.problem ??= `${directory}: the tree has more than ${MAX_ENTRIES} entries: does a link in it lead to somewhere else?`;
       this.unread.push(directory);
       return;
     }
@@ -110,7 +119,7 @@ class Scan implements DirectoryScan {
       const info = statOf(path);
       if (info?.isDirectory()) {
         if (this.#isNew(info)) below.push(path);
-      } else if (info?.isFile() && EXTENSIONS.test(name)) {
+      } else if (info !== null && EXTENSIONS.test(name)) {
         if (++this.#files > MAX_FILES) {
           this.problem ??= `${directory}: holds more than ${MAX_FILES} files`;
           this.unread.push(directory);

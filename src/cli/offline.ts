@@ -20,7 +20,7 @@ export async function loadOffline(
   selfSigned: CompileInput["selfSigned"] = null,
 ): Promise<LoadResult & { readonly stored: readonly StoredCertificate[] }> {
   const acme = { resolvers: resolverFacts(config), stored: inspectStorages(config, diagnostics) };
-  const providers = providersOf(config, { watch: false });
+  const providers = providersOf(config, true);
   await Promise.all(providers.map((each) => each.start(() => {})));
   const current = new Map(providers.map((each) => [each.name, each.current()]));
   await Promise.all(providers.map((each) => each.close()));

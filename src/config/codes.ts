@@ -34,6 +34,11 @@ export const CODES = define({
       remedy:
         "Put it back. If nothing shall be served, write `{}` into the file, or leave one such file in the directory.",
     },
+    "file-system-silent": {
+      means: "The configuration is on a file system that may send no events when a file is changed from elsewhere.",
+      remedy:
+        "Set `providers.file.poll`, for example to `5s`, or `providers.file.watch: false` if SIGHUP is what you want.",
+    },
     "entry-not-read": {
       means:
         "An entry of the configuration directory is not read: it is no regular file, or a directory that is read already.",

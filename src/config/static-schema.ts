@@ -116,6 +116,11 @@ export const staticSchema = z.object({
             z.boolean().default(true),
             { example: false },
           ),
+          poll: field(
+            "Look at the files this often, and at the certificates that they name: for file systems that send no events, such as NFS, SMB and some mounts of containers. Sluice warns where it seems to be needed. At least `100ms`.",
+            duration(100, "must be at least 100ms").optional(),
+            { otherwise: "off: the system tells of changes", example: "5s" },
+          ),
           debugLogGeneratedTemplate: unsupported("warn", "has no templates to show"),
         }).optional(),
         { otherwise: "none" },

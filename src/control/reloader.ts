@@ -8,7 +8,8 @@ import { Accepted, load } from "../compile/load.ts";
 import { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Provider } from "../providers/provider.ts";
-import { PathWatch } from "../system/watch.ts";
+import type { Watch } from "../system/watch.ts";
+import { createWatch } from "../system/watcher.ts";
 import { momentsOf, Reminder } from "./reminder.ts";
 
 /** Editors and certificate tools write several files in a row; a change is read when none has followed for this long. */
@@ -43,7 +44,7 @@ export class Reloader {
   #open = false;
   #missed = false;
   /** Watches certificates and whatever else the configuration names, wherever it comes from. null: nothing is watched. */
-  readonly #watch: PathWatch | null;
+  readonly #watch: Watch | null;
   #paths: ReadonlySet<string> = new Set();
   readonly #memory = new CertificateMemory();
   readonly #accepted = new Accepted();
@@ -60,7 +61,8 @@ export class Reloader {
   ) {
     this.#config = config;
     this.#providers = providers;
-    this.#watch = (config.providers.file?.watch ?? true) ? new PathWatch(() => this.request()) : null;
+    const { watch = true, poll = null } = config.providers.file ?? {};
+    this.#watch = watch ? createWatch(() => this.request(), poll) : null;
     this.#selfSigned = selfSigned;
     this.#done = done;
     this.#acme = acme;

@@ -3,8 +3,10 @@
 import { statSync } from "node:fs";
 import { Diagnostics } from "../config/diagnostics.ts";
 import { type DynamicFile, parseDynamic } from "../config/dynamic.ts";
+import { silentFileSystem } from "../system/file-systems.ts";
 import { readTextFile } from "../system/files.ts";
-import { PathWatch } from "../system/watch.ts";
+import type { Watch } from "../system/watch.ts";
+import { createWatch, type Polling } from "../system/watcher.ts";
 import type { Current, Offer, Provider } from "./provider.ts";
 import { findFiles, type Tree } from "./tree.ts";
 
@@ -12,27 +14,32 @@ export interface FileProviderOptions {
   readonly directory?: string | undefined;
   readonly filename?: string | undefined;
   readonly watch: boolean;
+  /** Milliseconds between two looks; null: the system tells of changes. */
+  readonly poll: Polling;
 }
 
 export class FileProvider implements Provider {
   readonly name = "file";
   readonly #options: FileProviderOptions;
-  #watch: PathWatch | null = null;
+  readonly #once: boolean;
+  #watch: Watch | null = null;
   #current: Current | null = null;
   /** Something may have changed since `#current` was read. */
   #isStale = true;
 
-  constructor(options: FileProviderOptions) {
+  /** `once`: it is asked once, so it looks for no change. */
+  constructor(options: FileProviderOptions, once = false) {
+    this.#once = once;
     this.#options = options;
   }
 
   async start(changed: () => void): Promise<void> {
-    if (this.#options.watch)
-      this.#watch = new PathWatch(() => {
+    if (this.#options.watch && !this.#once)
+      this.#watch = createWatch(() => {
         if (this.#isStale) return;
         this.#isStale = true;
         changed();
-      });
+      }, this.#options.poll);
     this.current();
   }
 
@@ -44,6 +51,7 @@ export class FileProvider implements Provider {
     const diagnostics = new Diagnostics();
     const tree = this.#tree(diagnostics);
     const offer = this.#read(tree.files, diagnostics);
+    this.#checkFileSystem(diagnostics);
     this.#current = {
       offer: offer ?? this.#current?.offer ?? null,
       fresh: offer !== null,
@@ -111,6 +119,20 @@ export class FileProvider implements Provider {
         "file-vanished",
         placeOf(directory),
         "has no configuration file any more: what they held goes on serving. If nothing shall be served, leave a file with  {}  in it",
+      );
+  }
+
+  /** Whoever does not watch has decided so. */
+  #checkFileSystem(diagnostics: Diagnostics): void {
+    const { directory, filename, watch, poll } = this.#options;
+    const path = directory ?? filename;
+    if (path === undefined || !watch || poll !== null) return;
+    const kind = silentFileSystem(path);
+    if (kind !== null)
+      diagnostics.warn(
+        "file-system-silent",
+        placeOf(path),
+        `is on ${kind}, which may send no events: what is changed elsewhere is noticed with  providers.file.poll: 5s , or at SIGHUP`,
       );
   }
 

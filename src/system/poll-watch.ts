@@ -1,6 +1,6 @@
 // Watches paths by asking again and again what they are: for file systems that send no events (NFS, SMB, some mounts of containers).
 
-import type { Stats } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import { changedSince, type Watch } from "./watch.ts";
@@ -11,6 +11,7 @@ export class PollWatch implements Watch {
   #watcher: FSWatcher | null = null;
   /** What is watched: when that is the same, the watcher stays. "" makes a new one the next time. */
   #watched = "";
+  #timer: ReturnType<typeof setTimeout> | null = null;
   #closed = false;
 
   /** Asks every `interval` milliseconds. */
@@ -25,6 +26,7 @@ export class PollWatch implements Watch {
     if (this.#closed || watched === this.#watched) return;
     this.#watched = watched;
     const former = this.#watcher;
+    const before = looksOf(paths);
     const watcher = watch(paths, {
       usePolling: true,
       interval: this.#interval,
@@ -38,33 +40,53 @@ export class PollWatch implements Watch {
     let isReady = false;
     watcher.on("ready", () => {
       isReady = true;
-      // Until now the one before it has looked: nothing is missed in between.
       void former?.close();
-      if (former === null && paths.some((path) => changedSince(path, since))) this.#changed();
+      if (watcher !== this.#watcher) return;
+      if (paths.some((path) => changedSince(path, since))) this.#changed();
+      // Its first look comes a moment after the one here: what changes in between would be no change to it.
+      this.#timer = setTimeout(() => {
+        if (watcher === this.#watcher && looksOf(paths) !== before) this.#changed();
+      }, this.#interval);
+      this.#timer.unref();
     });
-    const watchedPaths = new Set(paths);
-    watcher.on("all", (event, path) => {
+    watcher.on("all", (event) => {
       if (!isReady) return;
       // chokidar does not follow what has gone and comes back, nor what was not there from the beginning.
-      if (event !== "change" && watchedPaths.has(path)) this.#watched = "";
+      if (event !== "change") this.#watched = "";
       this.#changed();
     });
     // A file that is replaced by an older one, of the same size, is no change to chokidar.
-    watcher.on("raw", (_event, _path, details) => {
+    watcher.on("raw", (_event, path, details) => {
       const { curr, prev } = details as { curr?: Stats; prev?: Stats };
-      if (isReady && curr !== undefined && prev !== undefined && differs(curr, prev)) this.#changed();
+      if (!isReady || curr === undefined || prev === undefined || lookOf(curr) === lookOf(prev)) return;
+      // Of a path that is not there its directory is watched, and what comes in there is not.
+      if (!paths.includes(path)) this.#watched = "";
+      this.#changed();
     });
     watcher.on("error", () => this.#changed());
   }
 
   close(): void {
     this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
     void this.#watcher?.close();
     this.#watcher = null;
   }
 }
 
-/** Not by the time of the last access: reading is none of a change. */
-function differs(a: Stats, b: Stats): boolean {
-  return a.ino !== b.ino || a.size !== b.size || a.mtimeMs !== b.mtimeMs || a.ctimeMs !== b.ctimeMs;
+function looksOf(paths: readonly string[]): string {
+  return paths.map((path) => lookOf(statOf(path))).join(" ");
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What tells one state of a file from another. Not the time of the last access: reading is no change. */
+function lookOf(info: Stats | undefined): string {
+  return info === undefined ? "none" : [info.ino, info.size, info.mtimeMs, info.ctimeMs].join();
 }

@@ -141,8 +141,11 @@ tls: { certificateDirectories: [{ directory: ${directory} }], certificates: [{ c
   const text = `entryPoints: { mqtts: { address: ':8883' } }\nproviders: { file: { filename: ${join(root, "dynamic.yml")} } }\n`;
   const config = parseStatic("s.yml", text, diagnostics)!;
   const outcomes: ReloadOutcome[] = [];
-  const reloader = new Reloader(config, [new FileProvider(config.providers.file!)], null, (outcome) =>
-    outcomes.push(outcome),
+  const reloader = new Reloader(
+    config,
+    [new FileProvider({ watch: true, poll: null, filename: config.providers.file!.filename })],
+    null,
+    (outcome) => outcomes.push(outcome),
   );
   const said = (outcome: ReloadOutcome) => outcome.diagnostics.list.map(describeDiagnostic).join("\n");
   const serving = (outcome: ReloadOutcome) =>
@@ -170,8 +173,11 @@ test("a certificate that ends while Sluice runs is told of then", async () => {
   const text = `entryPoints: { mqtts: { address: ':8883' } }\nproviders: { file: { filename: ${file} } }\n`;
   const config = parseStatic("s.yml", text, new Diagnostics())!;
   const outcomes: ReloadOutcome[] = [];
-  const reloader = new Reloader(config, [new FileProvider(config.providers.file!)], null, (outcome) =>
-    outcomes.push(outcome),
+  const reloader = new Reloader(
+    config,
+    [new FileProvider({ watch: true, poll: null, filename: config.providers.file!.filename })],
+    null,
+    (outcome) => outcomes.push(outcome),
   );
   try {
     const first = await reloader.start();

@@ -49,14 +49,17 @@ function store(options: (directory: string) => FileProviderOptions, several: boo
   };
 }
 
-providerSuite("a directory", async () => store((directory) => ({ directory, watch: true }), true));
+providerSuite("a directory", async () => store((directory) => ({ directory, watch: true, poll: null }), true));
+providerSuite("a directory that is polled", async () =>
+  store((directory) => ({ directory, watch: true, poll: 100 }), true),
+);
 providerSuite("one file", async () =>
-  store((directory) => ({ filename: join(directory, "a.yml"), watch: true }), false),
+  store((directory) => ({ filename: join(directory, "a.yml"), watch: true, poll: null }), false),
 );
 
 /** A provider that is asked again and again, without a watch. */
-function asked(options: Omit<FileProviderOptions, "watch">) {
-  const provider = new FileProvider({ ...options, watch: false });
+function asked(options: Omit<FileProviderOptions, "watch" | "poll">) {
+  const provider = new FileProvider({ ...options, watch: false, poll: null });
   return async () => {
     await provider.refresh();
     const { offer, fresh, diagnostics } = provider.current();
