@@ -3,9 +3,12 @@
 import { covers } from "../acme/plan.ts";
 import { lifetimeOf, renewalTime } from "../acme/renewal.ts";
 import { printable } from "../text/printable.ts";
-import { loadOffline } from "./offline.ts";
+import { filesAfterStart, isMadeAtStart, loadOffline } from "./offline.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
 import type { Terminal } from "./terminal.ts";
+
+/** Nothing is wrong with a development certificate that is not there yet. */
+const AT_START = "made at the first start";
 
 interface Line {
   readonly source: string;
@@ -22,7 +25,7 @@ export async function listCertificates(given: Given, json: boolean, terminal: Te
     printDiagnostics(diagnostics, terminal);
     return 1;
   }
-  const { compiled, stored: obtained } = await loadOffline(config, diagnostics);
+  const { compiled, stored: obtained } = await loadOffline(config, diagnostics, await filesAfterStart(config));
   if (compiled === null) {
     printDiagnostics(diagnostics, terminal);
     return 1;
@@ -30,10 +33,11 @@ export async function listCertificates(given: Given, json: boolean, terminal: Te
   const now = Date.now();
   const lines: Line[] = compiled.certificates
     .filter(({ source }) => source !== null)
-    .map(({ source, names, notAfter }) => ({
-      ...{ source: source!, names, expires: day(notAfter), renewal: "" },
-      state: notAfter < now ? "expired" : "in use",
-    }));
+    .map(({ source, names, notAfter }) => {
+      const line = { source: source!, names, renewal: "" };
+      if (isMadeAtStart(config, source!)) return { ...line, expires: "", state: AT_START };
+      return { ...line, expires: day(notAfter), state: notAfter < now ? "expired" : "in use" };
+    });
   for (const { resolver, names } of compiled.orders) {
     const stored = obtained.find((each) => covers(each, names));
     const lifetime = stored === undefined ? null : lifetimeOf(stored.certificate);
@@ -52,7 +56,7 @@ export async function listCertificates(given: Given, json: boolean, terminal: Te
   }
   if (json) terminal.log(JSON.stringify(lines, null, 2));
   else for (const line of table(lines)) terminal.log(printable(line));
-  return lines.every(({ state }) => state === "in use") ? 0 : 1;
+  return lines.every(({ state }) => state === "in use" || state === AT_START) ? 0 : 1;
 }
 
 function table(lines: readonly Line[]): string[] {

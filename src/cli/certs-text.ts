@@ -41,14 +41,21 @@ function rowsOf(entry: EntryReport): [string, string][] {
       ["subject", leaf.subject || "(empty)"],
       ["issuer", leaf.issuer || "(empty)"],
       ["serial", leaf.serial],
-      ["valid", `${leaf.notBefore.slice(0, 10)} to ${leaf.notAfter.slice(0, 10)}`],
+      ["valid", `${momentOf(leaf.notBefore)} to ${momentOf(leaf.notAfter)}`],
       ["key", keyOf(leaf.key)],
+      ["sha256", leaf.fingerprint],
+      ["sha1", leaf.fingerprintSha1],
     );
   }
   if (entry.privateKey !== null) rows.push(["private", privateKeyOf(entry)]);
   else if (leaf !== undefined) rows.push(["private", "not in the file"]);
   if (entry.chain !== null) rows.push(["chain", chainOf(entry)]);
   return rows;
+}
+
+/** To the second, in UTC, as certificates have it. */
+function momentOf(iso: string): string {
+  return iso === "" ? "(no date)" : `${iso.slice(0, 19).replace("T", " ")} UTC`;
 }
 
 function keyOf({ type, bits, curve }: KeyDescription): string {

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { inspectStorages, resolverFacts } from "../acme/facts.ts";
 import type { StoredCertificate } from "../acme/storage.ts";
+import { createAuthority, developmentFiles, issueServer } from "../certs/authority.ts";
 import { chainWarnings } from "../certs/chain.ts";
 import { CertificateFiles } from "../certs/files.ts";
 import type { CompileInput } from "../compile/compile.ts";
@@ -28,13 +29,19 @@ export async function loadOffline(
   return { ...loaded, stored: acme.stored };
 }
 
+/** Whether a certificate is the development certificate, and not there yet. */
+export function isMadeAtStart({ developmentCertificate }: StaticConfig, certFile: string): boolean {
+  if (developmentCertificate === undefined) return false;
+  const { cert } = developmentFiles(developmentCertificate.directory);
+  return resolve(certFile) === resolve(cert) && !existsSync(cert);
+}
+
 /** The files as they will be when Sluice runs: it makes a development certificate at its first start. */
 export async function filesAfterStart(config: StaticConfig): Promise<CertificateFiles> {
   const wanted = config.developmentCertificate;
   const filesWith = (texts: [string, string][] = []) =>
     new CertificateFiles(undefined, new Map(texts.map(([path, text]) => [resolve(path), text])), chainWarnings);
   if (wanted === undefined) return filesWith();
-  const { createAuthority, developmentFiles, issueServer } = await import("../certs/authority.ts");
   const files = developmentFiles(wanted.directory);
   if (existsSync(files.cert) && existsSync(files.key)) return filesWith();
   const authority = await createAuthority("Sluice check");

@@ -7,6 +7,9 @@ import { parsePort } from "../config/scalars.ts";
 import { type Path, SourceFile } from "../config/source.ts";
 import type { StaticConfig } from "../config/static.ts";
 
+const KEY_PASSWORD = ["keyPassword", "keyPasswordFile"] as const;
+const KEY_STORE = ["keyStore", "keyStoreType", "keyStorePassword", "keyStorePasswordFile", "keyAlias"] as const;
+
 /** Everyone is terminated and goes to the one broker. Each value has the place of the one that it is made from. null without a sidecar. */
 export function sidecarFile(config: StaticConfig): DynamicFile | null {
   const { sidecar, developmentCertificate } = config;
@@ -21,16 +24,24 @@ export function sidecarFile(config: StaticConfig): DynamicFile | null {
   const server = ["tcp", "services", "sidecar", "loadBalancer", "servers", 0];
   set([...server, parsePort(address) === null ? "address" : "port"], address, "sidecar", "address");
 
+  /** Takes over those of the fields that are given. */
+  const take = (into: Path, fields: readonly (keyof typeof sidecar)[]) => {
+    for (const field of fields) {
+      const value = sidecar[field];
+      if (value !== undefined) set([...into, field], value, "sidecar", field);
+    }
+  };
   const defaults = ["tls", "stores", "default", "defaultCertificate"];
-  if (sidecar.certFile !== undefined) {
-    set([...defaults, "certFile"], sidecar.certFile, "sidecar", "certFile");
-    if (sidecar.keyFile !== undefined) set([...defaults, "keyFile"], sidecar.keyFile, "sidecar", "keyFile");
-  }
+  const directory = ["tls", "certificateDirectories", 0];
+  if (sidecar.certFile !== undefined) take(defaults, ["certFile", "keyFile", ...KEY_PASSWORD]);
+  if (sidecar.keyStore !== undefined) take(defaults, [...KEY_STORE, ...KEY_PASSWORD]);
   if (sidecar.certDirectory !== undefined) {
-    set(["tls", "certificateDirectories", 0, "directory"], sidecar.certDirectory, "sidecar", "certDirectory");
-    set(["tls", "certificateDirectories", 0, "default"], "true", "sidecar", "certDirectory");
+    set([...directory, "directory"], sidecar.certDirectory, "sidecar", "certDirectory");
+    set([...directory, "default"], "true", "sidecar", "certDirectory");
+    take(directory, KEY_PASSWORD);
   }
-  if (sidecar.certFile === undefined && sidecar.certDirectory === undefined && developmentCertificate !== undefined) {
+  const isNamed = [sidecar.certFile, sidecar.keyStore, sidecar.certDirectory].some((each) => each !== undefined);
+  if (!isNamed && developmentCertificate !== undefined) {
     const { cert, key } = developmentFiles(developmentCertificate.directory);
     set([...defaults, "certFile"], cert, "developmentCertificate", "directory");
     set([...defaults, "keyFile"], key, "developmentCertificate", "directory");

@@ -1,6 +1,7 @@
 // The dynamic configuration: routers, services, transports and TLS, as one file gives them. Traefik's schema.
 
 import { z } from "zod";
+import { certificate, password, passwordFile } from "./certificate.ts";
 import type { Code } from "./codes.ts";
 import { type Decoded, decode } from "./decode.ts";
 import type { Diagnostics } from "./diagnostics.ts";
@@ -145,78 +146,6 @@ const service = z.object({
     }).optional(),
     { otherwise: "absent" },
   ),
-});
-
-const PASSWORD = "May be written `${NAME}`: then it is the value of that variable in Sluice's environment.";
-const password = (what: string, otherwise = "none") =>
-  field(`${what} ${PASSWORD}`, z.string().min(1).max(1024).optional(), {
-    secret: true,
-    otherwise,
-    example: "${KEY_PASSWORD}",
-  });
-const passwordFile = (what: string) =>
-  field(`A file whose first line is ${what}.`, word.optional(), {
-    kind: "file",
-    otherwise: "none",
-    example: "/run/secrets/key-password",
-  });
-
-/** A certificate with its key: two PEM files, one with both, or an entry of a key store. */
-const certificateFields = z.object({
-  certFile: field(
-    "The certificate and its chain, in PEM, in any order. Give either this or `keyStore`.",
-    word.optional(),
-    { kind: "file or content", secret: true, otherwise: "none", example: "certs/mqtt.example.com.crt" },
-  ),
-  keyFile: field(
-    "The private key, in PEM: EC, RSA or Ed25519, in PKCS#8, PKCS#1 or SEC1. Without it, Sluice looks for the key in `certFile`.",
-    word.optional(),
-    { kind: "file or content", secret: true, otherwise: "`certFile`", example: "certs/mqtt.example.com.key" },
-  ),
-  keyPassword: password(
-    "Opens the private key, also in the old form with `Proc-Type: 4,ENCRYPTED`.",
-    "none; in a store the store's",
-  ),
-  keyPasswordFile: passwordFile("the key's password"),
-  keyStore: field(
-    "A PKCS#12 (`.p12`, `.pfx`), JKS, JCEKS or BKS file, instead of `certFile` and `keyFile`.",
-    word.optional(),
-    { kind: "file", otherwise: "none", example: "certs/broker.p12" },
-  ),
-  keyStoreType: field(
-    "The type that the file should have. Sluice goes by its bytes, and warns if they are of another type.",
-    z.enum(["PKCS12", "JKS", "JCEKS", "BKS"]).optional(),
-    { otherwise: "what the file is", example: "JKS" },
-  ),
-  keyStorePassword: password("Opens the store."),
-  keyStorePasswordFile: passwordFile("the store's password"),
-  keyAlias: field("Which entry of the store. Required where it holds several private keys.", word.optional(), {
-    otherwise: "the only key",
-    example: "mqtt",
-  }),
-  stores: field(
-    "Accepted, without effect: every certificate is in the store `default`.",
-    z.array(z.string()).optional(),
-    { otherwise: "`default`", example: ["default"] },
-  ),
-});
-
-const certificate = certificateFields.meta({ oneOf: ["certFile", "keyStore"] }).superRefine((value, context) => {
-  const issue = (path: string[], message: string, code: Code = "fields-conflict") =>
-    context.addIssue({ code: "custom", path, message, params: { code } });
-  if (value.certFile === undefined && value.keyStore === undefined)
-    issue([], "needs certFile or keyStore", "field-missing");
-  if (value.certFile !== undefined && value.keyStore !== undefined)
-    issue(["keyStore"], "and certFile are two sources: give one of them");
-  if (value.keyStore === undefined)
-    for (const field of ["keyStoreType", "keyStorePassword", "keyStorePasswordFile", "keyAlias"] as const)
-      if (value[field] !== undefined) issue([field], "is for a keyStore, and there is none");
-  if (value.keyStore !== undefined && value.keyFile !== undefined)
-    issue(["keyFile"], "does not go with keyStore, which holds the key");
-  if (value.keyPassword !== undefined && value.keyPasswordFile !== undefined)
-    issue(["keyPasswordFile"], "and keyPassword are two sources: give one of them");
-  if (value.keyStorePassword !== undefined && value.keyStorePasswordFile !== undefined)
-    issue(["keyStorePasswordFile"], "and keyStorePassword are two sources: give one of them");
 });
 
 /** Every pair in a directory tree. */

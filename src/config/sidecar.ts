@@ -1,6 +1,7 @@
 // sidecar: one broker and one certificate for everyone. What it stands for is in src/compile/sidecar.ts.
 
 import { z } from "zod";
+import { certificateFields, conflictsOf, password } from "./certificate.ts";
 import { type EntryPointConfig, EVERYWHERE } from "./entry-points.ts";
 import { type FieldMeta, field } from "./field.ts";
 import { parseHostPort, parsePort } from "./scalars.ts";
@@ -44,6 +45,17 @@ export const sidecar = z
         example: "certs",
       },
     ),
+    keyPassword: password("Opens the private key, in `certFile`, `keyFile`, `keyStore` or `certDirectory`."),
+    keyPasswordFile: certificateFields.shape.keyPasswordFile,
+    keyStore: field("A PKCS#12, JKS, JCEKS or BKS file, instead of `certFile` and `keyFile`.", word.optional(), {
+      kind: "file",
+      otherwise: "none",
+      example: "certs/broker.p12",
+    }),
+    keyStoreType: certificateFields.shape.keyStoreType,
+    keyStorePassword: certificateFields.shape.keyStorePassword,
+    keyStorePasswordFile: certificateFields.shape.keyStorePasswordFile,
+    keyAlias: certificateFields.shape.keyAlias,
   })
   .meta({ scalarKey: "address" } satisfies FieldMeta);
 
@@ -59,7 +71,7 @@ export function checkSidecar(
   problem: Say,
 ): void {
   if (config === undefined) return;
-  const { certFile, keyFile, certDirectory } = config;
+  const { certFile, keyFile, keyStore, certDirectory } = config;
   const broker = brokerAddress(config.address);
   if (broker.kind === "ok" && isLoopback(broker.host))
     for (const { name, host, port } of points)
@@ -69,12 +81,19 @@ export function checkSidecar(
           ["sidecar", "address"],
           `sidecar.address is the broker's, and there listens the entry point "${name}"`,
         );
-  if (certFile === undefined && certDirectory === undefined && !hasDevelopmentCertificate)
+  const hasOwn = certFile !== undefined || keyStore !== undefined || certDirectory !== undefined;
+  if (!hasOwn && !hasDevelopmentCertificate)
     problem(
       "certificate-missing",
       ["sidecar", "address"],
-      "the sidecar has no certificate: give sidecar.certFile (and keyFile) or sidecar.certDirectory",
+      "the sidecar has no certificate: give sidecar.certFile (and keyFile), sidecar.keyStore or sidecar.certDirectory",
     );
-  if (certFile === undefined && keyFile !== undefined)
-    problem("fields-conflict", ["sidecar", "keyFile"], "sidecar.keyFile belongs to a certFile, and there is none");
+  const conflict = (name: string, message: string) =>
+    problem("fields-conflict", ["sidecar", name], `sidecar.${name} ${message}`);
+  for (const { field: name, message } of conflictsOf(config)) conflict(name, message);
+  if (certFile === undefined && keyStore === undefined && keyFile !== undefined)
+    conflict("keyFile", "belongs to a certFile, and there is none");
+  for (const name of ["keyPassword", "keyPasswordFile"] as const)
+    if (!hasOwn && config[name] !== undefined)
+      conflict(name, "is for a certFile, a keyStore or a certDirectory, and there is none");
 }

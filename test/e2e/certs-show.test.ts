@@ -52,6 +52,14 @@ describe("a sound file", () => {
   test("for people", async () => {
     const file = write("pair.pem", text(leaf.key) + chain);
     const { code, stdout, stderr } = await show([file]);
+    // What openssl says of the same certificate.
+    const prints = await Promise.all(
+      ["sha256", "sha1"].map(async (digest) => {
+        const said = await exec(["openssl", "x509", "-in", leaf.cert, "-noout", "-fingerprint", `-${digest}`]);
+        return [digest, said.stdout.trim().split("=")[1]!] as const;
+      }),
+    );
+    const print = (digest: string) => new Map(prints).get(digest as never);
     expect(stdout.replace(/serial .*/, "serial ...")).toBe(`pair.pem: PEM, 3 certificates, 1 private key
 
   mqtt.test
@@ -59,8 +67,10 @@ describe("a sound file", () => {
     subject  CN=mqtt.test
     issuer   CN=Test Intermediate
     serial ...
-    valid    2020-01-01 to 2120-01-01
+    valid    2020-01-01 00:00:00 UTC to 2120-01-01 00:00:00 UTC
     key      EC, P-256
+    sha256   ${print("sha256")}
+    sha1     ${print("sha1")}
     private  belongs to the certificate
     chain    Test Intermediate <- Test Root; in order; complete, root in the file
 `);
@@ -79,6 +89,7 @@ describe("a sound file", () => {
       notAfter: expect.stringMatching(/^21..-..-..T..:..:..\.000Z$/),
       key: { type: "ec", bits: null, curve: "P-256" },
       fingerprint: expect.stringMatching(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/),
+      fingerprintSha1: expect.stringMatching(/^([0-9A-F]{2}:){19}[0-9A-F]{2}$/),
       isAuthority: true,
     };
     const san = [
@@ -183,6 +194,32 @@ describe("what is wrong", () => {
   });
 });
 
+test("a server's certificate without alternative names, or that demands stapling; an authority and a client's are no such", async () => {
+  const issue = async (more: Parameters<typeof middle.issue>[0]) =>
+    text((await middle.issue({ ...FOREVER, ...more })).cert, middle.cert, root.cert);
+  const cases: [string, Parameters<typeof middle.issue>[0], string[]][] = [
+    ["none.pem", { names: [], subject: "/CN=none.test" }, ["without-names"]],
+    ["staple.pem", { names: ["a.test"], extensions: "tlsfeature=status_request" }, ["must-staple"]],
+    ["client.pem", { names: [], subject: "/CN=device", usage: "clientAuth" }, []],
+    ["fine.pem", { names: ["a.test"] }, []],
+  ];
+  for (const [file, options, wanted] of cases)
+    expect([file, ...codes((await report([write(file, await issue(options))])).json)] as string[]).toEqual([
+      file,
+      ...wanted,
+    ]);
+  expect(codes((await report([write("authority.pem", text(root.cert))])).json)).toEqual([]);
+});
+
+test("a file of another kind is called that, and nothing of it is printed", async () => {
+  await openssl("req", "-new", "-key", leaf.key, "-subj", "/CN=a", "-outform", "DER", "-out", "request.der");
+  expect((await show(["request.der"])).stderr).toBe(
+    "request.der: is a certificate signing request, and no certificate: give what the authority has issued for it\n",
+  );
+  writeFileSync(path("utf16.pem"), Buffer.from(`\ufeff${text(leaf.cert)}`, "utf16le"));
+  expect((await show(["utf16.pem"])).stderr).toMatch(/^utf16.pem: is in UTF-16: save it in UTF-8/);
+});
+
 describe("passwords", () => {
   const env = { STORE: "storesecret", KEY: "keysecret" };
 
@@ -235,7 +272,19 @@ describe("passwords", () => {
   });
 
   test.skipIf(Bun.which("keytool") === null)("JKS with a key that has a password of its own", async () => {
-    const pair = ["-genkeypair", "-alias", "gateway", "-keyalg", "EC", "-dname", "CN=mqtt.test", "-validity", "3650"];
+    const pair = [
+      "-genkeypair",
+      "-alias",
+      "gateway",
+      "-keyalg",
+      "EC",
+      "-dname",
+      "CN=mqtt.test",
+      "-validity",
+      "3650",
+      "-ext",
+      "SAN=dns:mqtt.test",
+    ];
     const secrets = ["-storepass", "storesecret", "-keypass", "keysecret"];
     const made = await exec(["keytool", ...pair, ...secrets, "-storetype", "JKS", "-keystore", path("store.jks")]);
     expect(made.code).toBe(0);

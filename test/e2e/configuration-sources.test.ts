@@ -67,6 +67,61 @@ describe("a sidecar", () => {
     for (const name of ["localhost", "any.example.com", ""]) expect(await shown(port, name)).toBe("localhost");
   });
 
+  describe("takes its certificate from every source that a file could name", async () => {
+    const directory = temporaryDirectory();
+    const file = (name: string) => join(directory, name);
+    const pair = await authority.issue({ names: ["localhost"], subject: "/CN=sidecar" });
+    const openssl = async (...args: string[]) => expect((await exec(["openssl", ...args])).code).toBe(0);
+    const store = ["-export", "-inkey", pair.key, "-in", pair.cert];
+    await openssl("pkcs12", ...store, "-name", "wanted", "-passout", "pass:store-secret", "-out", file("one.p12"));
+    await openssl("pkcs8", "-topk8", "-in", pair.key, "-passout", "pass:key-secret", "-out", file("sealed.key"));
+    const keytool = async (...args: string[]) => expect((await exec(["keytool", ...args])).code).toBe(0);
+    const jks = ["-keystore", file("two.jks"), "-storetype", "JKS", "-storepass", "store-secret"];
+    const from = ["-srckeystore", file("one.p12"), "-srcstorepass", "store-secret", "-deststorepass", "store-secret"];
+    await keytool("-importkeystore", ...from, "-destkeystore", file("two.jks"), "-deststoretype", "JKS");
+    await keytool("-keypasswd", "-alias", "wanted", "-keypass", "store-secret", "-new", "key-secret", ...jks);
+    await keytool(
+      "-genkeypair",
+      "-alias",
+      "other",
+      "-keyalg",
+      "EC",
+      "-dname",
+      "CN=other",
+      ...jks,
+      "-keypass",
+      "store-secret",
+    );
+    install({ cert: pair.cert, key: file("sealed.key") }, file("sealed"));
+    writeFileSync(file("store-password"), "store-secret\n");
+    writeFileSync(file("key-password"), "key-secret\n");
+    const sources: [what: string, variables: Record<string, string>][] = [
+      ["a PKCS#12 store", { KEYSTORE: file("one.p12"), KEYSTOREPASSWORD: "store-secret", KEYSTORETYPE: "pkcs12" }],
+      [
+        "a store with its password in a file",
+        { KEYSTORE: file("one.p12"), KEYSTOREPASSWORDFILE: file("store-password") },
+      ],
+      [
+        "one of several keys in JKS, with a password of its own",
+        { KEYSTORE: file("two.jks"), KEYSTOREPASSWORD: "store-secret", KEYALIAS: "wanted", KEYPASSWORD: "key-secret" },
+      ],
+      ["an encrypted key", { CERTFILE: pair.cert, KEYFILE: file("sealed.key"), KEYPASSWORDFILE: file("key-password") }],
+      ["a directory of encrypted keys", { CERTDIRECTORY: file("sealed"), KEYPASSWORD: "key-secret" }],
+      ["a password from another variable", { CERTDIRECTORY: file("sealed"), KEYPASSWORD: "${OTHER}" }],
+    ];
+    for (const [what, variables] of sources)
+      test(what, async () => {
+        const given = Object.entries(variables).map(([name, value]) => [`SLUICE_SIDECAR_${name}`, value]);
+        const { port, command } = await sidecar({ ...Object.fromEntries(given), OTHER: "key-secret" });
+        await waitFor("Sluice", () => shown(port, "localhost"));
+        for (const name of ["localhost", ""]) expect(await shown(port, name)).toBe("sidecar");
+        expect(await message(port, "localhost")).toBe("world\n");
+        await command.stop();
+        const { stdout, stderr } = await command.ended();
+        expect(stdout + stderr).not.toMatch(/(?:store|key)-secret/);
+      });
+  });
+
   test("with a certificate directory shows its pair to everyone, and a new pair as soon as it is there", async () => {
     const cwd = temporaryDirectory();
     install(await authority.issue({ names: ["localhost"], subject: "/CN=first" }), join(cwd, "certs"));

@@ -3,7 +3,7 @@
 import type { KeyObject, X509Certificate } from "node:crypto";
 import { describeMissing, endOf, isOutOfOrder, OUT_OF_ORDER } from "../chain.ts";
 import { detailsOf } from "../details.ts";
-import { SHORT_RSA_BITS } from "../pem.ts";
+import { MUST_STAPLE, NO_NAMES, SHORT_RSA_BITS } from "../pem.ts";
 import type { CertificateReport, ChainReport, EntryReport, KeyDescription, Problem } from "./report.ts";
 
 const SOON_MS = 30 * 86_400_000;
@@ -37,6 +37,7 @@ export function reportOf({ alias, chain, given, key, others }: Entry, now: numbe
   if (belongs === false && others > 0)
     problems.push({ code: "key-mismatch", message: "the private key belongs to none of the certificates" });
   for (const each of chain) problems.push(...problemsOf(each, each !== leaf, now));
+  if (leaf !== undefined) problems.push(...problemsOfServer(leaf, belongs === true));
   let report: ChainReport | null = null;
   if (leaf !== undefined) {
     const end = endOf(chain);
@@ -57,9 +58,10 @@ function problemsOf(certificate: X509Certificate, inChain: boolean, now: number)
   const { subject, notBefore, notAfter, key } = describeCertificate(certificate);
   const what = inChain ? `the certificate of ${subject} in its chain` : "the certificate";
   const [from, to] = [Date.parse(notBefore), Date.parse(notAfter)];
-  if (to < now) problems.push({ code: "expired", message: `${what} expired on ${day(notAfter)}` });
-  else if (to - now < SOON_MS) problems.push({ code: "expires-soon", message: `${what} expires on ${day(notAfter)}` });
-  if (from > now) problems.push({ code: "not-yet-valid", message: `${what} is not valid before ${day(notBefore)}` });
+  if (to < now) problems.push({ code: "expired", message: `${what} expired on ${moment(notAfter)}` });
+  else if (to - now < SOON_MS)
+    problems.push({ code: "expires-soon", message: `${what} expires on ${moment(notAfter)}` });
+  if (from > now) problems.push({ code: "not-yet-valid", message: `${what} is not valid before ${moment(notBefore)}` });
   if (key.bits !== null && key.bits < SHORT_RSA_BITS)
     problems.push({
       code: "short-rsa",
@@ -67,6 +69,16 @@ function problemsOf(certificate: X509Certificate, inChain: boolean, now: number)
     });
   if (key.type === "unknown" && !inChain)
     problems.push({ code: "key-unsupported", message: "its key is of a kind that Sluice cannot use" });
+  return problems;
+}
+
+/** Why clients would refuse it as a server's; an authority without its key, or a client's, is none. */
+function problemsOfServer(leaf: X509Certificate, hasKey: boolean): Problem[] {
+  const details = detailsOf(leaf.raw);
+  if (details === null || details.notForServers || (details.isAuthority && !hasKey)) return [];
+  const problems: Problem[] = [];
+  if (details.names.length === 0) problems.push({ code: "without-names", message: NO_NAMES });
+  if (details.mustStaple) problems.push({ code: "must-staple", message: MUST_STAPLE });
   return problems;
 }
 
@@ -98,6 +110,7 @@ function describeCertificate(certificate: X509Certificate): CertificateReport {
     notAfter: isoTime(certificate.validTo),
     key: describeKey(key),
     fingerprint: certificate.fingerprint256,
+    fingerprintSha1: certificate.fingerprint,
     isAuthority: details?.isAuthority ?? certificate.ca,
   };
 }
@@ -108,8 +121,9 @@ function isoTime(date: string): string {
   return Number.isNaN(time) ? "" : new Date(time).toISOString();
 }
 
-function day(iso: string): string {
-  return iso.slice(0, 10);
+/** To the minute, in UTC: "on which day" depends on where one is. */
+function moment(iso: string): string {
+  return `${iso.slice(0, 16).replace("T", " ")} UTC`;
 }
 
 const CURVES: Record<string, string> = { prime256v1: "P-256", secp384r1: "P-384", secp521r1: "P-521" };

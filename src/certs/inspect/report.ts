@@ -44,6 +44,8 @@ export interface CertificateReport {
   readonly key: KeyDescription;
   /** SHA-256 of the certificate, hexadecimal pairs with colons. */
   readonly fingerprint: string;
+  /** The same of SHA-1, which older tools print. */
+  readonly fingerprintSha1: string;
   readonly isAuthority: boolean;
 }
 
@@ -85,6 +87,9 @@ export interface Problem {
     | "chain-order"
     | "chain-incomplete"
     | "short-rsa"
+    /** A server's certificate has no subject alternative name. */
+    | "without-names"
+    | "must-staple"
     /** Its key is of a kind that Sluice cannot serve with. */
     | "key-unsupported"
     | "key-mismatch"

@@ -383,11 +383,36 @@ describe("sidecar", () => {
 
   test("without a certificate it is refused", () => {
     expect(problemsOf({ environment: { SLUICE_SIDECAR: "1883" } })).toEqual([
-      "SLUICE_SIDECAR: the sidecar has no certificate: give sidecar.certFile (and keyFile) or sidecar.certDirectory",
+      "SLUICE_SIDECAR: the sidecar has no certificate: give sidecar.certFile (and keyFile), sidecar.keyStore or sidecar.certDirectory",
     ]);
     expect(problemsOf({ flags: ["--sidecar=1883", "--sidecar.certDirectory=x", "--sidecar.keyFile=y"] })).toEqual([
       "--sidecar.keyFile: sidecar.keyFile belongs to a certFile, and there is none",
     ]);
+  });
+
+  test("what does not go together in the certificate's fields is refused, as in tls.certificates", () => {
+    const of = (...flags: string[]) =>
+      problemsOf({ flags: ["--sidecar=1883", ...flags.map((each) => `--sidecar.${each}`)] });
+    expect(of("certFile=a.crt", "keyStore=a.p12")).toEqual([
+      "--sidecar.keyStore: sidecar.keyStore and certFile are two sources: give one of them",
+    ]);
+    expect(of("certDirectory=x", "keyStorePassword=hunter2")).toEqual([
+      "--sidecar.keyStorePassword: sidecar.keyStorePassword is for a keyStore, and there is none",
+    ]);
+    expect(of("keyStore=a.p12", "keyFile=a.key")).toEqual([
+      "--sidecar.keyFile: sidecar.keyFile does not go with keyStore, which holds the key",
+    ]);
+    expect(of("keyStore=a.p12", "keyPassword=hunter2", "keyPasswordFile=b")).toEqual([
+      "--sidecar.keyPasswordFile: sidecar.keyPasswordFile and keyPassword are two sources: give one of them",
+    ]);
+    expect(of("keyStore=a.p12", "keyStoreType=zip")).toEqual([expect.stringContaining("must be one of PKCS12, JKS")]);
+    expect(
+      problemsOf({ file: "developmentCertificate: {}\n", flags: ["--sidecar=1883", "--sidecar.keyPassword=hunter2"] }),
+    ).toEqual([
+      "--sidecar.keyPassword: sidecar.keyPassword is for a certFile, a keyStore or a certDirectory, and there is none",
+    ]);
+    expect(of("keyStore=a.p12", "keyStorePassword=x", "keyPassword=y", "keyAlias=z", "keyStoreType=jks")).toEqual([]);
+    expect(of("certDirectory=x", "keyPasswordFile=y")).toEqual([]);
   });
 
   test.each([
