@@ -139,12 +139,6 @@ test("no two rooms need each other when the program runs", () => {
   expect([...rooms.keys()].filter((room) => reaches(room, room))).toEqual([]);
 });
 
-/** Those that are left, each with the reason why. */
-const CIRCLES: readonly string[] = [
-  // The way of a connection is being made of steps that do not know each other.
-  "proxy",
-];
-
 test("no files need each other in a circle, types included", () => {
   const knows = new Map<string, string[]>();
   for (const { from, to } of sources().flatMap(importsOf)) knows.set(from, [...(knows.get(from) ?? []), to]);
@@ -159,7 +153,7 @@ test("no files need each other in a circle, types included", () => {
     }
     return false;
   };
-  expect([...knows.keys()].filter((file) => !CIRCLES.includes(roomOf(file)) && reaches(file))).toEqual([]);
+  expect([...knows.keys()].filter(reaches)).toEqual([]);
 });
 
 test("commands that only look at a configuration know no master", () => {
