@@ -166,7 +166,7 @@ tls: { certificateDirectories: [{ directory: ${directory} }], certificates: [{ c
 
 test("a certificate that ends while Sluice runs is told of then", async () => {
   const root = temporaryDirectory();
-  const ends = Math.ceil(Date.now() / 1000) * 1000 + 3000;
+  const ends = Math.ceil(Date.now() / 1000) * 1000 + 5000;
   const pair = await authority.issue({ names: ["a.example"], notAfter: openssl(ends) });
   const file = join(root, "dynamic.yml");
   writeFileSync(file, `tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }\n`);
