@@ -65,6 +65,7 @@ export class Sluice {
   readonly binary = SLUICE;
   stderr = "";
   readonly #workerCount: number;
+  readonly #stderrEnd: Promise<void>;
 
   private constructor(
     process: Subprocess<"ignore", "pipe", "pipe">,
@@ -79,6 +80,9 @@ export class Sluice {
     this.adminPort = adminPort;
     this.directory = directory;
     this.dynamicDirectory = join(directory, "dynamic");
+    this.#stderrEnd = new Response(process.stderr).text().then((text) => {
+      this.stderr += text;
+    });
     void this.#read();
   }
 
@@ -113,7 +117,10 @@ ${options.extra ?? ""}
     const sluice = new Sluice(child, port, adminPort, directory, options.workers ?? 1);
     cleanup(() => sluice.kill());
     await waitFor("Sluice to answer /ping", async () => {
-      if (child.exitCode !== null) throw new Error(`Sluice exited with ${child.exitCode}: ${sluice.stderr}`);
+      if (child.exitCode !== null) {
+        await sluice.#stderrEnd;
+        throw new Error(`Sluice exited with ${child.exitCode}: ${sluice.stderr}`);
+      }
       const response = await fetch(`http://127.0.0.1:${options.pingPort ?? adminPort}/ping`).catch(() => null);
       return response?.ok === true;
     });
@@ -196,9 +203,6 @@ ${options.extra ?? ""}
   }
 
   async #read(): Promise<void> {
-    void new Response(this.process.stderr).text().then((text) => {
-      this.stderr += text;
-    });
     let rest = "";
     const decoder = new TextDecoder();
     for await (const chunk of this.process.stdout) {
