@@ -79,8 +79,13 @@ test("without a local port left a dial says so, once, and no server is called un
   const inside = ["nsenter", "-t", String(sluice.process.pid), "-n"];
   const peers = Bun.spawn([...inside, "python3", "-c", PEERS, "5"], { stdout: "pipe" });
   cleanup(() => peers.kill("SIGKILL"));
-  const { value } = await peers.stdout.getReader().read();
-  expect(new TextDecoder().decode(value)).toBe("2\n");
+  // What is printed may come in pieces.
+  let kept = "";
+  for await (const chunk of peers.stdout) {
+    kept += new TextDecoder().decode(chunk);
+    if (kept.endsWith("\n")) break;
+  }
+  expect(kept).toBe("2\n");
   const metrics = (await exec([...inside, "curl", "-s", "http://127.0.0.1:8080/metrics"])).stdout;
   expect(metrics).toMatch(/^sluice_dial_errors_total\{.*reason="local-ports"\} 3$/m);
   expect(metrics).toMatch(/^sluice_shortages_total\{resource="local-ports"\} 3$/m);

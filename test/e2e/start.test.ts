@@ -29,7 +29,7 @@ providers:
   file:
     directory: dynamic
 ping: {}
-workers: 2
+workers: 1
 `;
   mkdirSync(join(directory, "config"));
   mkdirSync(join(directory, "dynamic"));
@@ -111,14 +111,10 @@ describe("what cannot start says why in one line and that it is not started, exi
   });
 
   test("the port of an entry point has an orphan: a stopped worker whose master was killed", async () => {
-    const { directory, port, adminPort } = await configured((text) => text.replace("workers: 2", "workers: 1"));
+    const { directory, port, adminPort } = await configured();
     const first = new Command([], { cwd: directory });
     await waitFor("the first Sluice", () => healthy(adminPort));
-    const [worker] = Bun.spawnSync(["pgrep", "-P", String(first.process.pid)])
-      .stdout.toString()
-      .trim()
-      .split("\n")
-      .map(Number);
+    const [worker] = childrenOf(first).map(Number);
     process.kill(worker!, "SIGSTOP");
     first.process.kill("SIGKILL");
     await first.process.exited;
@@ -291,9 +287,7 @@ describe("the command line", () => {
       code: 0,
       stdout: "The configuration is sound.\n",
     });
-    expect(
-      await exec([BIN_SLUICE, "check", `--configFile=${directory}/config/sluice.yml`], { cwd: "/" }),
-    ).toMatchObject({
+    expect(await exec([SLUICE, "check", `--configFile=${directory}/config/sluice.yml`], { cwd: "/" })).toMatchObject({
       code: 1,
       stderr:
         "dynamic: /dynamic: cannot be read: no such file; relative paths start at the working directory, / [directory-unreadable]\n",
@@ -349,19 +343,31 @@ describe("the Bun that runs it", () => {
   });
 });
 
+const childrenOf = ({ process: { pid } }: Command) =>
+  Bun.spawnSync(["pgrep", "-P", String(pid)])
+    .stdout.toString()
+    .split("\n")
+    .filter(Boolean);
+/** A child that is gone by now, or is not yet what it is to be, is none. */
+const isWorker = (pid: string) => {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "utf8").includes("SLUICE_ROLE=worker\0");
+  } catch {
+    return false;
+  }
+};
+
 test("a signal that comes while it starts: SIGHUP is no end, SIGTERM a clean one", async () => {
   const { directory, adminPort } = await configured((text) => `${text}developmentCertificate: {}\n`);
-  const sluice = new Command([], { cwd: directory, program: BIN_SLUICE });
+  const sluice = new Command([], { cwd: directory });
   await sluice.printed("made a development certificate");
   sluice.process.kill("SIGHUP");
   await waitFor("Sluice, for all that", () => healthy(adminPort));
   expect(await sluice.stop()).toBe(0);
   await sluice.gone();
 
-  const early = new Command([], { cwd: directory, program: BIN_SLUICE });
-  // Before it there are children of the shell script that starts it.
-  const worker = ["pgrep", "-f", "-P", String(early.process.pid), "src/main.ts"];
-  await waitFor("a worker", () => Bun.spawnSync(worker).stdout.length > 0);
+  const early = new Command([], { cwd: directory });
+  await waitFor("a worker", () => childrenOf(early).some(isWorker));
   expect(await early.stop()).toBe(0);
   await early.gone();
 });
@@ -389,9 +395,9 @@ describe("the shipped configuration", () => {
     return { directory, mqtts, broker, admin };
   }
 
-  test("starts, says what listens where, and the two printed commands work as they are printed", async () => {
+  test("starts, says what listens where, the two printed commands work as they are printed, and it keeps its certificate at the next start, and its keys to itself", async () => {
     const { directory, mqtts, broker, admin } = await shipped();
-    const sluice = new Command([], { cwd: directory, program: BIN_SLUICE });
+    const sluice = new Command([], { cwd: directory });
     await sluice.printed("mosquitto_pub");
     await waitFor("the end of the banner", () => sluice.stdout.includes("-m world\n"));
     const line = (start: string) => sluice.stdout.split("\n").find((each) => each.trim().startsWith(start)) ?? "";
@@ -422,20 +428,16 @@ describe("the shipped configuration", () => {
     expect(await sluice.stop()).toBe(0);
     await sluice.gone();
     expect(await canConnect("127.0.0.1", broker)).toBe(false);
-  });
 
-  test("keeps its certificate at the next start, and its keys to itself", async () => {
-    const { directory, admin } = await shipped();
-    const start = async () => {
-      const sluice = new Command([], { cwd: directory });
-      await waitFor("Sluice", () => healthy(admin));
-      await sluice.stop();
-      return ["ca.crt", "ca.key", "localhost.crt", "localhost.key"].map((name) =>
+    const kept = () =>
+      ["ca.crt", "ca.key", "localhost.crt", "localhost.key"].map((name) =>
         readFileSync(join(directory, "data", name), "utf8"),
       );
-    };
-    const first = await start();
-    expect(await start()).toEqual(first);
+    const first = kept();
+    const next = new Command([], { cwd: directory });
+    await waitFor("Sluice", () => healthy(admin));
+    await next.stop();
+    expect(kept()).toEqual(first);
     for (const name of ["ca.key", "localhost.key"])
       expect(statSync(join(directory, "data", name)).mode & 0o777).toBe(0o600);
   });
