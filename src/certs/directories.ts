@@ -2,7 +2,7 @@
 // live/, lego, acme.sh, Caddy, mkcert, a Kubernetes secret: each has names of its own, but a key fits its certificate everywhere.
 
 import { createHash, createPublicKey, X509Certificate } from "node:crypto";
-import { readdirSync, type Stats, statSync } from "node:fs";
+import { lstatSync, readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { describeError } from "../system/errors.ts";
 import { readFileBytes } from "../system/files.ts";
@@ -38,6 +38,8 @@ export interface DirectoryScan {
   readonly directories: readonly string[];
   /** Those that could not be read: what is in them is not known. */
   readonly unread: readonly string[];
+  /** Links, called as files are that are read, to what is not there. */
+  readonly dangling: readonly string[];
   /** When certificates become valid that are not yet: then another choice may be right. Milliseconds since the epoch. */
   readonly waiting: readonly number[];
   /** Why the tree could not be read, or not the whole of it. */
@@ -75,6 +77,7 @@ class Scan implements DirectoryScan {
   readonly unpaired: Unpaired[] = [];
   readonly directories: string[] = [];
   readonly unread: string[] = [];
+  readonly dangling: string[] = [];
   readonly waiting: number[] = [];
   problem: string | null = null;
   readonly #password: string | null;
@@ -128,6 +131,13 @@ class Scan implements DirectoryScan {
         const read = readFileBytes(path);
         if (read.kind === "error") this.unpaired.push({ file: path, message: read.message });
         else files.push(inspect(path, read.bytes.toString("utf8"), this.#password));
+      } else if (info === null && isThere(path)) {
+        // What it held was not taken away by anybody: perhaps it is not mounted.
+        if (EXTENSIONS.test(name)) this.dangling.push(path);
+        else {
+          this.unread.push(path);
+          this.directories.push(path);
+        }
       }
     }
     this.#pair(files);
@@ -191,6 +201,16 @@ class Scan implements DirectoryScan {
         validity.notBefore - otherValidity.notBefore ||
         file.certificates.size - other.certificates.size) > 0
     );
+  }
+}
+
+/** Whether the entry itself is there, whatever it links to. */
+function isThere(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -140,6 +140,8 @@ export class CertificateFiles {
     for (const { certFile, keyFile, cert, key } of scan.pairs)
       add(keyFile, certFile, loadPair(cert, key, password.kind === "ok" ? password.value : null));
     for (const { file, message } of scan.unpaired) wait(file, message);
+    for (const file of scan.dangling)
+      if (this.#memory.recall<DirectoryPair>(keyOf(file)) !== undefined) wait(file, "leads to nothing");
     if (scan.problem !== null) {
       this.failures.push({ source: resolve(config.directory), message: scan.problem });
       problems.push({ code: "certificate-directory", message: scan.problem });
@@ -154,6 +156,14 @@ export class CertificateFiles {
       if (former !== undefined) pairs.push(former);
       this.#used.add(keyOf(keyFile));
     }
+    if (hidden.length > 0 && scan.problem === null)
+      problems.push(
+        this.#failed(
+          "certificate-directory",
+          config.directory,
+          "a directory in it leads to nothing now; the former pairs go on serving",
+        ),
+      );
     const seen = [...scan.pairs.map(({ keyFile }) => keyFile), ...scan.unpaired.map(({ file }) => file)];
     this.#used.add(listKey);
     this.#memory.keep(listKey, [...seen, ...hidden]);

@@ -14,6 +14,7 @@ import { type Row, rowKey } from "../protocol/messages.ts";
 import { wildcardOf } from "../tls/certificates.ts";
 import { CLOCK_FLOOR } from "../version.ts";
 import type { Item, Merged } from "./merge.ts";
+import { DEFAULT_STORE } from "./orders.ts";
 
 /** Warned about before it happens. */
 export const EXPIRY_WARNING_MS = 30 * 86_400_000;
@@ -138,7 +139,8 @@ class CertificateCompiler implements CompiledCertificates {
     // It is loaded last, so that a configured certificate keeps its names.
     if (merged.defaultCertificate !== null) return this.#load(merged.defaultCertificate, "the default certificate");
     const orders = wanted.orders.filter(({ asDefault }) => asDefault);
-    const [named, others] = merged.defaultGenerated === null ? [[], orders] : [orders.slice(0, 1), orders.slice(1)];
+    const isNamed = ({ router }: Wanted) => router === DEFAULT_STORE;
+    const [named, others] = [orders.filter(isNamed), orders.filter((each) => !isNamed(each))];
     const brought = (list: readonly Wanted[]): string | null =>
       list.map(({ names }) => this.#servingAll(names)).find((hash) => hash !== null) ?? null;
     return brought(named) ?? ofDirectory ?? brought(others);

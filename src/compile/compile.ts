@@ -1,16 +1,18 @@
 // A merged configuration as the rows of a snapshot, with everything checked that can be checked before a client comes. One file for
-// each kind of row: compile-options.ts, compile-services.ts, compile-routers.ts, compile-certificates.ts.
+// each kind of row: options.ts, services.ts, middlewares.ts, routers.ts, certificates.ts.
 
 import type { AcmeInput } from "../acme/facts.ts";
 import type { Wanted } from "../acme/plan.ts";
 import type { CertificateFiles } from "../certs/files.ts";
 import type { Diagnostics, Place } from "../config/diagnostics.ts";
+import type { TlsOptionsConfig } from "../config/dynamic.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
+import { DEFAULT_OPTIONS } from "../config/names.ts";
 import type { Path } from "../config/source.ts";
 import type { TransportConfig } from "../config/transport.ts";
 import { type Row, rowKey } from "../protocol/messages.ts";
 import { type CertificateInUse, compileCertificates } from "./certificates.ts";
-import type { Merged } from "./merge.ts";
+import type { Item, Merged } from "./merge.ts";
 import { compileMiddlewares } from "./middlewares.ts";
 import { compileAllOptions, type RevocationsInForce } from "./options.ts";
 import { defaultOrders } from "./orders.ts";
@@ -45,6 +47,8 @@ export interface CompileInput {
   readonly acme: AcmeInput;
   /** The routers in force, by their full names, each with its entry points. */
   readonly former: ReadonlyMap<string, readonly string[]>;
+  /** The TLS options called `default` that are in force; null where the configuration in force has none. */
+  readonly formerDefault: Item<TlsOptionsConfig> | null;
 }
 
 /** Compiles everything that is sound; what is not is a diagnostic, and what depends on it is off. */
@@ -64,6 +68,7 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
       resolvers: acme.resolvers,
       rankOf: input.rankOf,
       former: input.former,
+      lostDefault: merged.options.has(DEFAULT_OPTIONS) ? null : input.formerDefault,
       staticAt: input.staticAt,
     },
     diagnostics,

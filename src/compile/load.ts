@@ -5,7 +5,7 @@ import { type AcmeInput, NO_ACME } from "../acme/facts.ts";
 import { CertificateFiles } from "../certs/files.ts";
 import { Diagnostics } from "../config/diagnostics.ts";
 import { dynamicSchema } from "../config/dynamic.ts";
-import { INTERNAL } from "../config/names.ts";
+import { DEFAULT_OPTIONS, INTERNAL } from "../config/names.ts";
 import { warnIfStatic } from "../config/other-half.ts";
 import { orderOf, ranksOf } from "../config/precedence.ts";
 import type { StaticConfig } from "../config/static.ts";
@@ -134,6 +134,7 @@ function attempt(
       now: Date.now(),
       acme,
       former: new Map(accepted?.routers.map(({ name, entryPoints }) => [name, entryPoints])),
+      formerDefault: accepted?.merged?.options.get(DEFAULT_OPTIONS) ?? null,
     },
     diagnostics,
   );

@@ -12,7 +12,7 @@ import type {
   TlsOptionsConfig,
 } from "../config/dynamic.ts";
 import type { MiddlewareConfig } from "../config/middlewares.ts";
-import { DEFAULT_OPTIONS, fullName } from "../config/names.ts";
+import { bareName, DEFAULT_OPTIONS, fullName } from "../config/names.ts";
 import type { Path } from "../config/source.ts";
 import { subjectAt } from "../config/subject.ts";
 import type { TransportConfig } from "../config/transport.ts";
@@ -99,7 +99,9 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics, f
             `the ${kind} "${name}": a name must not contain @, which stands before the provider`,
             about,
           );
-          if (kind === "router") merged.refused.add(provider);
+          // A router has names that others would get, and the options called default are every router's that names none.
+          if (kind === "router" || (kind === "TLS option" && bareName(name) === DEFAULT_OPTIONS))
+            merged.refused.add(provider);
         } else if (other === undefined) into.set(key, made);
         else if (other.provider === provider && served?.get(key)?.at().file === source.name) {
           // What served would be something else from now on, and perhaps a weaker door. A copy of a file is like that.

@@ -5,6 +5,7 @@ import type { CertificateFiles } from "../certs/files.ts";
 import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import { bareName, DEFAULT_OPTIONS as DEFAULT_NAME } from "../config/names.ts";
 import type { Row } from "../protocol/messages.ts";
+import { didYouMean } from "../text/spelling.ts";
 import { compileOptions, DEFAULT_OPTIONS } from "../tls/options.ts";
 import type { Merged } from "./merge.ts";
 
@@ -35,6 +36,17 @@ export function compileAllOptions(merged: Merged, files: CertificateFiles, diagn
   for (const [name, item] of merged.options) {
     files.owner = item.provider;
     const about: Subject = { kind: "tlsOptions", name };
+    if (
+      name !== DEFAULT_NAME &&
+      !merged.options.has(DEFAULT_NAME) &&
+      didYouMean(bareName(name), [DEFAULT_NAME]) !== null
+    )
+      diagnostics.warn(
+        "options-misspelled",
+        item.at(),
+        `the TLS option "${bareName(name)}": did you mean "default"? Routers that name no TLS options do not have these`,
+        about,
+      );
     const { options, problems } = compileOptions(item.value, files);
     for (const problem of problems) {
       const place = item.at(...problem.path);

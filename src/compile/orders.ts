@@ -51,13 +51,16 @@ export function ordersOf(
   return order(asker, reference, domains.length === 0 ? [names] : domains.map(namesOf), resolvers, diagnostics);
 }
 
+/** Who asks for the default certificate, where the name of a router stands otherwise, which has a provider behind it. */
+export const DEFAULT_STORE = "tls.stores.default";
+
 /** The default certificate, where a resolver is to obtain it. */
 export function defaultOrders(
   { value: { resolver, domain }, at }: Item<GeneratedCertificateConfig>,
   resolvers: Resolvers,
   diagnostics: Diagnostics,
 ): Wanted[] {
-  const [what, router] = ["defaultGeneratedCert", "tls.stores.default"];
+  const [what, router] = ["defaultGeneratedCert", DEFAULT_STORE];
   if (resolver === undefined || domain === undefined) {
     const message = `${what} needs a resolver and a domain: without both it has no effect, as in Traefik`;
     diagnostics.warn("field-missing", at(), message, { kind: "store", name: "default" });

@@ -4,8 +4,8 @@ import { isIP } from "node:net";
 import type { ResolverFacts } from "../acme/facts.ts";
 import type { Wanted } from "../acme/plan.ts";
 import type { Code } from "../config/codes.ts";
-import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
-import type { RouterConfig } from "../config/dynamic.ts";
+import { type Diagnostics, formatPlace, type Place, type Subject } from "../config/diagnostics.ts";
+import type { RouterConfig, TlsOptionsConfig } from "../config/dynamic.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import { bareName, DEFAULT_OPTIONS, qualify } from "../config/names.ts";
 import type { Path } from "../config/source.ts";
@@ -46,6 +46,8 @@ export interface RoutersInput {
   rankOf(provider: string): number;
   /** The routers in force, by their full names, each with its entry points. */
   readonly former: ReadonlyMap<string, readonly string[]>;
+  /** The TLS options called `default` that are in force, and not in this configuration any more. */
+  readonly lostDefault: Item<TlsOptionsConfig> | null;
   /** Where a part of the static file stands; null when there is nothing that could hold routers. */
   readonly staticAt: ((...path: Path) => Place) | null;
 }
@@ -149,7 +151,7 @@ class RouterCompiler {
         `it was on ${lost.join(", ")}, and now names an entry point that does not exist instead`,
       );
     const service = this.#serviceOf(router, fail, item);
-    const action = this.#actionOf(router, fail, item);
+    const action = this.#actionOf(about, router, fail, item);
     const middlewares = this.#middlewaresOf(router, action, fail, item);
     if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(about, service, at);
     if (action.kind === "terminate") {
@@ -289,12 +291,13 @@ class RouterCompiler {
     return name;
   }
 
-  #actionOf(router: RouterConfig, fail: Fail, { at, provider }: Item<unknown>): RouterAction {
+  #actionOf(about: Subject, router: RouterConfig, fail: Fail, { at, provider }: Item<unknown>): RouterAction {
     if (router.tls === undefined) return { kind: "plain" };
     if (router.tls.passthrough) return { kind: "passthrough" };
     const reference = router.tls.options ?? DEFAULT_OPTIONS;
     const isDefault = bareName(qualify(reference, provider)) === DEFAULT_OPTIONS;
     const name = isDefault ? DEFAULT_OPTIONS : qualify(reference, provider);
+    if (isDefault) this.#checkDefault(about, at);
     const sound = this.#input.options.get(name);
     if (sound === undefined) {
       fail(
@@ -305,6 +308,19 @@ class RouterCompiler {
     } else if (!sound)
       fail("options-off", at("tls"), `the TLS option "${reference}" is broken`, { kind: "tlsOptions", name });
     return { kind: "terminate", options: name };
+  }
+
+  /** Nobody names these options, so nobody misses them when they are misspelled, and their routers would ask for less than before. */
+  #checkDefault(about: Subject, at: Item<unknown>["at"]): void {
+    const { lostDefault } = this.#input;
+    if (lostDefault === null || asksNothing(lostDefault.value) || this.#refused.has(lostDefault.provider)) return;
+    this.#diagnostics.error(
+      "default-options-gone",
+      at("tls"),
+      `the router "${bareName(about.name)}" refuses the load: it has the TLS options called default, which are gone (they were in ${formatPlace(lostDefault.at())}). If nothing more shall be asked of clients, write  tls: { options: { default: {} } }`,
+      about,
+    );
+    this.#refused.add(lostDefault.provider);
   }
 
   #middlewaresOf(router: RouterConfig, action: RouterAction, fail: Fail, { at, provider }: Item<unknown>): string[] {
@@ -338,6 +354,11 @@ class RouterCompiler {
       about,
     );
   }
+}
+
+/** Whether options are those that hold without any. */
+function asksNothing(options: TlsOptionsConfig): boolean {
+  return Object.values(options).every((each) => each === undefined || each === false);
 }
 
 /** A rule as it is shown in a message: on one line, and not the whole of a long one. */

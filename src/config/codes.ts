@@ -41,8 +41,8 @@ export const CODES = define({
     },
     "entry-not-read": {
       means:
-        "An entry of the configuration directory is not read: it is no regular file, or a directory that is read already.",
-      remedy: "Remove it, or give it a name that does not end in `.yml` or `.yaml`.",
+        "An entry of the configuration directory is not read: it is no regular file, a directory that is read already, or a link to nothing.",
+      remedy: "Remove it, mend the link, or give it a name that does not end in `.yml` or `.yaml`.",
     },
     "yaml-syntax": {
       means: "The file is not YAML.",
@@ -106,6 +106,11 @@ export const CODES = define({
       means:
         "Sluice lacks a field of Traefik's and cannot ignore it, because that could weaken what you configured. What carries the field is off.",
       remedy: "Configure it in another way. [Traefik compatibility](traefik-compatibility.md) says which.",
+    },
+    "section-empty": {
+      means:
+        "A section has nothing behind its name, as `tls:` alone, and counts as not given. `tls: {}` would be one with defaults.",
+      remedy: "Remove the line, or write `{}` behind it.",
     },
     "name-invalid": {
       means: "A name is empty, or has `@` in it, which stands before the provider.",
@@ -261,6 +266,16 @@ export const CODES = define({
     "options-unknown": {
       means: "A router names TLS options that do not exist, and is off.",
       remedy: "Mend the name, or define them under `tls.options`.",
+    },
+    "options-misspelled": {
+      means:
+        "TLS options are almost called `default`, and there are none of that name. Only routers that name them have them.",
+      remedy: "Call them `default`, if routers that name none shall have them, or give them another name.",
+    },
+    "default-options-gone": {
+      means:
+        "The TLS options called `default` are not in the configuration any more, and routers that name none would ask clients for less than before: the load is refused.",
+      remedy: "Put them back. If nothing more shall be asked of clients, write `default: {}` under `tls.options`.",
     },
     "options-off": {
       means: "The TLS options of a router cannot be used, and the router is off.",

@@ -151,8 +151,11 @@ class Walk {
       if (seen.has(key)) this.#error("field-twice", keyNode, path, `"${written}" is given twice${inside(path)}`);
       seen.add(key);
       const child = this.#source.target(pair.value);
-      if (child === null || (isScalar(child) && child.value === null)) continue;
       const field = type.shape[key] as z.ZodType;
+      if (child === null || (isScalar(child) && child.value === null)) {
+        if (this.#nothing(field, keyNode, [...path, key])) result[key] = {};
+        continue;
+      }
       const lacking = unwrap(field).meta.unsupported;
       if (lacking) {
         const place = this.#source.place(keyNode);
@@ -172,6 +175,20 @@ class Walk {
       if (value !== undefined) result[key] = value;
     }
     return result;
+  }
+
+  /** A key with nothing behind it is absent, as in Traefik. Where that is not the same as `{}`, it is often a mistake. @returns whether it is `{}`. */
+  #nothing(field: z.ZodType, keyNode: Node, path: Path): boolean {
+    const { meta } = unwrap(field);
+    if (meta.nothingIsEmpty) return true;
+    if (field.def.type === "optional" && meta.allowEmpty)
+      this.#diagnostics.warn(
+        "section-empty",
+        this.#source.place(keyNode),
+        `${label(path)} has nothing behind it, and counts as not given: remove it, or write  ${path.at(-1)}: {}  to have it with defaults`,
+        subjectAt(path, this.#provider),
+      );
+    return false;
   }
 
   #record(type: z.ZodRecord, node: Node, path: Path): unknown {

@@ -251,12 +251,13 @@ const tlsOptions = z.object({
           ])
           .optional(),
         {
-          otherwise: "`RequireAndVerifyClientCert` with `caFiles`, else `NoClientCert`",
+          otherwise: "`RequireAndVerifyClientCert`; without `caFiles` it must be given",
           example: "VerifyClientCertIfGiven",
         },
       ),
     }).optional(),
-    { otherwise: "absent" },
+    // It must not be taken for absent: clients would not be asked any more.
+    { otherwise: "absent", nothingIsEmpty: true },
   ),
   disableSessionTickets: unsupported("warn", LATER),
   preferServerCipherSuites: unsupported("warn", "has no effect in Traefik either"),

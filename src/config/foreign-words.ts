@@ -33,7 +33,7 @@ const WORDS: Readonly<Record<string, Words>> = {
     port: 'write  address: ":8883"',
     redirect: HTTP,
     tls: "a router says what is done with TLS (tls: {}), and the certificates stand in tls.certificates of the dynamic configuration",
-    whitelist: `${V1} a router with  rule: ClientIP(...)`,
+    whitelist: `${V1} tcp: { middlewares: { NAME: { ipAllowList: { sourceRange: [...] } } } }  in the dynamic configuration, and name it in routers`,
   },
   "tcp.routers.*": {
     certresolver: inTls("certResolver: NAME"),

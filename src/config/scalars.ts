@@ -65,6 +65,10 @@ export function parseHostPort(text: string): Address {
   const error = (message: string): Address => ({ kind: "error", message });
   const url = URL_FORM.exec(text);
   if (url !== null) return error(ofUrl(url[1]!, url[2]!, url[3]!));
+  if (text.includes("@"))
+    return error(
+      `"...${text.slice(text.lastIndexOf("@"))}" is not host:port: write it without what stands before the @`,
+    );
   const slash = text.lastIndexOf("/");
   const protocol = slash < 0 ? "tcp" : text.slice(slash + 1).toLowerCase();
   if (protocol === "udp") return error(`"${text}" is UDP, which Sluice does not carry`);
@@ -89,7 +93,8 @@ export function parseHostPort(text: string): Address {
   return { kind: "ok", host, port };
 }
 
-const URL_FORM = /^([a-z][a-z0-9+.-]*):\/\/([^@/]*@)?([^/]*)/i;
+/** What stands before the last @ is a user and a password, whatever characters are in it. */
+const URL_FORM = /^([a-z][a-z0-9+.-]*):\/\/([\s\S]*@)?([^/]*)/i;
 /** Of URLs that have none. */
 const SCHEME_PORTS: Readonly<Record<string, string>> = { mqtt: "1883", mqtts: "8883", ssl: "8883", tls: "8883" };
 

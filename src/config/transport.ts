@@ -67,7 +67,7 @@ export const transport = section({
       peerCertSANs: unsupported("off", OTHER_SERVER),
       spiffe: unsupported("off", OTHER_SERVER),
     }).optional(),
-    { otherwise: "as with `{}`" },
+    { otherwise: "as with `{}`", nothingIsEmpty: true },
   ),
 });
 

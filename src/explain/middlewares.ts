@@ -19,11 +19,12 @@ export function networksOfMiddlewares(rows: Rows, names: readonly string[], into
   }
 }
 
-/** Why the first of them that goes by the address refuses a client from there; null if none does. */
+/** Why the first of them refuses a client from there, whoever else is connected; null if none does. */
 export function rejectOf(rows: Rows, names: readonly string[], address: Uint8Array): MiddlewareReject | null {
   for (const name of names) {
     const row = rowOf(rows, name);
     if (row?.kind === "ipAllowList" && !allows(row, address)) return "address-not-allowed";
+    if (row?.kind === "inFlightConn" && row.amount === 0) return "too-many-connections";
   }
   return null;
 }
@@ -62,6 +63,7 @@ function saysOf(row: MiddlewareRow, address: Uint8Array): string {
       return `${allows(row, address) ? "lets it pass" : "refuses it"}: ${sourceRange.slice(0, MAX_NETWORKS).join(", ")}${more}`;
     }
     case "inFlightConn":
+      if (row.amount === 0) return "refuses everybody: its amount is 0";
       return `lets at most ${row.amount} connections of one address pass at a time, in each worker`;
   }
 }

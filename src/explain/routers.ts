@@ -79,6 +79,8 @@ const KINDS = ["an exact name", "a wildcard", "a regular expression", "a rule wi
 
 function whyLater(later: Router, winner: Router): string {
   if (later.priority !== winner.priority) return `its priority ${later.priority} is below ${winner.priority}`;
+  if ((later.rank ?? 0) !== (winner.rank ?? 0))
+    return "of equal priority, its provider comes later in providers.precedence";
   const [own, other] = [specificity(later.rule), specificity(winner.rule)];
   if (own !== other) return `of equal priority, ${KINDS[own]} comes after ${KINDS[other]}`;
   return "it is equal in priority and kind, and its name comes later";

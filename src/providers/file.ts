@@ -1,6 +1,7 @@
 // The file provider: one YAML file, or a directory of them read recursively in name order.
 
 import { statSync } from "node:fs";
+import { dirname } from "node:path";
 import { Diagnostics } from "../config/diagnostics.ts";
 import { type DynamicFile, parseDynamic } from "../config/dynamic.ts";
 import { silentFileSystem } from "../system/file-systems.ts";
@@ -8,7 +9,7 @@ import { readTextFile } from "../system/files.ts";
 import type { Watch } from "../system/watch.ts";
 import { createWatch, type Polling } from "../system/watcher.ts";
 import type { Current, Offer, Provider } from "./provider.ts";
-import { findFiles, type Tree } from "./tree.ts";
+import { findFiles, leadsToNothing, type Tree } from "./tree.ts";
 
 export interface FileProviderOptions {
   readonly directory?: string | undefined;
@@ -50,8 +51,8 @@ export class FileProvider implements Provider {
     const readAt = Date.now();
     const diagnostics = new Diagnostics();
     const tree = this.#tree(diagnostics);
-    const offer = this.#read(tree.files, diagnostics);
-    this.#checkFileSystem(diagnostics);
+    const offer = this.#read(tree, diagnostics);
+    this.#checkFileSystem(tree, diagnostics);
     this.#current = {
       offer: offer ?? this.#current?.offer ?? null,
       fresh: offer !== null,
@@ -77,7 +78,7 @@ export class FileProvider implements Provider {
   }
 
   /** null when anything cannot be read: what it held is not known, and without it the rest may mean something else. */
-  #read(paths: readonly string[], diagnostics: Diagnostics): Offer | null {
+  #read({ files: paths }: Tree, diagnostics: Diagnostics): Offer | null {
     const files: DynamicFile[] = [];
     for (const path of paths) {
       const text = readTextFile(path);
@@ -113,6 +114,17 @@ export class FileProvider implements Provider {
       if (kind !== null)
         diagnostics.error("file-vanished", placeOf(source.name), `is ${kind} now: what it held goes on serving`);
     }
+    const gone = new Set(former.map(({ source }) => dirname(source.name)));
+    // Grows while it is gone through, by the directories above.
+    for (const each of gone) {
+      if (leadsToNothing(each))
+        diagnostics.error(
+          "file-vanished",
+          placeOf(each),
+          "was a directory, and leads to nothing now: what its files held goes on serving. If they shall be gone, remove it",
+        );
+      if (each !== this.#options.directory && dirname(each) !== each) gone.add(dirname(each));
+    }
     const { directory } = this.#options;
     if (directory !== undefined && paths.size === 0 && diagnostics.errors === 0 && !former.every(isNothing))
       diagnostics.error(
@@ -123,17 +135,19 @@ export class FileProvider implements Provider {
   }
 
   /** Whoever does not watch has decided so. */
-  #checkFileSystem(diagnostics: Diagnostics): void {
-    const { directory, filename, watch, poll } = this.#options;
-    const path = directory ?? filename;
-    if (path === undefined || !watch || poll !== null) return;
-    const kind = silentFileSystem(path);
-    if (kind !== null)
+  #checkFileSystem({ files, directories }: Tree, diagnostics: Diagnostics): void {
+    if (!this.#options.watch || this.#options.poll !== null || diagnostics.errors > 0) return;
+    // Another file system may be mounted, or linked to, below the root.
+    for (const path of this.#options.directory === undefined ? files : directories) {
+      const kind = silentFileSystem(path);
+      if (kind === null) continue;
       diagnostics.warn(
         "file-system-silent",
         placeOf(path),
         `is on ${kind}, which may send no events: what is changed elsewhere is noticed with  providers.file.poll: 5s , or at SIGHUP`,
       );
+      return;
+    }
   }
 
   #former(path: string): DynamicFile | undefined {

@@ -1,6 +1,6 @@
 // The configuration files in a directory tree, whatever else is in it: links in a loop, pipes, a link to the whole machine.
 
-import { readdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { lstatSync, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Diagnostics } from "../config/diagnostics.ts";
 import { describeError } from "../system/errors.ts";
@@ -8,13 +8,15 @@ import { describeError } from "../system/errors.ts";
 const EXTENSIONS = /\.(ya?ml|toml)$/i;
 /** A tree of configuration deeper than this is a mistake. */
 const MAX_DEPTH = 16;
+/** Links to nothing that are told of and watched. */
+const MAX_UNKNOWN = 100;
 /** Entries of the whole tree, of any kind: looking at so many takes about a second. */
 const MAX_ENTRIES = 100_000;
 
 export interface Tree {
   /** Paths of regular files, and of links that lead nowhere, in name order. */
   readonly files: readonly string[];
-  /** The directories that were read, whose entries decide what the tree is. */
+  /** The directories that were read, whose entries decide what the tree is; and links to nothing, in the place of which one may come. */
   readonly directories: readonly string[];
 }
 
@@ -27,6 +29,7 @@ export function findFiles(root: string, diagnostics: Diagnostics): Tree {
   const info = statOf(root);
   if (info?.isDirectory()) walk.isNew(info);
   walk.directory(root, 0);
+  walk.end();
   return walk;
 }
 
@@ -37,6 +40,7 @@ class Walk implements Tree {
   /** By device and inode. */
   readonly #seen = new Set<string>();
   #entries = 0;
+  readonly #unknown: string[] = [];
 
   constructor(diagnostics: Diagnostics) {
     this.#diagnostics = diagnostics;
@@ -64,6 +68,15 @@ class Walk implements Tree {
     }
   }
 
+  /** Tells of links to nothing, and has them watched: not of those of the whole machine. */
+  end(): void {
+    if (this.#entries > MAX_ENTRIES) return;
+    for (const path of this.#unknown) {
+      this.directories.push(path);
+      this.#warn(path, "leads to nothing that can be looked at: if it is a directory, it is not read");
+    }
+  }
+
   /** Remembers a directory; false when it has been seen. */
   isNew({ dev, ino }: Stats): boolean {
     const id = `${dev} ${ino}`;
@@ -81,7 +94,7 @@ class Walk implements Tree {
     } else if (EXTENSIONS.test(name)) {
       if (info === null || info.isFile()) this.files.push(path);
       else this.#warn(path, `is ${kindOf(info)}, not a regular file: it is not read`);
-    }
+    } else if (info === null && this.#unknown.length < MAX_UNKNOWN && isThere(path)) this.#unknown.push(path);
   }
 
   #error(file: string, message: string): void {
@@ -96,6 +109,21 @@ class Walk implements Tree {
 function kindOf(info: Stats): string {
   if (info.isFIFO()) return "a named pipe";
   return info.isSocket() ? "a socket" : "a device";
+}
+
+/** Whether `path` is there and cannot be looked at, as a link to what is not mounted. */
+export function leadsToNothing(path: string): boolean {
+  return statOf(path) === null && isThere(path);
+}
+
+/** Whether the entry itself is there, whatever it links to. */
+function isThere(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function statOf(path: string): Stats | null {

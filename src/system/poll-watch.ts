@@ -9,6 +9,8 @@ export class PollWatch implements Watch {
   readonly #changed: () => void;
   readonly #interval: number;
   #watcher: FSWatcher | null = null;
+  /** Those before it, which look on until it does. */
+  readonly #formers = new Set<FSWatcher>();
   /** What is watched: when that is the same, the watcher stays. "" makes a new one the next time. */
   #watched = "";
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -25,7 +27,7 @@ export class PollWatch implements Watch {
     const watched = JSON.stringify(paths);
     if (this.#closed || watched === this.#watched) return;
     this.#watched = watched;
-    const former = this.#watcher;
+    if (this.#watcher !== null) this.#formers.add(this.#watcher);
     const before = looksOf(paths);
     const watcher = watch(paths, {
       usePolling: true,
@@ -40,8 +42,9 @@ export class PollWatch implements Watch {
     let isReady = false;
     watcher.on("ready", () => {
       isReady = true;
-      void former?.close();
+      // One that is replaced before it is ready is closed with those before it, once its follower is.
       if (watcher !== this.#watcher) return;
+      this.#closeFormers();
       if (paths.some((path) => changedSince(path, since))) this.#changed();
       // Its first look comes a moment after the one here: what changes in between would be no change to it.
       this.#timer = setTimeout(() => {
@@ -69,8 +72,14 @@ export class PollWatch implements Watch {
   close(): void {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#closeFormers();
     void this.#watcher?.close();
     this.#watcher = null;
+  }
+
+  #closeFormers(): void {
+    for (const former of this.#formers) void former.close();
+    this.#formers.clear();
   }
 }
 

@@ -14,7 +14,8 @@ const ANY = "*";
 
 interface Watched {
   readonly watcher: FSWatcher;
-  readonly inode: number;
+  /** Which one it was that is watched. */
+  readonly identity: string;
   names: Set<string>;
 }
 
@@ -53,9 +54,9 @@ export class PathWatch implements Watch {
       if (dirname(path) !== sep) follow(dirname(path), want);
     }
 
-    for (const [directory, { watcher, inode }] of this.#watchers) {
-      // A directory that was replaced has the same name and another inode: its old watcher would wait for ever.
-      if (wanted.has(directory) && inodeOf(directory) === inode) continue;
+    for (const [directory, { watcher, identity }] of this.#watchers) {
+      // A directory that was replaced has the same name and is another one: its old watcher would wait for ever.
+      if (wanted.has(directory) && identityOf(directory) === identity) continue;
       watcher.close();
       this.#watchers.delete(directory);
     }
@@ -64,7 +65,7 @@ export class PathWatch implements Watch {
       const watched = this.#watchers.get(directory);
       if (watched !== undefined) watched.names = names;
       else if (this.#watch(directory, names)) late ||= namesChangedSince(directory, names, since);
-      else late ||= inodeOf(directory) !== null;
+      else late ||= identityOf(directory) !== null;
     }
     if (late) this.#changed();
   }
@@ -76,9 +77,11 @@ export class PathWatch implements Watch {
 
   /** false when the directory does not exist: then its coming is awaited in the nearest one that does. */
   #watch(directory: string, names: Set<string>): boolean {
-    const inode = inodeOf(directory);
-    if (inode !== null) {
-      const entry: Watched = { watcher: watch(directory, { persistent: false }), inode, names };
+    const identity = identityOf(directory);
+    if (identity !== null) {
+      const watcher = watcherOf(directory);
+      if (watcher === null) return true;
+      const entry: Watched = { watcher, identity, names };
       entry.watcher.on("change", (_, name) => {
         if (name === null || entry.names.has(ANY) || entry.names.has(String(name))) this.#changed();
       });
@@ -94,9 +97,21 @@ export class PathWatch implements Watch {
   }
 }
 
-function inodeOf(path: string): number | null {
+/** null for a directory that may be passed through but not listed, as /home/NAME often may: what is below it is watched all the same. */
+function watcherOf(directory: string): FSWatcher | null {
   try {
-    return statSync(path).ino;
+    return watch(directory, { persistent: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EACCES") return null;
+    throw error;
+  }
+}
+
+/** The inode and when it was made: ext4 gives a new directory the inode of the one that was removed just before. */
+function identityOf(path: string): string | null {
+  try {
+    const { ino, birthtimeMs } = statSync(path);
+    return `${ino} ${birthtimeMs}`;
   } catch {
     return null;
   }

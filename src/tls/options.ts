@@ -183,6 +183,13 @@ export function compileOptions(
   }
   const given = (auth?.caFiles.length ?? 0) > 0;
   const clientAuth = auth?.clientAuthType ?? (given ? "RequireAndVerifyClientCert" : "NoClientCert");
+  // Often what is left of a list whose entries are gone: silently nobody would be asked any more.
+  if (auth !== undefined && auth.clientAuthType === undefined && !given)
+    error(
+      "client-auth",
+      ["clientAuth"],
+      "clientAuth asks for nothing: give caFiles, or say so with  clientAuthType: NoClientCert",
+    );
   if (verifies(clientAuth) && !given)
     error(
       "client-auth",

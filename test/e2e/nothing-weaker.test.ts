@@ -77,6 +77,8 @@ describe("a mistake in a strict router", () => {
       routes(STRICT, { options: "strict: { clientAuth: { clientAuthType: RequireAndVerifyClientCert } }" }),
       "refuses",
     ],
+    ["an empty list of authorities", routes(STRICT, { options: "strict: { clientAuth: { caFiles: [] } }" }), "refuses"],
+    ["clientAuth with nothing behind it", routes(STRICT, { options: "strict: { clientAuth: }" }), "refuses"],
     [
       "an authority that is not there",
       routes(STRICT, { options: "strict: { clientAuth: { caFiles: [gone.crt] } }" }),

@@ -15,6 +15,8 @@ import {
 } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { scanDirectory } from "../../../src/certs/directories.ts";
+import { CertificateFiles } from "../../../src/certs/files.ts";
+import { CertificateMemory } from "../../../src/certs/memory.ts";
 import { Authority } from "../../support/certs.ts";
 import { cleanup, exec, temporaryDirectory, waitFor } from "../../support/tools.ts";
 
@@ -339,6 +341,35 @@ describe("a directory that", () => {
       "b.key": text(one.key),
     });
     expect(scan(directory)).toEqual(fine("b.crt b.key"));
+  });
+
+  test("has links that lead nowhere any more: what they held goes on serving, and what is removed does not", () => {
+    const [directory, volume] = [
+      temporaryDirectory(),
+      tree({ "t/a.pem": text(one.cert, one.key), "b.pem": text(two.cert, two.key) }),
+    ];
+    symlinkSync(join(volume, "t"), join(directory, "t"));
+    symlinkSync(join(volume, "b.pem"), join(directory, "b.pem"));
+    const memory = new CertificateMemory();
+    const load = () => {
+      const files = new CertificateFiles(memory);
+      const { pairs, problems } = files.directory({ directory, default: false });
+      files.finish();
+      return {
+        names: pairs.map(({ pair }) => pair.names.join()).sort(),
+        problems: problems.map(({ message }) => message),
+      };
+    };
+    expect(load()).toEqual({ names: ["one.test", "two.test"], problems: [] });
+    rmSync(volume, { recursive: true });
+    const problems = [
+      `${join(directory, "b.pem")}: leads to nothing (yet?); the former pair goes on serving`,
+      `${directory}: a directory in it leads to nothing now; the former pairs go on serving`,
+    ];
+    for (let time = 0; time < 2; time++) expect(load()).toEqual({ names: ["one.test", "two.test"], problems });
+    rmSync(join(directory, "t"));
+    rmSync(join(directory, "b.pem"));
+    expect(load()).toEqual({ names: [], problems: [] });
   });
 
   test("is read anew each time", () => {

@@ -1,9 +1,11 @@
 // What becomes of routers, services and certificates: sound ones are rows, broken ones are `off` and keep their names, and each says why.
 
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { AcmeInput } from "../../../src/acme/facts.ts";
 import { Authority, type Pair } from "../../support/certs.ts";
+import { temporaryDirectory } from "../../support/tools.ts";
 import { compileTexts, NOW } from "./snapshots.ts";
 
 const SERVICE = "services: { s: { loadBalancer: { servers: [{ port: 1884 }] } } }";
@@ -515,6 +517,16 @@ describe("the default certificate", () => {
     const none = { shown: null, orders: ["b.example.com"], problems: [] };
     expect(await choose(catchAll, "", [])).toEqual(none);
     expect(await choose(catchAll, "", ["b.example.com"])).toMatchObject({ shown: "b.example.com", problems: [] });
+  });
+
+  test("is the first of a directory before what a catch-all router has obtained, also beside an order that cannot be placed", async () => {
+    const directory = temporaryDirectory();
+    copyFileSync(one.cert, join(directory, "one.crt"));
+    copyFileSync(one.key, join(directory, "one.key"));
+    const directories = `certificateDirectories: [{ directory: ${directory}, default: true }]`;
+    const stores = `stores: { default: { ${generated.replace("le,", "lee,")} } }`;
+    for (const tls of [directories, `${directories}, ${stores}`])
+      expect(await choose(catchAll, tls, ["b.example.com"])).toMatchObject({ shown: "a.example" });
   });
 
   test("is the one that is named, if there is one: nothing is obtained for it then", async () => {

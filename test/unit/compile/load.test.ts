@@ -75,6 +75,52 @@ describe("names", () => {
   });
 });
 
+describe("the TLS options called default", () => {
+  const strict = "{ minVersion: VersionTLS13 }";
+  const options = (text: string) => `${router("r", "a", "tls: {}")}\ntls: { options: { ${text} } }`;
+  const optionsIn = ({ compiled }: ReturnType<ReturnType<typeof loads>>) =>
+    compiled!.rows.get("options/default")!.value as { minVersion: string };
+
+  for (const [what, text] of [
+    ["misspelled", `defualt: ${strict}`],
+    ["in another case", `Default: ${strict}`],
+    ["with a provider in their name", `default@file: ${strict}`],
+    ["removed", ""],
+  ] as const)
+    test(`${what} at a reload leave what served: no router asks for less`, () => {
+      const next = loads();
+      next({ file: offer("file", options(`default: ${strict}`)) });
+      const after = next({ file: offer("file", options(text)) });
+      expect(after.refused).toEqual(["file"]);
+      expect(optionsIn(after).minVersion).toBe("TLSv1.3");
+      expect(after.problems.join("\n")).toMatch(/\[default-options-gone\]/);
+      const meant = next({ file: offer("file", options("default: {}")) });
+      expect([meant.refused, optionsIn(meant).minVersion]).toEqual([[], "TLSv1.2"]);
+      expect(next({ file: offer("file", options("")) }).refused).toEqual([]);
+    });
+
+  test("are missed for the routers of another provider too, and it is not refused for that", () => {
+    const next = loads();
+    const docker = offer("docker", router("d", "b", "tls: {}"));
+    next({ file: offer("file", options(`default: ${strict}`)), docker });
+    const after = next({ file: offer("file", "{}"), docker });
+    expect([after.refused, optionsIn(after).minVersion]).toEqual([["file"], "TLSv1.3"]);
+  });
+
+  test("may be gone where no router has them", () => {
+    const next = loads();
+    next({ file: offer("file", options(`default: ${strict}`)) });
+    expect(next({ file: offer("file", router("r", "a")) }).refused).toEqual([]);
+  });
+
+  test("misspelled at a start are a warning, and with a provider in their name no start", () => {
+    const { compiled, problems } = loads()({ file: offer("file", options(`Default: ${strict}`)) });
+    expect(compiled).not.toBeNull();
+    expect(problems.join("\n")).toContain('the TLS option "Default": did you mean "default"?');
+    expect(loads()({ file: offer("file", options(`default@file: ${strict}`)) }).compiled).toBeNull();
+  });
+});
+
 describe("precedence", () => {
   const ranks = (extra: string) => {
     const { compiled } = loads(extra)({

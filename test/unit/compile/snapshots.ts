@@ -52,6 +52,7 @@ export function compileTexts(
       rankOf: (provider) => (provider === "file" ? 0 : 1),
       staticAt: config.at,
       former: new Map(),
+      formerDefault: null,
       now: options.now ?? NOW,
     },
     diagnostics,

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Diagnostics, describeDiagnostic } from "../../../src/config/diagnostics.ts";
+import { Diagnostics, describeDiagnostic, formatDiagnostic } from "../../../src/config/diagnostics.ts";
 import { type DynamicFile, parseDynamic } from "../../../src/config/dynamic.ts";
 import { cpuMs } from "../../support/cpu.ts";
 import { exec, temporaryDirectory } from "../../support/tools.ts";
@@ -18,7 +18,7 @@ function problems(text: string): string[] {
 function parse(text: string): DynamicFile {
   const diagnostics = new Diagnostics();
   const file = parseDynamic("f.yml", text, diagnostics);
-  expect(diagnostics.list.map(describeDiagnostic)).toEqual([]);
+  expect(diagnostics.list.filter(({ code }) => code !== "section-empty").map(describeDiagnostic)).toEqual([]);
   return file!;
 }
 
@@ -113,6 +113,28 @@ describe("nothing", () => {
       ]);
     },
   );
+
+  test("a section with nothing behind it counts as not given, with a warning where that is not the same", () => {
+    const lines = (text: string) => {
+      const diagnostics = new Diagnostics();
+      return [parseDynamic("f.yml", text, diagnostics), diagnostics.list.map(formatDiagnostic)] as const;
+    };
+    const [file, said] = lines("tcp:\n  routers:\n    r:\n      tls:\n");
+    expect(file!.value.tcp.routers.r!.tls).toBeUndefined();
+    expect(said).toEqual([
+      "f.yml:4:7: warning: tcp.routers.r.tls has nothing behind it, and counts as not given: remove it, or write  tls: {}  to have it with defaults [section-empty]",
+    ]);
+    expect(lines("tcp:\ntls: ~\n")[1]).toEqual([]);
+    expect(lines("tcp: { routers: { r: { tls: {} } } }")[1]).toEqual([]);
+  });
+
+  test("clientAuth with nothing behind it is not taken for absent", () => {
+    const { value } = parse("tls: { options: { a: { clientAuth: }, b: {} } }");
+    expect([value.tls.options.a!.clientAuth, value.tls.options.b!.clientAuth]).toMatchObject([
+      { caFiles: [] },
+      undefined,
+    ]);
+  });
 
   test("a null entry is an entry with defaults", () => {
     expect(parse("tcp: { services: { s: } }").value.tcp.services).toEqual({ s: {} });

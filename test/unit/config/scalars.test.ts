@@ -105,6 +105,8 @@ describe("an address", () => {
     [":8883/sctp", /\/tcp/],
     ["tcp://127.0.0.1:8883", /is a URL.*: write 127.0.0.1:8883$/],
     ["mqtt://broker", /write broker:1883$/],
+    ["mqtts://a:b/c@d@broker", /^"mqtts:\/\/...@broker" is a URL.*: write broker:8883$/],
+    ["a:b/c@broker:1883", /^"...@broker:1883" is not host:port: write it without what stands before the @$/],
     ["mqtts://a:b@broker/c", /^"mqtts:\/\/...@broker" is a URL.*: write broker:8883$/],
     ["256.1.1.1:8883", /"256.1.1.1" is neither a host name/],
     ["1.2.3:8883", /neither a host name/],

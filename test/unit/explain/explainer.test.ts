@@ -144,6 +144,27 @@ test("why a later router is later: priority, kind of rule, name", () => {
   ]);
 });
 
+test("of providers the one that comes later in the order", () => {
+  const later = routerRow("a", "HostSNI(`a.x`)", 5);
+  const rows = [
+    routerRow("b", "HostSNI(`a.x`)", 5),
+    { ...later, name: "a@internal", value: { ...later.value, rank: 1 } },
+  ];
+  const [explanation] = explainerOf(rows).explain(point, clientOf({ sni: "a.x" }));
+  expect(explanation!.router!.name).toBe("b@file");
+  expect(explanation!.after.shown.map(({ name, why }) => `${name}: ${why}`)).toEqual([
+    "a@internal: of equal priority, its provider comes later in providers.precedence",
+  ]);
+});
+
+test("inFlightConn with the amount 0 refuses everybody", () => {
+  const row = routerRow("a", "HostSNI(`a.x`)");
+  const closed = { ...row, value: { ...row.value, middlewares: ["none@file"] } };
+  const none: Row = { kind: "middleware", name: "none@file", value: { kind: "inFlightConn", amount: 0 } };
+  const [explanation] = explainerOf([closed], [SERVICE, none]).explain(point, clientOf({ sni: "a.x" }));
+  expect(explanation!.verdict).toMatchObject({ served: false, reason: "too-many-connections" });
+});
+
 test("a place that no client can come from makes no difference", () => {
   const explainer = explainerOf([routerRow("four", "HostSNI(`a`) && ClientIP(`0.0.0.0/0`)")]);
   expect(explainer.explain(point, clientOf({ sni: "a" }))).toHaveLength(2);

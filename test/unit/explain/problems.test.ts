@@ -27,6 +27,7 @@ function problemsFor(sni: string, dynamic: string, more = ""): string[] {
       rankOf: () => 0,
       staticAt: config.at,
       former: new Map(),
+      formerDefault: null,
       now: Date.UTC(2026, 0, 15),
     },
     diagnostics,

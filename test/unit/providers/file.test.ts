@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { formatDiagnostic } from "../../../src/config/diagnostics.ts";
 import { FileProvider, type FileProviderOptions } from "../../../src/providers/file.ts";
 import { providerSuite, type Store } from "../../support/provider-suite.ts";
-import { exec, temporaryDirectory } from "../../support/tools.ts";
+import { exec, temporaryDirectory, waitFor } from "../../support/tools.ts";
 
 const text = (services: readonly string[]) =>
   `tcp: { services: { ${services.map((each) => `${each}: { loadBalancer: {} }`).join(", ")} } }\n`;
@@ -152,6 +152,38 @@ describe("a directory tree is bounded", () => {
     const { fresh, services } = await ask();
     expect([fresh, services]).toEqual([false, ["a"]]);
   });
+
+  test("a linked directory that is not mounted any more keeps what it held, until its link is removed", async () => {
+    const [directory, volume] = [temporaryDirectory(), temporaryDirectory()];
+    mkdirSync(join(volume, "tenants"));
+    writeFileSync(join(volume, "tenants", "t.yml"), text(["t"]));
+    writeFileSync(join(directory, "a.yml"), text(["a"]));
+    symlinkSync(join(volume, "tenants"), join(directory, "tenants"));
+    const ask = asked({ directory });
+    expect(await ask()).toMatchObject({ fresh: true, services: ["a", "t"], problems: [] });
+    renameSync(join(volume, "tenants"), join(volume, "away"));
+    const after = await ask();
+    expect(after).toMatchObject({ fresh: false, services: ["a", "t"] });
+    expect(after.problems.join("\n")).toContain(`${directory}/tenants: was a directory, and leads to nothing now`);
+    rmSync(join(directory, "tenants"));
+    expect(await ask()).toMatchObject({ fresh: true, services: ["a"], problems: [] });
+  });
+
+  for (const poll of [null, 100])
+    test(`a link to nothing is a warning, and what comes there is noticed (${poll === null ? "by events" : "by polling"})`, async () => {
+      const [directory, volume] = [temporaryDirectory(), temporaryDirectory()];
+      writeFileSync(join(directory, "a.yml"), text(["a"]));
+      symlinkSync(join(volume, "tenants"), join(directory, "tenants"));
+      const provider = new FileProvider({ directory, watch: true, poll });
+      let changes = 0;
+      await provider.start(() => void changes++);
+      const said = provider.current().diagnostics.list.map(({ code }) => code);
+      expect([provider.current().fresh, said]).toEqual([true, ["entry-not-read"]]);
+      mkdirSync(join(volume, "tenants"));
+      writeFileSync(join(volume, "tenants", "t.yml"), text(["t"]));
+      await waitFor("the change", () => changes > 0 && provider.current().offer!.length === 2);
+      await provider.close();
+    });
 
   test("what is no regular file is named, and the rest is read", async () => {
     const directory = temporaryDirectory();

@@ -49,11 +49,22 @@ describe("without anything written", () => {
   });
 
   test("empty lists are as good as none", () => {
-    expect(sound("cipherSuites: [], curvePreferences: [], alpnProtocols: [], clientAuth: {}")).toEqual(DEFAULT_OPTIONS);
+    expect(sound("cipherSuites: [], curvePreferences: [], alpnProtocols: []")).toEqual(DEFAULT_OPTIONS);
   });
 });
 
 describe("client authentication", () => {
+  test("a section that has lost its authorities is no way to ask for nothing; NoClientCert is", () => {
+    for (const text of ["{}", "", "{ caFiles: }", "{ caFiles: [] }", "{ caPassword: x }"])
+      expect(compile(`clientAuth: ${text}`)).toEqual({
+        options: null,
+        problems: [
+          "error clientAuth: clientAuth asks for nothing: give caFiles, or say so with  clientAuthType: NoClientCert",
+        ],
+      });
+    expect(sound("clientAuth: { clientAuthType: NoClientCert }")).toEqual(DEFAULT_OPTIONS);
+  });
+
   test("caFiles alone mean RequireAndVerifyClientCert", () => {
     expect(sound(`clientAuth: { caFiles: [${authority.cert}] }`)).toMatchObject({
       clientAuth: "RequireAndVerifyClientCert",
