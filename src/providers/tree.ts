@@ -8,6 +8,8 @@ import { describeError } from "../system/errors.ts";
 const EXTENSIONS = /\.(ya?ml|toml)$/i;
 /** A tree of configuration deeper than this is a mistake. */
 const MAX_DEPTH = 16;
+/** Directories that are watched of a tree that has too many entries. */
+const MAX_WATCHED = 1000;
 /** Links to nothing that are told of and watched. */
 const MAX_UNKNOWN = 100;
 /** Entries of the whole tree, of any kind: looking at so many takes about a second. */
@@ -70,7 +72,11 @@ class Walk implements Tree {
 
   /** Tells of links to nothing, and has them watched: not of those of the whole machine. */
   end(): void {
-    if (this.#entries > MAX_ENTRIES) return;
+    if (this.#entries > MAX_ENTRIES) {
+      // The link that leads out of the tree stands in one of the first.
+      this.directories.length = Math.min(this.directories.length, MAX_WATCHED);
+      return;
+    }
     for (const path of this.#unknown) {
       this.directories.push(path);
       this.#warn(path, "leads to nothing that can be looked at: if it is a directory, it is not read");
