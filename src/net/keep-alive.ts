@@ -1,6 +1,6 @@
 // TCP keep-alive towards clients: one that has vanished without a word, with its network or its power, is noticed.
 //
-// The options are set on the listening socket, which hands them on to what it accepts (contract test: "fact 17"), so that they cost no
+// The options are set on the listening socket, which hands them on to what it accepts (test/e2e/keep-alive.test.ts), so that they cost no
 // system call per connection. Where that cannot be done, each connection has its keep-alive set, without the bound on what it owes.
 
 import { dlopen, ptr } from "bun:ffi";
@@ -39,13 +39,29 @@ export function setClientKeepAlive(listenerFd: number, wantedMs: number): ((sock
     [IPPROTO_TCP, TCP_KEEPCNT, PROBES],
     [IPPROTO_TCP, TCP_USER_TIMEOUT, ms],
   ] as const;
-  const set = process.platform === "linux" && listenerFd >= 0 ? setsockopt() : null;
+  const set = listenerFd >= 0 ? setsockopt() : null;
   const isInherited =
     set !== null && options.every(([level, name, value]) => set(listenerFd, level, name, value) === 0);
   return isInherited ? null : (socket) => socket.setKeepAlive(true, idleMs);
 }
 
-function setsockopt(): ((fd: number, level: number, name: number, value: number) => number) | null {
+type SetSocketOption = (fd: number, level: number, name: number, value: number) => number;
+let loaded: SetSocketOption | null | undefined;
+
+/**
+ * Loads what is needed for it. That takes milliseconds, and connections that come between `listen` and the setting of the options do not
+ * inherit them: so it is done before.
+ */
+export function prepareClientKeepAlive(): void {
+  setsockopt();
+}
+
+function setsockopt(): SetSocketOption | null {
+  if (loaded === undefined) loaded = process.platform === "linux" ? loadSetsockopt() : null;
+  return loaded;
+}
+
+function loadSetsockopt(): SetSocketOption | null {
   for (const library of LIBRARIES) {
     try {
       const { symbols } = dlopen(library, {

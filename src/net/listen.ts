@@ -1,6 +1,6 @@
 // Listening: one entry point's port, shared with the other workers by SO_REUSEPORT.
 
-import { setClientKeepAlive } from "./keep-alive.ts";
+import { prepareClientKeepAlive, setClientKeepAlive } from "./keep-alive.ts";
 import { HANDLERS, type NativeSocket, NOBODY } from "./socket.ts";
 
 export interface Listener {
@@ -67,6 +67,7 @@ function bind(
   reusePort: boolean,
   accept: (socket: NativeSocket) => void,
 ): Listener {
+  if (keepAliveMs > 0) prepareClientKeepAlive();
   let open = accept;
   const listener = (Bun.listen as unknown as BunListen)({
     hostname: host,

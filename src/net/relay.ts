@@ -28,6 +28,13 @@ export interface RelayOwner {
   onRelayClosed(reason: RelayEnd, bytesFromClient: number, bytesFromServer: number): void;
 }
 
+/** Whoever holds bytes for a receiver that does not take them yet. */
+export interface Holder {
+  readonly heldBytes: number;
+  /** A limit is reached, and it holds most: it must let go of everything, and close. */
+  cut(): void;
+}
+
 /** What all relays of a worker share: limits, the sum of what they hold, and the counters of the hot path. */
 export class RelayPool {
   readonly deadlines: Deadlines;
@@ -43,7 +50,7 @@ export class RelayPool {
   pauses = 0;
   /** Connections cut because of a limit on held bytes. */
   cuts = 0;
-  readonly #stalled = new Set<Side>();
+  readonly #holders = new Set<Holder>();
 
   /** Limits in bytes. */
   constructor(deadlines: Deadlines, turns: Turns, heldPerConnection: number, heldPerWorker: number) {
@@ -53,32 +60,32 @@ export class RelayPool {
     this.heldPerWorker = heldPerWorker;
   }
 
-  stall(side: Side, bytes: number): void {
-    this.chunksHeld++;
+  /** `holder` holds so many bytes more, which its `heldBytes` count already. Over a limit it is cut, or whoever holds most. */
+  hold(holder: Holder, bytes: number): void {
     this.held += bytes;
-    this.#stalled.add(side);
-    if (side.heldBytes > this.heldPerConnection) this.#cut(side);
+    this.#holders.add(holder);
+    if (holder.heldBytes > this.heldPerConnection) this.#cut(holder);
     while (this.held > this.heldPerWorker) {
-      let largest: Side | null = null;
-      for (const each of this.#stalled) if (largest === null || each.heldBytes > largest.heldBytes) largest = each;
+      let largest: Holder | null = null;
+      for (const each of this.#holders) if (largest === null || each.heldBytes > largest.heldBytes) largest = each;
       if (largest === null) break;
       this.#cut(largest);
     }
   }
 
-  release(side: Side, bytes: number, empty: boolean): void {
+  release(holder: Holder, bytes: number, empty: boolean): void {
     this.held -= bytes;
-    if (empty) this.#stalled.delete(side);
+    if (empty) this.#holders.delete(holder);
   }
 
-  #cut(side: Side): void {
+  #cut(holder: Holder): void {
     this.cuts++;
-    side.relay.abort("held-limit");
+    holder.cut();
   }
 }
 
 /** One of the two sockets of a relay, and what is waiting to be written to it. */
-export class Side implements SocketOwner {
+export class Side implements SocketOwner, Holder {
   readonly relay: Relay;
   readonly socket: NativeSocket;
   readonly #meter: ByteMeter;
@@ -126,7 +133,12 @@ export class Side implements SocketOwner {
       other.socket.pause();
       this.relay.pool.pauses++;
     }
-    this.relay.pool.stall(this, rest.length);
+    this.relay.pool.chunksHeld++;
+    this.relay.pool.hold(this, rest.length);
+  }
+
+  cut(): void {
+    this.relay.abort("held-limit");
   }
 
   onDrain(): void {

@@ -61,8 +61,6 @@ export class Output {
   #faultySince: number | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #flushed: (() => void)[] = [];
-  /** A write ended within a line, and then failed: the next one begins with a line feed. */
-  #isTorn = false;
   /** Files that are no longer written to, to be closed when the write that is under way has ended. */
   readonly #former: number[] = [];
   /** Lines dropped so far. */
@@ -85,8 +83,8 @@ export class Output {
   /** Takes a finished line, its line feed included. */
   write(line: string): void {
     if (this.#isOver || this.#waiting + line.length > MAX_WAITING) {
-      this.dropped++;
       if (!this.#isOver) this.#fail("is not written out: further log lines are dropped");
+      this.dropped++;
       return;
     }
     this.#waiting += line.length;
@@ -162,8 +160,7 @@ export class Output {
     this.#timer = null;
     if (this.#waiting === 0 || this.#isOver) return this.#settle();
     if (this.#fd === null || this.#isWriting) return;
-    this.#rest ??= Buffer.from(this.#isTorn ? `\n${this.#chunks[0]!.text}` : this.#chunks[0]!.text);
-    this.#isTorn = false;
+    this.#rest ??= Buffer.from(this.#chunks[0]!.text);
     this.#isWriting = true;
     write(this.#fd, this.#rest, 0, this.#rest.length, null, (error, count) => {
       this.#isWriting = false;

@@ -1,6 +1,6 @@
 // What a client sends ahead of its broker: held until there is somebody to write it to, within the limits of the relay.
 
-import type { RelayPool } from "../net/relay.ts";
+import type { Holder, RelayPool } from "../net/relay.ts";
 import type { NativeSocket } from "../net/socket.ts";
 
 /**
@@ -9,14 +9,17 @@ import type { NativeSocket } from "../net/socket.ts";
  */
 const PAUSE_SHARE = 0.5;
 
-export class BytesAhead {
+export class BytesAhead implements Holder {
+  heldBytes = 0;
   readonly #pool: RelayPool;
+  readonly #connection: { finish(reason: "held-limit"): void };
   #chunks: Buffer[] = [];
-  #bytes = 0;
   #paused = false;
 
-  constructor(pool: RelayPool) {
+  /** `connection` is the one to end when a limit on held bytes is reached. */
+  constructor(pool: RelayPool, connection: { finish(reason: "held-limit"): void }) {
     this.#pool = pool;
+    this.#connection = connection;
   }
 
   get chunks(): readonly Buffer[] {
@@ -27,21 +30,21 @@ export class BytesAhead {
     return this.#paused;
   }
 
-  /** false: a limit on held bytes is reached, and the connection must be cut. */
-  hold(chunk: Buffer, socket: NativeSocket): boolean {
+  /** Over a limit somebody is cut within this call: this one, or whoever holds most. */
+  hold(chunk: Buffer, socket: NativeSocket): void {
     const pool = this.#pool;
     this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
-    pool.held += chunk.length;
-    if (this.#bytes > pool.heldPerConnection || pool.held > pool.heldPerWorker) {
-      pool.cuts++;
-      return false;
-    }
-    if (!this.#paused && this.#bytes > pool.heldPerConnection * PAUSE_SHARE) {
+    this.heldBytes += chunk.length;
+    pool.hold(this, chunk.length);
+    if (!this.#paused && this.heldBytes > pool.heldPerConnection * PAUSE_SHARE) {
       this.#paused = true;
       socket.pause();
     }
-    return true;
+  }
+
+  cut(): void {
+    this.release();
+    this.#connection.finish("held-limit");
   }
 
   /** Everything, with `first` before it; nothing is held any more. A paused client stays paused. */
@@ -53,8 +56,8 @@ export class BytesAhead {
 
   /** Lets go of everything. */
   release(): void {
-    this.#pool.held -= this.#bytes;
+    this.#pool.release(this, this.heldBytes, true);
     this.#chunks = [];
-    this.#bytes = 0;
+    this.heldBytes = 0;
   }
 }

@@ -111,8 +111,8 @@ export class Connection implements RelayOwner, LiveConnection {
   /** Holds what came before there is a broker to write it to; over a limit, the connection ends. */
   holdAhead(chunk: Buffer): void {
     if (this.#isOver) return;
-    this.#ahead ??= new BytesAhead(this.edge.pool);
-    if (!this.#ahead.hold(chunk, this.socket)) this.finish("held-limit");
+    this.#ahead ??= new BytesAhead(this.edge.pool, this);
+    this.#ahead.hold(chunk, this.socket);
   }
 
   get ahead(): readonly Buffer[] {

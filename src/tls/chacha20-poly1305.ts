@@ -1,7 +1,7 @@
 // ChaCha20-Poly1305 (RFC 8439) for a message of one block, which Bun's node:crypto lacks. It seals one alert of three bytes on a
 // connection that ends with it, so neither speed nor constant time matters.
 
-const MASK = (1n << 130n) - 5n;
+const PRIME = (1n << 130n) - 5n;
 const CLAMP = 0x0ffffffc0ffffffc0ffffffc0fffffffn;
 const BLOCK = 64;
 
@@ -56,7 +56,7 @@ function poly1305(key: Buffer, parts: readonly Buffer[]): Buffer {
   const message = Buffer.concat(parts);
   let sum = 0n;
   for (let at = 0; at < message.length; at += 16)
-    sum = ((sum + number(message.subarray(at, at + 16)) + (1n << 128n)) * r) % MASK;
+    sum = ((sum + number(message.subarray(at, at + 16)) + (1n << 128n)) * r) % PRIME;
   const tag = (sum + number(key.subarray(16, 32))) & ((1n << 128n) - 1n);
   return Buffer.from(tag.toString(16).padStart(32, "0"), "hex").reverse();
 }

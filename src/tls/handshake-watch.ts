@@ -14,7 +14,9 @@ import { foresee } from "./foresee.ts";
 import type { ServerTlsOptions } from "./options.ts";
 import { sealedAlert } from "./sealed-alert.ts";
 
-const SECRET = /^SERVER_TRAFFIC_SECRET_0 [0-9a-f]+ ([0-9a-f]+)/;
+/** How the line begins; behind it are the client's random and, last, the secret, in hexadecimal. */
+const SECRET = Buffer.from("SERVER_TRAFFIC_SECRET_0 ");
+const SPACE = 0x20;
 const TLS13 = 0x0304;
 
 /** The owner of the raw twin while a handshake goes on. */
@@ -57,8 +59,8 @@ export class HandshakeWatch implements HandshakeWatcher {
 
   /** A line of the library's key log. Of those only one is kept, for as long as the handshake takes. */
   onSecret(line: Buffer): void {
-    const secret = SECRET.exec(line.toString("latin1"))?.[1];
-    if (secret !== undefined) this.#secret = Buffer.from(secret, "hex");
+    if (line.subarray(0, SECRET.length).equals(SECRET))
+      this.#secret = Buffer.from(line.toString("latin1", line.lastIndexOf(SPACE) + 1), "hex");
     line.fill(0);
   }
 

@@ -316,11 +316,14 @@ function accepts(options: { ciphers?: string; ecdhCurve?: string }): boolean {
 
 /** The least that BoringSSL splits records into (SSL_set_max_send_fragment). */
 const MIN_RECORD = 512;
+/** The most that TLS has (RFC 8446 5.1). GnuTLS and NSS always say that they take it, which limits nothing. */
+const MAX_RECORD = 16_384;
 
 /** The longest record for a client, in bytes of content, by what is configured and what it asks for; 0 is no limit in all three. */
 export function maxRecord(configured: number, asked: number): number {
   if (configured === 0 && asked === 0) return 0;
-  return Math.max(MIN_RECORD, Math.min(configured || asked, asked || configured));
+  const least = Math.max(MIN_RECORD, Math.min(configured || asked, asked || configured));
+  return least >= MAX_RECORD ? 0 : least;
 }
 
 /** Whether a handshake under `a` shows just what one under `b` would have: they differ at most in what is judged after it. */

@@ -86,7 +86,6 @@ function isOver(list: RevocationList, now: number): boolean {
   return list.nextUpdate !== null && list.nextUpdate < now;
 }
 
-/** By the options that have them: made once in each worker, and gone with them. */
 /** What of TLS options says who is revoked. */
 interface RevokingOptions {
   /** PEM. */
@@ -94,6 +93,7 @@ interface RevokingOptions {
   readonly revoked: readonly RevocationList[] | null;
 }
 
+/** By the options that have them: made once in each worker, and gone with them. */
 const made = new WeakMap<RevokingOptions, Revocations>();
 
 /** The lists of these options, ready to be asked; null when they have none. */

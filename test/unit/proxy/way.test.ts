@@ -124,6 +124,22 @@ for (const [what, action, bytes] of [
     expect(open.filter((each) => each !== 0)).toEqual([]);
   });
 
+test("over the limit of the worker, of the clients that wait for their brokers the one that holds most is cut, not the last one that came", () => {
+  const { edge, ends, dials } = edgeWith([router("r", { kind: "passthrough" })], {
+    heldBytesPerWorker: 9000 + 2.5 * hello.length,
+  });
+  const [large, small] = [arrive(edge), arrive(edge)];
+  large.send(hello);
+  large.send(Buffer.alloc(9000));
+  small.send(hello);
+  expect(ends).toEqual([]);
+  const late = arrive(edge);
+  late.send(hello);
+  expect(ends).toEqual([{ router: "r", reason: "held-limit" }]);
+  expect([edge.connections.size, dials(), edge.pool.cuts]).toEqual([2, 3, 1]);
+  expect(edge.pool.held).toBe(2 * hello.length);
+});
+
 test("a queued handshake is routed anew when a reload came first: by the rules in force, and counted once", () => {
   const { edge, ends, reload, waiting, dials, counted } = edgeWith([OPTIONS, router("former", TERMINATE)]);
   const clients = [arrive(edge), arrive(edge)];

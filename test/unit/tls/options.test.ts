@@ -276,6 +276,9 @@ test.each([
   [4096, 1024, 1024],
   [1024, 4096, 1024],
   [0, 100, 512],
+  // What GnuTLS and NSS always send is no limit.
+  [0, 16_384, 0],
+  [4096, 16_384, 4096],
 ])("the longest record: %d configured and %d asked for make %d", (configured, asked, most) => {
   expect(maxRecord(configured, asked)).toBe(most);
 });
