@@ -16,7 +16,7 @@ const MAX_UNKNOWN = 100;
 const MAX_ENTRIES = 100_000;
 
 export interface Tree {
-  /** Paths of regular files, and of links that lead nowhere, in name order. */
+  /** Paths of regular files, and of links that lead nowhere, in name order; none of a tree that is too large. */
   readonly files: readonly string[];
   /** The directories that were read, whose entries decide what the tree is; and links to nothing, in the place of which one may come. */
   readonly directories: readonly string[];
@@ -61,11 +61,14 @@ class Walk implements Tree {
     }
     for (const name of names) {
       if (this.#entries > MAX_ENTRIES) return;
-      if (++this.#entries > MAX_ENTRIES)
+      if (++this.#entries > MAX_ENTRIES) {
+        // Most of it is somebody else's, and reading it would take minutes.
+        this.files.length = 0;
         return this.#error(
           directory,
           `the tree has more than ${MAX_ENTRIES} entries: does a link in it lead to somewhere else?`,
         );
+      }
       if (!name.startsWith(".")) this.#entry(join(directory, name), name, depth);
     }
   }

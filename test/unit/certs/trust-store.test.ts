@@ -5,25 +5,24 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CertificateFiles } from "../../../src/certs/files.ts";
 import { Authority } from "../../support/certs.ts";
-import { exec, temporaryDirectory } from "../../support/tools.ts";
+import { keytool, openssl } from "../../support/key-stores.ts";
+import { temporaryDirectory } from "../../support/tools.ts";
 
 const directory = temporaryDirectory();
 const [first, second] = await Promise.all([Authority.create("First CA"), Authority.create("Second CA")]);
 const file = (name: string) => join(directory, name);
-const run = async (...command: string[]) => {
-  const { code, stdout, stderr } = await exec(command);
-  if (code !== 0) throw new Error(`${command.join(" ")}: ${stdout}${stderr}`);
-};
-await run("openssl", "x509", "-in", first.cert, "-outform", "DER", "-out", file("first.cer"));
-await Promise.all(
-  ["JKS", "PKCS12"].map(async (type) => {
-    const store = ["-keystore", file(type), "-storetype", type, "-storepass", "secret1"];
-    for (const [alias, authority] of Object.entries({ one: first, two: second }))
-      await run("keytool", "-importcert", "-noprompt", "-alias", alias, "-file", authority.cert, ...store);
-    const key = ["-genkeypair", "-alias", "server", "-keyalg", "EC", "-dname", "CN=server", "-keypass", "secret1"];
-    await run("keytool", ...key, ...store);
-  }),
-);
+await openssl("x509", "-in", first.cert, "-outform", "DER", "-out", file("first.cer"));
+// A store with a server's key, to which keytool adds the authorities, and a copy of it in Java's other type.
+const server = await first.issue({ names: ["server"] });
+const pkcs12 = ["-in", server.cert, "-inkey", server.key, "-name", "server", "-passout", "pass:secret1"];
+await openssl("pkcs12", "-export", ...pkcs12, "-out", file("PKCS12"));
+for (const [alias, authority] of Object.entries({ one: first, two: second })) {
+  const to = ["-keystore", file("PKCS12"), "-storepass", "secret1"];
+  await keytool("-importcert", "-noprompt", "-alias", alias, "-file", authority.cert, ...to);
+}
+const from = ["-srckeystore", file("PKCS12"), "-srcstorepass", "secret1"];
+const to = ["-destkeystore", file("JKS"), "-deststoretype", "JKS", "-deststorepass", "secret1"];
+await keytool("-importkeystore", "-noprompt", ...from, ...to);
 
 function subjects(path: string, password: string | null = null): string[] | string {
   const outcome = new CertificateFiles().authorities(path, { kind: "ok", value: password });

@@ -7,6 +7,7 @@ import { loadFromStore } from "../../../src/certs/store-pair.ts";
 import { readStore } from "../../../src/keystores/read.ts";
 import { MAX_ITERATIONS, MAX_STORE_BYTES } from "../../../src/keystores/store.ts";
 import { der, dottedOid, integer, NULL, octets, sequence, tagged } from "../../support/der.ts";
+import { FULL, sized } from "../../support/full-size.ts";
 import { openssl } from "../../support/key-stores.ts";
 import {
   AES,
@@ -47,11 +48,19 @@ const storeOf = (name: string): Buffer => stores.find((store) => store.name === 
 /** Why the store cannot be read, or its only key not be opened. */
 function reason(bytes: Buffer): string {
   judge(bytes);
+  return reasonAtOnce(bytes);
+}
+
+/** The same, without the other ways of reading that could throw: for what costs much each time. */
+function reasonAtOnce(bytes: Buffer): string {
   const store = readStore(bytes, PASSWORD);
   if (store.kind === "error") return store.reason;
   const key = store.entries[0]?.key?.(PASSWORD);
   return key?.kind === "error" ? key.reason : "ok";
 }
+
+/** In test/long these too are read in every way. */
+const costly = FULL ? reason : reasonAtOnce;
 
 const count = (value: number): Buffer => integer(value);
 /** Iteration counts as they stand in a file, and what becomes of them. */
@@ -106,8 +115,8 @@ test("many parts that each ask for iterations share one limit", () => {
   const parts = parse(good)
     .children()
     .map((part) => part.whole);
-  expect(reason(pfx([...parts, greedy]))).toBe("limit");
-  expect(reason(pfx([greedy]))).toBe("password");
+  expect(costly(pfx([...parts, greedy]))).toBe("limit");
+  expect(costly(pfx([greedy]))).toBe("password");
 });
 
 test("the key of a MAC can be neither tiny nor huge, whose blocks cost all of the iterations each", () => {
@@ -224,11 +233,13 @@ describe("as much as a store may be large", () => {
   };
   test.each(Object.keys(CASES))("%s", (name) => {
     const [make, expected] = CASES[name]!;
-    expect(reason(make())).toBe(expected);
+    expect(costly(make())).toBe(expected);
   });
 });
 
-describe("nine thousand certificates", () => {
+const MANY = sized(9_000, 900);
+
+describe(`${MANY} certificates`, () => {
   // Names are changed in copies of a real certificate, whose signature is wrong then: nobody looks at it before the names fit.
   // It has no extensions: identifiers of keys would tell that the copies have not issued each other.
   const leaf = derOf(bare)[0]!;
@@ -250,14 +261,14 @@ describe("nine thousand certificates", () => {
   test("in one chain are cut where no client would follow it", () => {
     const link = (index: number): Buffer =>
       renamed(leaf, { issuer: named(index + 1), ...(index === 0 ? {} : { subject: named(index) }) });
-    const links = Array.from({ length: 9_000 }, (_, index) => link(index));
+    const links = Array.from({ length: MANY }, (_, index) => link(index));
     expect(served(links)).toEqual(links.slice(0, 32));
   });
 
   test("that all seem to have issued each other are not all compared by their signatures", () => {
     const link = (index: number): Buffer =>
       renamed(leaf, { issuer: named((index + 1) % 2), subject: named(index % 2), serial: index });
-    const links = Array.from({ length: 9_000 }, (_, index) => link(index));
+    const links = Array.from({ length: MANY }, (_, index) => link(index));
     expect(served(links)).toHaveLength(32);
   });
 });

@@ -1,0 +1,9 @@
+// The tests whose sizes npm test makes smaller, at their full size.
+process.env.FULL_SIZE = "1";
+
+export {};
+
+await import("../unit/compile/compile.test.ts");
+await import("../unit/compile/shadows.test.ts");
+await import("../unit/config/schema.test.ts");
+await import("../unit/keystores/forged.test.ts");
