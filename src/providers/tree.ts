@@ -16,7 +16,7 @@ const MAX_UNKNOWN = 100;
 const MAX_ENTRIES = 100_000;
 
 export interface Tree {
-  /** Paths of regular files, and of links that lead nowhere, in name order; none of a tree that is too large. */
+  /** Paths of regular files, and of links that lead nowhere, in name order; none of a tree with too many entries. */
   readonly files: readonly string[];
   /** The directories that were read, whose entries decide what the tree is; and links to nothing, in the place of which one may come. */
   readonly directories: readonly string[];
@@ -61,14 +61,11 @@ class Walk implements Tree {
     }
     for (const name of names) {
       if (this.#entries > MAX_ENTRIES) return;
-      if (++this.#entries > MAX_ENTRIES) {
-        // Most of it is somebody else's, and reading it would take minutes.
-        this.files.length = 0;
+      if (++this.#entries > MAX_ENTRIES)
         return this.#error(
           directory,
           `the tree has more than ${MAX_ENTRIES} entries: does a link in it lead to somewhere else?`,
         );
-      }
       if (!name.startsWith(".")) this.#entry(join(directory, name), name, depth);
     }
   }
@@ -76,6 +73,8 @@ class Walk implements Tree {
   /** Tells of links to nothing, and has them watched: not of those of the whole machine. */
   end(): void {
     if (this.#entries > MAX_ENTRIES) {
+      // Most of it is somebody else's, and to read it would take minutes.
+      this.files.length = 0;
       // The link that leads out of the tree stands in one of the first.
       this.directories.length = Math.min(this.directories.length, MAX_WATCHED);
       return;
