@@ -7,6 +7,7 @@ import { Backend } from "../support/backend.ts";
 import { Authority, type Pair } from "../support/certs.ts";
 import { sClient } from "../support/openssl.ts";
 import { Sluice } from "../support/sluice.ts";
+import { tlsHandshake } from "../support/tls-client.ts";
 import { temporaryDirectory, waitFor } from "../support/tools.ts";
 
 const [authority, clients, strangers] = await Promise.all([
@@ -47,20 +48,31 @@ tls:
 const touched = (curve: string) => `tls: { options: { touched: { curvePreferences: [${curve}] } } }\n`;
 await sluice.reload(() => sluice.write("touched.yml", touched("X25519")));
 
+type Client = typeof sClient;
 let made = 0;
 const withCertificate = (pair: Pair) => ["-cert", pair.cert, "-key", pair.key];
 
 /** Makes a full handshake and returns the file with its session. */
-async function session(name: string, version: string, args: readonly string[] = []): Promise<string> {
+async function session(
+  name: string,
+  version: string,
+  args: readonly string[] = [],
+  connect: Client = tlsHandshake,
+): Promise<string> {
   const file = join(sessions, `session-${++made}`);
-  const result = await sClient(sluice.port, name, [version, "-sess_out", file, ...args]);
+  const result = await connect(sluice.port, name, [version, "-sess_out", file, ...args]);
   expect(result).toMatchObject({ reached: "broker", reused: false });
   expect(existsSync(file)).toBe(true);
   return file;
 }
 
-const again = (name: string, version: string, file: string, args: readonly string[] = []) =>
-  sClient(sluice.port, name, [version, "-sess_in", file, ...args]);
+const again = (
+  name: string,
+  version: string,
+  file: string,
+  args: readonly string[] = [],
+  connect: Client = tlsHandshake,
+) => connect(sluice.port, name, [version, "-sess_in", file, ...args]);
 
 const resumed = (version: string) =>
   sluice.metric("sluice_tls_handshake_duration_seconds_count", {
@@ -79,14 +91,17 @@ for (const version of ["-tls1_2", "-tls1_3"])
   describe(version, () => {
     test("a ticket with a client certificate of 20 kB resumes, in a hello that is larger still", async () => {
       expect(readFileSync(huge.cert).length).toBeGreaterThan(20_000);
-      const file = await session("verified.test", version, withCertificate(huge));
-      expect(await again("verified.test", version, file)).toMatchObject({ reached: "broker", reused: true });
+      const file = await session("verified.test", version, withCertificate(huge), sClient);
+      expect(await again("verified.test", version, file, [], sClient)).toMatchObject({
+        reached: "broker",
+        reused: true,
+      });
     });
 
     test("a ticket resumes on the route it was made on, and the metric says so", async () => {
-      const file = await session("open.test", version);
+      const file = await session("open.test", version, [], sClient);
       const before = await resumed(version);
-      expect(await again("open.test", version, file)).toMatchObject({ reached: "broker", reused: true });
+      expect(await again("open.test", version, file, [], sClient)).toMatchObject({ reached: "broker", reused: true });
       expect(await resumed(version)).toBe(before + 1);
     });
 

@@ -9,8 +9,8 @@ import { connect as connectTls } from "node:tls";
 import { Backend, greeting } from "../support/backend.ts";
 import { Authority, type IssueOptions, type Pair } from "../support/certs.ts";
 import { tcpServer } from "../support/clients.ts";
-import { sClient } from "../support/openssl.ts";
 import { Sluice } from "../support/sluice.ts";
+import { tlsHandshake } from "../support/tls-client.ts";
 import { cleanup, temporaryDirectory, waitFor } from "../support/tools.ts";
 
 const VERSIONS = ["-tls1_2", "-tls1_3"] as const;
@@ -84,7 +84,7 @@ ${Object.entries(NAMES)
 const withCertificate = ({ cert, key }: Pair): string[] => ["-cert", cert, "-key", key];
 
 async function admitted(name: string, args: readonly string[], reused = false): Promise<void> {
-  expect(await sClient(sluice.port, `${name}.test`, args)).toMatchObject({ reached: "broker", reused });
+  expect(await tlsHandshake(sluice.port, `${name}.test`, args)).toMatchObject({ reached: "broker", reused });
 }
 
 /** certificate_revoked, certificate_unknown, access_denied */
@@ -97,7 +97,7 @@ const ALERTS: Record<string, number> = {
 /** Refused for this reason, which the client is told, and nothing dialled. */
 async function refused(name: string, args: readonly string[], reason: string, port = sluice.port): Promise<void> {
   const [dialled, seen] = [backend.connections, sluice.accesses.length];
-  const client = await sClient(port, `${name}.test`, args);
+  const client = await tlsHandshake(port, `${name}.test`, args);
   expect(client.reached).toBeNull();
   // Before TLS 1.3 a session that is resumed, and one that is judged by a list that came meanwhile, are judged too late for an alert.
   const mayBeTooLate = args.includes("-tls1_2") && (args.includes("-sess_in") || port !== sluice.port);
@@ -145,6 +145,24 @@ async function live(name: string, version: Version, pair: Pair, chain: readonly 
     },
   };
 }
+
+const PEOPLE: readonly [name: keyof typeof NAMES, options: IssueOptions, reason: string | null][] = [
+  ["cn", { subject: "/CN=sensor-7" }, null],
+  ["cn", { subject: "/CN=actor-7" }, "client-certificate-not-allowed"],
+  ["cn", { subject: "/CN=sensor-7/CN=actor-7" }, "client-certificate-not-allowed"],
+  ["cn", { subject: "/CN=x", sans: ["DNS:sensor-7"] }, "client-certificate-not-allowed"],
+  ["dns", { names: ["a.devices.example"] }, null],
+  ["dns", { names: ["a.devices.example.com"] }, "client-certificate-not-allowed"],
+  ["uri", { sans: ["URI:spiffe://plant/press"] }, null],
+  ["uri", { sans: ["URI:spiffe://plan/press"] }, "client-certificate-not-allowed"],
+  ["mail", { sans: ["email:bob@Plant.example"] }, null],
+  ["mail", { sans: ["email:bob@plant.example.com"] }, "client-certificate-not-allowed"],
+  ["any", { names: ["press-7"], subject: "/CN=x" }, null],
+  ["any", { subject: "/CN=boss" }, null],
+  ["any", { subject: "/CN=x", sans: ["email:boss"] }, "client-certificate-not-allowed"],
+];
+/** Their certificates, for both versions. */
+const people = await Promise.all(PEOPLE.map(([, options]) => issue(clients, options)));
 
 for (const version of VERSIONS)
   describe(version, () => {
@@ -305,26 +323,11 @@ for (const version of VERSIONS)
         );
     });
 
-    const people: [name: keyof typeof NAMES, options: IssueOptions, reason: string | null][] = [
-      ["cn", { subject: "/CN=sensor-7" }, null],
-      ["cn", { subject: "/CN=actor-7" }, "client-certificate-not-allowed"],
-      ["cn", { subject: "/CN=sensor-7/CN=actor-7" }, "client-certificate-not-allowed"],
-      ["cn", { subject: "/CN=x", sans: ["DNS:sensor-7"] }, "client-certificate-not-allowed"],
-      ["dns", { names: ["a.devices.example"] }, null],
-      ["dns", { names: ["a.devices.example.com"] }, "client-certificate-not-allowed"],
-      ["uri", { sans: ["URI:spiffe://plant/press"] }, null],
-      ["uri", { sans: ["URI:spiffe://plan/press"] }, "client-certificate-not-allowed"],
-      ["mail", { sans: ["email:bob@Plant.example"] }, null],
-      ["mail", { sans: ["email:bob@plant.example.com"] }, "client-certificate-not-allowed"],
-      ["any", { names: ["press-7"], subject: "/CN=x" }, null],
-      ["any", { subject: "/CN=boss" }, null],
-      ["any", { subject: "/CN=x", sans: ["email:boss"] }, "client-certificate-not-allowed"],
-    ];
-    for (const [name, options, reason] of people)
+    for (const [index, [name, options, reason]] of PEOPLE.entries())
       test(`allowedNames ${NAMES[name]}: ${JSON.stringify(options)} is ${reason === null ? "admitted" : "refused"}`, async () => {
-        const args = [version, ...withCertificate(await issue(clients, options))];
+        const args = [version, ...withCertificate(people[index]!)];
         if (reason !== null) return refused(name, args, reason);
-        const session = file(`session-${issued}`);
+        const session = file(`session${version}-${index}`);
         await admitted(name, [...args, "-sess_out", session]);
         await admitted(name, [version, "-sess_in", session], true);
         // The same certificate authority, and other names: the session is of no use there.

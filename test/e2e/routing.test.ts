@@ -4,9 +4,9 @@
 import { describe, expect, test } from "bun:test";
 import { Backend } from "../support/backend.ts";
 import { Authority } from "../support/certs.ts";
-import { sClient } from "../support/openssl.ts";
 import { RawClient } from "../support/raw.ts";
 import { Sluice } from "../support/sluice.ts";
+import { tlsHandshake } from "../support/tls-client.ts";
 import { freePort, waitFor } from "../support/tools.ts";
 
 const authority = await Authority.create();
@@ -87,7 +87,7 @@ tls:
 });
 
 const reach = async (name: string | null, args: readonly string[] = []) =>
-  (await sClient(sluice.port, name, args)).reached;
+  (await tlsHandshake(sluice.port, name, args)).reached;
 
 /** How often each backend answers in `count` connections, one after the other. */
 async function tally(name: string, count: number): Promise<Record<string, number>> {
@@ -184,7 +184,7 @@ describe("a router that is off", () => {
   for (const [name, sni] of off)
     test(`${name} refuses ${sni} with unrecognized_name, and the catch-all does not take it`, async () => {
       const dialled = [a, b, c, rest].map((backend) => backend!.connections);
-      expect(await sClient(sluice.port, sni!)).toMatchObject({ reached: null, alert: 112, certificate: null });
+      expect(await tlsHandshake(sluice.port, sni!)).toMatchObject({ reached: null, alert: 112, certificate: null });
       const line = await sluice.access((each) => each.sni === sni);
       expect(line).toMatchObject({ reason: "router-off", router: name });
       expect([a, b, c, rest].map((backend) => backend!.connections)).toEqual(dialled);

@@ -11,6 +11,7 @@ import { Authority } from "./certs.ts";
 import { sClient } from "./openssl.ts";
 import { random } from "./random.ts";
 import { type Access, Sluice } from "./sluice.ts";
+import { tlsHandshake } from "./tls-client.ts";
 import { freePort, waitFor } from "./tools.ts";
 
 export const authority = await Authority.create();
@@ -112,16 +113,17 @@ export async function compare(asked: Asked): Promise<Explanation> {
     ...(asked.alpn.length === 0 ? [] : ["-alpn", asked.alpn.join(",")]),
     ...(asked.rsaOnly ? ["-sigalgs", "RSA-PSS+SHA256:RSA+SHA256"] : []),
   ];
+  const connect = asked.rsaOnly ? sClient : tlsHandshake;
   const port = { mqtts: sluice.port, plain: plainPort, both: bothPort }[asked.point];
   if (verdict.action === "plain" || verdict.action === "passthrough") {
     // A hello goes to the server as it is, which echoes it: no TLS comes about.
-    await sClient(port, asked.sni, args).catch(() => null);
+    await connect(port, asked.sni, args).catch(() => null);
     const line = await nextAccess();
     expect(line).toMatchObject({ entryPoint: asked.point, router: router!.name, service: service!.name });
     expect(service!.order.shown).toContain(line.server!);
     return expected;
   }
-  const client = await sClient(port, asked.sni, args);
+  const client = await connect(port, asked.sni, args);
   const line = await nextAccess();
   expect(line.router).toBe(router?.name as string);
   if (!verdict.served) {

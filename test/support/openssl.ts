@@ -20,7 +20,7 @@ export interface SClient {
   readonly text: string;
 }
 
-const GREETING = new RegExp(greeting("([\\w-]+)").trimEnd());
+export const GREETING = new RegExp(greeting("([\\w-]+)").trimEnd());
 const TIMEOUT_MS = 15_000;
 
 /** `name` is the SNI; null sends none. `args` are further options of s_client. */
