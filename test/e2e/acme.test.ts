@@ -2,12 +2,12 @@
 // else, and with words that an operator can act on when the authority says no.
 
 import { describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { Pebble } from "../support/pebble.ts";
-import { SLUICE, Sluice, type SluiceOptions } from "../support/sluice.ts";
+import { type LogLine, SLUICE, Sluice } from "../support/sluice.ts";
 import { exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
 const mosquitto = await Mosquitto.start();
@@ -19,21 +19,13 @@ const router = (name: string, host: string, resolver = "le", more = "") =>
 const dynamic = (...routers: string[]) =>
   `tcp:\n  routers:\n${routers.join("")}  services: { broker: { loadBalancer: { servers: [{ port: ${mosquitto.port} }] } } }\n`;
 
-function resolver(challenge: string, storage: string, more = ""): string {
-  return `certificatesResolvers:
-  le:
-    acme:
-      email: admin@example.com
-      caServer: ${pebble.directory}
-      caCertificates: [${pebble.ca}]
-      storage: ${storage}
-      ${challenge}
-      ${more}
-`;
-}
-
+const acme = (storage: string, challenge: string, caServer = pebble.directory, ca = pebble.ca) =>
+  `{ acme: { email: admin@example.com, caServer: "${caServer}", caCertificates: [${ca}], storage: ${storage}, ${challenge} } }`;
+const resolvers = (each: Record<string, string>) =>
+  `certificatesResolvers:\n${Object.entries(each)
+    .map(([name, resolver]) => `  ${name}: ${resolver}\n`)
+    .join("")}`;
 const storageFile = () => join(temporaryDirectory(), "acme.json");
-const start = (options: Omit<SluiceOptions, "port">) => Sluice.start({ ...options, port });
 
 /** The names of the certificate that is shown for a name, and whether the authority's root vouches for it. */
 function shown(name: string, ca: string): Promise<{ names: string; trusted: boolean }> {
@@ -47,13 +39,6 @@ function shown(name: string, ca: string): Promise<{ names: string; trusted: bool
   });
 }
 
-const obtained = async (name: string) => {
-  const ca = await pebble.root();
-  // Until its router is in force, the name is refused.
-  const look = () => shown(name, ca).catch(() => ({ trusted: false }));
-  return waitFor(`a certificate for ${name}`, async () => ((await look()).trusted ? true : null), 20_000);
-};
-
 async function message(name: string): Promise<number> {
   const ca = join(temporaryDirectory(), "root.pem");
   writeFileSync(ca, await pebble.root());
@@ -66,19 +51,67 @@ async function message(name: string): Promise<number> {
   return code;
 }
 
+const hook = join(temporaryDirectory(), "hook");
+const calls = `${hook}.calls`;
+writeFileSync(
+  hook,
+  `#!/bin/sh
+echo "$1 $2" >>${calls}
+case $1 in
+present) exec curl -sf -d "{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" ${pebble.dnsManagement}/set-txt ;;
+cleanup) exec curl -sf -d "{\\"host\\":\\"$2.\\"}" ${pebble.dnsManagement}/clear-txt ;;
+esac
+`,
+);
+chmodSync(hook, 0o755);
+
+const [storage, othersCanRead] = [storageFile(), storageFile()];
+writeFileSync(othersCanRead, "{}");
+chmodSync(othersCanRead, 0o644);
+const gone = `https://localhost:${await freePort()}/dir`;
+const ROUTERS = [
+  router("tls", "tls.acme.test"),
+  router("http", "http.acme.test", "http"),
+  router("dns", "a.dns.acme.test", "dns", `, domains: [{ main: "*.dns.acme.test" }]`),
+  router("rights", "rights.acme.test", "rights"),
+  router("away", "away.acme.test", "away"),
+];
+/** The one of all tests that need no start of their own. */
+const sluice = await Sluice.start({
+  port,
+  workers: 2,
+  dynamic: dynamic(...ROUTERS),
+  entryPoint: `  web: { address: "127.0.0.1:${httpPort}" }`,
+  extra: resolvers({
+    le: acme(storage, "tlsChallenge: {}"),
+    http: acme(storageFile(), "httpChallenge: { entryPoint: web }"),
+    dns: acme(storageFile(), `dnsChallenge: { exec: ${hook} }`),
+    failing: acme(storageFile(), "dnsChallenge: { exec: /bin/false }"),
+    rights: acme(othersCanRead, "tlsChallenge: {}"),
+    away: acme(storageFile(), "tlsChallenge: {}", gone),
+  }),
+});
+
+/** Waits for what the log says of a resolver. */
+const logged = (resolver: string, text: string): Promise<LogLine> =>
+  waitFor(`"${text}" of ${resolver}`, () =>
+    sluice.lines.find((line) => line.msg.includes(text) && line.resolver === resolver),
+  );
+
+const obtained = async (name: string) => {
+  const ca = await pebble.root();
+  // Until its router is in force, the name is refused.
+  const look = () => shown(name, ca).catch(() => ({ trusted: false }));
+  return waitFor(`a certificate for ${name}`, async () => ((await look()).trusted ? true : null), 20_000);
+};
+
 describe("a certificate comes by itself, and carries a message", () => {
   test("by tls-alpn-01, on the entry point of the clients", async () => {
-    const storage = storageFile();
-    const sluice = await start({
-      workers: 2,
-      dynamic: dynamic(router("mqtt", "tls.acme.test")),
-      extra: resolver("tlsChallenge: {}", storage),
-    });
     await obtained("tls.acme.test");
     expect(await message("tls.acme.test")).toBe(0);
     expect(statSync(storage).mode & 0o777).toBe(0o600);
-    await sluice.logged("ordering a certificate");
-    const line = await sluice.logged("the certificate has come");
+    await logged("le", "ordering a certificate");
+    const line = await logged("le", "the certificate has come");
     expect(line).toMatchObject({
       resolver: "le",
       names: ["tls.acme.test"],
@@ -86,9 +119,9 @@ describe("a certificate comes by itself, and carries a message", () => {
       renewal: expect.any(String),
     });
     expect(await sluice.metric("sluice_acme_orders_total", { resolver: "le", result: "obtained" })).toBe(1);
-    expect(await sluice.metric("sluice_acme_certificate_not_after_timestamp_seconds")).toBeGreaterThan(
-      Date.now() / 1000,
-    );
+    expect(
+      await sluice.metric("sluice_acme_certificate_not_after_timestamp_seconds", { resolver: "le" }),
+    ).toBeGreaterThan(Date.now() / 1000);
     // Whoever speaks the authority's protocol later gets nothing.
     const late = await new Promise((resolve) => {
       const socket = connect({
@@ -103,92 +136,35 @@ describe("a certificate comes by itself, and carries a message", () => {
     });
     expect(late).not.toBe("a handshake");
     await sluice.access((each) => each.reason === "acme-challenge");
-    await sluice.stop();
   });
 
   test("by http-01, on an entry point that answers nothing else", async () => {
-    const sluice = await start({
-      dynamic: dynamic(router("mqtt", "http.acme.test")),
-      entryPoint: `  web: { address: "127.0.0.1:${httpPort}" }`,
-      extra: resolver("httpChallenge: { entryPoint: web }", storageFile()),
-    });
     await obtained("http.acme.test");
     expect(await message("http.acme.test")).toBe(0);
     for (const path of ["/", "/metrics", "/.well-known/acme-challenge/", "/.well-known/acme-challenge/unknown"])
       expect((await fetch(`http://127.0.0.1:${httpPort}${path}`)).status).toBe(404);
-    await sluice.stop();
   });
 
   test("by dns-01 through a command, for a wildcard of tls.domains", async () => {
-    const hook = join(temporaryDirectory(), "hook");
-    const calls = `${hook}.calls`;
-    writeFileSync(
-      hook,
-      `#!/bin/sh
-echo "$1 $2" >>${calls}
-case $1 in
-present) exec curl -sf -d "{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" ${pebble.dnsManagement}/set-txt ;;
-cleanup) exec curl -sf -d "{\\"host\\":\\"$2.\\"}" ${pebble.dnsManagement}/clear-txt ;;
-esac
-`,
-    );
-    chmodSync(hook, 0o755);
-    const sluice = await start({
-      dynamic: dynamic(router("mqtt", "a.dns.acme.test", "le", `, domains: [{ main: "*.dns.acme.test" }]`)),
-      extra: resolver(`dnsChallenge: { exec: ${hook} }`, storageFile()),
-    });
     await obtained("a.dns.acme.test");
     expect(await message("a.dns.acme.test")).toBe(0);
     expect(readFileSync(calls, "utf8")).toBe(
       "present _acme-challenge.dns.acme.test\ncleanup _acme-challenge.dns.acme.test\n",
     );
-    await sluice.stop();
   });
-});
-
-test("a restart orders nothing anew, and another Sluice takes what the storage has", async () => {
-  const storage = storageFile();
-  const options = { dynamic: dynamic(router("mqtt", "kept.acme.test")), extra: resolver("tlsChallenge: {}", storage) };
-  const first = await start(options);
-  await obtained("kept.acme.test");
-  await first.stop();
-  const before = readFileSync(storage, "utf8");
-  const second = await start(options);
-  expect((await shown("kept.acme.test", await pebble.root())).trusted).toBe(true);
-  expect(await second.metric("sluice_acme_orders_total")).toBe(0);
-  expect(readFileSync(storage, "utf8")).toBe(before);
-  expect(JSON.parse(before).le.Account.Registration.uri).toStartWith("https://");
-  const list = await exec([SLUICE, "certs", "list", `--configFile=${second.directory}/sluice.yml`]);
-  expect(list).toMatchObject({ code: 0, stderr: "" });
-  expect(list.stdout).toMatch(
-    /^SOURCE +NAMES +EXPIRES +RENEWAL +STATE\nle +kept\.acme\.test +\d{4}-\d\d-\d\d +\d{4}-\d\d-\d\d +in use\n$/,
-  );
-  await second.stop();
 });
 
 test("a new certificate touches no connection, and a failing name stops no other", async () => {
-  const sluice = await start({
-    dynamic: dynamic(router("mqtt", "first.acme.test")),
-    extra: `${resolver("tlsChallenge: {}", storageFile())}
-  failing:
-    acme: { caServer: ${pebble.directory}, caCertificates: [${pebble.ca}], storage: ${storageFile()}, dnsChallenge: { exec: /bin/false } }
-`,
-  });
-  await obtained("first.acme.test");
-  const open = connect({ host: "127.0.0.1", port, servername: "first.acme.test", rejectUnauthorized: false });
+  const open = connect({ host: "127.0.0.1", port, servername: "tls.acme.test", rejectUnauthorized: false });
   let closed = false;
   open.on("close", () => (closed = true));
   await new Promise((done) => open.once("secureConnect", done));
   sluice.write(
     "dynamic.yml",
-    dynamic(
-      router("mqtt", "first.acme.test"),
-      router("bad", "bad.acme.test", "failing"),
-      router("second", "second.acme.test"),
-    ),
+    dynamic(...ROUTERS, router("bad", "bad.acme.test", "failing"), router("second", "second.acme.test", "http")),
   );
   await obtained("second.acme.test");
-  const failed = await sluice.logged("no certificate from the authority");
+  const failed = await logged("failing", "no certificate from the authority");
   expect(failed).toMatchObject({
     ...{ level: "error", resolver: "failing", names: ["bad.acme.test"], router: "bad@file", failures: 1 },
     reason: "bad.acme.test, dns-01: the hook /bin/false ended with exit code 1",
@@ -198,69 +174,77 @@ test("a new certificate touches no connection, and a failing name stops no other
   expect((await shown("bad.acme.test", await pebble.root())).names).toContain("sluice.invalid");
   expect(closed).toBe(false);
   open.destroy();
-  await sluice.stop();
 });
 
 test("a storage that others can read is refused with the command that mends it, and everything else serves", async () => {
-  const storage = storageFile();
-  writeFileSync(storage, "{}");
-  chmodSync(storage, 0o644);
-  const sluice = await start({
-    dynamic: dynamic(router("mqtt", "rights.acme.test")),
-    extra: resolver("tlsChallenge: {}", storage),
-  });
-  await sluice.logged(`Run: chmod 600 ${storage}`);
+  await sluice.logged(`Run: chmod 600 ${othersCanRead}`);
   expect((await shown("rights.acme.test", await pebble.root())).names).toContain("sluice.invalid");
-  expect(await sluice.logged("no certificate from the authority")).toMatchObject({
+  expect(await logged("rights", "no certificate from the authority")).toMatchObject({
     reason: expect.stringContaining("chmod 600"),
   });
-  await waitFor("the lock to be free", () => !existsSync(`${storage}.lock`));
-  await sluice.stop();
+  await waitFor("the lock to be free", () => !existsSync(`${othersCanRead}.lock`));
 });
 
 test("an authority that is away is said to be, and tried again; until then the default certificate serves", async () => {
-  const storage = storageFile();
-  const gone = await freePort();
-  const sluice = await start({
-    dynamic: dynamic(router("mqtt", "away.acme.test")),
-    extra: resolver("tlsChallenge: {}", storage).replace(pebble.directory, `https://localhost:${gone}/dir`),
-  });
-  const failed = await sluice.logged("no certificate from the authority");
+  const failed = await logged("away", "no certificate from the authority");
   expect(failed).toMatchObject({
-    reason: expect.stringContaining(`https://localhost:${gone}/dir cannot be reached`),
+    reason: expect.stringContaining(`${gone} cannot be reached`),
     nextTry: expect.any(String),
   });
   expect((await shown("away.acme.test", await pebble.root())).names).toContain("sluice.invalid");
-  const next = await sluice.metric("sluice_acme_next_order_timestamp_seconds", { resolver: "le" });
+  const next = await sluice.metric("sluice_acme_next_order_timestamp_seconds", { resolver: "away" });
   expect(next).toBeGreaterThan(Date.now() / 1000 + 30);
-  expect(await sluice.metric("sluice_acme_last_error_timestamp_seconds", { resolver: "le" })).toBeGreaterThan(0);
-  const list = await exec([SLUICE, "certs", "list", "--json", `--configFile=${sluice.directory}/sluice.yml`]);
+  expect(await sluice.metric("sluice_acme_last_error_timestamp_seconds", { resolver: "away" })).toBeGreaterThan(0);
+
+  const directory = temporaryDirectory();
+  mkdirSync(join(directory, "dynamic"));
+  writeFileSync(join(directory, "dynamic/away.yml"), dynamic(router("away", "away.acme.test", "away")));
+  writeFileSync(
+    join(directory, "sluice.yml"),
+    `entryPoints: { mqtts: { address: ":8883" } }\nproviders: { file: { directory: ${directory}/dynamic } }\n${resolvers({ away: acme(join(directory, "acme.json"), "tlsChallenge: {}", gone) })}`,
+  );
+  const list = await exec([SLUICE, "certs", "list", "--json", `--configFile=${directory}/sluice.yml`]);
   expect(list.code).toBe(1);
   expect(JSON.parse(list.stdout)).toEqual([
-    { source: "le", names: ["away.acme.test"], expires: "", renewal: "", state: "to be ordered" },
+    { source: "away", names: ["away.acme.test"], expires: "", renewal: "", state: "to be ordered" },
   ]);
+});
+
+test("a restart orders nothing anew, and another Sluice takes what the storage has", async () => {
   await sluice.stop();
+  const before = readFileSync(storage, "utf8");
+  const second = await Sluice.start({
+    port,
+    dynamic: dynamic(router("mqtt", "tls.acme.test")),
+    extra: resolvers({ le: acme(storage, "tlsChallenge: {}") }),
+  });
+  expect((await shown("tls.acme.test", await pebble.root())).trusted).toBe(true);
+  expect(await second.metric("sluice_acme_orders_total")).toBe(0);
+  expect(readFileSync(storage, "utf8")).toBe(before);
+  expect(JSON.parse(before).le.Account.Registration.uri).toStartWith("https://");
+  const list = await exec([SLUICE, "certs", "list", `--configFile=${second.directory}/sluice.yml`]);
+  expect(list).toMatchObject({ code: 0, stderr: "" });
+  expect(list.stdout).toMatch(
+    /^SOURCE +NAMES +EXPIRES +RENEWAL +STATE\nle +tls\.acme\.test +\d{4}-\d\d-\d\d +\d{4}-\d\d-\d\d +in use\n$/,
+  );
+  await second.stop();
 });
 
 test("a certificate is renewed when a third of its life is left, without a word from anybody", async () => {
   const [ownPort, seconds] = [await freePort(), 15];
   const brief = await Pebble.start({ tlsPort: ownPort, validitySeconds: seconds });
-  const storage = storageFile();
+  const own = storageFile();
   const sluice = await Sluice.start({
     port: ownPort,
     dynamic: dynamic(router("mqtt", "brief.acme.test")),
-    extra: resolver("tlsChallenge: {}", storage)
-      .replace(pebble.directory, brief.directory)
-      .replace(pebble.ca, brief.ca),
+    extra: resolvers({ le: acme(own, "tlsChallenge: {}", brief.directory, brief.ca) }),
   });
   await sluice.logged("the certificate has come");
-  const first = readFileSync(storage, "utf8");
-  await waitFor(
-    "the renewal",
-    async () => (await sluice.metric("sluice_acme_orders_total", { result: "renewed" })) > 0 || null,
-    30_000,
-  );
-  expect(readFileSync(storage, "utf8")).not.toBe(first);
-  expect(JSON.parse(readFileSync(storage, "utf8")).le.Certificates).toHaveLength(1);
+  const first = readFileSync(own, "utf8");
+  const came = () => sluice.lines.filter(({ msg }) => msg === "the certificate has come").length;
+  await waitFor("the renewal", () => came() > 1);
+  expect(await sluice.metric("sluice_acme_orders_total", { result: "renewed" })).toBeGreaterThan(0);
+  expect(readFileSync(own, "utf8")).not.toBe(first);
+  expect(JSON.parse(readFileSync(own, "utf8")).le.Certificates).toHaveLength(1);
   await sluice.stop();
 }, 60_000);
