@@ -2,12 +2,12 @@
 // for less. Either what served goes on, or the router keeps its names and refuses.
 
 import { describe, expect, test } from "bun:test";
-import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { Backend } from "../support/backend.ts";
+import { Backend, greeting } from "../support/backend.ts";
 import { Authority } from "../support/certs.ts";
-import { sClient } from "../support/openssl.ts";
-import { Sluice } from "../support/sluice.ts";
+import { tlsClient } from "../support/clients.ts";
+import { ROOT, Sluice } from "../support/sluice.ts";
 import { exec, waitFor } from "../support/tools.ts";
 
 const authority = await Authority.create();
@@ -32,9 +32,27 @@ tls:
 `;
 
 const sluice = await Sluice.start({ dynamic: routes(STRICT) });
-const withCertificate = ["-cert", device.cert, "-key", device.key];
-const stranger = async () => (await sClient(sluice.port, "strict.test")).reached;
-const member = async () => (await sClient(sluice.port, "strict.test", withCertificate)).reached;
+const certificate = { cert: readFileSync(device.cert, "utf8"), key: readFileSync(device.key, "utf8") };
+
+/** The name of the backend that greets a client for this name; null when it is refused. */
+async function reached(servername: string, own: { cert?: string; key?: string } = {}): Promise<string | null> {
+  const socket = await tlsClient(sluice.port, { servername, ...own }).catch(() => null);
+  if (socket === null) return null;
+  // With TLS 1.3 a refusal may come after the handshake.
+  let heard = "";
+  await new Promise<void>((over) => {
+    socket.on("data", (chunk: Buffer) => {
+      heard += chunk;
+      if (heard === greeting(backend.name)) over();
+    });
+    for (const end of ["end", "close", "error"]) socket.on(end, () => over());
+  });
+  socket.destroy();
+  return heard === greeting(backend.name) ? backend.name : null;
+}
+
+const stranger = () => reached("strict.test");
+const member = () => reached("strict.test", certificate);
 
 /** Changes something, and waits until a load has come to an end, whichever. */
 async function change(what: () => unknown): Promise<void> {
@@ -92,7 +110,7 @@ describe("a mistake in a strict router", () => {
       expect(await stranger()).toBeNull();
       expect(await member()).toBe(expected === "goes on" ? "broker" : null);
       // Another router is as it was.
-      expect((await sClient(sluice.port, "open.test")).reached).toBe("broker");
+      expect(await reached("open.test")).toBe("broker");
       await restore();
       expect(await member()).toBe("broker");
     });
@@ -139,10 +157,10 @@ describe("what has vanished is not empty", () => {
     ["the directory, renamed", instead(directory, () => {})],
     ["the directory, in the place of which there is an empty one", instead(directory, (path) => mkdirSync(path))],
     [
-      "the directory, full of loops and with a link to the whole machine",
+      "the directory, full of loops and with a link that leads out of it",
       () => {
         for (const name of ["a", "b", "c"]) symlinkSync(".", join(sluice.dynamicDirectory, name));
-        symlinkSync("/", join(sluice.dynamicDirectory, "root"));
+        symlinkSync(join(ROOT, "docs"), join(sluice.dynamicDirectory, "out"));
         truncateSync(file());
       },
     ],
@@ -171,10 +189,5 @@ describe("what has vanished is not empty", () => {
     expect(stderr).toContain('no router uses the entry point "mqtts"');
     await restore();
     expect(await member()).toBe("broker");
-  });
-
-  test("it still hears SIGTERM", async () => {
-    symlinkSync("/", join(sluice.dynamicDirectory, "root"));
-    expect(await sluice.stop()).toBe(0);
   });
 });

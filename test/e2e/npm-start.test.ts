@@ -42,6 +42,7 @@ async function npmStart(names = "localhost", change = (dynamic: string) => dynam
     void child.stdin.flush();
   };
   cleanup(async () => {
+    if (child.exitCode !== null) return;
     press("^C");
     await Bun.sleep(600);
     press("^C");
@@ -50,39 +51,8 @@ async function npmStart(names = "localhost", change = (dynamic: string) => dynam
   return { child, screen, printed, press, port, broker, directory };
 }
 
-test("Control-C, which npm hands on a second time, lets connections finish, says that it has stopped, and exits with 0", async () => {
-  const { child, screen, printed, press, port } = await npmStart();
-  await printed("is ready");
-  const client = await tlsClient(port);
-  press("^C");
-  await printed("stopping");
-  // The connection goes on: the broker answers a PINGREQ only after a CONNECT.
-  const answered = new Promise((resolve) => client.once("data", resolve));
-  client.write(Buffer.from("100c00044d5154540402003c0000", "hex"));
-  expect(await answered).toEqual(Buffer.from("20020000", "hex"));
-  client.write(Buffer.from("e000", "hex"));
-  client.resume().end();
-  await printed("stopped");
-  await child.exited;
-  await printed("exit code 0");
-  expect(screen.text).not.toContain("npm error");
-});
-
-test("a second Control-C, a second later, ends it at once", async () => {
-  const { child, printed, press, port } = await npmStart();
-  await printed("is ready");
-  const client = await tlsClient(port);
-  press("^C");
-  await printed("stopping");
-  await Bun.sleep(1000);
-  press("^C");
-  await child.exited;
-  await printed("exit code ");
-  client.destroy();
-});
-
-test("the lines to copy work as they are printed, and the file to edit next is named", async () => {
-  const { screen, printed, directory, port } = await npmStart();
+test("the lines to copy work as they are printed, the file to edit next is named; Control-C, which npm hands on a second time, lets connections finish, says that it has stopped, and exits with 0", async () => {
+  const { child, screen, printed, press, port, directory } = await npmStart();
   await printed("Next: ");
   await printed("config/sluice.yml.");
   const line = (start: string) =>
@@ -100,16 +70,40 @@ test("the lines to copy work as they are printed, and the file to edit next is n
     return Promise.race([received.then(() => true), Bun.sleep(200).then(() => false)]);
   });
   expect((await received).stdout).toBe("world\n");
+
+  const client = await tlsClient(port);
+  press("^C");
+  await printed("stopping");
+  // The connection goes on: the broker answers a PINGREQ only after a CONNECT.
+  const answered = new Promise((resolve) => client.once("data", resolve));
+  client.write(Buffer.from("100c00044d5154540402003c0000", "hex"));
+  expect(await answered).toEqual(Buffer.from("20020000", "hex"));
+  client.write(Buffer.from("e000", "hex"));
+  client.resume().end();
+  await printed("stopped");
+  await child.exited;
+  await printed("exit code 0");
+  expect(screen.text).not.toContain("npm error");
 });
 
-test("a name that leads elsewhere comes with the line for /etc/hosts, and no lines are printed where no router takes a name", async () => {
-  const other = await npmStart("broker.invalid", (text) =>
+test("a name that leads elsewhere comes with the line for /etc/hosts; a second Control-C, a second later, ends it at once", async () => {
+  const { child, screen, printed, press, port } = await npmStart("broker.invalid", (text) =>
     text.replace("HostSNI(`localhost`)", "HostSNI(`broker.invalid`)"),
   );
-  await other.printed("Next: ");
-  expect(other.screen.text).toContain(`mosquitto_sub -h broker.invalid -p ${other.port} `);
-  expect(other.screen.text).toContain("put the line  127.0.0.1 broker.invalid  into /etc/hosts.");
+  await printed("Next: ");
+  expect(screen.text).toContain(`mosquitto_sub -h broker.invalid -p ${port} `);
+  expect(screen.text).toContain("put the line  127.0.0.1 broker.invalid  into /etc/hosts.");
+  const client = await tlsClient(port, { servername: "broker.invalid" });
+  press("^C");
+  await printed("stopping");
+  await Bun.sleep(1000);
+  press("^C");
+  await child.exited;
+  await printed("exit code ");
+  client.destroy();
+});
 
+test("no lines are printed where no router takes a name of the certificate", async () => {
   const none = await npmStart("localhost", (text) => text.replace("HostSNI(`localhost`)", "HostSNI(`a.test`)"));
   await none.printed("Next: ");
   expect(none.screen.text).toContain("No router terminates TLS for a name of the development certificate (localhost).");

@@ -31,7 +31,7 @@ export async function tcpServer(
 /** A TLS client whose handshake is over. */
 export function tlsClient(
   port: number,
-  options: { servername?: string; ca?: string; host?: string } = {},
+  options: { servername?: string; ca?: string; host?: string; cert?: string; key?: string } = {},
 ): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connectTls({
@@ -40,6 +40,7 @@ export function tlsClient(
       servername: options.servername ?? "localhost",
       rejectUnauthorized: options.ca !== undefined,
       ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...(options.cert === undefined ? {} : { cert: options.cert, key: options.key }),
       allowHalfOpen: true,
     } as never);
     socket.once("secureConnect", () => {
