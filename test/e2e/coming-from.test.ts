@@ -8,8 +8,9 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { Authority, type Pair } from "../support/certs.ts";
 import { place } from "../support/place.ts";
+import type { Wish } from "../support/resident.ts";
 import { ROOT, SLUICE } from "../support/sluice.ts";
-import { cleanup, exec, waitFor } from "../support/tools.ts";
+import { cleanup, waitFor } from "../support/tools.ts";
 
 const PAGE = readFileSync(join(ROOT, "docs/guides/coming-from.md"), "utf8");
 const NAMES = ["mqtt", "factory", "office", "unknown"].map((name) => `${name}.example.com`);
@@ -79,27 +80,51 @@ async function start(script: string, ports: readonly number[]): Promise<() => Pr
   return stop;
 }
 
-const run = (script: string) => exec(within(script));
+const resident = Bun.spawn(within(`exec "${process.execPath}" "${join(ROOT, "test/support/resident.ts")}"`), {
+  stdio: ["pipe", "pipe", "inherit"],
+});
+cleanup(async () => {
+  resident.kill("SIGKILL");
+  await resident.exited;
+});
+const answers = new Map<number, unknown>();
+void (async () => {
+  let rest = "";
+  for await (const chunk of resident.stdout) {
+    const lines = (rest + Buffer.from(chunk).toString()).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) {
+      const { id, value } = JSON.parse(line);
+      answers.set(id, value);
+    }
+  }
+})();
+let asked = 0;
+
+type Unnumbered<T> = T extends Wish ? Omit<T, "id" | "port"> : never;
+
+/** What the resident of that place finds on port 8883. */
+async function ask<T>(wish: Unnumbered<Wish>): Promise<T> {
+  const id = ++asked;
+  resident.stdin.write(`${JSON.stringify({ ...wish, id, port: 8883 })}\n`);
+  resident.stdin.flush();
+  await waitFor(`the answer to ${JSON.stringify(wish)}`, () => {
+    if (resident.exitCode !== null) throw new Error(`the client ended with ${resident.exitCode}`);
+    return answers.has(id);
+  });
+  return answers.get(id) as T;
+}
 
 /** The fingerprint of the certificate that a client is shown; null when it is refused. */
-async function shown(name: string | null, identity: Pair | null): Promise<string | null> {
-  const sni = name === null ? "-noservername" : `-servername ${name}`;
-  const own = identity === null ? "" : `-cert ${identity.cert} -key ${identity.key}`;
-  const client = `openssl s_client -connect 127.0.0.1:8883 ${sni} ${own} </dev/null 2>/dev/null`;
-  return (await run(`${client} | openssl x509 -noout -fingerprint -sha256 2>/dev/null || true`)).stdout.trim() || null;
-}
+const shown = (name: string | null) => ask<string | null>({ kind: "shown", name });
 
 /** Whether a message arrives that is sent and received through the proxy. */
-async function carries(name: string, identity: Pair | null, topic: string): Promise<boolean> {
-  const own = identity === null ? "" : `--cert ${identity.cert} --key ${identity.key}`;
-  const common = `-h ${name} -p 8883 --cafile ${authority.cert} ${own} -t ${topic}`;
-  const { stdout } = await run(`mosquitto_pub ${common} -r -m world && mosquitto_sub ${common} -C 1 -W 10 || true`);
-  return stdout === "world\n";
-}
+const carries = (name: string, identity: Pair | null, topic: string) =>
+  ask<boolean>({ kind: "carries", name, ca: authority.cert, topic, ...(identity === null ? {} : { identity }) });
 
 /** What every kind of client gets. */
 async function outcome(side: string) {
-  const asked = [...NAMES, null].map(async (name) => [name ?? "without SNI", await shown(name, null)] as const);
+  const asked = [...NAMES, null].map(async (name) => [name ?? "without SNI", await shown(name)] as const);
   const sent = [
     ...NAMES.map(async (name) => [name, await carries(name, null, `${side}-${name}`)] as const),
     ...Object.entries({ device, stranger }).map(

@@ -7,6 +7,7 @@ import { Backend } from "../support/backend.ts";
 import { Authority } from "../support/certs.ts";
 import { sClient } from "../support/openssl.ts";
 import { Sluice } from "../support/sluice.ts";
+import { tlsHandshake } from "../support/tls-client.ts";
 
 const authority = await Authority.create();
 const [exact, wildcard, rsa, fallback] = await Promise.all(
@@ -174,13 +175,13 @@ describe("ALPN", () => {
     for (const [name, offer, answer] of cases)
       test(`${version} ${name}: an offer of ${offer ?? "nothing"} is answered with ${answer ?? "nothing"}`, async () => {
         const args = offer === null ? [version] : [version, "-alpn", offer];
-        const result = await sClient(sluice.port, `${name}.example.com`, args);
+        const result = await tlsHandshake(sluice.port, `${name}.example.com`, args);
         expect(result).toMatchObject({ alpn: answer, reached: "broker" });
       });
 
   for (const version of ["-tls1_2", "-tls1_3"])
     test(`${version}: with alpnProtocols, an offer of other protocols gets the alert no_application_protocol`, async () => {
-      const result = await sClient(sluice.port, "alpn-mqtt.example.com", [version, "-alpn", "h2"]);
+      const result = await tlsHandshake(sluice.port, "alpn-mqtt.example.com", [version, "-alpn", "h2"]);
       expect(result).toMatchObject({ reached: null, alert: 120 });
     });
 });
@@ -199,11 +200,11 @@ describe("the certificate for a name", () => {
   ];
   for (const [what, port, name, certificate] of cases)
     test(what, async () => {
-      expect(await sClient(port, name)).toMatchObject({ certificate, reached: "broker" });
+      expect(await tlsHandshake(port, name)).toMatchObject({ certificate, reached: "broker" });
     });
 
   test("sniStrict serves a name that has a certificate", async () => {
-    expect(await sClient(sluice.port, "strict.example.com")).toMatchObject({
+    expect(await tlsHandshake(sluice.port, "strict.example.com")).toMatchObject({
       certificate: "wildcard",
       reached: "broker",
     });
@@ -218,7 +219,7 @@ describe("the certificate for a name", () => {
     for (const [what, name, reason] of refused)
       test(`${version}: ${what} gets the alert unrecognized_name, and the reason is ${reason}`, async () => {
         const before = [backend.connections, await sluice.metric("sluice_connections_total", { result: reason })];
-        const result = await sClient(sluice.port, name, [version]);
+        const result = await tlsHandshake(sluice.port, name, [version]);
         expect(result).toMatchObject({ alert: 112, reached: null, certificate: null });
         expect(backend.connections).toBe(before[0]!);
         expect(await sluice.metric("sluice_connections_total", { result: reason })).toBe(before[1]! + 1);
