@@ -4,7 +4,7 @@
 // the one before it is not ready (HTTP/1.1 pipelining, RFC 9112 9.3.2).
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 
 export interface Answer {
   readonly status?: number;
@@ -36,13 +36,25 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 30_000;
 /** Who does not take an answer within this is closed. Milliseconds. */
 const ANSWER_TIMEOUT_MS = 30_000;
+/** Requests of one connection; the last one's answer says that the connection ends. So one that never reads holds no more answers. */
+const MAX_REQUESTS = 100;
+/** Connections at a time. */
+const MAX_CONNECTIONS = 512;
 /** Requests to one handler that wait for an answer or whose answer is not taken yet; over it the answer is 503. */
 const MAX_ANSWERS = 64;
 
 /** @throws the system's error when it cannot listen. */
 export function serveAdmin(host: string, port: number, paths: Paths): Promise<AdminServer> {
   const answering = new Map<Handler, number>();
+  const asked = new WeakMap<Socket, number>();
   const server = createServer((request, response) => {
+    const { socket } = request;
+    const requests = (asked.get(socket) ?? 0) + 1;
+    asked.set(socket, requests);
+    if (requests > MAX_REQUESTS) return void socket.destroy();
+    if (requests === MAX_REQUESTS) response.setHeader("connection", "close");
+    const timer = setTimeout(() => socket.destroy(), ANSWER_TIMEOUT_MS);
+    response.once("close", () => clearTimeout(timer));
     const path = (request.url ?? "/").split("?")[0]!;
     const handler = handlerOf(paths, path);
     if (handler === null) return send(request, response, NOT_FOUND);
@@ -51,13 +63,10 @@ export function serveAdmin(host: string, port: number, paths: Paths): Promise<Ad
     const open = answering.get(handler) ?? 0;
     if (open >= MAX_ANSWERS) return send(request, response, { status: 503, body: "busy\n" });
     answering.set(handler, open + 1);
-    const timer = setTimeout(() => request.socket.destroy(), ANSWER_TIMEOUT_MS);
-    response.once("close", () => {
-      clearTimeout(timer);
-      answering.set(handler, answering.get(handler)! - 1);
-    });
+    response.once("close", () => answering.set(handler, answering.get(handler)! - 1));
     void answer(handler, { path, host: hostOf(request.headers.host) }).then((found) => send(request, response, found));
   });
+  server.maxConnections = MAX_CONNECTIONS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = IDLE_TIMEOUT_MS;
   return new Promise((resolve, reject) => {

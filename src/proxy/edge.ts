@@ -69,6 +69,7 @@ export class Edge {
   readonly connections = new Set<LiveConnection>();
   readonly entryPoints: EntryPoint[] = [];
   readonly tables: RoutingTables;
+  readonly #unloadable = new WeakSet<object>();
 
   /** `start` is where round robin begins, different in each worker. */
   constructor(limits: EdgeLimits, observer: Observer, start = 0) {
@@ -87,7 +88,7 @@ export class Edge {
     return entryPoint;
   }
 
-  /** null: it does not load, which is reported. */
+  /** null: it does not load, which is reported once for each certificate: clients that ask for it cause no further line. */
   serverContext(
     options: Parameters<ContextCache["get"]>[0],
     certificate: Parameters<ContextCache["get"]>[1],
@@ -95,6 +96,8 @@ export class Edge {
     try {
       return this.contexts.get(options, certificate);
     } catch (error) {
+      if (this.#unloadable.has(certificate)) return null;
+      this.#unloadable.add(certificate);
       this.observer.onFault(
         new Error(`the certificate for ${certificate.names[0] ?? "?"} does not load: ${(error as Error).message}`),
       );

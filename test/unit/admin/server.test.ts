@@ -95,6 +95,30 @@ test("what many ask for at the same time is made once for all of them", async ()
   expect(made).toBeLessThan(100);
 });
 
+test.each(["/ping", "/nowhere"])(
+  "a client that pipelines requests for %s without reading an answer is closed, after so many",
+  async (path) => {
+    let answered = 0;
+    const port = await served({
+      "/": () => {
+        answered++;
+        return { body: "x".repeat(1000) };
+      },
+    });
+    const client = await RawClient.open(port);
+    client.socket.pause();
+    const request = `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(1000);
+    let written = 0;
+    await waitFor("the connection to be closed", async () => {
+      if (written < 50) client.socket.write(request);
+      written++;
+      client.socket.resume();
+      return client.closed;
+    });
+    expect(answered).toBeLessThanOrEqual(100);
+  },
+);
+
 test("fact: Bun.serve answers nothing when a second request comes before the first answer, which is why it is not used", async () => {
   const server = Bun.serve({
     hostname: "127.0.0.1",
