@@ -19,6 +19,11 @@ const DEVICES = 50;
 const authority = await Authority.create();
 const pair = await authority.issue({ names: ["localhost"] });
 
+const hole = await blackHole();
+/** The one of all tests. */
+const sluice = await Sluice.start({ dynamic: "{}\n" });
+const configure = (dynamic: string) => sluice.reload(() => sluice.replace("dynamic.yml", dynamic));
+
 interface Device {
   readonly socket: TLSSocket;
   /** It has its CONNACK. */
@@ -75,17 +80,15 @@ async function takeovers(
 }
 
 test("50 devices, half of which give up: no CONNECT of one that is gone takes over the session of one that is back", async () => {
-  const [hole, broker] = await Promise.all([blackHole(), Mosquitto.start()]);
-  const sluice = await Sluice.start({
-    dynamic: `
+  const broker = await Mosquitto.start();
+  await configure(`
 tcp:
   routers: { mqtt: { rule: "HostSNI(\`localhost\`)", service: broker, tls: {} } }
   services:
     broker:
       loadBalancer: { serversTransport: quick, servers: [{ port: ${hole} }, { port: ${broker.port} }] }
   serversTransports: { quick: { dialTimeout: 3s } }
-tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }`,
-  });
+tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }`);
   const worker = sluice.workers[0]!;
   const before = openDescriptors(worker);
   const lost = await takeovers(sluice.port, broker, async (ghosts) => {
@@ -101,7 +104,7 @@ tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }`,
 }, 90_000);
 
 test("HAProxy with abortonclose beside it: the same scene, and the same end", async () => {
-  const [hole, broker, port] = [await blackHole(), await Mosquitto.start(), await freePort()];
+  const [broker, port] = [await Mosquitto.start(), await freePort()];
   const directory = temporaryDirectory();
   const bundle = join(directory, "bundle.pem");
   writeFileSync(bundle, readFileSync(pair.cert, "utf8") + readFileSync(pair.key, "utf8"));
@@ -140,12 +143,10 @@ test("a plain client that is no MQTT may half-close: the server under way gets w
     socket.on("data", (chunk) => heard.push(chunk.toString()));
     socket.on("end", () => socket.end("the answer"));
   });
-  const sluice = await Sluice.start({
-    dynamic: `
+  await configure(`
 tcp:
   routers: { plain: { rule: "HostSNI(\`*\`)", service: s } }
-  services: { s: { loadBalancer: { servers: [{ port: ${server.port} }] } } }`,
-  });
+  services: { s: { loadBalancer: { servers: [{ port: ${server.port} }] } } }`);
   const client = await tcpClient(sluice.port);
   let answer = "";
   client.on("data", (chunk) => {
@@ -162,17 +163,16 @@ for (const [what, bytes, end] of [
   ["another client that half-closes, to whom no further server is tried,", Buffer.from("a question"), "client-gone"],
 ] as const)
   test(`${what} on a plain router ends with FIN while its server is dialled: ${end}, and no other server hears of it`, async () => {
-    const hole = await blackHole();
     const other = await tcpServer(() => {});
-    const sluice = await Sluice.start({
-      dynamic: `
+    await configure(`
 tcp:
   routers: { plain: { rule: "HostSNI(\`*\`)", service: s } }
   services: { s: { loadBalancer: { serversTransport: quick, servers: [{ port: ${hole} }, { port: ${other.port} }] } } }
-  serversTransports: { quick: { dialTimeout: 500ms } }`,
-    });
+  serversTransports: { quick: { dialTimeout: 500ms } }`);
+    const ended = () => sluice.accesses.filter(({ reason }) => reason === end).length;
+    const before = ended();
     const client = await tcpClient(sluice.port);
     client.end(bytes);
-    await sluice.access(({ reason }) => reason === end);
+    await waitFor(`${what} to be noted`, () => ended() > before);
     expect(other.accepted()).toBe(0);
   });

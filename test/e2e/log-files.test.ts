@@ -1,7 +1,7 @@
 // What the log says of a start and of refused clients, log files, and the filters of the access log.
 
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { VERSION } from "../../src/version.ts";
 import { tcpClient, tlsClient } from "../support/clients.ts";
@@ -20,18 +20,6 @@ const linesOf = (file: string) =>
         .filter(Boolean)
         .map((line) => JSON.parse(line))
     : [];
-
-test("a successful start is one line with version, what listens, routers, certificates and workers", async () => {
-  const sluice = await Sluice.start({ dynamic, workers: 2 });
-  expect(await sluice.logged("ready")).toMatchObject({
-    level: "info",
-    version: VERSION,
-    entryPoints: { mqtts: `127.0.0.1:${sluice.port}`, traefik: `127.0.0.1:${sluice.adminPort}` },
-    routers: 1,
-    certificates: 1,
-    workers: 2,
-  });
-});
 
 test("without an access log refused clients are summed up by reason, and those that only left are not", async () => {
   const sluice = await Sluice.start({ dynamic, env: { SLUICE_ACCESSLOG: "false" } });
@@ -65,29 +53,9 @@ test("lines for people have a date", async () => {
   ]);
 });
 
-test("log and access log go into files of their own, with mode 0640, in a directory that is made", async () => {
-  const directory = join(temporaryDirectory(), "var/log");
-  const [log, access] = [join(directory, "sluice.log"), join(directory, "access.log")];
-  const sluice = await Sluice.start({
-    dynamic,
-    workers: 2,
-    env: { SLUICE_LOG_FILEPATH: log, SLUICE_ACCESSLOG_FILEPATH: access },
-  });
-  for (let i = 0; i < 10; i++) await http(sluice.port);
-  expect(await sluice.stop()).toBe(0);
-  expect(linesOf(access).map(({ msg, reason }) => [msg, reason])).toEqual(Array(10).fill(["access", "http"]));
-  const messages = linesOf(log).map(({ msg }) => msg);
-  expect(messages).toContain("ready");
-  expect(messages.at(-1)).toBe("stopped");
-  expect(messages).not.toContain("access");
-  for (const file of [log, access]) expect(statSync(file).mode & 0o777).toBe(0o640);
-  expect(sluice.lines).toEqual([]);
-});
-
-test("the recipe for logrotate loses no line: master and workers open their files again on SIGUSR1", async () => {
+test("log and access log go into files of their own, with mode 0640, in a directory that is made; the recipe for logrotate loses no line: master and workers open their files again on SIGUSR1", async () => {
   const directory = temporaryDirectory();
-  const logs = join(directory, "logs");
-  mkdirSync(logs);
+  const logs = join(directory, "var/log");
   const [log, access] = [join(logs, "sluice.log"), join(logs, "access.log")];
   const sluice = await Sluice.start({
     dynamic,
@@ -107,6 +75,7 @@ test("the recipe for logrotate loses no line: master and workers open their file
   );
   const rotate = () => exec(["/usr/sbin/logrotate", "--force", "--state", join(directory, "state"), configuration]);
   let sent = 0;
+  for (const file of [log, access]) expect(statSync(file).mode & 0o777).toBe(0o640);
   for (let round = 1; round <= 3; round++) {
     for (let i = 0; i < 10; i++, sent++) await http(sluice.port);
     await waitFor("a line in the file", () => linesOf(access).length > 0);
@@ -118,22 +87,39 @@ test("the recipe for logrotate loses no line: master and workers open their file
   expect(await sluice.stop()).toBe(0);
   const all = readdirSync(logs).filter((name) => name.startsWith("access.log"));
   expect(all.length).toBe(4);
-  const lines = all.flatMap((name) =>
+  const linesIn = (name: string) =>
     (name.endsWith(".gz")
       ? Bun.spawnSync(["zcat", join(logs, name)]).stdout.toString()
       : readFileSync(join(logs, name), "utf8")
     )
-      .trimEnd()
-      .split("\n"),
-  );
-  expect(lines.filter((line) => JSON.parse(line).reason === "http")).toHaveLength(sent);
+      .split("\n")
+      .filter(Boolean);
+  const lines = all.flatMap(linesIn);
+  const parsed = lines.map((line) => JSON.parse(line));
+  expect(parsed.filter(({ reason }) => reason === "http")).toHaveLength(sent);
+  expect(parsed.filter(({ msg }) => msg !== "access")).toEqual([]);
   expect(linesOf(log).at(-1).msg).toBe("stopped");
+  const logged = readdirSync(logs)
+    .filter((name) => name.startsWith("sluice.log"))
+    .flatMap(linesIn);
+  expect(logged.map((line) => JSON.parse(line).msg)).toContain("ready");
+  expect(logged.map((line) => JSON.parse(line).msg)).not.toContain("access");
+  expect(sluice.lines).toEqual([]);
 });
 
-test("filters leave out the lines of probes, and metrics count them", async () => {
+test("a successful start is one line with version, what listens, routers, certificates and workers; filters leave out the lines of probes, and metrics count them", async () => {
   const sluice = await Sluice.start({
     dynamic,
+    workers: 2,
     env: { SLUICE_ACCESSLOG_FILTERS_REASONS: "!client-gone", SLUICE_ACCESSLOG_FILTERS_MINDURATION: "1h" },
+  });
+  expect(await sluice.logged("ready")).toMatchObject({
+    level: "info",
+    version: VERSION,
+    entryPoints: { mqtts: `127.0.0.1:${sluice.port}`, traefik: `127.0.0.1:${sluice.adminPort}` },
+    routers: 1,
+    certificates: 1,
+    workers: 2,
   });
   for (let i = 0; i < 5; i++) {
     const probe = await tcpClient(sluice.port);

@@ -52,11 +52,14 @@ tls:
   certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }]
   ${more.startsWith("options") ? more : ""}`;
 
-/** A client that is held halfway through its handshake while the configuration becomes `after`. */
+/** The one of all tests. */
+const sluice = await Sluice.start({ dynamic: "{}\n" });
+
+/** A client that is held halfway through its handshake while the configuration becomes `after`. The servers are those of this client. */
 async function scene(after: (ports: { old: number; other: number }) => string) {
   const greet = (text: string) => tcpServer((socket) => socket.write(text));
   const [old, other] = [await greet("old"), await greet("new")];
-  const sluice = await Sluice.start({ dynamic: dynamic(old.port) });
+  await sluice.reload(() => sluice.replace("dynamic.yml", dynamic(old.port)));
   const proxy = await halfway(sluice.port);
   const client = tlsClient(proxy.port);
   let heard = "";
@@ -65,13 +68,13 @@ async function scene(after: (ports: { old: number; other: number }) => string) {
     () => {},
   );
   await waitFor("the client to answer the server's flight", proxy.answered);
-  await sluice.reload(() => sluice.write("dynamic.yml", after({ old: old.port, other: other.port })));
+  await sluice.reload(() => sluice.replace("dynamic.yml", after({ old: old.port, other: other.port })));
   proxy.letGo();
-  return { sluice, old, other, heard: () => heard };
+  return { old, other, heard: () => heard };
 }
 
 test("a router that asks for a client certificate by now refuses who was not asked for one", async () => {
-  const { sluice, old } = await scene(({ old: port }) =>
+  const { old } = await scene(({ old: port }) =>
     dynamic(
       port,
       'rule: "HostSNI(`localhost`)", service: s, tls: { options: strict }',
@@ -89,7 +92,7 @@ test("a service that is another by now gets the client, and the former one does 
 });
 
 test("a router that is off by now refuses", async () => {
-  const { sluice, old } = await scene(({ old: port }) =>
+  const { old } = await scene(({ old: port }) =>
     dynamic(port, 'rule: "HostSNI(`localhost`)", service: unknown, tls: {}'),
   );
   await sluice.access(({ reason }) => reason === "router-off");
@@ -97,7 +100,7 @@ test("a router that is off by now refuses", async () => {
 });
 
 test("an allow list that is there by now refuses who is not in it", async () => {
-  const { sluice, old } = await scene(({ old: port }) =>
+  const { old } = await scene(({ old: port }) =>
     dynamic(
       port,
       'rule: "HostSNI(`localhost`)", service: s, middlewares: [office], tls: {}',

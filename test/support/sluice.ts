@@ -1,6 +1,6 @@
 // Starts the real Sluice on free loopback ports, and stops it whatever happens.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Subprocess } from "bun";
 import { cleanup, freePort, temporaryDirectory, waitFor } from "./tools.ts";
@@ -130,6 +130,13 @@ ${options.extra ?? ""}
   /** Writes a file of the dynamic configuration. */
   write(name: string, text: string): void {
     writeFileSync(join(this.dynamicDirectory, name), text);
+  }
+
+  /** Gives a file of the dynamic configuration its content in one step: it is read once, and never half written. */
+  replace(name: string, text: string): void {
+    const next = join(this.directory, "next");
+    writeFileSync(next, text);
+    renameSync(next, join(this.dynamicDirectory, name));
   }
 
   /** The access-log lines so far. */
