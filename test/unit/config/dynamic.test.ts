@@ -230,12 +230,12 @@ tcp:
   test("aliases that unfold without end are refused before they have cost much", () => {
     const lines = ["tcp:", "  services:", "    s: &s", "      weighted:", "        services: &list"];
     lines.push(
-      ...Array<string>(100).fill("          - name: x"),
+      ...Array<string>(1500).fill("          - name: x"),
       "    t:",
       "      weighted:",
       "        services: *list",
     );
-    for (let i = 0; i < 15_000; i++) lines.push(`    s${i}: *s`);
+    for (let i = 0; i < 1000; i++) lines.push(`    s${i}: *s`);
     const cost = cpuMs(() =>
       expect(problems(lines.join("\n")).join()).toContain("the file unfolds into more than Sluice reads"),
     );
@@ -250,9 +250,11 @@ tcp:
       return cpuMs(() => expect(Object.keys(parse(lines.join("\n")).value.tcp.routers).length).toBe(count));
     };
     time(500);
-    const small = Math.min(time(1000), time(1000), time(1000));
-    // 8 when it is; the library's own search for equal keys made it 24, and 10 000 routers took 7 s.
-    expect(Math.min(time(8000), time(8000)) / small).toBeLessThan(16);
+    const small = Math.min(time(1000), time(1000));
+    // 8 when it is; the library's own search for equal keys made it 24, and 10 000 routers took 7 s. Only what seems too much is
+    // measured again.
+    const ratio = time(8000) / small;
+    expect(ratio < 16 ? ratio : time(8000) / small).toBeLessThan(16);
   }, 60_000);
 
   test("CRLF, a byte-order mark and tabs in values change nothing", () => {
