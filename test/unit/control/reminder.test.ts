@@ -116,7 +116,8 @@ test("certificates are news when they begin, 30 days before they end, and when t
 const authority = await Authority.create();
 const openssl = (time: number) => `${new Date(time).toISOString().replace(/\D/g, "").slice(0, 14)}Z`;
 
-test("a certificate whose time comes while Sluice runs serves from then on, and the warning goes", async () => {
+// Both wait for the time on the clock, so they wait together.
+test.concurrent("a certificate whose time comes while Sluice runs serves from then on, and the warning goes", async () => {
   const root = temporaryDirectory();
   const directory = join(root, "certs");
   mkdirSync(directory);
@@ -164,7 +165,7 @@ tls: { certificateDirectories: [{ directory: ${directory} }], certificates: [{ c
   }
 });
 
-test("a certificate that ends while Sluice runs is told of then", async () => {
+test.concurrent("a certificate that ends while Sluice runs is told of then", async () => {
   const root = temporaryDirectory();
   const ends = Math.ceil(Date.now() / 1000) * 1000 + 5000;
   const pair = await authority.issue({ names: ["a.example"], notAfter: openssl(ends) });
