@@ -33,24 +33,30 @@ function installed(dropIn?: string): string {
 const analyze = (...args: string[]) => exec(["systemd-analyze", "--no-pager", ...args]);
 const verify = (file: string) => analyze("verify", "--man=no", file);
 
-/** The system calls of a set such as @system-service, with the sets within it. */
-async function callsOf(set: string): Promise<string[]> {
-  const { code, stdout } = await analyze("syscall-filter", set);
+/** systemd's sets of system calls, each by its name such as @system-service, as they are: with the names of the sets within. */
+async function callSets(): Promise<Map<string, readonly string[]>> {
+  const { code, stdout } = await analyze("syscall-filter");
   expect(code).toBe(0);
-  const lines = stdout
-    .split("\n")
-    .slice(1)
-    .map((line) => line.trim());
-  const names = lines.filter((line) => line !== "" && !line.startsWith("#"));
-  const expanded = await Promise.all(names.map((name) => (name.startsWith("@") ? callsOf(name) : [name])));
-  return expanded.flat();
+  const sets = stdout.split(/^(?=\S)/m).map((text) => text.split("\n").map((line) => line.trim()));
+  return new Map(
+    sets.map(([name, ...lines]) => [name!, lines.filter((line) => line !== "" && !line.startsWith("#"))] as const),
+  );
+}
+
+/** The system calls of a set, with those of the sets within it. */
+function callsOf(sets: ReadonlyMap<string, readonly string[]>, name: string): string[] {
+  if (!name.startsWith("@")) return [name];
+  const names = sets.get(name);
+  if (names === undefined) throw new Error(`systemd has no set ${name}`);
+  return names.flatMap((each) => callsOf(sets, each));
 }
 
 /** What the unit's SystemCallFilter lines leave. */
 async function allowedCalls(): Promise<string[]> {
   const [allow, deny] = all("SystemCallFilter");
-  const without = (await Promise.all(deny!.slice(1).split(" ").map(callsOf))).flat();
-  const within = (await Promise.all(allow!.split(" ").map(callsOf))).flat();
+  const sets = await callSets();
+  const of = (names: string) => names.split(" ").flatMap((name) => callsOf(sets, name));
+  const [without, within] = [of(deny!.slice(1)), of(allow!)];
   return [...new Set(within)].filter((name) => !without.includes(name));
 }
 
