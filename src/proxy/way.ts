@@ -91,11 +91,17 @@ function answerChallenge(connection: Connection, received: Buffer): void {
 type Terminating = Extract<Decision, { kind: "terminate" }>;
 
 function awaitTurn(connection: Connection, decision: Terminating, hello: Hello, received: Buffer): void {
-  connection.pass(new Turn(connection)).start(() => {
-    const bytes = connection.takeAhead(received);
+  const turn = connection.pass(new Turn(connection));
+  let first = received;
+  turn.start(() => {
+    const bytes = connection.takeAhead(first);
     if (isStale(connection)) takeHello(connection, hello, bytes);
     else handshake(connection, decision, hello, bytes);
   });
+  if (!connection.isIn(turn)) return;
+  // It has to wait: its hello, of up to 64 kB, is held like what may come behind it.
+  first = NOTHING;
+  connection.holdAhead(received);
 }
 
 function handshake(connection: Connection, decision: Terminating, hello: Hello, received: Buffer): void {

@@ -171,6 +171,18 @@ test("a queued handshake is routed anew when a reload came first: by the rules i
   expect(edge.pool.held).toBe(0);
 });
 
+test("the hello of a queued handshake counts as held, and over the limit of a worker the connection that holds most is cut", () => {
+  const limit = hello.length * 3 - 1;
+  const { edge, ends, waiting } = edgeWith([OPTIONS, router("r", TERMINATE)], { heldBytesPerWorker: limit });
+  for (let i = 0; i < 2; i++) arrive(edge).send(hello);
+  expect([edge.pool.held, ends.length]).toEqual([2 * hello.length, 0]);
+  arrive(edge).send(hello);
+  expect(ends.map(({ reason }) => reason)).toEqual(["held-limit"]);
+  expect(edge.pool.held).toBe(2 * hello.length);
+  for (const step of waiting.splice(0)) step();
+  expect(edge.pool.held).toBe(0);
+});
+
 test("a queued handshake that no rule wants any more is refused, and counts for no router", () => {
   const { edge, ends, reload, waiting, counted } = edgeWith([OPTIONS, router("former", TERMINATE)]);
   const { send, sent } = arrive(edge);
