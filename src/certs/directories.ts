@@ -38,6 +38,8 @@ export interface DirectoryScan {
   readonly directories: readonly string[];
   /** Those that could not be read: what is in them is not known. */
   readonly unread: readonly string[];
+  /** There is nothing at all in it, as in a mount point without its volume. */
+  readonly isBare: boolean;
   /** Links, called as files are that are read, to what is not there. */
   readonly dangling: readonly string[];
   /** When certificates become valid that are not yet: then another choice may be right. Milliseconds since the epoch. */
@@ -79,6 +81,7 @@ class Scan implements DirectoryScan {
   readonly unread: string[] = [];
   readonly dangling: string[] = [];
   readonly waiting: number[] = [];
+  isBare = false;
   problem: string | null = null;
   readonly #password: string | null;
   readonly #now: number;
@@ -95,6 +98,7 @@ class Scan implements DirectoryScan {
     const info = statOf(root);
     if (info !== null) this.#isNew(info);
     this.#directory(root, 0);
+    this.isBare = this.problem === null && this.#entries === 0;
   }
 
   #directory(directory: string, depth: number): void {

@@ -148,8 +148,8 @@ export class CertificateFiles {
     }
     // What is in a directory that cannot be read, or has gone with its whole volume, was not taken away by anybody.
     const listKey = JSON.stringify(["directory's keys", config.directory]);
-    const hidden = (this.#memory.recall<string[]>(listKey) ?? []).filter((keyFile) =>
-      scan.unread.some((directory) => keyFile.startsWith(join(directory, "/"))),
+    const hidden = (this.#memory.recall<string[]>(listKey) ?? []).filter(
+      (keyFile) => scan.isBare || scan.unread.some((directory) => keyFile.startsWith(join(directory, "/"))),
     );
     for (const keyFile of hidden) {
       const former = this.#memory.recall<DirectoryPair>(keyOf(keyFile));
@@ -161,7 +161,9 @@ export class CertificateFiles {
         this.#failed(
           "certificate-directory",
           config.directory,
-          "a directory in it leads to nothing now; the former pairs go on serving",
+          scan.isBare
+            ? "there is nothing in it any more; the former pairs go on serving: mount its volume and reload, or remove the directory from the configuration"
+            : "a directory in it leads to nothing now; the former pairs go on serving",
         ),
       );
     const seen = [...scan.pairs.map(({ keyFile }) => keyFile), ...scan.unpaired.map(({ file }) => file)];

@@ -359,7 +359,8 @@ export const CODES = define({
     },
     "certificate-directory": {
       means: "Something in a certificate directory cannot be used. The rest of it serves.",
-      remedy: "Look at the file that the message names. One that is just being written is read again by itself.",
+      remedy:
+        "Look at the file or directory that the message names. A file that is just being written is read again by itself.",
     },
     "certificate-directory-empty": {
       means: "A certificate directory holds no pair of certificate and key yet.",

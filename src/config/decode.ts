@@ -153,7 +153,8 @@ class Walk {
       const child = this.#source.target(pair.value);
       const field = type.shape[key] as z.ZodType;
       if (child === null || (isScalar(child) && child.value === null)) {
-        if (this.#nothing(field, keyNode, [...path, key])) result[key] = {};
+        const empty = this.#nothing(field, keyNode, [...path, key]);
+        if (empty !== undefined) result[key] = empty;
         continue;
       }
       const lacking = unwrap(field).meta.unsupported;
@@ -177,10 +178,10 @@ class Walk {
     return result;
   }
 
-  /** A key with nothing behind it is absent, as in Traefik. Where that is not the same as `{}`, it is often a mistake. @returns whether it is `{}`. */
-  #nothing(field: z.ZodType, keyNode: Node, path: Path): boolean {
-    const { meta } = unwrap(field);
-    if (meta.nothingIsEmpty) return true;
+  /** A key with nothing behind it is absent, as in Traefik. Where that is not the same as `{}`, it is often a mistake. @returns what it is instead. */
+  #nothing(field: z.ZodType, keyNode: Node, path: Path): object | undefined {
+    const { type, meta } = unwrap(field);
+    if (meta.nothingIsEmpty) return type.def.type === "array" ? [] : {};
     if (field.def.type === "optional" && meta.allowEmpty)
       this.#diagnostics.warn(
         "section-empty",
@@ -188,7 +189,7 @@ class Walk {
         `${label(path)} has nothing behind it, and counts as not given: remove it, or write  ${path.at(-1)}: {}  to have it with defaults`,
         subjectAt(path, this.#provider),
       );
-    return false;
+    return undefined;
   }
 
   #record(type: z.ZodRecord, node: Node, path: Path): unknown {

@@ -226,8 +226,9 @@ const tlsOptions = z.object({
       caPasswordFile: passwordFile("the trust stores' password"),
       crlFiles: field(
         "Files with the revocation lists of these authorities, in PEM or DER: see [Revocation lists](configuration.md#revocation-lists).",
-        z.array(word).default([]),
-        { kind: "file", otherwise: "none", example: ["certs/device-ca.crl"] },
+        z.array(word).optional(),
+        // Nor may it or `allowedNames` be taken for absent when its entries are gone: more clients would be let in.
+        { kind: "file", otherwise: "none", example: ["certs/device-ca.crl"], nothingIsEmpty: true },
       ),
       closeRevoked: field(
         "When a certificate is revoked, also close the open connections of its client, within a second.",
@@ -236,8 +237,8 @@ const tlsOptions = z.object({
       ),
       allowedNames: field(
         "Patterns: one of the certificate's names must match one of them. See [allowedNames](configuration.md#allowednames).",
-        z.array(word).default([]),
-        { otherwise: "any", example: ["CN:sensor-*", "DNS:*.devices.example.com"] },
+        z.array(word).optional(),
+        { otherwise: "any", example: ["CN:sensor-*", "DNS:*.devices.example.com"], nothingIsEmpty: true },
       ),
       clientAuthType: field(
         "What is asked of clients. `NoClientCert`: not asked for. `RequestClientCert`: asked for, not required, not checked. `RequireAnyClientCert`: required, not checked. `VerifyClientCertIfGiven`: not required; one that is shown must be good. `RequireAndVerifyClientCert`: required, and must be good. The last two need `caFiles`.",

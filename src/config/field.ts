@@ -25,7 +25,7 @@ export interface FieldMeta {
   duration?: boolean;
   /** `x: {}` and `x: true` mean "on, with defaults"; `x: false` means absent. */
   allowEmpty?: boolean;
-  /** With nothing behind it the field is `{}`, and not absent as others are. */
+  /** With nothing behind it the field is empty (`{}` or `[]`), and not absent as others are. */
   nothingIsEmpty?: boolean;
   /** The field is Traefik's, but not built here. */
   unsupported?: { effect: Effect; why: string };

@@ -11,6 +11,7 @@ import type { Provider } from "../providers/provider.ts";
 import type { Watch } from "../system/watch.ts";
 import { createWatch } from "../system/watcher.ts";
 import { momentsOf, Reminder } from "./reminder.ts";
+import { cannotLoad } from "./start-error.ts";
 
 /** Editors and certificate tools write several files in a row; a change is read when none has followed for this long. */
 const SETTLE_MS = 50;
@@ -79,10 +80,17 @@ export class Reloader {
     this.#timer = setTimeout(() => this.now(), Math.max(SETTLE_MS, wait));
   }
 
-  /** Starts the providers, and loads for the first time. */
+  /**
+   * Starts the providers, and loads for the first time.
+   * @throws StartError when that cannot even be tried, as when nothing more can be watched.
+   */
   async start(): Promise<ReloadOutcome> {
-    await Promise.all(this.#providers.map((each) => each.start(() => this.request())));
-    return this.load();
+    try {
+      await Promise.all(this.#providers.map((each) => each.start(() => this.request())));
+      return this.load();
+    } catch (error) {
+      throw cannotLoad(error);
+    }
   }
 
   /** Reads everything anew, whether or not it seems to have changed. */

@@ -67,6 +67,12 @@ const WEAKNESSES = {
   cbc: "CBC with an HMAC, on which there are attacks (Lucky Thirteen). Sluice prefers every AEAD suite of the list to it",
 } as const;
 
+/** What it means to leave out a list that refuses clients. */
+const WITHOUT = {
+  crlFiles: "revoked certificates shall be let in",
+  allowedNames: "any name will do",
+} as const;
+
 /** Traefik's `default` options where the configuration has none: TLS 1.2 and 1.3, forward secrecy, everything else the library's choice. */
 export const DEFAULT_OPTIONS: ServerTlsOptions = identify({
   minVersion: "TLSv1.2",
@@ -200,7 +206,7 @@ export function compileOptions(
   const lists: RevocationList[] = [];
   for (const [index, value] of (auth?.crlFiles ?? []).entries())
     lists.push(...(use(["clientAuth", "crlFiles", index], files.revocationLists(value, certificates)) ?? []));
-  const revoked = auth === undefined || auth.crlFiles.length === 0 ? null : newest(lists);
+  const revoked = (auth?.crlFiles ?? []).length === 0 ? null : newest(lists);
   if (revoked !== null) {
     if (lists.some((list) => revoked.some(({ issuer, point }) => issuer === list.issuer && point !== list.point)))
       error(
@@ -213,7 +219,7 @@ export function compileOptions(
       for (const { code, message } of describeRevocations(revoked, certificates))
         warn(code, ["clientAuth", "crlFiles"], message);
   }
-  if (auth?.closeRevoked && revoked === null)
+  if (auth?.closeRevoked && auth.crlFiles === undefined)
     error(
       "client-auth",
       ["clientAuth", "closeRevoked"],
@@ -224,13 +230,23 @@ export function compileOptions(
     if (typeof parsed === "string")
       error("name-pattern", ["clientAuth", "allowedNames", index], `the pattern ${parsed}`);
   }
-  for (const field of ["crlFiles", "allowedNames"] as const)
-    if ((auth?.[field].length ?? 0) > 0 && !verifies(clientAuth))
+  for (const [field, without] of Object.entries(WITHOUT) as [keyof typeof WITHOUT, string][]) {
+    const written = auth?.[field];
+    if (written === undefined) continue;
+    // As with caFiles: what is left when the entries are gone must not let more clients in.
+    if (written.length === 0)
+      error(
+        "client-auth",
+        ["clientAuth", field],
+        `${field} has no entries: give some, or remove ${field}, if ${without}`,
+      );
+    else if (!verifies(clientAuth))
       error(
         "client-auth",
         ["clientAuth", field],
         `${field} needs a clientAuthType that verifies certificates, and ${clientAuth} does not: anyone could make one`,
       );
+  }
 
   if (problems.some((problem) => problem.severity === "error")) return { options: null, problems };
   const options = identify({

@@ -345,7 +345,7 @@ describe("a directory that", () => {
 
   test("has links that lead nowhere any more: what they held goes on serving, and what is removed does not", () => {
     const [directory, volume] = [
-      temporaryDirectory(),
+      tree({ README: "" }),
       tree({ "t/a.pem": text(one.cert, one.key), "b.pem": text(two.cert, two.key) }),
     ];
     symlinkSync(join(volume, "t"), join(directory, "t"));
@@ -369,6 +369,32 @@ describe("a directory that", () => {
     for (let time = 0; time < 2; time++) expect(load()).toEqual({ names: ["one.test", "two.test"], problems });
     rmSync(join(directory, "t"));
     rmSync(join(directory, "b.pem"));
+    expect(load()).toEqual({ names: [], problems: [] });
+  });
+
+  test("has lost everything in it, as a mount point without its volume: what it held goes on serving", () => {
+    const directory = tree({ "t/a.pem": text(one.cert, one.key), "b.pem": text(two.cert, two.key) });
+    const memory = new CertificateMemory();
+    const load = (configured = true) => {
+      const files = new CertificateFiles(memory);
+      const { pairs, problems } = configured
+        ? files.directory({ directory, default: false })
+        : { pairs: [], problems: [] };
+      files.finish();
+      return {
+        names: pairs.map(({ pair }) => pair.names.join()).sort(),
+        problems: problems.map(({ message }) => message),
+      };
+    };
+    expect(load()).toEqual({ names: ["one.test", "two.test"], problems: [] });
+    rmSync(join(directory, "b.pem"));
+    expect(load()).toEqual({ names: ["one.test"], problems: [] });
+    rmSync(join(directory, "t"), { recursive: true });
+    const problems = [
+      `${directory}: there is nothing in it any more; the former pairs go on serving: mount its volume and reload, or remove the directory from the configuration`,
+    ];
+    for (let time = 0; time < 2; time++) expect(load()).toEqual({ names: ["one.test"], problems });
+    load(false);
     expect(load()).toEqual({ names: [], problems: [] });
   });
 

@@ -65,6 +65,21 @@ describe("client authentication", () => {
     expect(sound("clientAuth: { clientAuthType: NoClientCert }")).toEqual(DEFAULT_OPTIONS);
   });
 
+  test("a list that has lost its entries lets nobody in whom it kept out", () => {
+    const without = { crlFiles: "revoked certificates shall be let in", allowedNames: "any name will do" };
+    for (const [field, meaning] of Object.entries(without))
+      for (const empty of ["", "[]"])
+        expect(compile(`clientAuth: { caFiles: [${authority.cert}], ${field}: ${empty} }`)).toEqual({
+          options: null,
+          problems: [
+            `error clientAuth.${field}: ${field} has no entries: give some, or remove ${field}, if ${meaning}`,
+          ],
+        });
+    expect(
+      compile(`clientAuth: { caFiles: [${authority.cert}], crlFiles: , closeRevoked: true }`).problems,
+    ).toHaveLength(1);
+  });
+
   test("caFiles alone mean RequireAndVerifyClientCert", () => {
     expect(sound(`clientAuth: { caFiles: [${authority.cert}] }`)).toMatchObject({
       clientAuth: "RequireAndVerifyClientCert",

@@ -1,0 +1,60 @@
+// A first load that throws ends the start with one line: where, why, and what to do.
+
+import { expect, test } from "bun:test";
+import { watch } from "node:fs";
+import { Diagnostics } from "../../../src/config/diagnostics.ts";
+import { parseStatic } from "../../../src/config/static.ts";
+import { Reloader } from "../../../src/control/reloader.ts";
+import { StartError } from "../../../src/control/start-error.ts";
+import type { Provider } from "../../../src/providers/provider.ts";
+
+/** What the start ends with when a provider throws `error`. */
+async function started(error: unknown): Promise<unknown> {
+  const config = parseStatic("s.yml", "entryPoints: { mqtts: { address: ':8883' } }\n", new Diagnostics())!;
+  const provider: Provider = {
+    name: "file",
+    start: () => Promise.reject(error),
+    current: () => ({ offer: null, fresh: false, diagnostics: new Diagnostics() }),
+    refresh: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  };
+  const reloader = new Reloader(config, [provider], null, () => {});
+  try {
+    return await reloader.start();
+  } catch (thrown) {
+    return thrown;
+  } finally {
+    await reloader.close();
+  }
+}
+
+/** As node:fs throws it when it cannot watch. */
+function unwatched(code: string): Error {
+  try {
+    watch("/nowhere/at/all");
+  } catch (error) {
+    return Object.assign(error as Error, { code });
+  }
+  throw new Error("/nowhere/at/all exists");
+}
+
+test.each([
+  ["ENOSPC", "fs.inotify.max_user_watches"],
+  ["EMFILE", "fs.inotify.max_user_instances"],
+])("no more watches (%s): the limit to raise is named", async (code, limit) => {
+  const error = await started(unwatched(code));
+  expect(error).toBeInstanceOf(StartError);
+  expect((error as Error).message).toStartWith(
+    "the configuration: cannot be loaded: /nowhere/at/all cannot be watched",
+  );
+  expect((error as Error).message).toContain(`raise sysctl ${limit}`);
+  expect((error as Error).message).toEndWith("or set providers.file.poll");
+});
+
+test("anything else is one line too", async () => {
+  const error = await started(new Error("something broke"));
+  expect(error).toBeInstanceOf(StartError);
+  expect((error as Error).message).toBe(
+    "the configuration: cannot be loaded: something broke: mend that, and start Sluice again; if nothing is wrong there, report it as a bug",
+  );
+});
