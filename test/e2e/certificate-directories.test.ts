@@ -132,6 +132,8 @@ describe("a change is in force, and open connections stay", () => {
     rmSync(join(directory, "a.crt"));
     await serves(sluice, "a.test", null);
     expect(await shown(sluice, "b.test")).toBe(issued(b1));
+    // With nothing left in it the directory would be taken for a mount point without its volume.
+    writeFileSync(join(directory, "README"), "");
     rmSync(join(directory, "new"), { recursive: true });
     await serves(sluice, "b.test", null);
     sent.push(await sendPattern(open, 64 * 1024));

@@ -70,7 +70,7 @@ test("a client that has vanished is let go, whether it was silent or was being s
 });
 
 /** The lines of strace for each option, of one worker and 20 connections. */
-async function optionsSet(entryPoint: string): Promise<{ keepAlive: number; all: number }> {
+async function optionsSet(entryPoint: string): Promise<{ timeouts: number; probes: number }> {
   const file = join(temporaryDirectory(), "strace");
   const sluice = await Sluice.start({
     dynamic,
@@ -89,12 +89,12 @@ async function optionsSet(entryPoint: string): Promise<{ keepAlive: number; all:
   expect(await sluice.process.exited).toBe(0);
   const lines = readFileSync(file, "utf8").split("\n");
   const of = (option: string) => lines.filter((line) => line.includes(option)).length;
-  return { keepAlive: of("TCP_USER_TIMEOUT"), all: of("setsockopt(") };
+  // Not all there are: each scrape of the metrics brings some of its own. Those towards brokers are the same in both.
+  return { timeouts: of("TCP_USER_TIMEOUT"), probes: of("TCP_KEEPIDLE") };
 }
 
 test("it is set once, on the listener, and not at all where it is off", async () => {
   const [on, off] = [await optionsSet(keepAlive("2m")), await optionsSet(keepAlive("0"))];
-  expect(on.keepAlive).toBe(1);
-  expect(off.keepAlive).toBe(0);
-  expect(on.all - off.all).toBe(5);
+  expect([on.timeouts, off.timeouts]).toEqual([1, 0]);
+  expect(on.probes - off.probes).toBe(1);
 }, 120_000);
