@@ -163,9 +163,14 @@ export function networkHolds(network: Network, bytes: Uint8Array, offset: number
   return rest === 0 || ((bytes[offset + whole]! ^ address[whole]!) & (0xff00 >> rest) & 0xff) === 0;
 }
 
-/** Writes a network as address/prefix; IPv6 as RFC 5952 says, except that an IPv4 tail is written in hex. */
+/** Writes a network as address/prefix. */
 export function formatNetwork({ address, prefix }: Network): string {
-  if (address.length === 4) return `${address.join(".")}/${prefix}`;
+  return `${formatIp(address)}/${prefix}`;
+}
+
+/** Writes an address of 4 or 16 bytes; IPv6 as RFC 5952 says, except that an IPv4 tail is written in hex. */
+export function formatIp(address: Uint8Array): string {
+  if (address.length === 4) return address.join(".");
   const groups: number[] = [];
   for (let at = 0; at < 16; at += 2) groups.push((address[at]! << 8) | address[at + 1]!);
   let zeros = 0;
@@ -177,6 +182,5 @@ export function formatNetwork({ address, prefix }: Network): string {
     if (to - from > zeros && to - from > 1) [zeros, zerosAt] = [to - from, from];
   }
   const hex = (part: number[]) => part.map((group) => group.toString(16)).join(":");
-  const shown = zerosAt < 0 ? hex(groups) : `${hex(groups.slice(0, zerosAt))}::${hex(groups.slice(zerosAt + zeros))}`;
-  return `${shown}/${prefix}`;
+  return zerosAt < 0 ? hex(groups) : `${hex(groups.slice(0, zerosAt))}::${hex(groups.slice(zerosAt + zeros))}`;
 }
