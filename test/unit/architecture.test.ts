@@ -14,7 +14,7 @@ const ROOT = join(import.meta.dir, "../..");
 const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; readonly types?: readonly string[] }>> = {
   text: { values: [] },
   system: { values: [] },
-  wire: { values: [] },
+  wire: { values: ["rules"] },
   asn1: { values: [] },
   net: { values: [] },
   upstream: { values: [] },
