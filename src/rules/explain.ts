@@ -1,6 +1,6 @@
 // Why a rule is true or false for a client: the part of it that decides, in words. `sluice explain` shows it; nothing routes by it.
 import type { RE2JS } from "re2js";
-import { formatNetwork, isMapped } from "./address.ts";
+import { formatIp, isMapped } from "./address.ts";
 import type { Facts, Rule } from "./ast.ts";
 import { compile } from "./matchers.ts";
 
@@ -117,8 +117,7 @@ function together(judged: readonly Judgement[]): string {
 
 /** An address as people write it; of IPv4 in IPv6 clothes the IPv4 address. */
 export function formatAddress(address: Uint8Array): string {
-  const bytes = isMapped(address) ? address.slice(12) : address;
-  return formatNetwork({ address: bytes, prefix: 0 }).replace(/\/0$/, "");
+  return formatIp(isMapped(address) ? address.subarray(12) : address);
 }
 
 /** A rule as it is written, in one of the ways to write it. Of an "&&" or "||" at most `most` parts. */
