@@ -1,6 +1,6 @@
 // Reading the files that a configuration consists of, with errors fit for an operator.
 
-import { readFileSync, statSync } from "node:fs";
+import { lstatSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { describeError } from "./errors.ts";
 
@@ -52,4 +52,14 @@ export function encodingOf(bytes: Buffer): "UTF-8" | "UTF-16" | "binary" {
   const zeros = (odd: number): boolean =>
     first.length > 3 && first.every((byte, at) => (byte === 0) === (at % 2 === odd));
   return zeros(0) || zeros(1) ? "UTF-16" : "binary";
+}
+
+/** Whether the entry itself is there, whatever it links to. */
+export function isThere(path: string): boolean {
+  try {
+    lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
