@@ -136,7 +136,7 @@ function typeOf(schema: z.ZodType): string {
   const unit = meta.unit === undefined ? "" : ` of ${meta.unit}`;
   switch (type.def.type) {
     case "array":
-      return `list of ${meta.kind === undefined ? "words" : meta.kind === "file" ? "files" : meta.kind}`;
+      return `list of ${meta.kind === undefined ? "words" : meta.kind === "file" || meta.kind === "network" ? `${meta.kind}s` : meta.kind}`;
     case "boolean":
       return "boolean";
     case "number":

@@ -4,8 +4,8 @@ import type { Code } from "../config/codes.ts";
 import type { Diagnostics, Place } from "../config/diagnostics.ts";
 import type { MiddlewareConfig } from "../config/middlewares.ts";
 import { bareName } from "../config/names.ts";
+import { parseNetwork } from "../ip/address.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
-import { parseNetwork } from "../rules/address.ts";
 import type { Item } from "./merge.ts";
 
 /** Every middleware by its name; one that cannot work is null, and routers that name it are off. */

@@ -108,12 +108,19 @@ function compileTransport(
     );
   const identity =
     pairs[0] === undefined ? null : (use(["tls", "certificates", 0], files.pair(pairs[0]))?.pair ?? null);
+  const header = config.proxyProtocol;
+  const wrong = header === undefined ? null : wrongHeader(header);
+  if (wrong !== null) {
+    diagnostics.error("field-value", at("proxyProtocol"), `${what}: ${wrong}`, about);
+    sound = false;
+  }
   if (!sound) return null;
   return {
     dialTimeoutMs: config.dialTimeout,
     // 0 is Go's "default", which is 15 s.
     keepAliveMs: config.dialKeepAlive === 0 ? 15_000 : config.dialKeepAlive,
     terminationDelayMs: config.terminationDelay,
+    proxyProtocol: header ?? null,
     tls: {
       serverName: config.tls?.serverName ?? null,
       insecureSkipVerify: config.tls?.insecureSkipVerify ?? false,
@@ -122,6 +129,12 @@ function compileTransport(
       key: identity?.key ?? null,
     },
   };
+}
+
+/** Why such a header cannot be sent; null if it can. */
+function wrongHeader({ version, tlvs = [] }: { version: number; tlvs?: readonly string[] }): string | null {
+  if (version !== 1 && version !== 2) return `unknown proxyProtocol version ${version}: there are 1 and 2`;
+  return version === 1 && tlvs.length > 0 ? "tlvs need version 2: a line of version 1 has no room for them" : null;
 }
 
 /** `transportOf` answers undefined for a name that does not exist and null for one that is broken. */
@@ -180,12 +193,29 @@ function compileService(
       `the service "${name}" has no server: its clients are disconnected`,
       about,
     );
-  const delay = loadBalancer.serversTransport === undefined ? loadBalancer.terminationDelay : undefined;
+  const { terminationDelay, proxyProtocol } = loadBalancer;
+  if (loadBalancer.serversTransport !== undefined) {
+    if (proxyProtocol !== undefined)
+      diagnostics.warn(
+        "field-ignored",
+        at("loadBalancer", "proxyProtocol"),
+        `the service "${name}": proxyProtocol is ignored beside serversTransport, as in Traefik: set it on the transport`,
+        about,
+      );
+    return { row: { kind: "loadBalancer", servers, transport } };
+  }
+  const wrong = proxyProtocol === undefined ? null : wrongHeader(proxyProtocol);
+  if (wrong !== null) return error("field-value", at("loadBalancer", "proxyProtocol"), wrong);
   return {
     row: {
       kind: "loadBalancer",
       servers,
-      transport: delay === undefined ? transport : { ...transport, terminationDelayMs: delay },
+      transport: {
+        ...transport,
+        terminationDelayMs: terminationDelay ?? transport.terminationDelayMs,
+        proxyProtocol:
+          proxyProtocol === undefined ? transport.proxyProtocol : { version: proxyProtocol.version, tlvs: [] },
+      },
     },
   };
 }

@@ -7,6 +7,7 @@ import { type Decoded, decode } from "./decode.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import { field, otherHalf, section, unsupported } from "./field.ts";
 import { middleware } from "./middlewares.ts";
+import { proxyProtocolOfService } from "./proxy-protocol.ts";
 import { parsePort } from "./scalars.ts";
 import { readSource, type SourceFile } from "./source.ts";
 import { STATIC_ROOT_KEYS } from "./static-schema.ts";
@@ -119,9 +120,10 @@ const service = z.object({
         z.number().int().optional(),
         { unit: "milliseconds", otherwise: "that of the transport", example: 100 },
       ),
-      proxyProtocol: unsupported(
-        "off",
-        "is not built into Sluice yet; ignoring it would tell the broker another client address",
+      proxyProtocol: field(
+        "Traefik's old place of the transport's field, with `version` alone; ignored with a warning when `serversTransport` is set.",
+        proxyProtocolOfService.optional(),
+        { otherwise: "that of the transport" },
       ),
       healthCheck: unsupported("warn", LATER),
     }).optional(),

@@ -15,6 +15,12 @@ export interface EntryPointConfig {
   readonly graceTimeoutMs: number;
   /** How long a client may be unreachable; 0 is for ever. */
   readonly keepAliveMs: number;
+  /** Whose PROXY headers are believed; null: none is read. */
+  readonly proxyProtocol: {
+    readonly trustedIPs: readonly string[];
+    readonly insecure: boolean;
+    readonly required: boolean;
+  } | null;
   /** It serves /metrics, /ping or HTTP-01 challenges from the master, and no TCP router. */
   readonly admin: boolean;
 }
@@ -50,6 +56,7 @@ interface Decoded {
     readonly lifeCycle: { readonly graceTimeOut: number };
     readonly keepAlive: number;
   };
+  readonly proxyProtocol?: NonNullable<EntryPointConfig["proxyProtocol"]> | undefined;
 }
 
 export function toEntryPoint(name: string, point: Decoded, admin: boolean): EntryPointConfig {
@@ -64,6 +71,7 @@ export function toEntryPoint(name: string, point: Decoded, admin: boolean): Entr
     readTimeoutMs: point.transport.respondingTimeouts.readTimeout,
     graceTimeoutMs: point.transport.lifeCycle.graceTimeOut,
     keepAliveMs: point.transport.keepAlive,
+    proxyProtocol: point.proxyProtocol ?? null,
     admin,
   };
 }

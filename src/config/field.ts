@@ -42,6 +42,7 @@ export type Kind =
   | "port"
   | "address or port"
   | "https URL"
+  | "network"
   | "file"
   | "directory"
   | "file or content"

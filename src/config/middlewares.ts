@@ -7,7 +7,7 @@ const ipAllowList = z.object({
   sourceRange: field(
     "Addresses and networks in CIDR form. An IPv4 client is IPv4 also where the entry point takes both families.",
     z.array(z.string().min(1)).min(1, "needs at least one network: with none nobody could come in"),
-    { otherwise: "required", example: ["10.0.0.0/8", "2001:db8::/32"] },
+    { kind: "network", otherwise: "required", example: ["10.0.0.0/8", "2001:db8::/32"] },
   ),
 });
 

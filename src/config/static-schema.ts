@@ -5,6 +5,7 @@ import { accessLog } from "./access-log.ts";
 import { acme } from "./acme.ts";
 import { duration, field, otherHalf, section, unsupported } from "./field.ts";
 import { PRECEDENCE } from "./precedence.ts";
+import { proxyProtocolIn } from "./proxy-protocol.ts";
 import { parseHostPort } from "./scalars.ts";
 import { sidecar } from "./sidecar.ts";
 import { transport } from "./transport.ts";
@@ -64,9 +65,10 @@ const entryPoint = z.object({
     }).prefault({}),
   ),
   reusePort: unsupported("warn", "is always on between Sluice's own workers, and refused between two Sluices"),
-  proxyProtocol: unsupported(
-    "error",
-    "is not built into Sluice yet; ignoring it would take the balancer's address for the client's",
+  proxyProtocol: field(
+    "Read the PROXY protocol header, version 1 or 2, that a load balancer puts before each connection: see [Behind a load balancer](configuration.md#behind-a-load-balancer).",
+    proxyProtocolIn.optional(),
+    { otherwise: "absent: a connection that begins with such a header is closed" },
   ),
   http: unsupported("warn", "is for HTTP, which Sluice does not serve"),
   http2: unsupported("warn", "is for HTTP, which Sluice does not serve"),

@@ -8,6 +8,7 @@ import type { Diagnostics, Place } from "./diagnostics.ts";
 import { checkOverlaps, type EntryPointConfig, toEntryPoint } from "./entry-points.ts";
 import { applyFlags, type Flag, takesValue } from "./flags.ts";
 import { isDynamic } from "./other-half.ts";
+import { checkProxyProtocol } from "./proxy-protocol.ts";
 import { checkSidecar } from "./sidecar.ts";
 import { type Path, readSource, type SourceFile } from "./source.ts";
 import { type StaticValue, staticSchema } from "./static-schema.ts";
@@ -95,6 +96,7 @@ export function parseStatic(
   for (const [name, { acme }] of Object.entries(rest.certificatesResolvers))
     if (acme !== undefined) checkResolver(name, acme, points, problem, warn);
   checkOverlaps([...points.values()], rest.embeddedBroker?.address, problem);
+  checkProxyProtocol([...points.values()], problem);
   checkAccessLog(rest.accessLog, problem);
   checkSidecar(rest.sidecar, rest.developmentCertificate !== undefined, points.values(), problem);
   const files = rest.providers.file;

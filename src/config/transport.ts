@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { duration, field, section, unsupported } from "./field.ts";
+import { proxyProtocolOut } from "./proxy-protocol.ts";
 
 const OTHER_SERVER = "is not built into Sluice yet; ignoring it could accept another server than the one you meant";
 
@@ -24,9 +25,10 @@ export const transport = section({
     duration().default(100),
     { example: "5s" },
   ),
-  proxyProtocol: unsupported(
-    "off",
-    "is not built into Sluice yet; ignoring it would tell the broker another client address",
+  proxyProtocol: field(
+    "Send a PROXY protocol header before everything else, so that the server knows whose connection it is: see [The broker knows its clients' addresses](configuration.md#the-broker-knows-its-clients-addresses).",
+    proxyProtocolOut.optional(),
+    { otherwise: "absent" },
   ),
   tls: field(
     "How TLS is spoken to servers with `tls: true`, and to no others. Nothing is sent to a server whose certificate does not pass.",

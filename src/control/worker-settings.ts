@@ -26,7 +26,9 @@ export function workerSettings(config: StaticConfig): Omit<WorkerSettings, "inde
   return {
     entryPoints: [...config.entryPoints.values()]
       .filter((point) => !point.admin)
-      .map(({ name, host, port, readTimeoutMs, keepAliveMs }) => ({ name, host, port, readTimeoutMs, keepAliveMs })),
+      .map(({ name, host, port, readTimeoutMs, keepAliveMs, proxyProtocol }) => ({
+        ...{ name, host, port, readTimeoutMs, keepAliveMs, proxyProtocol },
+      })),
     maxConnections,
     heldBytesPerConnection: config.limits.heldBytesPerConnection,
     heldBytesPerWorker: config.limits.heldBytesPerWorker,

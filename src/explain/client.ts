@@ -2,7 +2,7 @@
 
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
-import { parseAddress } from "../rules/address.ts";
+import { parseAddress } from "../ip/address.ts";
 import { formatAddress } from "../rules/explain.ts";
 import { readHostName } from "../wire/client-hello.ts";
 

@@ -107,6 +107,18 @@ export class Side implements SocketOwner, Holder {
     this.#meter = meter;
   }
 
+  /** Bytes that came from this socket. */
+  count(bytes: number): void {
+    this.received += bytes;
+    this.#meter.bytes += bytes;
+  }
+
+  /** Writes what is nobody's stream, before it begins. */
+  send(bytes: Buffer): void {
+    const taken = Math.max(0, this.socket.write(bytes));
+    if (taken < bytes.length && !this.closed) this.hold(bytes.subarray(taken));
+  }
+
   onData(chunk: Buffer): void {
     this.received += chunk.length;
     this.#meter.bytes += chunk.length;

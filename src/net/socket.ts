@@ -30,7 +30,8 @@ export interface NativeSocket {
   /** undefined once the peer has reset the connection. */
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;
-  readonly localAddress: string;
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
   /** Bytes taken: fewer than given, 0 or -1 when the socket's buffer is full; the rest stays with the caller. */
   write(bytes: Uint8Array): number;
   /** Sends FIN (and close_notify), and closes. */

@@ -78,6 +78,8 @@ function words(record: ConnectionRecord): string {
   if (meters !== null) text += `,"router":${quote(meters.router)},"service":${quote(meters.service)}`;
   if (record.server !== "") text += `,"server":${quote(record.server)}`;
   if (record.clientPort !== 0) text += `,"client":"${record.clientAddress}","clientPort":${record.clientPort}`;
+  if (record.balancer !== "") text += `,"balancer":"${record.balancer}"`;
+  if (record.uniqueId !== "") text += `,"uniqueId":"${record.uniqueId}"`;
   if (record.sni !== "") text += `,"sni":${quote(record.sni)}`;
   if (record.alpn !== "") text += `,"alpn":${quote(record.alpn)}`;
   if (record.tlsVersion !== "") text += `,"tlsVersion":"${record.tlsVersion}","tlsCipher":"${record.tlsCipher}"`;

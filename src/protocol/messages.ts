@@ -65,6 +65,16 @@ export interface Answers {
 }
 export type Question = keyof Answers;
 
+/** Whose PROXY headers an entry point believes. */
+export interface ProxyProtocolSettings {
+  /** Addresses and networks in CIDR form. */
+  readonly trustedIPs: readonly string[];
+  /** Everybody's. */
+  readonly insecure: boolean;
+  /** Who comes without one is refused. */
+  readonly required: boolean;
+}
+
 export interface WorkerSettings {
   /** The worker's number; the one that replaces a dead one has the same. */
   readonly index: number;
@@ -74,6 +84,7 @@ export interface WorkerSettings {
     readonly port: number;
     readonly readTimeoutMs: number;
     readonly keepAliveMs: number;
+    readonly proxyProtocol: ProxyProtocolSettings | null;
   }[];
   readonly maxConnections: number;
   readonly heldBytesPerConnection: number;

@@ -3,7 +3,14 @@
 import type { Lease } from "../middlewares/middleware.ts";
 import type { Timed } from "../net/deadlines.ts";
 import { Relay, type RelayEnd, type RelayOwner } from "../net/relay.ts";
-import { closeGracefully, type HandshakeError, type NativeSocket, NOBODY, type SocketOwner } from "../net/socket.ts";
+import {
+  closeGracefully,
+  type HandshakeError,
+  type NativeSocket,
+  NOBODY,
+  type SocketOwner,
+  unmap,
+} from "../net/socket.ts";
 import { BytesAhead } from "./ahead.ts";
 import type { Edge, EntryPoint, LiveConnection } from "./edge.ts";
 import type { RouteMeters } from "./meters.ts";
@@ -71,6 +78,12 @@ export class Connection implements RelayOwner, LiveConnection {
     entryPoint.meters.open++;
   }
 
+  /** Where the client has connected to. It is asked of the system only when somebody wants to know. */
+  get dialled(): { readonly address: string; readonly port: number } {
+    const { record, socket } = this;
+    return record.dialled ?? { address: unmap(socket.localAddress ?? ""), port: socket.localPort ?? 0 };
+  }
+
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -124,17 +137,24 @@ export class Connection implements RelayOwner, LiveConnection {
     return this.#ahead?.take(first) ?? first;
   }
 
-  /** Both sockets are open: from here on the relay owns them. `ended`: the client has finished sending already. */
-  relay(server: NativeSocket, terminationDelayMs: number, ended: boolean): void {
+  /**
+   * Both sockets are open: from here on the relay owns them. `header` goes to the server before the stream, in one write with what the
+   * client has sent: there are servers that read both at once. `ended`: the client has finished sending already.
+   */
+  relay(server: NativeSocket, terminationDelayMs: number, header: Buffer | null, ended: boolean): void {
     if (this.#charge instanceof Step) this.#charge.leave();
     const relay = new Relay(this.edge.pool, this.socket, server, terminationDelayMs, this.record.meters!, this);
     this.#charge = relay;
     const ahead = this.#ahead;
     this.#ahead = null;
+    if (header !== null) relay.server.send(ahead === null ? header : Buffer.concat([header, ...ahead.chunks]));
     if (ahead !== null) {
       const { chunks, paused } = ahead;
       ahead.release();
-      for (const chunk of chunks) relay.client.onData(chunk);
+      for (const chunk of chunks) {
+        if (header === null) relay.client.onData(chunk);
+        else relay.client.count(chunk.length);
+      }
       if (paused && !relay.client.paused) this.socket.resume();
     }
     if (ended) relay.client.onEnd();

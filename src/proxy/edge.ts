@@ -6,11 +6,13 @@ import { Dialer } from "../net/dial.ts";
 import { RelayPool } from "../net/relay.ts";
 import { HostLookup } from "../net/resolve.ts";
 import { Turns } from "../net/turns.ts";
+import type { ProxyProtocolSettings } from "../protocol/messages.ts";
 import { ContextCache } from "../tls/contexts.ts";
 import { ClientContexts } from "../upstream/client-contexts.ts";
 import type { Target } from "../upstream/service.ts";
 import { HelloPool } from "../wire/hello-pool.ts";
 import { EntryMeters, Meters } from "./meters.ts";
+import { ProxyProtocolIn } from "./proxy-protocol-in.ts";
 import type { Reason } from "./reasons.ts";
 import type { ConnectionRecord } from "./record.ts";
 import { RoutingTables } from "./tables.ts";
@@ -47,6 +49,8 @@ export interface LiveConnection {
 export interface EntryPoint {
   readonly name: string;
   readonly readTimeoutMs: number;
+  /** null: no PROXY header is read. */
+  readonly proxyProtocol: ProxyProtocolIn | null;
   readonly meters: EntryMeters;
 }
 
@@ -82,8 +86,13 @@ export class Edge {
     this.tables = new RoutingTables(this.meters, start);
   }
 
-  entryPoint(name: string, readTimeoutMs: number): EntryPoint {
-    const entryPoint = { name, readTimeoutMs, meters: new EntryMeters(name) };
+  entryPoint(name: string, readTimeoutMs: number, proxyProtocol: ProxyProtocolSettings | null = null): EntryPoint {
+    const entryPoint = {
+      name,
+      readTimeoutMs,
+      proxyProtocol: proxyProtocol === null ? null : new ProxyProtocolIn(proxyProtocol),
+      meters: new EntryMeters(name),
+    };
     this.entryPoints.push(entryPoint);
     return entryPoint;
   }

@@ -13,6 +13,9 @@ export type Reason =
   | "limit"
   | "descriptors"
   | "client-gone"
+  | "proxy-header-missing"
+  | "proxy-header-bad"
+  | "proxy-header-timeout"
   | "hello-timeout"
   /** Unfinished hellos hold as much as a worker may, and this one held most. */
   | "hello-limit"
@@ -31,5 +34,7 @@ export type Reason =
   | "handshake-failed"
   | ClientAuthReject
   // Broker.
+  | "common-name-control"
+  | "common-name-too-long"
   | "no-server"
   | "dial-failed";

@@ -10,9 +10,13 @@ export class ConnectionRecord {
   readonly entryPoint: string;
   /** By the clock of `performance.now()`. */
   readonly startedAt = performance.now();
-  /** "" and 0 when the client was gone before it was looked at. */
-  readonly clientAddress: string;
-  readonly clientPort: number;
+  /** "" and 0 when the client was gone before it was looked at. Of a client behind a balancer, what its PROXY header says. */
+  clientAddress: string;
+  clientPort: number;
+  /** Where the client has connected to, as a PROXY header says; null without one: the socket knows. */
+  dialled: { readonly address: string; readonly port: number } | null = null;
+  /** The balancer whose PROXY header was believed. */
+  balancer = "";
   sni = "";
   /** The protocol agreed on. */
   alpn = "";
@@ -23,6 +27,12 @@ export class ConnectionRecord {
   tlsCipher = "";
   /** Why the handshake failed. */
   cause: HandshakeCause | "" = "";
+  /** The protocol that the client offered, where it offered just one. */
+  offeredAlpn = "";
+  /** What the client has shown of itself in the handshake. */
+  certificate: "none" | "unverified" | "verified" = "none";
+  /** In hexadecimal, once a server has been told it. */
+  uniqueId = "";
   /** One line of printable characters, also of a client that was refused. */
   clientSubject = "";
   /** The client's certificate as revocation lists know it; null where there are none. */

@@ -18,8 +18,11 @@ import type { Target } from "../upstream/service.ts";
 import type { Edge } from "./edge.ts";
 
 export interface SearchOwner {
+  /** The PROXY header for a server; null: none. It may give the search up. */
+  headerFor(target: Target): Buffer | null;
+  /** `header` is still to be sent: a server with TLS has had it by then. */
   /** The socket belongs to NOBODY until its owner is set, which must happen now. */
-  onServerOpen(target: Target, socket: NativeSocket): void;
+  onServerOpen(target: Target, socket: NativeSocket, header: Buffer | null): void;
   /** No server could be reached, or no further one may be tried. */
   onNoServer(): void;
 }
@@ -81,9 +84,14 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   onDialOpen(socket: NativeSocket): void {
     if (this.#cancelled) return socket.terminate();
     this.#dial = null;
-    const { server, transport } = this.#targets[this.#target]!;
-    if (!server.tls) return this.#open(socket);
+    const target = this.#targets[this.#target]!;
+    const { server, transport } = target;
+    const header = this.#owner.headerFor(target);
+    if (this.#cancelled) return socket.terminate();
+    if (!server.tls) return this.#open(socket, header);
     const edge = this.#edge;
+    // A header fits any empty send buffer.
+    if (header !== null) socket.write(header);
     try {
       const name = transport.tls.serverName ?? server.host;
       const context = edge.clientContexts.get(transport.tls);
@@ -117,7 +125,7 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
     }
     this.#edge.deadlines.clear(this);
     this.#socket = null;
-    this.#open(socket);
+    this.#open(socket, null);
   }
 
   #judge(socket: NativeTlsSocket, name: string, insecure: boolean, error: HandshakeError | null): DialError | null {
@@ -143,10 +151,10 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   onDrain(): void {}
   onEnd(): void {}
 
-  #open(socket: NativeSocket): void {
+  #open(socket: NativeSocket, header: Buffer | null): void {
     const target = this.#targets[this.#target]!;
     this.#edge.observer.onDial(target, performance.now() - this.#startedAt);
-    this.#owner.onServerOpen(target, socket);
+    this.#owner.onServerOpen(target, socket, header);
   }
 
   #failedAddress(reason: DialError): void {

@@ -1,17 +1,17 @@
 // The way of a connection, from accept to relay: which step follows which, and what a step's outcome leads to.
 //
-//   admit -> peek -> decide -> [middlewares] -> turn -> handshake -> identify -> [middlewares] -> dial -> relay
+//   admit -> [preface] -> peek -> decide -> [middlewares] -> turn -> handshake -> identify -> [middlewares] -> dial -> relay
 //                      |-- passed through, or plain: dial -> relay
 //                      '-- acme-tls/1: handshake -> end
 //
 // Each step is a file in steps/ and knows no other. A step that waits keeps a decision and never the tables; where the tables have changed
 // meanwhile, it is decided again.
 
+import { formatIp, parseAddress } from "../ip/address.ts";
 import type { MiddlewareReject, Stage } from "../middlewares/middleware.ts";
-import { type NativeSocket, type NativeTlsSocket, unmap } from "../net/socket.ts";
+import type { NativeSocket, NativeTlsSocket } from "../net/socket.ts";
 import { encodeAlpn, type ServerUpgrade } from "../net/tls.ts";
 import type { Facts } from "../rules/ast.ts";
-import { parseAddress } from "../rules/matchers.ts";
 import { HandshakeWatch } from "../tls/handshake-watch.ts";
 import { isSameHandshake, maxRecord } from "../tls/options.ts";
 import { fatalAlert } from "../wire/alert.ts";
@@ -25,6 +25,7 @@ import { Dial, type Dialled } from "./steps/dial.ts";
 import { Handshake, noteTls, type Shaken } from "./steps/handshake.ts";
 import { identify } from "./steps/identify.ts";
 import { type Hello, Peek, type Peeked } from "./steps/peek.ts";
+import { Preface, type Prefaced } from "./steps/preface.ts";
 import { Turn } from "./steps/turn.ts";
 import type { Route, Termination } from "./tables.ts";
 
@@ -37,8 +38,35 @@ const NOTHING = Buffer.alloc(0);
 export function accept(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket): void {
   const connection = admit(edge, entryPoint, socket);
   if (connection === null) return;
-  if (isPlainOnly(edge.tables.routes(entryPoint.name))) takePlain(connection, NOTHING);
-  else connection.pass(new Peek(connection, peeked)).start();
+  const { proxyProtocol } = entryPoint;
+  if (proxyProtocol === null) begin(connection, NOTHING);
+  else if (connection.record.clientAddress === "") connection.finish("client-gone");
+  else if (proxyProtocol.trusts(connection.record.clientAddress))
+    connection.pass(new Preface(connection, prefaced)).start();
+  else if (proxyProtocol.isRequired) connection.finish("proxy-header-missing");
+  else begin(connection, NOTHING);
+}
+
+/** From here on the client is who the header says. */
+function prefaced(connection: Connection, { header, rest }: Prefaced): void {
+  const { entryPoint, record } = connection;
+  if (header === null && entryPoint.proxyProtocol?.isRequired) return connection.finish("proxy-header-missing");
+  if (header?.addresses) {
+    const { source, destination } = header.addresses;
+    record.balancer = record.clientAddress;
+    record.clientAddress = formatIp(source.address);
+    record.clientPort = source.port;
+    record.dialled = { address: formatIp(destination.address), port: destination.port };
+  }
+  begin(connection, rest);
+}
+
+function begin(connection: Connection, received: Buffer): void {
+  const { edge, entryPoint } = connection;
+  if (isPlainOnly(edge.tables.routes(entryPoint.name))) return takePlain(connection, received);
+  const peek = connection.pass(new Peek(connection, peeked));
+  peek.start();
+  if (received.length > 0) peek.onData(received);
 }
 
 /** What cannot be read as a hello is closed and never routed, but for plain MQTT where a plain router is. */
@@ -67,6 +95,7 @@ function takePlain(connection: Connection, received: Buffer): void {
 function takeHello(connection: Connection, hello: Hello, received: Buffer): void {
   const { edge, entryPoint, record } = connection;
   record.sni = hello.kind === "ok" ? hello.sni : "";
+  record.offeredAlpn = hello.alpn.length === 1 ? hello.alpn[0]! : "";
   // An ACME challenge is for whoever obtains certificates here, never for a broker (RFC 8737 3).
   if (hello.acme) return answerChallenge(connection, received);
   const decision = decideTls(edge.tables, entryPoint.name, factsOf(connection, hello.alpn));
@@ -105,10 +134,10 @@ function awaitTurn(connection: Connection, decision: Terminating, hello: Hello, 
 }
 
 function handshake(connection: Connection, decision: Terminating, hello: Hello, received: Buffer): void {
-  const { edge, record, socket } = connection;
+  const { edge, record } = connection;
   const { termination } = decision;
   // Without SNI the address that the client dialled is the name it wants, as in Traefik.
-  const name = record.sni === "" ? unmap(socket.localAddress) : record.sni;
+  const name = record.sni === "" ? connection.dialled.address : record.sni;
   const certificate = certificateFor(edge.tables.certificates, termination, name, hello);
   const context = certificate === null ? null : edge.serverContext(termination.options, certificate);
   if (context === null) return connection.refuse("no-certificate", UNRECOGNIZED_NAME);
@@ -174,9 +203,9 @@ function dial(connection: Connection, route: Route, received: Buffer): void {
   connection.pass(new Dial(connection, targets, dialled)).start();
 }
 
-function dialled(connection: Connection, { target, socket, ended }: Dialled): void {
+function dialled(connection: Connection, { target, socket, header, ended }: Dialled): void {
   connection.record.server = target.server.address;
-  connection.relay(socket, target.transport.terminationDelayMs, ended);
+  connection.relay(socket, target.transport.terminationDelayMs, header, ended);
 }
 
 /** Asks the route's middlewares of a stage; `next` is told at once where there are none that wait. */

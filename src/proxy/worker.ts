@@ -190,7 +190,7 @@ class Worker implements Observer {
   #listen(): boolean {
     const ports: Record<string, number> = {};
     for (const point of this.#settings.entryPoints) {
-      const entryPoint: EntryPoint = this.#edge.entryPoint(point.name, point.readTimeoutMs);
+      const entryPoint: EntryPoint = this.#edge.entryPoint(point.name, point.readTimeoutMs, point.proxyProtocol);
       try {
         const listener = listen(point, (socket) => accept(this.#edge, entryPoint, socket));
         this.#listeners.push(listener);

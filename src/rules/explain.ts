@@ -1,6 +1,6 @@
 // Why a rule is true or false for a client: the part of it that decides, in words. `sluice explain` shows it; nothing routes by it.
 import type { RE2JS } from "re2js";
-import { formatIp, isMapped } from "./address.ts";
+import { formatIp, isMapped } from "../ip/address.ts";
 import type { Facts, Rule } from "./ast.ts";
 import { compile } from "./matchers.ts";
 

@@ -1,7 +1,7 @@
 // Whether every connection that one rule matches is matched by another one too. "Yes" is sure; where it would take more than comparing
 // conditions one by one, or more than a bounded time, the answer is "not known".
 import { RE2JS } from "re2js";
-import { type Network, networkHolds, parseNetwork } from "./address.ts";
+import { type Network, networkHolds, parseNetwork } from "../ip/address.ts";
 import type { Rule } from "./ast.ts";
 
 type Leaf = Exclude<Rule, { kind: "any" | "not" | "and" | "or" }>;

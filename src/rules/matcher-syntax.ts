@@ -1,9 +1,9 @@
 // The matchers that exist and what their values may be: from a name and a text to a leaf of the rule, or to words of help.
 
 import { RE2JS } from "re2js";
+import { formatNetwork, parseNetwork } from "../ip/address.ts";
 import { isNoHost } from "../text/host-name.ts";
 import { didYouMean } from "../text/spelling.ts";
-import { formatNetwork, parseNetwork } from "./address.ts";
 import type { Rule } from "./ast.ts";
 import { inV3, isTemplate } from "./other-forms.ts";
 

@@ -1,9 +1,8 @@
 // Turns a rule into a function that answers for one connection.
 import { RE2JS } from "re2js";
-import { isMapped, networkHolds, parseNetwork } from "./address.ts";
+import { isMapped, networkHolds, parseNetwork } from "../ip/address.ts";
 import type { Facts, Rule } from "./ast.ts";
 
-export { parseAddress } from "./address.ts";
 export type { Facts } from "./ast.ts";
 
 export type Matcher = (facts: Facts) => boolean;

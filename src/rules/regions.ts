@@ -1,5 +1,5 @@
 // Which client addresses rules can tell apart: one address for each, so that a question about an unknown client has few answers.
-import { formatNetwork, parseNetwork } from "./address.ts";
+import { formatNetwork, parseNetwork } from "../ip/address.ts";
 import type { Rule } from "./ast.ts";
 
 /** The addresses of a network that no narrower network of the list holds. */

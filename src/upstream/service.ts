@@ -1,5 +1,14 @@
 // Services as plain data, and in which order their servers are tried.
 
+/** What a PROXY header of version 2 says besides addresses. */
+export const PROXY_TLVS = ["alpn", "authority", "ssl", "uniqueId", "crc32c"] as const;
+
+export interface ProxyProtocolOut {
+  /** 1 or 2. */
+  readonly version: number;
+  readonly tlvs: readonly (typeof PROXY_TLVS)[number][];
+}
+
 /** How a broker is dialled. Times in milliseconds. */
 export interface Transport {
   readonly dialTimeoutMs: number;
@@ -7,6 +16,8 @@ export interface Transport {
   readonly keepAliveMs: number;
   /** Negative: for ever. */
   readonly terminationDelayMs: number;
+  /** The PROXY header that is sent first; null: none. */
+  readonly proxyProtocol: ProxyProtocolOut | null;
   readonly tls: {
     /** null: the server's host is the name that is verified. */
     readonly serverName: string | null;

@@ -1,6 +1,6 @@
 // Writes a PROXY protocol header, versions 1 and 2 (haproxy doc/proxy-protocol.txt): who is connected, and what TLS has shown of them.
 
-import { formatIp } from "../rules/address.ts";
+import { formatIp } from "../ip/address.ts";
 import { crc32c, type Endpoint, TLV } from "./proxy-protocol.ts";
 
 /** Bytes behind the 16 of a version 2 header: Mosquitto takes no more. */

@@ -1,7 +1,7 @@
 // Reads a PROXY protocol header, versions 1 and 2 (haproxy doc/proxy-protocol.txt), which a load balancer puts before a connection to say
 // whose it is. Total: any bytes give a result. What is not a header to the letter is bad, never half believed.
 
-import { isMapped, parseAddress } from "../rules/address.ts";
+import { isMapped, parseAddress } from "../ip/address.ts";
 
 /** Bytes of a whole header. The text allows 65 551; 536 must be taken; nginx takes 4096. */
 export const MAX_PROXY_HEADER = 4096;

@@ -14,15 +14,16 @@ const ROOT = join(import.meta.dir, "../..");
 const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; readonly types?: readonly string[] }>> = {
   text: { values: [] },
   system: { values: [] },
-  wire: { values: ["rules"] },
+  ip: { values: [] },
+  wire: { values: ["ip"] },
   asn1: { values: [] },
   net: { values: [] },
   upstream: { values: [] },
   admin: { values: [] },
-  rules: { values: ["text"] },
+  rules: { values: ["ip", "text"] },
   // What may not be printed of PEM is said where PEM is read.
-  config: { values: ["certs/pem-blocks.ts", "text"] },
-  middlewares: { values: ["rules"] },
+  config: { values: ["certs/pem-blocks.ts", "ip", "text"] },
+  middlewares: { values: ["ip"] },
   providers: { values: ["config", "system"] },
   broker: { values: [] },
   keystores: { values: ["asn1"] },
@@ -34,11 +35,24 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   // What master and workers say to each other: plain data.
   protocol: { values: [], types: ["certs", "middlewares", "observe", "rules", "tls", "upstream"] },
   proxy: {
-    values: ["middlewares", "net", "observe", "protocol", "rules", "system", "text", "tls", "upstream", "wire"],
+    values: [
+      "certs/x509.ts",
+      "ip",
+      "middlewares",
+      "net",
+      "observe",
+      "protocol",
+      "rules",
+      "system",
+      "text",
+      "tls",
+      "upstream",
+      "wire",
+    ],
     types: ["certs"],
   },
   compile: {
-    values: ["acme", "certs", "config", "middlewares", "protocol", "rules", "text", "tls", "version.ts"],
+    values: ["acme", "certs", "config", "ip", "middlewares", "protocol", "rules", "text", "tls", "version.ts"],
     types: ["providers", "upstream"],
   },
   control: {
@@ -59,7 +73,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     types: ["broker"],
   },
   explain: {
-    values: ["certs", "config", "middlewares", "proxy", "rules", "text", "tls", "wire"],
+    values: ["certs", "config", "ip", "middlewares", "proxy", "rules", "text", "tls", "wire"],
     types: ["compile", "protocol", "upstream"],
   },
   cli: {

@@ -5,12 +5,15 @@ import type { NativeSocket } from "../../net/socket.ts";
 import type { Target } from "../../upstream/service.ts";
 import { endsWithFin } from "../../wire/half-close.ts";
 import { type Connection, Step } from "../connection.ts";
+import { proxyHeaderOf } from "../proxy-protocol-out.ts";
 import { type SearchOwner, ServerSearch } from "../server-search.ts";
 
 /** The server that was reached. */
 export interface Dialled {
   readonly target: Target;
   readonly socket: NativeSocket;
+  /** What the server has yet to be told before the stream; null: nothing. */
+  readonly header: Buffer | null;
   /** The client has finished sending already, and what it has sent is to be delivered. */
   readonly ended: boolean;
 }
@@ -49,8 +52,16 @@ export class Dial extends Step implements SearchOwner {
     }
   }
 
-  onServerOpen(target: Target, socket: NativeSocket): void {
-    this.#next(this.connection, { target, socket, ended: this.#ended });
+  headerFor({ transport }: Target): Buffer | null {
+    if (transport.proxyProtocol === null) return null;
+    const written = proxyHeaderOf(this.connection, transport.proxyProtocol);
+    if (written.kind === "ok") return written.bytes;
+    this.connection.finish(written.reason);
+    return null;
+  }
+
+  onServerOpen(target: Target, socket: NativeSocket, header: Buffer | null): void {
+    this.#next(this.connection, { target, socket, header, ended: this.#ended });
   }
 
   onNoServer(): void {

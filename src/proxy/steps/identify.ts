@@ -4,6 +4,7 @@ import type { HandshakeError, NativeTlsSocket } from "../../net/socket.ts";
 import { printable } from "../../text/printable.ts";
 import { type ClientAuthReject, judgeClient } from "../../tls/client-auth.ts";
 import { clientNameOf } from "../../tls/client-names.ts";
+import { verifies } from "../../tls/options.ts";
 import type { Connection } from "../connection.ts";
 import type { Termination } from "../tables.ts";
 
@@ -21,6 +22,7 @@ export function identify(
   if (certificate !== undefined) record.clientSubject = printable(clientNameOf(certificate).slice(0, MAX_SUBJECT));
   const verdict = judgeClient(options, certificate, error, Date.now());
   if (verdict.kind === "refused") return verdict.reason;
+  if (certificate !== undefined) record.certificate = verifies(options.clientAuth) ? "verified" : "unverified";
   record.revocable = verdict.revocable;
   record.options = name;
   return null;

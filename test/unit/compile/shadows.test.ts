@@ -3,8 +3,9 @@
 import { describe, expect, test } from "bun:test";
 import { type CheckedRouter, warnShadowed } from "../../../src/compile/shadows.ts";
 import { Diagnostics } from "../../../src/config/diagnostics.ts";
+import { parseAddress } from "../../../src/ip/address.ts";
 import type { RouterAction } from "../../../src/protocol/messages.ts";
-import { compile, parseAddress } from "../../../src/rules/matchers.ts";
+import { compile } from "../../../src/rules/matchers.ts";
 import { defaultPriority, parseRule } from "../../../src/rules/parser.ts";
 import { orderRoutes } from "../../../src/rules/table.ts";
 import { cpuMs } from "../../support/cpu.ts";

@@ -179,8 +179,8 @@ describe("fields that Sluice knows and lacks", () => {
     expect(lacking("tcp: { services: { s: { loadBalancer: { healthCheck: {} } } } }")).toEqual([
       "warn tcp.services.s.loadBalancer.healthCheck",
     ]);
-    expect(lacking("tcp: { serversTransports: { t: { proxyProtocol: {}, tls: { spiffe: {} } } } }")).toEqual([
-      "off tcp.serversTransports.t.proxyProtocol",
+    expect(lacking("tcp: { serversTransports: { t: { tls: { peerCertURI: x, spiffe: {} } } } }")).toEqual([
+      "off tcp.serversTransports.t.tls.peerCertURI",
       "off tcp.serversTransports.t.tls.spiffe",
     ]);
   });
@@ -188,7 +188,7 @@ describe("fields that Sluice knows and lacks", () => {
   test("are nothing when they are null, false or an empty list", () => {
     expect(lacking("tcp: { services: { s: { loadBalancer: { healthCheck: [] } } } }")).toEqual([]);
     expect(lacking("tcp: { services: { s: { loadBalancer: { healthCheck: } } } }")).toEqual([]);
-    expect(lacking("tcp: { serversTransports: { t: { proxyProtocol: false } } }")).toEqual([]);
+    expect(lacking("tcp: { serversTransports: { t: { tls: { spiffe: false } } } }")).toEqual([]);
   });
 });
 

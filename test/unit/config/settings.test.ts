@@ -246,19 +246,14 @@ describe("nothing gets lost", () => {
   });
 
   test("a field that Sluice lacks stays, whatever is switched off in it", () => {
-    const file = `${FILE}    proxyProtocol: { trustedIPs: [10.0.0.1] }\n`;
-    const environment = { SLUICE_ENTRYPOINTS_MQTTS_PROXYPROTOCOL_INSECURE: "false" };
+    const file = `${FILE}    http3: { advertisedPort: 443 }\n`;
+    const environment = { SLUICE_ENTRYPOINTS_MQTTS_HTTP3_ADVERTISEDPORT: "false" };
     expect(problemsOf({ file, environment })).toEqual([
-      expect.stringContaining("s.yml:4:5: entryPoints.mqtts.proxyProtocol"),
+      expect.stringContaining("s.yml:4:5: warning: entryPoints.mqtts.http3"),
     ]);
-    const flags = [
-      "--entryPoints.mqtts.proxyProtocol.trustedIPs=1.2.3.4",
-      "--entryPoints.mqtts.proxyProtocol.insecure=false",
-    ];
-    expect(problemsOf({ file: FILE, flags })).toEqual([
-      expect.stringContaining("entryPoints.mqtts.proxyProtocol is not"),
-    ]);
-    expect(problemsOf({ file, flags: ["--entryPoints.mqtts.proxyProtocol=false"] })).toEqual([]);
+    const flags = ["--entryPoints.mqtts.http3.advertisedPort=1", "--entryPoints.mqtts.http3.other=false"];
+    expect(problemsOf({ file: FILE, flags })).toEqual([expect.stringContaining("entryPoints.mqtts.http3 is for HTTP")]);
+    expect(problemsOf({ file, flags: ["--entryPoints.mqtts.http3=false"] })).toEqual([]);
   });
 
   test.each<[string, Record<string, string>, string]>([

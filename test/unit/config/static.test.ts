@@ -32,6 +32,7 @@ test("the defaults", () => {
       readTimeoutMs: 10_000,
       graceTimeoutMs: 10_000,
       keepAliveMs: 120_000,
+      proxyProtocol: null,
       admin: false,
     },
   ]);

@@ -8,15 +8,22 @@ import type { EntryPointConfig } from "../../../src/config/entry-points.ts";
 import { readClient } from "../../../src/explain/client.ts";
 import { Explainer } from "../../../src/explain/explainer.ts";
 import { textOf } from "../../../src/explain/text.ts";
+import { parseAddress } from "../../../src/ip/address.ts";
 import { type Row, rowKey } from "../../../src/protocol/messages.ts";
-import { compile, parseAddress } from "../../../src/rules/matchers.ts";
+import { compile } from "../../../src/rules/matchers.ts";
 import { defaultPriority, parseRule } from "../../../src/rules/parser.ts";
 import { orderRoutes } from "../../../src/rules/table.ts";
 import type { Transport } from "../../../src/upstream/service.ts";
 import { random } from "../../support/random.ts";
 
 const tls = { serverName: null, insecureSkipVerify: false, ca: null, cert: null, key: null };
-const transport: Transport = { dialTimeoutMs: 30_000, keepAliveMs: 15_000, terminationDelayMs: 100, tls };
+const transport: Transport = {
+  dialTimeoutMs: 30_000,
+  keepAliveMs: 15_000,
+  terminationDelayMs: 100,
+  proxyProtocol: null,
+  tls,
+};
 const point = { name: "mqtts", address: ":8883", host: "" } as EntryPointConfig;
 
 function routerRow(name: string, text: string, priority?: number): Extract<Row, { kind: "router" }> {

@@ -38,6 +38,8 @@ const PLAIN = {
   tlsCipher: "",
   cause: "",
   clientSubject: "",
+  balancer: "",
+  uniqueId: "",
   startedAt: 0,
 };
 

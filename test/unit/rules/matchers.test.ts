@@ -1,6 +1,7 @@
 // What a rule says about a connection (Traefik v3 semantics).
 import { describe, expect, test } from "bun:test";
-import { compile, type Facts, parseAddress } from "../../../src/rules/matchers.ts";
+import { parseAddress } from "../../../src/ip/address.ts";
+import { compile, type Facts } from "../../../src/rules/matchers.ts";
 import { parseRule } from "../../../src/rules/parser.ts";
 import { cpuMs } from "../../support/cpu.ts";
 

@@ -1,6 +1,7 @@
 // The route table gives what a sorted linear scan would give, only faster.
 import { describe, expect, test } from "bun:test";
-import { compile, type Facts, parseAddress } from "../../../src/rules/matchers.ts";
+import { parseAddress } from "../../../src/ip/address.ts";
+import { compile, type Facts } from "../../../src/rules/matchers.ts";
 import { defaultPriority, parseRule, type Rule } from "../../../src/rules/parser.ts";
 import { orderRoutes, type RouteEntry, RouteTable, ruleNames } from "../../../src/rules/table.ts";
 import { type Random, random } from "../../support/random.ts";

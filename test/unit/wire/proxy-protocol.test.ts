@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseAddress } from "../../../src/rules/address.ts";
+import { parseAddress } from "../../../src/ip/address.ts";
 import { MAX_PROXY_HEADER, parseProxyHeader } from "../../../src/wire/proxy-protocol.ts";
 
 interface Fields {

@@ -1,0 +1,66 @@
+// What a server is told of a client in a PROXY header, out of what is known of the connection.
+
+import { randomBytes } from "node:crypto";
+import { identityOf } from "../certs/x509.ts";
+import { parseAddress } from "../ip/address.ts";
+import type { NativeTlsSocket } from "../net/socket.ts";
+import type { ProxyProtocolOut } from "../upstream/service.ts";
+import { type ProxyTlsFacts, type ProxyWritten, writeProxyHeader, writeProxyLine } from "../wire/proxy-header.ts";
+import type { Endpoint } from "../wire/proxy-protocol.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionRecord } from "./record.ts";
+
+/** Bytes of a unique id: the text allows 128. */
+const ID_BYTES = 16;
+/** Who has reset the connection has no address any more, and will never read an answer. */
+const NO_ADDRESS = new Uint8Array(4);
+
+export function proxyHeaderOf(connection: Connection, { version, tlvs }: ProxyProtocolOut): ProxyWritten {
+  const { record } = connection;
+  const source = endpoint(record.clientAddress, record.clientPort);
+  const { address, port } = connection.dialled;
+  const destination = endpoint(address, port);
+  if (version === 1) return { kind: "ok", bytes: writeProxyLine({ source, destination }) };
+  const wants = (tlv: ProxyProtocolOut["tlvs"][number]) => tlvs.includes(tlv);
+  return writeProxyHeader({
+    source,
+    destination,
+    alpn: wants("alpn") ? record.alpn || record.offeredAlpn : "",
+    authority: wants("authority") ? record.sni : "",
+    uniqueId: wants("uniqueId") ? uniqueIdOf(record) : null,
+    crc32c: wants("crc32c"),
+    tls: wants("ssl") && record.tlsVersion !== "" ? tlsFactsOf(connection) : null,
+  });
+}
+
+function endpoint(address: string, port: number): Endpoint {
+  return { address: parseAddress(address) ?? NO_ADDRESS, port };
+}
+
+function uniqueIdOf(record: ConnectionRecord): Uint8Array {
+  if (record.uniqueId === "") record.uniqueId = randomBytes(ID_BYTES).toString("hex");
+  return Buffer.from(record.uniqueId, "hex");
+}
+
+/** 0 is "verified"; a number that is no X.509 error stands for everything else. */
+const [VERIFIED, NOT_VERIFIED] = [0, 1];
+
+function tlsFactsOf({ socket, record }: Connection): ProxyTlsFacts {
+  const tls = socket as NativeTlsSocket;
+  const certificate = record.certificate === "none" ? undefined : tls.getPeerX509Certificate();
+  return {
+    version: record.tlsVersion,
+    // As OpenSSL calls it, because receivers compare it with that.
+    cipher: tls.getCipher().name,
+    resumed: tls.isSessionReused(),
+    certificate:
+      certificate === undefined
+        ? null
+        : {
+            commonName: identityOf(certificate.raw)?.commonNames[0] ?? null,
+            verify: record.certificate === "verified" ? VERIFIED : NOT_VERIFIED,
+            signatureAlgorithm: "",
+            keyAlgorithm: "",
+          },
+  };
+}
