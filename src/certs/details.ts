@@ -2,7 +2,8 @@
 
 import type { X509Certificate } from "node:crypto";
 import { type Element, parse, TAG } from "../asn1/ber.ts";
-import { addressOf, alternativeNames, attributes, commonNames, GENERAL, mustStaple, partsOf } from "./x509.ts";
+import { ATTRIBUTE_NAMES } from "./attribute-names.ts";
+import { addressOf, alternativeNames, attributes, commonNames, GENERAL, mustStaple, partsOf, text } from "./x509.ts";
 
 export interface CertificateDetails {
   /** RFC 4514: the most specific part first. */
@@ -28,24 +29,6 @@ const AUTHORITY_INFO_ACCESS = "1.3.6.1.5.5.7.1.1";
 const CA_ISSUERS = "1.3.6.1.5.5.7.48.2";
 
 const KINDS = { [GENERAL.email]: "email", [GENERAL.dns]: "DNS", [GENERAL.uri]: "URI", [GENERAL.ip]: "IP" } as const;
-
-/** Short names of attributes (RFC 4514 3, and those that certificates have besides). */
-const ATTRIBUTES: Record<string, string> = {
-  "2.5.4.3": "CN",
-  "2.5.4.4": "SN",
-  "2.5.4.5": "serialNumber",
-  "2.5.4.6": "C",
-  "2.5.4.7": "L",
-  "2.5.4.8": "ST",
-  "2.5.4.9": "street",
-  "2.5.4.10": "O",
-  "2.5.4.11": "OU",
-  "2.5.4.12": "title",
-  "2.5.4.97": "organizationIdentifier",
-  "0.9.2342.19200300.100.1.1": "UID",
-  "0.9.2342.19200300.100.1.25": "DC",
-  "1.2.840.113549.1.9.1": "emailAddress",
-};
 
 /** Reads a certificate in DER; null when it cannot be read. */
 export function detailsOf(der: Buffer): CertificateDetails | null {
@@ -107,6 +90,6 @@ function distinguishedName(name: Element | undefined): string {
   return attributes(name)
     .flat()
     .reverse()
-    .map(([oid, value]) => `${ATTRIBUTES[oid] ?? oid}=${value.replace(/[\\,+"<>;]|^[ #]| $/g, "\\$&")}`)
+    .map(({ oid, value }) => `${ATTRIBUTE_NAMES[oid] ?? oid}=${text(value).replace(/[\\,+"<>;]|^[ #]| $/g, "\\$&")}`)
     .join(", ");
 }

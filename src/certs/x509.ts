@@ -2,8 +2,9 @@
 // own getters give names as one line of text, in which one name can be dressed up as another (CVE-2021-44532).
 
 import { type Element, expect, Malformed, parse, TAG } from "../asn1/ber.ts";
+import { decodeString, stringType } from "../asn1/strings.ts";
 
-const COMMON_NAME = "2.5.4.3";
+export const COMMON_NAME = "2.5.4.3";
 const SUBJECT_ALT_NAME = "2.5.29.17";
 const TLS_FEATURE = "1.3.6.1.5.5.7.1.24";
 
@@ -123,8 +124,8 @@ export function alternativeNames(extensions: readonly Extension[]): Element[] {
 export function commonNames(subject: Element | undefined): string[] {
   return attributes(subject)
     .flat()
-    .filter(([oid]) => oid === COMMON_NAME)
-    .map(([, value]) => value);
+    .filter(({ oid }) => oid === COMMON_NAME)
+    .map(({ value }) => text(value));
 }
 
 /** A serial number as it is compared. @throws Malformed */
@@ -162,8 +163,13 @@ export function extensionList(list: Element | undefined): Extension[] {
     });
 }
 
+export interface Attribute {
+  readonly oid: string;
+  readonly value: Element;
+}
+
 /** Attributes of a distinguished name, in order; those that share a part are together. @throws Malformed */
-export function attributes(name: Element | undefined): [oid: string, value: string][][] {
+export function attributes(name: Element | undefined): Attribute[][] {
   return expect(name, TAG.sequence, "a name")
     .children()
     .map((set) =>
@@ -172,7 +178,7 @@ export function attributes(name: Element | undefined): [oid: string, value: stri
         .map((attribute) => {
           const [oid, value] = expect(attribute, TAG.sequence, "a part of a name").children();
           if (value === undefined) throw new Malformed("a part of a name is empty");
-          return [expect(oid, TAG.oid, "a part of a name").oid(), text(value)];
+          return { oid: expect(oid, TAG.oid, "a part of a name").oid(), value };
         }),
     );
 }
@@ -180,25 +186,15 @@ export function attributes(name: Element | undefined): [oid: string, value: stri
 /** A distinguished name so that names equal under RFC 5280 7.1 are equal: case and runs of spaces do not count. @throws Malformed */
 export function canonicalName(name: Element | undefined): string {
   const fold = (value: string): string => value.trim().replace(/\s+/g, " ").toLowerCase();
-  return JSON.stringify(attributes(name).map((part) => part.map(([oid, value]) => [oid, fold(value)])));
+  return JSON.stringify(attributes(name).map((part) => part.map(({ oid, value }) => [oid, fold(text(value))])));
 }
 
-const UNIVERSAL_STRING = 0x1c;
-const UTF8_STRING = 0x0c;
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** What cannot be decoded is an error, not a replacement character: two names must not become one. @throws */
-function text(value: Element): string {
-  const { content } = value;
-  switch (value.tag) {
-    case UTF8_STRING:
-      return utf8.decode(content);
-    case TAG.bmpString:
-      if (content.length % 2 !== 0) throw new Malformed("a part of a name is damaged");
-      return Buffer.from(content).swap16().toString("utf16le");
-    case UNIVERSAL_STRING:
-      throw new Malformed("a part of a name is in an encoding that nobody uses");
-    default:
-      return content.toString("latin1");
-  }
+/** What cannot be decoded is an error, not a replacement character: two names must not become one. @throws Malformed */
+export function text({ tag, content }: Element): string {
+  const type = stringType(tag);
+  // Latin-1 in a PrintableString, or what is no string at all, is in names of authorities that have to be known again.
+  if (type === null || type === "ascii") return content.toString("latin1");
+  const decoded = decodeString(type, content);
+  if (decoded === null) throw new Malformed("a part of a name is damaged");
+  return decoded;
 }

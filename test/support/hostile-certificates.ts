@@ -69,14 +69,14 @@ export class HostileCertificates {
   /** A good one in all but its subject, which is empty: RFC 5280 4.1.2.6 allows it, with a critical alternative name. */
   nameless(uri: string): HostileCertificate {
     const san = sequence(der(0x86, Buffer.from(uri, "latin1")));
-    return this.#made({ subject: sequence(), extensions: [extension("2.5.29.17", san, true)] });
+    return this.made({ subject: sequence(), extensions: [extension("2.5.29.17", san, true)] });
   }
 
   next(): HostileCertificate {
     const dice = this.#dice;
     const odd = <T>(usual: T, unusual: () => T, probability = 0.3): T => (dice.chance(probability) ? unusual() : usual);
     const extensions = Array.from({ length: dice.below(5) }, () => this.#extension());
-    const made = this.#made({
+    const made = this.made({
       version: odd(tagged(0, integer(2)), () => dice.pick([EMPTY, tagged(0, integer(dice.below(5))), tagged(0)]), 0.15),
       serial: odd(integer(1 + dice.below(1 << 30)), () =>
         dice.pick([der(0x02), der(0x02, Buffer.from([0xff])), der(0x02, Buffer.alloc(300, 0x7f)), EMPTY]),
@@ -150,7 +150,8 @@ export class HostileCertificates {
     return extension(oid, content, dice.chance(0.3));
   }
 
-  #made(fields: {
+  /** One with just these fields, signed by the authority. */
+  made(fields: {
     version?: Buffer;
     serial?: Buffer;
     issuer?: Buffer;
@@ -158,7 +159,7 @@ export class HostileCertificates {
     subject: Buffer;
     spki?: Buffer;
     ids?: Buffer;
-    extensions: readonly Buffer[] | null;
+    extensions?: readonly Buffer[] | null;
   }): HostileCertificate {
     const tbs = sequence(
       fields.version ?? tagged(0, integer(2)),
@@ -169,7 +170,7 @@ export class HostileCertificates {
       fields.subject,
       fields.spki ?? this.#spki,
       fields.ids ?? EMPTY,
-      fields.extensions === null ? EMPTY : tagged(3, sequence(...fields.extensions)),
+      fields.extensions === null || fields.extensions === undefined ? EMPTY : tagged(3, sequence(...fields.extensions)),
     );
     const signature = sign("sha256", tbs, this.#issuerKey);
     const certificate = sequence(tbs, ECDSA_SHA256, der(0x03, Buffer.from([0]), signature));
@@ -177,7 +178,7 @@ export class HostileCertificates {
   }
 }
 
-function extension(oid: string, value: Buffer, critical: boolean): Buffer {
+export function extension(oid: string, value: Buffer, critical: boolean): Buffer {
   return sequence(dottedOid(oid), ...(critical ? [der(0x01, Buffer.from([0xff]))] : []), octets(value));
 }
 
