@@ -6,6 +6,7 @@ import type { RE2JS } from "re2js";
 import type { Diagnostics, Place } from "../config/diagnostics.ts";
 import { bareName, shortName } from "../config/names.ts";
 import { isForPlain, type RouterRow } from "../protocol/messages.ts";
+import { isMqtt } from "../rules/ast.ts";
 import { type Alternative, alternativeImplies, alternativesOf, Comparison, suffixOf } from "../rules/implies.ts";
 import { compile as compileRule } from "../rules/matchers.ts";
 import { orderRoutes } from "../rules/table.ts";
@@ -126,7 +127,9 @@ function nameOf(alternative: Alternative): string | null {
 function isPossiblePlain(alternative: Alternative, regexps: Map<string, RE2JS>): boolean {
   return alternative.every(
     ({ leaf, negated }) =>
-      leaf.kind === "clientIP" || compileRule(leaf, regexps)({ sni: "", alpn: [], address: null }) !== negated,
+      leaf.kind === "clientIP" ||
+      isMqtt(leaf) ||
+      compileRule(leaf, regexps)({ sni: "", alpn: [], address: null, mqtt: null }) !== negated,
   );
 }
 

@@ -102,7 +102,7 @@ export class Explainer {
 
   #facts(point: EntryPointConfig, client: Client, address: Uint8Array | null): Facts {
     const { sni, alpn } = this.#isPlain(point, client) ? { sni: "", alpn: [] } : client;
-    return { sni, alpn, address };
+    return { sni, alpn, address, mqtt: null };
   }
 
   /** The routers that such a client is compared with. */

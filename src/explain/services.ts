@@ -36,7 +36,7 @@ function firstOrder(rows: ReadonlyMap<string, Row>, service: string): string[] {
     ...{ entryPoints: [""], rule: { kind: "any" }, priority: 0, action: { kind: "plain" }, middlewares: [], service },
   };
   const tables = tablesOf([...services, { kind: "router", name: "", value }]);
-  const route = tables.match(tables.routes("").plain, { sni: "", alpn: [], address: null });
+  const route = tables.match(tables.routes("").plain, { sni: "", alpn: [], address: null, mqtt: null });
   return route!.balancer.order().map(({ server }) => server.address);
 }
 

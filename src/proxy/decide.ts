@@ -1,4 +1,7 @@
 // Decide: what the rules in force make of a client. Pure, because `sluice explain` asks the same questions without a client.
+//
+// While the CONNECT is not read (facts.mqtt is null), a decision whose route `asksMqtt` is provisional: the first router that could be
+// right. One whose route does not is final. With facts.mqtt every decision is final.
 
 import type { CertifiedKey } from "../certs/pem.ts";
 import type { Facts } from "../rules/ast.ts";

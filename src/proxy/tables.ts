@@ -6,7 +6,7 @@ import { createMiddleware } from "../middlewares/row.ts";
 import { encodeAlpn } from "../net/tls.ts";
 import type { Row } from "../protocol/messages.ts";
 import { isForPlain, splitKey } from "../protocol/messages.ts";
-import type { Facts } from "../rules/ast.ts";
+import { asksMqtt, type Facts } from "../rules/ast.ts";
 import { RouteTable } from "../rules/table.ts";
 import { CertificateStore } from "../tls/certificates.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
@@ -27,6 +27,8 @@ export interface Route {
   readonly action: "plain" | "passthrough" | "terminate" | "off";
   /** null unless the action is terminate. */
   readonly termination: Termination | null;
+  /** Whether its rule asks for what only a CONNECT says: without that, the route is the first that could be right. */
+  readonly asksMqtt: boolean;
   readonly balancer: Balancer;
   readonly middlewares: Readonly<Record<Stage, readonly Middleware[]>>;
   /** All that an established connection keeps of its route. */
@@ -152,7 +154,7 @@ export class RoutingTables {
     return this.#entries.get(entryPoint) ?? NO_ROUTES;
   }
 
-  /** The route for these facts, or null where no router wants them. */
+  /** The route for these facts, provisional where they are without `mqtt` and it `asksMqtt`; or null where no router wants them. */
   match(table: RouteTable<Router>, facts: Facts): Route | null {
     const router = table.match(facts);
     if (router === null) return null;
@@ -224,13 +226,14 @@ export class RoutingTables {
   }
 
   #resolve({ name, row }: Router): Route {
-    const { action, service } = row;
+    const { action, rule, service } = row;
     const middlewares = this.#middlewaresOf(row);
     return {
       router: name,
       // A middleware that is not there must not let anyone by; the master sends none such.
       action: middlewares === null ? "off" : action.kind,
       termination: action.kind === "terminate" ? (this.#terminations.get(action.options) ?? null) : null,
+      asksMqtt: asksMqtt(rule),
       balancer: this.#balancer(service),
       middlewares: middlewares ?? NO_MIDDLEWARES,
       meters: this.#meters.route(name, service),

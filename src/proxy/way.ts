@@ -232,5 +232,5 @@ function isStale(connection: Connection): boolean {
 const NO_ALPN: readonly string[] = [];
 
 function factsOf({ record }: Connection, alpn: readonly string[]): Facts {
-  return { sni: record.sni, alpn, address: parseAddress(record.clientAddress) };
+  return { sni: record.sni, alpn, address: parseAddress(record.clientAddress), mqtt: null };
 }

@@ -1,13 +1,16 @@
 // Why a rule is true or false for a client: the part of it that decides, in words. `sluice explain` shows it; nothing routes by it.
 import type { RE2JS } from "re2js";
 import { formatIp, isMapped } from "../ip/address.ts";
-import type { Facts, Rule } from "./ast.ts";
+import { type Facts, isMqtt, type MqttFacts, type MqttLeaf, type Rule } from "./ast.ts";
 import { compile } from "./matchers.ts";
 
-/** Facts that are not known: a rule that needs one of them `depends`. */
+/** Facts that are not known: a rule that needs one of them `depends`. So does one that asks MQTT, where `facts.mqtt` is null. */
 export interface Unknown {
   readonly address?: boolean;
   readonly alpn?: boolean;
+  readonly clientId?: boolean;
+  readonly username?: boolean;
+  readonly mqttVersion?: boolean;
 }
 
 export interface Judgement {
@@ -24,10 +27,10 @@ const MAX_ALTERNATIVES = 3;
 /** Characters of a part. */
 const MAX_PART = 200;
 
-/** The part of `rule` that keeps this client out; null exactly if the rule matches. */
+/** The part of `rule` that keeps this client out; null exactly if the rule matches, or could match when the CONNECT is read. */
 export function why(rule: Rule, facts: Facts, regexps?: Map<string, RE2JS>): Why | null {
   const { value, part, reason } = judge(rule, facts, {}, regexps);
-  return value === "true" ? null : { part, reason };
+  return value === "false" ? { part, reason } : null;
 }
 
 /** Kleene's three values. What decides: of an "&&" the first part that is false, of an "||" the first that is true. */
@@ -76,11 +79,36 @@ function judgeLeaf(rule: Leaf, facts: Facts, unknown: Unknown, regexps: Map<stri
     return { value: "depends", part, reason: "it depends on the client's address" };
   if (rule.kind === "alpn" && unknown.alpn)
     return { value: "depends", part, reason: "it depends on the client's protocols" };
+  const { mqtt } = facts;
+  if (isMqtt(rule)) {
+    const [fact, called] = MQTT_FACTS[rule.kind];
+    if (mqtt === null || unknown[fact])
+      return { value: "depends", part, reason: `it depends on the client's ${called}` };
+  }
   const holds = compile(rule, regexps)(facts);
-  return { value: holds ? "true" : "false", part, reason: whyOf(rule, facts, holds) };
+  const reason = isMqtt(rule) ? mqttReason(rule, mqtt!, holds) : whyOf(rule, facts, holds);
+  return { value: holds ? "true" : "false", part, reason };
 }
 
-function whyOf(rule: Leaf, { sni, alpn, address }: Facts, holds: boolean): string {
+/** What a matcher of MQTT goes by, and how it is called. */
+const MQTT_FACTS = {
+  mqttClientId: ["clientId", "client ID"],
+  mqttClientIdRegexp: ["clientId", "client ID"],
+  mqttUsername: ["username", "user name"],
+  mqttUsernameRegexp: ["username", "user name"],
+  mqttVersion: ["mqttVersion", "version of MQTT"],
+} as const;
+
+function mqttReason(rule: MqttLeaf, { clientId, username, version }: MqttFacts, holds: boolean): string {
+  if (rule.kind === "mqttVersion") return `the client speaks MQTT ${version}`;
+  const [fact, called] = MQTT_FACTS[rule.kind];
+  const value = fact === "clientId" ? clientId : username;
+  if (value === null) return `the client sends no ${called}`;
+  const shown = short(JSON.stringify(value));
+  return "source" in rule ? `it is ${holds ? "" : "not "}found in ${shown}` : `the client's ${called} is ${shown}`;
+}
+
+function whyOf(rule: Exclude<Leaf, MqttLeaf>, { sni, alpn, address }: Facts, holds: boolean): string {
   switch (rule.kind) {
     case "any":
       return "it is always true";
@@ -135,6 +163,16 @@ export function formatRule(rule: Rule, most = Number.POSITIVE_INFINITY): string 
       return `ClientIP(${quote(rule.cidr.replace(rule.cidr.includes(":") ? /\/128$/ : /\/32$/, ""))})`;
     case "alpn":
       return `ALPN(${quote(rule.protocol)})`;
+    case "mqttClientId":
+      return `MQTTClientID(${quote(rule.value)})`;
+    case "mqttClientIdRegexp":
+      return `MQTTClientIDRegexp(${quote(rule.source)})`;
+    case "mqttUsername":
+      return `MQTTUsername(${quote(rule.value)})`;
+    case "mqttUsernameRegexp":
+      return `MQTTUsernameRegexp(${quote(rule.source)})`;
+    case "mqttVersion":
+      return `MQTTVersion(${quote(rule.version)})`;
     case "not":
       return `!${group(rule.rule, most)}`;
     case "and":
@@ -153,7 +191,8 @@ function group(rule: Rule, most: number): string {
 }
 
 function quote(value: string): string {
-  return value.includes("`") ? JSON.stringify(value) : `\`${value}\``;
+  // Control characters show as escapes, and a carriage return would be lost between backticks.
+  return /[`\x00-\x1f\x7f-\x9f]/.test(value) ? JSON.stringify(value) : `\`${value}\``;
 }
 
 function short(text: string): string {

@@ -2,7 +2,7 @@
 // conditions one by one, or more than a bounded time, the answer is "not known".
 import { RE2JS } from "re2js";
 import { type Network, networkHolds, parseNetwork } from "../ip/address.ts";
-import type { Rule } from "./ast.ts";
+import { isMqtt, type MqttLeaf, type Rule } from "./ast.ts";
 
 type Leaf = Exclude<Rule, { kind: "any" | "not" | "and" | "or" }>;
 
@@ -73,8 +73,9 @@ export function alternativesOf(rule: Rule, comparison = new Comparison()): Alter
       case "or":
         return (part.kind === "or") === negated ? all(part.rules, negated) : some(part.rules, negated);
       default:
-        // An empty match is found in any name, and in none.
-        if (part.kind === "hostSNIRegexp" && part.source === ".*") return negated ? [] : [[]];
+        // An empty match is found in any name, and in none; and in any client identifier, of which there is always one.
+        if ((part.kind === "hostSNIRegexp" || part.kind === "mqttClientIdRegexp") && part.source === ".*")
+          return negated ? [] : [[]];
         return [[{ leaf: part, negated }]];
     }
   };
@@ -143,6 +144,18 @@ function leafImplies(a: Leaf, b: Leaf, comparison: Comparison): boolean {
       return a.kind === "clientIP" && isInside(comparison.network(a.cidr), comparison.network(b.cidr));
     case "alpn":
       return a.kind === "alpn" && a.protocol === b.protocol;
+    case "mqttClientId":
+    case "mqttUsername":
+      return a.kind === b.kind && a.value === b.value;
+    case "mqttClientIdRegexp":
+      if (a.kind === "mqttClientId") return comparison.finds(b.source, a.value);
+      return a.kind === b.kind && a.source === b.source;
+    case "mqttUsernameRegexp":
+      if (a.kind === "mqttUsername") return comparison.finds(b.source, a.value);
+      // An empty match is found in any user name, but there may be none.
+      return a.kind === b.kind && (b.source === ".*" || a.source === b.source);
+    case "mqttVersion":
+      return a.kind === b.kind && a.version === b.version;
   }
 }
 
@@ -154,9 +167,24 @@ function leavesExclude(a: Leaf, b: Leaf, comparison: Comparison): boolean {
     return b.kind === "hostSNI" || b.kind === "hostSNIWildcard" || b.kind === "hostSNIRegexp"
       ? !leafImplies(a, b, comparison)
       : false;
+  if (isMqtt(a)) return mqttLeavesExclude(a, b, comparison);
   if (a.kind !== "clientIP" || b.kind !== "clientIP") return false;
   const [x, y] = [comparison.network(a.cidr), comparison.network(b.cidr)];
   return !isInside(x, y) && !isInside(y, x);
+}
+
+function mqttLeavesExclude(a: MqttLeaf, b: Leaf, comparison: Comparison): boolean {
+  const [wide, exact] = "source" in a ? [a, b] : [b, a];
+  switch (exact.kind) {
+    case "mqttClientId":
+      return (wide.kind === exact.kind || wide.kind === "mqttClientIdRegexp") && !leafImplies(exact, wide, comparison);
+    case "mqttUsername":
+      return (wide.kind === exact.kind || wide.kind === "mqttUsernameRegexp") && !leafImplies(exact, wide, comparison);
+    case "mqttVersion":
+      return wide.kind === exact.kind && wide.version !== exact.version;
+    default:
+      return false;
+  }
 }
 
 /** What stands behind the first label of a name that has one; a wildcard of this suffix takes the name. */

@@ -4,7 +4,7 @@ import { RE2JS } from "re2js";
 import { formatNetwork, parseNetwork } from "../ip/address.ts";
 import { isNoHost } from "../text/host-name.ts";
 import { didYouMean } from "../text/spelling.ts";
-import type { Rule } from "./ast.ts";
+import type { MqttVersion, Rule } from "./ast.ts";
 import { inV3, isTemplate } from "./other-forms.ts";
 
 type ValueResult = { kind: "ok"; rule: Rule } | { kind: "error"; message: string };
@@ -18,6 +18,11 @@ const READERS: Record<string, (value: string) => ValueResult> = {
   HostSNIRegexp: readHostSNIRegexp,
   ClientIP: readClientIP,
   ALPN: readALPN,
+  MQTTClientID: (value) => readMqttText(value, { kind: "mqttClientId", value }),
+  MQTTClientIDRegexp: (value) => readRegexp(value, { kind: "mqttClientIdRegexp", source: value }),
+  MQTTUsername: (value) => readMqttText(value, { kind: "mqttUsername", value }),
+  MQTTUsernameRegexp: (value) => readRegexp(value, { kind: "mqttUsernameRegexp", source: value }),
+  MQTTVersion: readMqttVersion,
 };
 const NAMES = Object.keys(READERS);
 // Traefik registers each name so, and as lower, upper and title case of it; no other mixture.
@@ -37,6 +42,13 @@ const HOST_MATCHERS = new Map([
 const HTTP_MATCHERS = new Set(
   "path pathprefix pathregexp method header headers headerregexp headersregexp query queryregexp".split(" "),
 );
+/** What is meant by names that look like another one, or like none. */
+const OTHER_NAMES = new Map([
+  ["clientid", "MQTTClientID"],
+  ["clientidregexp", "MQTTClientIDRegexp"],
+  ["username", "MQTTUsername"],
+  ["usernameregexp", "MQTTUsernameRegexp"],
+]);
 
 /** Finds a matcher by one of its four spellings; an unknown one is answered with what was probably meant. */
 export function readMatcher(spelling: string): MatcherResult {
@@ -52,7 +64,7 @@ export function readMatcher(spelling: string): MatcherResult {
     };
   if (HTTP_MATCHERS.has(lower))
     return { kind: "error", message: `${spelling} is an HTTP matcher, and Sluice routes TCP: leave it out` };
-  const near = didYouMean(spelling, NAMES);
+  const near = OTHER_NAMES.get(lower) ?? didYouMean(spelling, NAMES);
   const unknown = `unknown matcher "${spelling.slice(0, 40)}"`;
   return {
     kind: "error",
@@ -98,12 +110,16 @@ function readHostSNI(value: string): ValueResult {
 function readHostSNIRegexp(value: string): ValueResult {
   if (!isASCII(value)) return { kind: "error", message: NOT_ASCII };
   if (isTemplate(value)) return { kind: "error", message: ofTemplate(value) };
+  return readRegexp(value, { kind: "hostSNIRegexp", source: value });
+}
+
+function readRegexp(source: string, rule: Rule): ValueResult {
   try {
-    RE2JS.compile(value);
+    RE2JS.compile(source);
   } catch (error) {
     return { kind: "error", message: error instanceof Error ? error.message : "bad regexp" };
   }
-  return { kind: "ok", rule: { kind: "hostSNIRegexp", source: value } };
+  return { kind: "ok", rule };
 }
 
 /** In v3 such a text is a regular expression that asks for a brace, so the router would never get a client. */
@@ -133,4 +149,36 @@ function readALPN(value: string): ValueResult {
     };
   }
   return { kind: "ok", rule: { kind: "alpn", protocol: value } };
+}
+
+/** A text of MQTT is at most 65 535 bytes of UTF-8 without NUL (MQTT 5.0, 1.5.4), so no client says anything else. */
+function readMqttText(value: string, rule: Rule): ValueResult {
+  if (!value.isWellFormed() || value.includes("\0") || Buffer.byteLength(value) > 0xffff)
+    return {
+      kind: "error",
+      message: "no client can send this: a text of MQTT is at most 65535 bytes of UTF-8, without NUL",
+    };
+  return { kind: "ok", rule };
+}
+
+const MQTT_VERSIONS: readonly MqttVersion[] = ["3.1", "3.1.1", "5"];
+/** What else they are called: by their protocol levels, and by programs such as mosquitto_pub. */
+const OTHER_VERSIONS = new Map<string, MqttVersion>([
+  ...MQTT_VERSIONS.map((version) => [version, version] as const),
+  ...([
+    ["3", "3.1"],
+    ["31", "3.1"],
+    ["4", "3.1.1"],
+    ["311", "3.1.1"],
+    ["5.0", "5"],
+    ["50", "5"],
+  ] as const),
+]);
+
+function readMqttVersion(value: string): ValueResult {
+  const version = MQTT_VERSIONS.find((each) => each === value);
+  if (version !== undefined) return { kind: "ok", rule: { kind: "mqttVersion", version } };
+  const meant = OTHER_VERSIONS.get(value.trim().replace(/^(mqtt)?[ _-]?v?/i, ""));
+  const help = meant === undefined ? `there are ${MQTT_VERSIONS.join(", ")}` : `did you mean ${meant}?`;
+  return { kind: "error", message: `${JSON.stringify(value.slice(0, 60))} is no version of MQTT: ${help}` };
 }

@@ -1,7 +1,7 @@
 // Turns a rule into a function that answers for one connection.
 import { RE2JS } from "re2js";
 import { isMapped, networkHolds, parseNetwork } from "../ip/address.ts";
-import type { Facts, Rule } from "./ast.ts";
+import type { Facts, MqttFacts, MqttLeaf, Rule } from "./ast.ts";
 
 export type { Facts } from "./ast.ts";
 
@@ -13,8 +13,10 @@ const MANY_NAMES = 4;
 /**
  * Compiles a rule. It allocates nothing when it runs, and runs in time linear in the rule and the SNI (regexps are RE2).
  * `regexps` lets many rules share what they compile. Throws only on rules that `parseRule` did not make.
+ *
+ * `helps` is what a matcher of MQTT is while no CONNECT is read: true, and false below a "!", so that the rule is true where it could be.
  */
-export function compile(rule: Rule, regexps: Map<string, RE2JS> = new Map()): Matcher {
+export function compile(rule: Rule, regexps: Map<string, RE2JS> = new Map(), helps = true): Matcher {
   switch (rule.kind) {
     case "any":
       return () => true;
@@ -29,13 +31,8 @@ export function compile(rule: Rule, regexps: Map<string, RE2JS> = new Map()): Ma
         sni.length > suffix.length && sni.endsWith(suffix) && sni.indexOf(".") === sni.length - suffix.length;
     }
     case "hostSNIRegexp": {
-      let regexp = regexps.get(rule.source);
-      if (!regexp) {
-        regexp = RE2JS.compile(rule.source);
-        regexps.set(rule.source, regexp);
-      }
-      const compiled = regexp;
-      return (facts) => compiled.test(facts.sni);
+      const regexp = regexpOf(rule.source, regexps);
+      return (facts) => regexp.test(facts.sni);
     }
     case "clientIP": {
       const network = parseNetwork(rule.cidr);
@@ -52,26 +49,60 @@ export function compile(rule: Rule, regexps: Map<string, RE2JS> = new Map()): Ma
       return (facts) => facts.alpn.includes(protocol);
     }
     case "not": {
-      const inner = compile(rule.rule, regexps);
+      const inner = compile(rule.rule, regexps, !helps);
       return (facts) => !inner(facts);
     }
     case "and": {
-      const all = rule.rules.map((child) => compile(child, regexps));
+      const all = rule.rules.map((child) => compile(child, regexps, helps));
       return (facts) => {
         for (const matches of all) if (!matches(facts)) return false;
         return true;
       };
     }
     case "or":
-      return compileOr(rule.rules, regexps);
+      return compileOr(rule.rules, regexps, helps);
+    default: {
+      const says = compileMqtt(rule, regexps);
+      return ({ mqtt }) => (mqtt === null ? helps : says(mqtt));
+    }
   }
 }
 
-function compileOr(rules: readonly Rule[], regexps: Map<string, RE2JS>): Matcher {
+function compileMqtt(rule: MqttLeaf, regexps: Map<string, RE2JS>): (connect: MqttFacts) => boolean {
+  switch (rule.kind) {
+    case "mqttClientId": {
+      const { value } = rule;
+      return ({ clientId }) => clientId === value;
+    }
+    case "mqttClientIdRegexp": {
+      const regexp = regexpOf(rule.source, regexps);
+      return ({ clientId }) => regexp.test(clientId);
+    }
+    case "mqttUsername": {
+      const { value } = rule;
+      return ({ username }) => username === value;
+    }
+    case "mqttUsernameRegexp": {
+      const regexp = regexpOf(rule.source, regexps);
+      return ({ username }) => username !== null && regexp.test(username);
+    }
+    case "mqttVersion":
+      return ({ version }) => version === rule.version;
+  }
+}
+
+function regexpOf(source: string, regexps: Map<string, RE2JS>): RE2JS {
+  let regexp = regexps.get(source);
+  if (regexp === undefined) regexps.set(source, (regexp = RE2JS.compile(source)));
+  return regexp;
+}
+
+function compileOr(rules: readonly Rule[], regexps: Map<string, RE2JS>, helps: boolean): Matcher {
   const names = new Set<string>();
   for (const child of rules) if (child.kind === "hostSNI") names.add(child.name);
   const useNames = names.size > MANY_NAMES;
-  const some = rules.filter((child) => !useNames || child.kind !== "hostSNI").map((child) => compile(child, regexps));
+  const others = rules.filter((child) => !useNames || child.kind !== "hostSNI");
+  const some = others.map((child) => compile(child, regexps, helps));
   return (facts) => {
     if (useNames && names.has(facts.sni)) return true;
     for (const matches of some) if (matches(facts)) return true;

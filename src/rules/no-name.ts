@@ -3,7 +3,7 @@
 import { RE2JS } from "re2js";
 import type { Rule } from "./ast.ts";
 
-/** true also where it depends on what else a client is: its address, or the protocols that it offers. */
+/** true also where it depends on what else a client is: its address, the protocols that it offers, or its CONNECT. */
 export function mayTakeNoName(rule: Rule, negated = false): boolean {
   switch (rule.kind) {
     case "any":
@@ -15,10 +15,16 @@ export function mayTakeNoName(rule: Rule, negated = false): boolean {
       return RE2JS.compile(rule.source).test("") !== negated;
     case "clientIP":
     case "alpn":
+    case "mqttClientId":
+    case "mqttClientIdRegexp":
+    case "mqttUsername":
+    case "mqttUsernameRegexp":
+    case "mqttVersion":
       return true;
     case "not":
       return mayTakeNoName(rule.rule, !negated);
-    default:
+    case "and":
+    case "or":
       return (rule.kind === "and") !== negated
         ? rule.rules.every((part) => mayTakeNoName(part, negated))
         : rule.rules.some((part) => mayTakeNoName(part, negated));

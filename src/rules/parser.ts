@@ -59,6 +59,12 @@ function shown(token: Token): string {
   return `found "${token.kind === "name" ? token.text.slice(0, 40) : token.kind}"`;
 }
 
+/** An empty text is one that a client of MQTT may send. */
+function ofEmpty(matcher: string): string {
+  const isText = matcher === "MQTTClientID" || matcher === "MQTTUsername";
+  return isText ? `: for clients that send an empty one write ${matcher}Regexp(\`^$\`)` : "";
+}
+
 class Parser {
   readonly #text: string;
   readonly #tokens: Token[];
@@ -144,7 +150,8 @@ class Parser {
       return fail(close, this.#severalValues(matcher.name, value.text));
     if (close.kind !== ")") return fail(close, `expected ")" after the value, ${shown(close)}`);
     this.#at++;
-    if (value.text === "") return fail(value, `${matcher.name} needs a value, this one is empty`);
+    if (value.text === "")
+      return fail(value, `${matcher.name} needs a value, this one is empty${ofEmpty(matcher.name)}`);
     const read = matcher.read(value.text);
     return read.kind === "error" ? fail(value, read.message) : read;
   }

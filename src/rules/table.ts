@@ -132,7 +132,7 @@ export class RouteTable<T> {
     return this.#names.has(sni) || (dot > 0 && this.#suffixes.has(sni.slice(dot)));
   }
 
-  /** The value of the first router in order whose rule is true, or null. Allocates at most one short string. */
+  /** The value of the first router in order whose rule is true, or, without `facts.mqtt`, could be true; or null. Allocates at most one short string. */
   match(facts: Facts): T | null {
     const { sni } = facts;
     let byName: readonly Slot<T>[] = NONE;
@@ -198,7 +198,7 @@ function cut<T>(slots: Slot<T>[], name: string): void {
 }
 
 function eachRegexp(rule: Rule, visit: (source: string) => void): void {
-  if (rule.kind === "hostSNIRegexp") visit(rule.source);
+  if ("source" in rule) visit(rule.source);
   else if (rule.kind === "not") eachRegexp(rule.rule, visit);
   else if (rule.kind === "and" || rule.kind === "or") for (const child of rule.rules) eachRegexp(child, visit);
 }

@@ -138,7 +138,7 @@ test("whatever is told of is so: no connection reaches the router, or by that na
   const names = ["", "a", "b", "a.d", "b.d", "a.b.d"];
   const connections = names.flatMap((sni) =>
     ["10.1.2.3", "10.2.0.1", "::1"].flatMap((ip) =>
-      [[], ["mqtt"], ["h2", "mqtt"]].map((alpn) => ({ sni, alpn, address: parseAddress(ip) })),
+      [[], ["mqtt"], ["h2", "mqtt"]].map((alpn) => ({ sni, alpn, address: parseAddress(ip), mqtt: null })),
     ),
   );
   const rounds = sized(1500, 500);

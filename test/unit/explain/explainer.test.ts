@@ -90,7 +90,7 @@ test("the router is the first in order that matches, wherever the client comes f
     const sni = dice.pick(["a.x", "b.x", "c.y", "d.z"]);
     const alpn = dice.pick([[], ["mqtt"], ["h2"]]);
     const found = (from: string) =>
-      order.findIndex(({ rule }) => compile(rule)({ sni, alpn, address: parseAddress(from) }));
+      order.findIndex(({ rule }) => compile(rule)({ sni, alpn, address: parseAddress(from), mqtt: null }));
     for (const from of ADDRESSES) {
       const [explanation] = explainer.explain(point, clientOf({ sni, alpn, from }));
       const at = found(from);

@@ -39,7 +39,7 @@ const commit = (tables: RoutingTables, version: number) => {
   return tables;
 };
 const find = (tables: RoutingTables, sni: string) =>
-  tables.match(tables.routes("mqtts").tls, { sni, alpn: [], address: null });
+  tables.match(tables.routes("mqtts").tls, { sni, alpn: [], address: null, mqtt: null });
 /** The port that the next connection to `sni` goes to. */
 const next = (tables: RoutingTables, sni: string) => find(tables, sni)?.balancer.order()[0]?.server.port;
 
@@ -52,6 +52,37 @@ test("nothing of a new configuration is seen before its commit", () => {
   expect([rows.version, next(rows, "a"), next(rows, "b")]).toEqual([1, 1, undefined]);
   rows.commit(2);
   expect([rows.version, next(rows, "a"), next(rows, "b")]).toEqual([2, undefined, 2]);
+});
+
+test("a route says whether its rule asks MQTT, and without a CONNECT is the first that could be right", () => {
+  const rows = make();
+  const at = (sni: string, clientId?: string) => {
+    const mqtt = clientId === undefined ? null : { clientId, username: null, version: "5" as const };
+    const route = rows.match(rows.routes("mqtts").tls, { sni, alpn: [], address: null, mqtt });
+    return route === null ? null : [route.router, route.asksMqtt];
+  };
+  rows.apply(
+    [
+      router("sensors", "HostSNI(`a`) && MQTTClientIDRegexp(`^s`)", "s", 2),
+      router("others", "HostSNI(`a`)", "s"),
+      router("b", "HostSNI(`b`)", "s", 2),
+      router("never", "HostSNI(`b`) && MQTTUsername(`x`)", "s"),
+      router("lone", "HostSNI(`c`) && !MQTTClientID(`x`)", "s"),
+    ],
+    [],
+  );
+  commit(rows, 1);
+  expect([at("a"), at("b"), at("c")]).toEqual([
+    ["sensors", true],
+    ["b", false],
+    ["lone", true],
+  ]);
+  expect([at("a", "s1"), at("a", "S1"), at("c", "y"), at("c", "x")]).toEqual([
+    ["sensors", true],
+    ["others", false],
+    ["lone", true],
+    null,
+  ]);
 });
 
 test("a service that a reload leaves alone goes on where it was; one that changed, and one made of it, begin anew", () => {

@@ -5,6 +5,7 @@ import { formatAddress, formatRule, judge, why } from "../../../src/rules/explai
 import { compile, type Facts } from "../../../src/rules/matchers.ts";
 import { parseRule, type Rule } from "../../../src/rules/parser.ts";
 import { networksOf, regionsOf } from "../../../src/rules/regions.ts";
+import { ALL_CONNECTS, randomMqttLeaf } from "../../support/mqtt-rules.ts";
 import { type Random, random } from "../../support/random.ts";
 
 function rule(text: string): Rule {
@@ -17,6 +18,7 @@ const client = (sni: string, alpn: string[] = [], ip = "192.0.2.1"): Facts => ({
   sni,
   alpn,
   address: parseAddress(ip),
+  mqtt: null,
 });
 
 describe("the part that is false", () => {
@@ -77,6 +79,7 @@ const NAMES = ["a", "b", "a.d", "b.d", "a.b.d", "a.e", "x.y.d", "d"];
 const NETWORKS = ["10.0.0.0/8", "10.0.0.0/9", "10.1.1.1", "0.0.0.0/0", "::/0", "2001:db8::/32", "0.0.0.0/1"];
 
 function randomRule(dice: Random, depth: number): Rule {
+  if (dice.chance(0.2)) return randomMqttLeaf(dice);
   const kind = dice.below(depth > 0 ? 11 : 8);
   if (kind < 3) return { kind: "hostSNI", name: dice.pick(NAMES) };
   if (kind === 3) return { kind: "hostSNIWildcard", suffix: dice.pick([".d", ".e", ".b.d"]) };
@@ -95,6 +98,7 @@ const randomClient = (dice: Random): Facts => ({
   sni: dice.pick(["", "zz", "c.d", ...NAMES]),
   alpn: dice.pick([[], ["mqtt"], ["h2", "mqtt"]]),
   address: dice.chance(0.1) ? null : parseAddress(dice.pick(ADDRESSES)),
+  mqtt: dice.pick(ALL_CONNECTS),
 });
 
 test("there is a reason exactly if the compiled rule does not match", () => {
@@ -104,7 +108,8 @@ test("there is a reason exactly if the compiled rule does not match", () => {
     const matches = compile(made);
     for (let round = 0; round < 6; round++) {
       const facts = randomClient(dice);
-      if ((why(made, facts) === null) !== matches(facts)) throw new Error(`seed ${seed}, ${formatRule(made)}`);
+      for (const each of [facts, { ...facts, mqtt: null }])
+        if ((why(made, each) === null) !== matches(each)) throw new Error(`seed ${seed}, ${formatRule(made)}`);
     }
   }
 });
@@ -114,10 +119,12 @@ test("what does not depend on a fact is the same for every value of it", () => {
     const dice = random(seed);
     const made = randomRule(dice, 3);
     const facts = randomClient(dice);
-    const { value } = judge(made, facts, { address: true, alpn: true });
+    const connect = dice.pick([{ clientId: true, username: true, mqttVersion: true }, { username: true }]);
+    const { value } = judge(made, facts, { address: true, alpn: true, ...connect });
     if (value === "depends") continue;
     for (let round = 0; round < 6; round++) {
       const other = { ...randomClient(dice), sni: facts.sni };
+      if (!connect.clientId) other.mqtt = { ...facts.mqtt!, username: other.mqtt!.username };
       if (compile(made)(other) !== (value === "true")) throw new Error(`seed ${seed}, ${formatRule(made)}`);
     }
   }
@@ -128,7 +135,8 @@ test("a rule that is written out reads as the same rule", () => {
     const dice = random(seed);
     const made = randomRule(dice, 3);
     const facts = randomClient(dice);
-    expect(compile(rule(formatRule(made)))(facts)).toBe(compile(made)(facts));
+    for (const each of [facts, { ...facts, mqtt: null }])
+      expect(compile(rule(formatRule(made)))(each)).toBe(compile(made)(each));
   }
 });
 
@@ -166,7 +174,7 @@ describe("regions of addresses", () => {
         const family = address.length === 4 ? 4 : 6;
         const width = (network: string | null) => Number(/\d+$/.exec(network ?? "0"));
         const holds = (network: string | null) =>
-          network === null || compile({ kind: "clientIP", cidr: network })({ sni: "", alpn: [], address });
+          network === null || compile({ kind: "clientIP", cidr: network })({ sni: "", alpn: [], address, mqtt: null });
         const [region] = regions
           .filter((each) => each.family === family && holds(each.network))
           .sort((a, b) => width(b.network) - width(a.network));

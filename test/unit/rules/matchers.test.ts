@@ -1,6 +1,7 @@
 // What a rule says about a connection (Traefik v3 semantics).
 import { describe, expect, test } from "bun:test";
 import { parseAddress } from "../../../src/ip/address.ts";
+import type { MqttFacts } from "../../../src/rules/ast.ts";
 import { compile, type Facts } from "../../../src/rules/matchers.ts";
 import { parseRule } from "../../../src/rules/parser.ts";
 import { cpuMs } from "../../support/cpu.ts";
@@ -9,7 +10,7 @@ function matches(text: string, facts: Partial<Facts> & { ip?: string }): boolean
   const parsed = parseRule(text);
   if (parsed.kind === "error") throw new Error(parsed.message);
   const address = facts.ip === undefined ? null : parseAddress(facts.ip);
-  return compile(parsed.rule)({ sni: "", alpn: [], address, ...facts });
+  return compile(parsed.rule)({ sni: "", alpn: [], address, mqtt: null, ...facts });
 }
 
 describe("server names", () => {
@@ -84,6 +85,40 @@ test.each([
   ["ALPN(`mqtt`)", [], false],
   ["HostSNI(`*`) && !ALPN(`h2`)", ["mqtt"], true],
 ])("%s for %j: %p", (rule, alpn, expected) => expect(matches(rule, { alpn })).toBe(expected));
+
+describe("CONNECT", () => {
+  const cases: [rule: string, connect: Partial<MqttFacts>, expected: boolean][] = [
+    ["MQTTClientID(`Sensor-1`)", { clientId: "Sensor-1" }, true],
+    ["MQTTClientID(`Sensor-1`)", { clientId: "sensor-1" }, false],
+    ["MQTTClientID(`é`)", { clientId: "e\u0301" }, false], // not normalized: the broker does not either
+    ["MQTTClientIDRegexp(`^$`)", { clientId: "" }, true],
+    ["MQTTClientIDRegexp(`nsor`)", { clientId: "Sensor-1" }, true],
+    ["MQTTClientIDRegexp(`^sensor`)", { clientId: "Sensor-1" }, false],
+    ["MQTTClientIDRegexp(`(?i)^sensor`)", { clientId: "Sensor-1" }, true],
+    ["MQTTClientIDRegexp(`^.$`)", { clientId: "🔒" }, true],
+    ["MQTTUsername(`anna`)", { username: "anna" }, true],
+    ["MQTTUsername(`anna`)", { username: "Anna" }, false],
+    ["MQTTUsername(`anna`)", { username: null }, false],
+    ["!MQTTUsername(`anna`)", { username: null }, true],
+    ["MQTTUsernameRegexp(`^$`)", { username: "" }, true],
+    ["MQTTUsernameRegexp(`^$`)", { username: null }, false],
+    ["MQTTUsernameRegexp(`.*`)", { username: null }, false],
+    ["MQTTVersion(`3.1`)", { version: "3.1" }, true],
+    ["MQTTVersion(`3.1`)", { version: "3.1.1" }, false],
+    ["MQTTVersion(`5`) && !MQTTClientID(`a`)", { version: "5", clientId: "b" }, true],
+  ];
+  test.each(cases)("%s for %j: %p", (rule, connect, expected) =>
+    expect(matches(rule, { mqtt: { clientId: "c", username: "u", version: "3.1.1", ...connect } })).toBe(expected),
+  );
+
+  test("while it is not read a rule is true where it could be", () => {
+    expect(matches("MQTTClientID(`a`)", {})).toBe(true);
+    expect(matches("!MQTTClientID(`a`)", {})).toBe(true);
+    expect(matches("HostSNI(`a`) && !(MQTTVersion(`5`) || ALPN(`h2`))", { sni: "a" })).toBe(true);
+    expect(matches("HostSNI(`a`) && !(MQTTVersion(`5`) || ALPN(`h2`))", { sni: "a", alpn: ["h2"] })).toBe(false);
+    expect(matches("HostSNI(`a`) && MQTTVersion(`5`)", { sni: "b" })).toBe(false);
+  });
+});
 
 test("a regexp that would take a backtracking engine for ever costs next to nothing", () => {
   const cost = cpuMs(() => {

@@ -1,9 +1,11 @@
 // The route table gives what a sorted linear scan would give, only faster.
 import { describe, expect, test } from "bun:test";
 import { parseAddress } from "../../../src/ip/address.ts";
+import { asksMqtt } from "../../../src/rules/ast.ts";
 import { compile, type Facts } from "../../../src/rules/matchers.ts";
 import { defaultPriority, parseRule, type Rule } from "../../../src/rules/parser.ts";
 import { orderRoutes, type RouteEntry, RouteTable, ruleNames } from "../../../src/rules/table.ts";
+import { ALL_CONNECTS, randomMqttLeaf } from "../../support/mqtt-rules.ts";
 import { type Random, random } from "../../support/random.ts";
 
 function rule(text: string): Rule {
@@ -17,7 +19,10 @@ function entry(name: string, text: string, priority?: number): RouteEntry<string
   return { name, rule: parsed, priority: priority ?? defaultPriority(text, parsed), value: name };
 }
 
-const facts = (sni: string, more: Partial<Facts> = {}): Facts => ({ sni, alpn: [], address: null, ...more });
+const facts = (sni: string, more: Partial<Facts> = {}): Facts => ({
+  ...{ sni, alpn: [], address: null, mqtt: null },
+  ...more,
+});
 
 function winner(sni: string, ...entries: RouteEntry<string>[]): string | null {
   const forwards = new RouteTable(entries).match(facts(sni));
@@ -91,7 +96,8 @@ test("a rule that fails on its other conditions leaves the connection to the nex
 
 const NAMES = ["a", "b", "a.d", "b.d", "a.b.d", "a.e", "x.y.d", "d"];
 
-function randomRule(dice: Random, depth: number): Rule {
+function randomRule(dice: Random, depth: number, mqtt = 0): Rule {
+  if (mqtt > 0 && dice.chance(mqtt)) return randomMqttLeaf(dice);
   const kind = dice.below(depth > 0 ? 11 : 8);
   if (kind < 3) return { kind: "hostSNI", name: dice.pick(NAMES) };
   if (kind === 3) return { kind: "hostSNIWildcard", suffix: dice.pick([".d", ".e", ".b.d"]) };
@@ -99,8 +105,10 @@ function randomRule(dice: Random, depth: number): Rule {
   if (kind === 5) return { kind: "clientIP", cidr: dice.pick(["10.0.0.0/8", "0.0.0.0/0", "::/0"]) };
   if (kind === 6) return { kind: "alpn", protocol: dice.pick(["mqtt", "h2"]) };
   if (kind === 7) return { kind: "any" };
-  if (kind === 8) return { kind: "not", rule: randomRule(dice, depth - 1) };
-  const rules = Array.from({ length: 2 + dice.below(dice.chance(0.1) ? 7 : 3) }, () => randomRule(dice, depth - 1));
+  if (kind === 8) return { kind: "not", rule: randomRule(dice, depth - 1, mqtt) };
+  const rules = Array.from({ length: 2 + dice.below(dice.chance(0.1) ? 7 : 3) }, () =>
+    randomRule(dice, depth - 1, mqtt),
+  );
   return { kind: kind === 9 ? "and" : "or", rules };
 }
 
@@ -108,7 +116,7 @@ test("on random rules and connections the table answers as a linear scan in orde
   for (let seed = 1; seed <= 4000; seed++) {
     const dice = random(seed);
     const entries = Array.from({ length: 1 + dice.below(12) }, (_, index): RouteEntry<number> => {
-      return { name: `r${index}`, rule: randomRule(dice, 3), priority: dice.below(4), value: index };
+      return { name: `r${index}`, rule: randomRule(dice, 3, 0.2), priority: dice.below(4), value: index };
     });
     const table = new RouteTable(entries);
     const scan = orderRoutes(entries).map((one) => ({ value: one.value, matches: compile(one.rule) }));
@@ -117,11 +125,61 @@ test("on random rules and connections the table answers as a linear scan in orde
         sni: dice.pick(["", "zz", "c.d", ...NAMES]),
         alpn: dice.pick([[], ["mqtt"], ["h2", "mqtt"]]),
         address: dice.pick([null, parseAddress("10.1.1.1"), parseAddress("192.0.2.1"), parseAddress("2001:db8::1")]),
+        mqtt: dice.pick([null, ...ALL_CONNECTS]),
       };
       const expected = scan.find((one) => one.matches(connection))?.value ?? null;
       if (table.match(connection) !== expected) throw new Error(`seed ${seed}, round ${round}: expected ${expected}`);
     }
   }
+});
+
+/** The matchers of MQTT in a rule. */
+function leavesOf(rule: Rule): Rule[] {
+  if (rule.kind === "not") return leavesOf(rule.rule);
+  if (rule.kind === "and" || rule.kind === "or") return rule.rules.flatMap(leavesOf);
+  return rule.kind.startsWith("mqtt") ? [rule] : [];
+}
+
+/** Whether there is a way to make each matcher of MQTT true or false with which the rule is true: an independent statement of "could". */
+function couldBe(rule: Rule, facts: Facts): boolean {
+  const leaves = leavesOf(rule);
+  const given = (part: Rule, bits: number): Rule => {
+    const at = leaves.indexOf(part);
+    if (at >= 0) return (bits >> at) & 1 ? { kind: "any" } : { kind: "not", rule: { kind: "any" } };
+    if (part.kind === "not") return { kind: "not", rule: given(part.rule, bits) };
+    return part.kind === "and" || part.kind === "or"
+      ? { kind: part.kind, rules: part.rules.map((child) => given(child, bits)) }
+      : part;
+  };
+  return Array.from({ length: 1 << leaves.length }, (_, bits) => compile(given(rule, bits))(facts)).some(Boolean);
+}
+
+test("before the CONNECT is read the first router that could be right is found, and one that asks nothing of MQTT is right", () => {
+  let provisional = 0;
+  let rounds = 0;
+  for (let seed = 1; seed <= 1500; seed++) {
+    const dice = random(seed);
+    const entries = Array.from({ length: 1 + dice.below(6) }, (_, index): RouteEntry<number> => {
+      let made = randomRule(dice, 2, 0.3);
+      while (leavesOf(made).length > 8) made = randomRule(dice, 2, 0.3);
+      return { name: `r${index}`, rule: made, priority: dice.below(3), value: index };
+    });
+    const table = new RouteTable(entries);
+    const connection = facts(dice.pick(["", ...NAMES]), { alpn: dice.pick([[], ["mqtt"]]) });
+    const found = table.match(connection);
+    const possible = orderRoutes(entries).find((each) => couldBe(each.rule, connection));
+    if (found !== (possible?.value ?? null)) throw new Error(`seed ${seed}: expected ${possible?.name}`);
+    const order = orderRoutes(entries).map(({ value }) => value);
+    rounds++;
+    if (found !== null && asksMqtt(possible!.rule)) provisional++;
+    for (const mqtt of ALL_CONNECTS) {
+      const final = table.match({ ...connection, mqtt });
+      if (found === null || !asksMqtt(possible!.rule)) expect(final).toBe(found);
+      // Whoever wins in the end is no one that was passed over.
+      else if (final !== null) expect(order.indexOf(final)).toBeGreaterThanOrEqual(order.indexOf(found));
+    }
+  }
+  expect(provisional / rounds).toBeGreaterThan(0.2);
 });
 
 test("the tie rules are those of the documented order", () => {
@@ -185,6 +243,7 @@ test("a name is found among 100 000 routes in as few steps as among ten", () => 
     const counted: Facts = {
       alpn: [],
       address: null,
+      mqtt: null,
       get sni() {
         seen++;
         return sni;
