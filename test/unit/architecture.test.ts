@@ -16,6 +16,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   system: { values: [] },
   ip: { values: [] },
   wire: { values: ["ip"] },
+  mqtt: { values: [] },
   asn1: { values: [] },
   net: { values: [] },
   upstream: { values: [] },

@@ -1,0 +1,72 @@
+// Whether a user name and a password belong together. It takes the same time whether or not there is such a user.
+
+import { createHmac } from "node:crypto";
+import { HashQueue } from "./hash-queue.ts";
+import { isPasswordOf, type PasswordHash, readHash } from "./password-hash.ts";
+import { partOf, readPart, type Users } from "./user-parts.ts";
+
+/** `busy`: it was not looked at, and the client may come again. */
+export type CredentialsOutcome = "right" | "wrong" | "busy";
+
+/** Shared by all that a worker checks: what it bounds are the worker's threads. */
+const QUEUE = new HashQueue();
+
+export class Credentials {
+  readonly #users: Users;
+  readonly #key: Buffer;
+  readonly #textOf: (part: string) => string | null;
+  readonly #queue: HashQueue;
+  readonly #ways: readonly { readonly hash: PasswordHash; readonly users: number }[];
+  readonly #total: number;
+  readonly #parts = new Map<number, ReadonlyMap<string, PasswordHash>>();
+
+  /**
+   * `textOf` gives the text of a part by its name. `key` decides what an unknown name is taken for: a secret that all workers share, so
+   * that a name costs the same whenever and wherever it is tried.
+   */
+  constructor(users: Users, key: Buffer, textOf: (part: string) => string | null, queue: HashQueue = QUEUE) {
+    this.#users = users;
+    this.#key = key;
+    this.#textOf = textOf;
+    this.#queue = queue;
+    this.#ways = users.ways.flatMap((way) => {
+      const read = readHash(way.sample);
+      return read.kind === "ok" ? [{ hash: read.hash, users: way.users }] : [];
+    });
+    this.#total = this.#ways.reduce((sum, { users }) => sum + users, 0);
+  }
+
+  /** Never rejects. A password is compared by all of its bytes; one that is longer than CONNECT can carry costs what it is long. */
+  async verify(username: string, password: Buffer): Promise<CredentialsOutcome> {
+    const stranger = this.imitated(username);
+    if (stranger === null) return "wrong"; // there are no users
+    const known = this.#find(username);
+    const isRight = await this.#queue.run(() => isPasswordOf(known ?? stranger, password));
+    if (isRight === "busy") return "busy";
+    return isRight && known !== undefined ? "right" : "wrong";
+  }
+
+  #find(username: string): PasswordHash | undefined {
+    const { parts } = this.#users;
+    const number = partOf(username, parts.length);
+    let part = this.#parts.get(number);
+    if (part === undefined) {
+      part = readPart(this.#textOf(parts[number]!) ?? "");
+      this.#parts.set(number, part);
+    }
+    return part.get(username);
+  }
+
+  /** What a name is hashed by that is not there: one of the ways that the file has, as often as the file has it; null where it has none. */
+  imitated(username: string): PasswordHash | null {
+    if (this.#total === 0) return null;
+    // By share, so that hardly a name changes its way with the number of users.
+    const share = createHmac("sha256", this.#key).update(username).digest().readUInt32BE(0) / 2 ** 32;
+    let chosen = Math.floor(share * this.#total);
+    for (const { hash, users } of this.#ways) {
+      if (chosen < users) return hash;
+      chosen -= users;
+    }
+    return null;
+  }
+}
