@@ -3,6 +3,7 @@
 // and so skipped the route's client authentication: CVE-2026-32305). One file, so that the whole boundary can be read in one go.
 
 import type { Alert } from "./alert.ts";
+import { commonPrefix, OPENINGS } from "./openings.ts";
 
 /**
  * Bytes of the handshake message, with its 4-byte header. Measured: 364 bytes for a plain hello, 923 when the session ticket holds a
@@ -148,14 +149,6 @@ const UNREADABLE = bad("bad-hello", "decode_error");
 const FORBIDDEN = bad("bad-hello", "illegal_parameter");
 
 const MQTT_CONNECT = 0x10;
-const OPENINGS: readonly { reason: HelloReject; bytes: Uint8Array }[] = [
-  ...["GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "CONNECT ", "TRACE ", "PATCH ", "PRI "].map((text) => ({
-    reason: "http" as const,
-    bytes: new TextEncoder().encode(text),
-  })),
-  { reason: "proxy-header", bytes: new TextEncoder().encode("PROXY ") },
-  { reason: "proxy-header", bytes: new TextEncoder().encode("\r\n\r\n\0\r\nQUIT\n") },
-];
 
 /** Names what speaks something other than TLS, so that an operator sees "plain-mqtt" and not just a dead connection. */
 function classifyStranger(bytes: Uint8Array): HelloResult {
@@ -165,17 +158,11 @@ function classifyStranger(bytes: Uint8Array): HelloResult {
   let need = 0;
   for (const opening of OPENINGS) {
     const same = commonPrefix(bytes, 0, opening.bytes);
-    if (same === opening.bytes.length) return bad(opening.reason, null);
+    if (same === opening.bytes.length) return bad(opening.protocol === "http" ? "http" : "proxy-header", null);
     // Still ambiguous: "P" begins POST, PUT, PATCH, PRI and PROXY.
     if (same === bytes.length) need = need || same + 1;
   }
   return need ? more(need) : bad("not-tls", null);
-}
-
-function commonPrefix(bytes: Uint8Array, offset: number, expected: Uint8Array): number {
-  let same = 0;
-  while (same < expected.length && offset + same < bytes.length && bytes[offset + same] === expected[same]) same++;
-  return same;
 }
 
 /** SSLv2 record (RFC 6101 appendix E): 15-bit length, message type 1, then version 0.2 or, in the compatible form, 3.x. */

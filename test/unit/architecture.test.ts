@@ -16,7 +16,8 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   system: { values: [] },
   ip: { values: [] },
   wire: { values: ["ip"] },
-  mqtt: { values: [] },
+  // What is no MQTT is named by how other protocols begin.
+  mqtt: { values: ["wire"] },
   asn1: { values: [] },
   net: { values: [] },
   upstream: { values: [] },
