@@ -17,7 +17,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   ip: { values: [] },
   wire: { values: ["ip"] },
   // What is no MQTT is named by how other protocols begin.
-  mqtt: { values: ["wire"] },
+  mqtt: { values: ["text", "wire"] },
   asn1: { values: [] },
   net: { values: [] },
   upstream: { values: [] },
