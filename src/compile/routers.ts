@@ -7,17 +7,18 @@ import type { Code } from "../config/codes.ts";
 import { type Diagnostics, formatPlace, type Place, type Subject } from "../config/diagnostics.ts";
 import type { RouterConfig, TlsOptionsConfig } from "../config/dynamic.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
-import { bareName, DEFAULT_OPTIONS, qualify } from "../config/names.ts";
+import { bareName, DEFAULT_OPTIONS, qualify, shortName } from "../config/names.ts";
 import type { Path } from "../config/source.ts";
 import { type MiddlewareRow, STAGES } from "../middlewares/row.ts";
 import type { RouterAction, RouterRow, Row } from "../protocol/messages.ts";
-import type { Rule } from "../rules/ast.ts";
+import { asksMqtt, type Rule } from "../rules/ast.ts";
 import { mayTakeNoName } from "../rules/no-name.ts";
 import { defaultPriority, parseRule } from "../rules/parser.ts";
 import { ruleNames } from "../rules/table.ts";
 import { suggestion } from "../text/spelling.ts";
 import type { OpenRouter, WantedNames } from "./certificates.ts";
 import type { Item } from "./merge.ts";
+import { tlsConflicts, tlsSettings } from "./mqtt-routers.ts";
 import { ordersOf } from "./orders.ts";
 import { suggestReference } from "./references.ts";
 import { type ServiceDraft, serversOf } from "./service-graph.ts";
@@ -66,6 +67,21 @@ export function compileRouters(input: RoutersInput, diagnostics: Diagnostics): C
 
 type Fail = (code: Code, place: Place, message: string, because?: Subject) => void;
 
+/** A router whose own configuration is read: what stands in the others may still turn it off. */
+interface Draft {
+  readonly fullName: string;
+  readonly item: Item<RouterConfig>;
+  readonly text: string;
+  readonly rule: Rule;
+  readonly names: readonly string[];
+  readonly entryPoints: readonly string[];
+  readonly service: string | null;
+  readonly action: RouterAction;
+  readonly middlewares: readonly string[];
+  readonly lacksTls: boolean;
+  off: boolean;
+}
+
 class RouterCompiler {
   readonly #input: RoutersInput;
   readonly #diagnostics: Diagnostics;
@@ -87,7 +103,14 @@ class RouterCompiler {
   }
 
   run(): CompiledRouters {
-    for (const [name, item] of this.#input.routers) this.#compile(name, bareName(name), item);
+    const drafts: Draft[] = [];
+    for (const [name, item] of this.#input.routers) {
+      const draft = this.#read(name, bareName(name), item);
+      if (draft !== null) drafts.push(draft);
+    }
+    const conflicts = tlsConflicts(drafts);
+    for (const [draft, other] of conflicts) this.#failConflict(draft, other);
+    for (const draft of drafts) this.#compile(draft, conflicts.has(draft));
     warnShadowed(this.#checked, this.#diagnostics);
     this.#warnUnused();
     const wanted = {
@@ -101,8 +124,8 @@ class RouterCompiler {
     return { rows: this.#rows, inForce: this.#inForce, wanted, refused: this.#refused };
   }
 
-  /** `name` is how messages call it, which stand beside its place. */
-  #compile(fullName: string, name: string, item: Item<RouterConfig>): void {
+  /** `name` is how messages call it, which stand beside its place. null: the load is refused. */
+  #read(fullName: string, name: string, item: Item<RouterConfig>): Draft | null {
     const { value: router, at } = item;
     let { off } = item;
     const about: Subject = { kind: "router", name: fullName };
@@ -114,6 +137,7 @@ class RouterCompiler {
     const refuse = (code: Code, place: Place, message: string) => {
       this.#diagnostics.error(code, place, `the router "${name}" refuses the load: ${message}`, about);
       this.#refused.add(item.provider);
+      return null;
     };
     if (router.rule === undefined || router.rule === "") return refuse("rule-missing", at(), "it has no rule");
     const parsed = parseRule(router.rule);
@@ -154,6 +178,31 @@ class RouterCompiler {
     const action = this.#actionOf(about, router, fail, item);
     const middlewares = this.#middlewaresOf(router, action, fail, item);
     if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(about, service, at);
+    if (action.kind === "passthrough" && asksMqtt(rule))
+      fail(
+        "rule-of-mqtt",
+        at("rule"),
+        "its rule asks for what is in the CONNECT, and the router passes TLS through, so nobody reads that. Clients that it could match are refused",
+      );
+    return { fullName, item, text: router.rule, rule, names, entryPoints, service, action, middlewares, lacksTls, off };
+  }
+
+  #failConflict(draft: Draft, other: Draft): void {
+    const { fullName, item } = draft;
+    const nameOther = shortName(other.fullName, item.provider);
+    const settings = (of: Draft) => tlsSettings(of.action, item.provider);
+    draft.off = true;
+    this.#diagnostics.error(
+      "rule-of-mqtt-tls",
+      item.at("tls"),
+      `the router "${bareName(fullName)}" is off: "${nameOther}" differs from it only in what it asks of the CONNECT, which comes after TLS, and has ${settings(other)}, where "${bareName(fullName)}" has ${settings(draft)}. Give both the same TLS settings`,
+      { kind: "router", name: fullName },
+    );
+  }
+
+  #compile(draft: Draft, isConflict: boolean): void {
+    const { fullName, item, rule, names, entryPoints, service, action, off } = draft;
+    const { value: router, at } = item;
     if (action.kind === "terminate") {
       // Of a router that is off another message tells; its names keep their certificates.
       for (const each of names) {
@@ -168,14 +217,14 @@ class RouterCompiler {
     }
     if (!off) this.#orders.push(...ordersOf(fullName, item, names, action, this.#input.resolvers, this.#diagnostics));
     const rank = this.#input.rankOf(item.provider);
-    const effective: RouterAction = off ? { kind: "off", tls: lacksTls || router.tls !== undefined } : action;
+    const effective = off ? this.#offOf(draft, isConflict) : action;
     const value: RouterRow = {
       entryPoints,
       rule,
-      priority: router.priority === 0 ? defaultPriority(router.rule, rule) : router.priority,
+      priority: router.priority === 0 ? defaultPriority(draft.text, rule) : router.priority,
       ...(rank === 0 ? {} : { rank }),
       action: effective,
-      middlewares,
+      middlewares: draft.middlewares,
       service: service ?? "",
     };
     this.#rows.push({ kind: "router", name: fullName, value });
@@ -183,10 +232,16 @@ class RouterCompiler {
     this.#inForce.push({
       name: fullName,
       entryPoints,
-      rule: router.rule,
+      rule: draft.text,
       action: effective.kind,
       service: value.service,
     });
+  }
+
+  #offOf({ item, rule, action, lacksTls }: Draft, isConflict: boolean): RouterAction {
+    const off = { kind: "off", tls: lacksTls || item.value.tls !== undefined } as const;
+    const isSure = action.kind === "terminate" && !isConflict && this.#input.options.get(action.options) === true;
+    return isSure && asksMqtt(rule) ? { ...off, options: action.options } : off;
   }
 
   /** One router for each entry point is enough for a warning. */

@@ -183,6 +183,16 @@ export const CODES = define({
         "None of the entry points that the router names exists, so it is not known where its names are. The load is refused.",
       remedy: "Mend the names, or leave `entryPoints` out to use all.",
     },
+    "rule-of-mqtt": {
+      means:
+        "A rule asks for what the client's CONNECT says, and the router passes TLS through, so nobody reads it. The router is off.",
+      remedy: "Terminate TLS in this router, or drop the matchers of MQTT.",
+    },
+    "rule-of-mqtt-tls": {
+      means:
+        "Two routers differ only in what they ask of the client's CONNECT, and have other TLS settings. The CONNECT comes after TLS, so while TLS is set up it is not known which of them is meant. Both are off.",
+      remedy: "Give both the same `tls.options`, and let both terminate TLS.",
+    },
     "router-shadowed": {
       means: "A router never gets a connection, or never some of its names: others are asked first and take them.",
       remedy: "Give it a higher `priority`, or remove what is double.",

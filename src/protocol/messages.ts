@@ -12,12 +12,16 @@ import type { Rule } from "../rules/ast.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
 import type { ServiceRow } from "../upstream/service.ts";
 
-/** What a router does with a connection. `off` refuses it: its configuration is broken, and no other router shall take its names. */
+/**
+ * What a router does with a connection. `off` refuses it: its configuration is broken, and no other router shall take its names. Where
+ * its rule asks MQTT, a client whose CONNECT is not read may be another router's: `options` are those by which it is asked for it. Where
+ * they are left out, whoever could be meant is refused.
+ */
 export type RouterAction =
   | { readonly kind: "plain" }
   | { readonly kind: "passthrough" }
   | { readonly kind: "terminate"; readonly options: string }
-  | { readonly kind: "off"; readonly tls: boolean };
+  | { readonly kind: "off"; readonly tls: boolean; readonly options?: string };
 
 /** Whether a router is asked about clients without TLS, and not about those with it. */
 export function isForPlain(action: RouterAction): boolean {

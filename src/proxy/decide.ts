@@ -1,7 +1,7 @@
 // Decide: what the rules in force make of a client. Pure, because `sluice explain` asks the same questions without a client.
 //
 // While the CONNECT is not read (facts.mqtt is null), a decision whose route `asksMqtt` is provisional: the first router that could be
-// right. One whose route does not is final. With facts.mqtt every decision is final.
+// right, which may be off. One whose route does not is final. With facts.mqtt every decision is final.
 
 import type { CertifiedKey } from "../certs/pem.ts";
 import type { Facts } from "../rules/ast.ts";
@@ -23,7 +23,8 @@ export function decideTls(tables: RoutingTables, entryPoint: string, facts: Fact
     return { kind: "refuse", reason: facts.sni === "" || tls.knows(facts.sni) ? "no-route" : "unknown-sni", route };
   if (route.action === "passthrough") return { kind: "passthrough", route };
   const { termination } = route;
-  if (route.action === "off" || termination === null) return { kind: "refuse", reason: "router-off", route };
+  const isOff = route.action === "off" && !isProvisional(route, facts);
+  if (isOff || termination === null) return { kind: "refuse", reason: "router-off", route };
   return { kind: "terminate", route, termination };
 }
 
@@ -31,7 +32,13 @@ export function decideTls(tables: RoutingTables, entryPoint: string, facts: Fact
 export function decidePlain(tables: RoutingTables, entryPoint: string, facts: Facts): Decision {
   const route = tables.match(tables.routes(entryPoint).plain, facts);
   if (route === null) return { kind: "refuse", reason: "no-route", route };
-  return route.action === "off" ? { kind: "refuse", reason: "router-off", route } : { kind: "plain", route };
+  const isOff = route.action === "off" && !isProvisional(route, facts);
+  return isOff ? { kind: "refuse", reason: "router-off", route } : { kind: "plain", route };
+}
+
+/** Whether only the CONNECT says if the client is one of the route's: then it is read, and decided again with what it says. */
+export function isProvisional(route: Route, facts: Facts): boolean {
+  return route.asksMqtt && facts.mqtt === null;
 }
 
 /** An entry point with only plain routers does not peek: there the server may be the one that speaks first. */

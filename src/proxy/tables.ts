@@ -25,7 +25,7 @@ export interface Termination {
 export interface Route {
   readonly router: string;
   readonly action: "plain" | "passthrough" | "terminate" | "off";
-  /** null unless the action is terminate. */
+  /** null unless the action is terminate, or off where only the CONNECT says whether a client is meant. */
   readonly termination: Termination | null;
   /** Whether its rule asks for what only a CONNECT says: without that, the route is the first that could be right. */
   readonly asksMqtt: boolean;
@@ -232,12 +232,17 @@ export class RoutingTables {
       router: name,
       // A middleware that is not there must not let anyone by; the master sends none such.
       action: middlewares === null ? "off" : action.kind,
-      termination: action.kind === "terminate" ? (this.#terminations.get(action.options) ?? null) : null,
+      termination: this.#terminationOf(action),
       asksMqtt: asksMqtt(rule),
       balancer: this.#balancer(service),
       middlewares: middlewares ?? NO_MIDDLEWARES,
       meters: this.#meters.route(name, service),
     };
+  }
+
+  #terminationOf(action: RowOf<"router">["action"]): Termination | null {
+    const options = action.kind === "terminate" || action.kind === "off" ? action.options : undefined;
+    return options === undefined ? null : (this.#terminations.get(options) ?? null);
   }
 
   #middlewaresOf({ middlewares }: RowOf<"router">): Route["middlewares"] | null {
