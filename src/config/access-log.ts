@@ -51,6 +51,7 @@ export const ACCESS_REASONS = [
   "client-certificate-unchecked",
   "client-certificate-not-allowed",
   "common-name-control",
+  "common-name-unreadable",
   "common-name-too-long",
   "no-server",
   "dial-failed",

@@ -155,6 +155,11 @@ export const CODES = define({
       means: "Two listeners of the configuration want the same address and port.",
       remedy: "Change one of the two addresses.",
     },
+    "proxy-header-open": {
+      means:
+        "An entry point believes the PROXY headers of more than the load balancers: whoever can reach it from there can pretend to come from any address.",
+      remedy: "Name the addresses of the load balancers, and nothing else, in `proxyProtocol.trustedIPs`.",
+    },
     "routers-missing": {
       means: "There is no router, or nothing that routers could come from: every connection is refused.",
       remedy: "Configure `providers.file` or `sidecar`, and write a router.",

@@ -28,6 +28,11 @@ export interface EntryPointConfig {
 /** Hosts that stand for every address. */
 export const EVERYWHERE: readonly string[] = ["", "::", "0.0.0.0"];
 
+/** Whether only this machine can reach an entry point there. */
+export function isLoopback(host: string): boolean {
+  return /^(localhost|127\..*|::1)$/i.test(host);
+}
+
 /** Two listeners on one port, and on one address or on all of them: one of them could never start. */
 export function checkOverlaps(points: readonly EntryPointConfig[], broker: string | undefined, problem: Say): void {
   const former: { host: string; port: number; what: string }[] = [];

@@ -1,8 +1,8 @@
 // The PROXY protocol in the configuration: towards servers, and from load balancers.
 
 import { z } from "zod";
-import { parseNetwork } from "../ip/address.ts";
-import type { EntryPointConfig } from "./entry-points.ts";
+import { formatNetwork, parseAddress, parseNetwork } from "../ip/address.ts";
+import { type EntryPointConfig, isLoopback } from "./entry-points.ts";
 import { field, section } from "./field.ts";
 import type { Say } from "./subject.ts";
 
@@ -38,29 +38,57 @@ export const proxyProtocolIn = z.object({
     { example: true },
   ),
   required: field(
-    "Close connections that come without a header, and those that come from elsewhere than `trustedIPs`.",
+    "Close connections that come without a header, and all that come from elsewhere than `trustedIPs`.",
     z.boolean().default(false),
     { example: true },
   ),
 });
 
-/** Trusted addresses that are none, and headers that nobody's would be believed of. */
-export function checkProxyProtocol(
-  points: readonly Pick<EntryPointConfig, "name" | "proxyProtocol">[],
-  problem: Say,
-): void {
-  for (const { name, proxyProtocol } of points) {
-    if (proxyProtocol === null) continue;
-    const { trustedIPs, insecure } = proxyProtocol;
-    const path = ["entryPoints", name, "proxyProtocol"];
+/** What is wrong with whom entry points believe, and what lets in more than is meant. `warn` is for the latter. */
+export function checkProxyProtocol(points: Iterable<EntryPointConfig>, problem: Say, warn: Say): void {
+  for (const point of points) {
+    if (point.proxyProtocol === null) continue;
+    const { trustedIPs, insecure } = point.proxyProtocol;
+    const path = ["entryPoints", point.name, "proxyProtocol"];
+    const field = path.join(".");
+    if (point.admin) {
+      warn("field-ignored", path, `${field} is ignored: the entry point serves HTTP, and reads no PROXY header`);
+      continue;
+    }
     if (trustedIPs.length === 0 && !insecure)
-      problem("field-value", path, `${path.join(".")} needs trustedIPs: nobody's header would be believed`);
-    for (const [index, network] of trustedIPs.entries())
-      if (parseNetwork(network) === null)
-        problem(
-          "field-value",
-          [...path, "trustedIPs", index],
-          `${path.join(".")}.trustedIPs has ${JSON.stringify(network.slice(0, 60))}, which is neither an IP address nor a network such as 10.0.0.0/8`,
-        );
+      problem("field-value", path, `${field} needs trustedIPs: nobody's header would be believed`);
+    const isOpen = !isLoopback(point.host);
+    if (insecure && isOpen)
+      warn("proxy-header-open", [...path, "insecure"], `${field}.insecure believes everybody. ${PRETEND}`);
+    if (insecure && trustedIPs.length > 0)
+      warn("fields-conflict", [...path, "trustedIPs"], `${field}.trustedIPs says nothing beside insecure: true`);
+    for (const [index, network] of trustedIPs.entries()) {
+      const at = [...path, "trustedIPs", index];
+      const shown = `${field}.trustedIPs has ${JSON.stringify(network.slice(0, 60))}`;
+      const verdict = judgeNetwork(network);
+      if (verdict === "none")
+        problem("field-value", at, `${shown}, which is neither an IP address nor a network such as 10.0.0.0/8`);
+      else if (verdict === "slip")
+        problem("field-value", at, `${shown}, which is every address there is: write a longer prefix, or none`);
+      else if (verdict === "everybody" && isOpen && !insecure)
+        warn("proxy-header-open", at, `${shown}, which is everybody. ${PRETEND}`);
+      else if (verdict !== "good" && verdict !== "everybody")
+        warn("proxy-header-open", at, `${shown}, which is all of ${verdict.all}: write that, or the address alone`);
+    }
   }
+}
+
+const PRETEND =
+  "Whoever reaches the entry point can pretend to come from any address: name the load balancers in trustedIPs";
+
+type NetworkVerdict = "good" | "none" | "everybody" | "slip" | { readonly all: string };
+
+/** `slip`: an address with a prefix of 0. `all`: the network that an address with a short prefix stands for. */
+function judgeNetwork(text: string): NetworkVerdict {
+  const network = parseNetwork(text);
+  if (network === null) return "none";
+  const address = parseAddress(text.split("/")[0]!)!;
+  const isExact = Buffer.compare(address, network.address) === 0 || address.length !== network.address.length;
+  if (network.prefix === 0) return isExact ? "everybody" : "slip";
+  return isExact ? "good" : { all: formatNetwork(network) };
 }

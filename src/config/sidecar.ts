@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { certificateFields, conflictsOf, password } from "./certificate.ts";
-import { type EntryPointConfig, EVERYWHERE } from "./entry-points.ts";
+import { type EntryPointConfig, EVERYWHERE, isLoopback } from "./entry-points.ts";
 import { type FieldMeta, field } from "./field.ts";
 import { parseHostPort, parsePort } from "./scalars.ts";
 import type { Say } from "./subject.ts";
@@ -59,10 +59,6 @@ export const sidecar = z
   })
   .meta({ scalarKey: "address" } satisfies FieldMeta);
 
-function isLoopback(host: string): boolean {
-  return /^(|localhost|127\..*|::1)$/i.test(host);
-}
-
 /** What is wrong with a sidecar before it is tried. */
 export function checkSidecar(
   config: z.output<typeof sidecar> | undefined,
@@ -73,7 +69,7 @@ export function checkSidecar(
   if (config === undefined) return;
   const { certFile, keyFile, keyStore, certDirectory } = config;
   const broker = brokerAddress(config.address);
-  if (broker.kind === "ok" && isLoopback(broker.host))
+  if (broker.kind === "ok" && (broker.host === "" || isLoopback(broker.host)))
     for (const { name, host, port } of points)
       if (port === broker.port && (EVERYWHERE.includes(host) || host === (broker.host || "127.0.0.1")))
         problem(

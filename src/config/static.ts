@@ -96,7 +96,7 @@ export function parseStatic(
   for (const [name, { acme }] of Object.entries(rest.certificatesResolvers))
     if (acme !== undefined) checkResolver(name, acme, points, problem, warn);
   checkOverlaps([...points.values()], rest.embeddedBroker?.address, problem);
-  checkProxyProtocol([...points.values()], problem);
+  checkProxyProtocol(points.values(), problem, warn);
   checkAccessLog(rest.accessLog, problem);
   checkSidecar(rest.sidecar, rest.developmentCertificate !== undefined, points.values(), problem);
   const files = rest.providers.file;

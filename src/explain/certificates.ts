@@ -79,7 +79,9 @@ export function certificateChoices(
   termination: Termination,
   notes: string[],
 ): CertificateChoice[] {
-  const host = isIP(point.host) !== 0 && !EVERYWHERE.includes(point.host) ? point.host : null;
+  // Behind a balancer, it is an address of the balancer's that clients dial.
+  const isDialled = isIP(point.host) !== 0 && !EVERYWHERE.includes(point.host) && point.proxyProtocol === null;
+  const host = isDialled ? point.host : null;
   const name = client.sni || (client.to ?? host ?? "");
   if (name === "") {
     const dialled = compiled.certificates.flatMap(({ names }) => names.filter((each) => isIP(each) !== 0));

@@ -59,15 +59,15 @@ export class Explainer {
    */
   explain(point: EntryPointConfig, client: Client): Explanation[] {
     if (client.from !== null) return [this.#case(point, client, client.from, [formatAddress(client.from)], {})];
-    const regions = regionsOf(this.#networks(point, client)).filter(({ family }) => mayComeBy(family, point.host));
+    // A client that a balancer speaks for comes by whatever protocol the balancer was reached by.
+    const host = point.proxyProtocol === null ? point.host : "";
+    const regions = regionsOf(this.#networks(point, client)).filter(({ family }) => mayComeBy(family, host));
     const byRouter = Map.groupBy(regions, ({ address }) => {
       const router = this.#decide(point, client, address)?.route?.router ?? "(none)";
       return `${router} ${rejectOf(this.#compiled.rows, this.#middlewaresOf(router), address)}`;
     });
     if (byRouter.size === 1) return [this.#case(point, client, regions[0]!.address, ["anywhere"], { address: true })];
-    return [...byRouter.values()].map((same) =>
-      this.#case(point, client, same[0]!.address, labelsOf(same, point.host), {}),
-    );
+    return [...byRouter.values()].map((same) => this.#case(point, client, same[0]!.address, labelsOf(same, host), {}));
   }
 
   /** The networks that matter: of rules that depend on the address, up to the first that is true for any. */
@@ -146,7 +146,7 @@ export class Explainer {
         : serviceFacts(this.#compiled.rows, this.#merged, winner.value.row.service);
     const facts = this.#facts(point, client, address);
     return {
-      entryPoint: { name: point.name, address: point.address },
+      entryPoint: { name: point.name, address: point.address, proxyProtocol: point.proxyProtocol },
       client: { tls: client.tls, sni: client.sni || null, alpn: client.alpn, from, to: client.to },
       verdict: this.#verdict(point, client, decision, reject, certificates, tls, service, notes),
       router: winner === null ? null : this.#report.facts(winner),

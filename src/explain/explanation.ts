@@ -1,14 +1,21 @@
 // What `sluice explain` knows of a client, as plain data: text and JSON are made of it.
 
+import type { EntryPointConfig } from "../config/entry-points.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
 import type { RouterAction } from "../protocol/messages.ts";
 import type { Reason } from "../proxy/reasons.ts";
 import type { Why } from "../rules/explain.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
+import type { ProxyProtocolOut } from "../upstream/service.ts";
 
 /** One client, or several that no rule tells apart, on one entry point. This is what --json prints: it is documented in docs/operations.md. */
 export interface Explanation {
-  readonly entryPoint: { readonly name: string; readonly address: string };
+  readonly entryPoint: {
+    readonly name: string;
+    readonly address: string;
+    /** Whose PROXY headers say where a client comes from; null: none is read. */
+    readonly proxyProtocol: EntryPointConfig["proxyProtocol"];
+  };
   readonly client: {
     readonly tls: boolean;
     readonly sni: string | null;
@@ -123,6 +130,8 @@ export interface ServiceNode {
     readonly dialTimeoutMs: number;
     readonly keepAliveMs: number;
     readonly terminationDelayMs: number;
+    /** The PROXY header that servers get first; null: none. */
+    readonly proxyProtocol: ProxyProtocolOut | null;
     /** null where no server is dialled with TLS. */
     readonly verify: string | null;
     readonly clientCertificate: boolean;

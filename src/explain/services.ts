@@ -73,6 +73,7 @@ function nodeOf(
       dialTimeoutMs: transport.dialTimeoutMs,
       keepAliveMs: transport.keepAliveMs,
       terminationDelayMs: transport.terminationDelayMs,
+      proxyProtocol: transport.proxyProtocol,
       verify: servers.some(({ tls }) => tls) ? verification(transport.tls) : null,
       clientCertificate: transport.tls.cert !== null,
     },

@@ -1,5 +1,6 @@
 // An explanation for people: the verdict in one line, then what it rests on.
 
+import type { ProxyProtocolOut } from "../upstream/service.ts";
 import type { CertificateChoice, Explanation, Listed, RouterFacts, ServiceNode, TlsFacts } from "./explanation.ts";
 
 /** Width of the first column. */
@@ -44,6 +45,7 @@ export function textOf(explanation: Explanation): string[] {
   if (verdict.sees !== null) row("client sees", verdict.sees);
   for (const [index, problem] of verdict.problems.entries()) row(index === 0 ? "because" : "", problem);
   row("entry point", `${entryPoint.name}, ${entryPoint.address}`);
+  if (entryPoint.proxyProtocol !== null) row("PROXY headers", believed(entryPoint.proxyProtocol), 2);
   if (router !== null) {
     row("router", `${router.name}, ${router.place}`);
     row("rule", router.rule, 2);
@@ -70,6 +72,16 @@ export function textOf(explanation: Explanation): string[] {
   lines.push(...routerLines("true as well, but later", after, ({ why }) => why));
   lines.push(...otherLines(others, entryPoint.name, explanation.client.tls));
   return lines;
+}
+
+/** Networks that are shown. */
+const MAX_TRUSTED = 5;
+
+function believed({ trustedIPs, insecure, required }: NonNullable<Explanation["entryPoint"]["proxyProtocol"]>): string {
+  const more = trustedIPs.length > MAX_TRUSTED ? `, ... (${count(trustedIPs.length)} in all)` : "";
+  const whose = insecure ? "of everybody" : `of ${trustedIPs.slice(0, MAX_TRUSTED).join(", ")}${more}`;
+  const others = required ? "who comes without one is refused" : "who comes without one comes from its own address";
+  return `${whose} are believed: the client comes from the address in them; ${others}`;
 }
 
 function priorityOf({ priority, priorityFrom }: RouterFacts): string {
@@ -166,7 +178,7 @@ function nodeLines(node: ServiceNode, depth: number): string[] {
     lines.push(`${indent}... and ${count(node.servers.total - node.servers.shown.length)} more servers`);
   if (node.kind === "loadBalancer" && node.servers.total === 0) lines.push(`${indent}no server`);
   if (node.transport !== null) {
-    const { dialTimeoutMs, keepAliveMs, terminationDelayMs, verify, clientCertificate } = node.transport;
+    const { dialTimeoutMs, keepAliveMs, terminationDelayMs, proxyProtocol, verify, clientCertificate } = node.transport;
     const parts = [
       `dialTimeout ${seconds(dialTimeoutMs)}`,
       keepAliveMs < 0 ? "no TCP keep-alive" : `TCP keep-alive ${seconds(keepAliveMs)}`,
@@ -174,9 +186,15 @@ function nodeLines(node: ServiceNode, depth: number): string[] {
     ];
     if (verify !== null) parts.push(`TLS ${verify}`, ...(clientCertificate ? ["with a client certificate"] : []));
     lines.push(`${indent}${parts.join(", ")}`);
+    if (proxyProtocol !== null) lines.push(`${indent}${headerOf(proxyProtocol)}`);
   }
   for (const child of node.services) lines.push(...nodeLines(child, depth + 1));
   return lines;
+}
+
+function headerOf({ version, tlvs }: ProxyProtocolOut): string {
+  const said = ["both addresses", ...tlvs].join(", ");
+  return `told first: a PROXY header of version ${version} with ${said}`;
 }
 
 function routerLines<T extends RouterFacts>(title: string, routers: Listed<T>, why: (router: T) => string): string[] {

@@ -22,14 +22,17 @@ export function proxyHeaderOf(connection: Connection, { version, tlvs }: ProxyPr
   const destination = endpoint(address, port);
   if (version === 1) return { kind: "ok", bytes: writeProxyLine({ source, destination }) };
   const wants = (tlv: ProxyProtocolOut["tlvs"][number]) => tlvs.includes(tlv);
+  const endsHere = record.tlsVersion !== "";
+  const tls = wants("ssl") && endsHere ? tlsFactsOf(connection) : null;
+  if (tls === "unreadable") return { kind: "refuse", reason: "common-name-unreadable" };
   return writeProxyHeader({
     source,
     destination,
-    alpn: wants("alpn") ? record.alpn || record.offeredAlpn : "",
+    alpn: wants("alpn") ? (endsHere ? record.alpn : record.offeredAlpn) : "",
     authority: wants("authority") ? record.sni : "",
     uniqueId: wants("uniqueId") ? uniqueIdOf(record) : null,
     crc32c: wants("crc32c"),
-    tls: wants("ssl") && record.tlsVersion !== "" ? tlsFactsOf(connection) : null,
+    tls,
   });
 }
 
@@ -45,19 +48,22 @@ function uniqueIdOf(record: ConnectionRecord): Uint8Array {
 /** 0 is "verified"; a number that is no X.509 error stands for everything else. */
 const [VERIFIED, NOT_VERIFIED] = [0, 1];
 
-function tlsFactsOf({ socket, record }: Connection): ProxyTlsFacts {
+/** `unreadable`: whether the client's certificate has a common name cannot be said, and without one it would be another client. */
+function tlsFactsOf({ socket, record }: Connection): ProxyTlsFacts | "unreadable" {
   const tls = socket as NativeTlsSocket;
   const certificate = record.certificate === "none" ? undefined : tls.getPeerX509Certificate();
+  const identity = certificate === undefined ? undefined : identityOf(certificate.raw);
+  if (identity === null) return "unreadable";
   return {
     version: record.tlsVersion,
     // As OpenSSL calls it, because receivers compare it with that.
     cipher: tls.getCipher().name,
     resumed: tls.isSessionReused(),
     certificate:
-      certificate === undefined
+      identity === undefined
         ? null
         : {
-            commonName: identityOf(certificate.raw)?.commonNames[0] ?? null,
+            commonName: identity.commonNames[0] ?? null,
             verify: record.certificate === "verified" ? VERIFIED : NOT_VERIFIED,
             signatureAlgorithm: "",
             keyAlgorithm: "",

@@ -35,6 +35,7 @@ export type Reason =
   | ClientAuthReject
   // Broker.
   | "common-name-control"
+  | "common-name-unreadable"
   | "common-name-too-long"
   | "no-server"
   | "dial-failed";

@@ -18,10 +18,12 @@ import type { Target } from "../upstream/service.ts";
 import type { Edge } from "./edge.ts";
 
 export interface SearchOwner {
-  /** The PROXY header for a server; null: none. It may give the search up. */
+  /** The PROXY header for a server, asked for before it is dialled; null: none. It may give the search up. */
   headerFor(target: Target): Buffer | null;
-  /** `header` is still to be sent: a server with TLS has had it by then. */
-  /** The socket belongs to NOBODY until its owner is set, which must happen now. */
+  /**
+   * The socket belongs to NOBODY until its owner is set, which must happen now. `header` is still to be sent; null: there is none, or the
+   * server has had it before its TLS.
+   */
   onServerOpen(target: Target, socket: NativeSocket, header: Buffer | null): void;
   /** No server could be reached, or no further one may be tried. */
   onNoServer(): void;
@@ -34,6 +36,8 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   readonly #targets: readonly Target[];
   readonly #owner: SearchOwner;
   #target = 0;
+  /** What the target is told first. */
+  #header: Buffer | null = null;
   #addresses: readonly string[] = [];
   #address = 0;
   #startedAt = 0;
@@ -51,8 +55,10 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   }
 
   start(): void {
-    const { host } = this.#targets[this.#target]!.server;
-    this.#edge.lookup.resolve(host, (addresses) => {
+    const target = this.#targets[this.#target]!;
+    this.#header = this.#owner.headerFor(target);
+    if (this.#cancelled) return;
+    this.#edge.lookup.resolve(target.server.host, (addresses) => {
       if (this.#cancelled) return;
       this.#addresses = addresses;
       this.#address = 0;
@@ -84,14 +90,15 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   onDialOpen(socket: NativeSocket): void {
     if (this.#cancelled) return socket.terminate();
     this.#dial = null;
-    const target = this.#targets[this.#target]!;
-    const { server, transport } = target;
-    const header = this.#owner.headerFor(target);
-    if (this.#cancelled) return socket.terminate();
+    const { server, transport } = this.#targets[this.#target]!;
+    const header = this.#header;
     if (!server.tls) return this.#open(socket, header);
     const edge = this.#edge;
-    // A header fits any empty send buffer.
-    if (header !== null) socket.write(header);
+    // A header fits any empty send buffer: where it does not, the server is gone already.
+    if (header !== null && socket.write(header) !== header.length) {
+      socket.terminate();
+      return this.#failedAddress("reset");
+    }
     try {
       const name = transport.tls.serverName ?? server.host;
       const context = edge.clientContexts.get(transport.tls);

@@ -39,12 +39,14 @@ export function accept(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket)
   const connection = admit(edge, entryPoint, socket);
   if (connection === null) return;
   const { proxyProtocol } = entryPoint;
-  if (proxyProtocol === null) begin(connection, NOTHING);
-  else if (connection.record.clientAddress === "") connection.finish("client-gone");
-  else if (proxyProtocol.trusts(connection.record.clientAddress))
-    connection.pass(new Preface(connection, prefaced)).start();
-  else if (proxyProtocol.isRequired) connection.finish("proxy-header-missing");
-  else begin(connection, NOTHING);
+  if (proxyProtocol === null) return begin(connection, NOTHING);
+  const { clientAddress } = connection.record;
+  if (clientAddress === "") return connection.finish("client-gone");
+  const trusted = proxyProtocol.trusts(clientAddress);
+  if (!trusted && proxyProtocol.isRequired) return connection.finish("proxy-header-missing");
+  // What comes from elsewhere is looked at by peek, except where all routers are plain: a server behind them might believe its header.
+  if (!trusted && !isPlainOnly(edge.tables.routes(entryPoint.name))) return begin(connection, NOTHING);
+  connection.pass(new Preface(connection, trusted, prefaced)).start();
 }
 
 /** From here on the client is who the header says. */
@@ -95,7 +97,8 @@ function takePlain(connection: Connection, received: Buffer): void {
 function takeHello(connection: Connection, hello: Hello, received: Buffer): void {
   const { edge, entryPoint, record } = connection;
   record.sni = hello.kind === "ok" ? hello.sni : "";
-  record.offeredAlpn = hello.alpn.length === 1 ? hello.alpn[0]! : "";
+  // What is no text (RFC 8701) is nothing to tell anybody.
+  record.offeredAlpn = hello.alpn.length === 1 && !hello.alpn[0]!.includes("\\") ? hello.alpn[0]! : "";
   // An ACME challenge is for whoever obtains certificates here, never for a broker (RFC 8737 3).
   if (hello.acme) return answerChallenge(connection, received);
   const decision = decideTls(edge.tables, entryPoint.name, factsOf(connection, hello.alpn));

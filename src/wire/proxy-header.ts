@@ -39,7 +39,10 @@ export interface ProxyTlsFacts {
 /** `refuse`: such a header would tell the server something wrong, so the client must not reach it. */
 export type ProxyWritten =
   | { readonly kind: "ok"; readonly bytes: Buffer }
-  | { readonly kind: "refuse"; readonly reason: "common-name-control" | "common-name-too-long" };
+  | { readonly kind: "refuse"; readonly reason: CommonNameFault };
+
+/** Why a client's common name cannot be told. */
+export type CommonNameFault = "common-name-control" | "common-name-unreadable" | "common-name-too-long";
 
 type Addresses = Pick<ProxyFacts, "source" | "destination">;
 
@@ -78,6 +81,8 @@ type Optional = (typeof DROP_ORDER)[number];
 export function writeProxyHeader(facts: ProxyFacts): ProxyWritten {
   const commonName = facts.tls?.certificate?.commonName ?? null;
   if (commonName !== null && hasControl(commonName)) return { kind: "refuse", reason: "common-name-control" };
+  // Half of a surrogate pair has no UTF-8: two names would become one.
+  if (commonName?.isWellFormed() === false) return { kind: "refuse", reason: "common-name-unreadable" };
   const dropped = new Set<Optional>();
   for (let next = 0; ; next++) {
     const payload = payloadOf(facts, dropped);

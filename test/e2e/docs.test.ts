@@ -285,7 +285,7 @@ describe("nothing is left out", () => {
   test("the picture in the README shows the steps that there are, in their order, and their reasons", () => {
     const picture = /```text\n( client[\s\S]*?)```/.exec(read("README.md"))![1]!;
     const drawn = [...picture.matchAll(/^[ |]*?([a-z]+) (?:\.\.\.|<---)/gm)].map((match) => match[1]!);
-    expect(drawn).toEqual(["admit", "peek", "decide", "ask", "handshake", "identify", "dial", "relay"]);
+    expect(drawn).toEqual(["admit", "preface", "peek", "decide", "ask", "handshake", "identify", "dial", "relay"]);
     const elsewhere = { decide: "src/proxy/decide.ts", relay: "src/net/relay.ts" } as Record<string, string>;
     for (const step of drawn)
       expect(existsSync(join(ROOT, elsewhere[step] ?? `src/proxy/steps/${step}.ts`))).toBe(true);

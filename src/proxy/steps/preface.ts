@@ -1,5 +1,5 @@
 // Preface: reads the PROXY protocol header that a trusted load balancer puts before a connection. Until it is whole nothing else is read:
-// whoever the client is decides about all that follows.
+// whoever the client is decides about all that follows. From others a header is never believed, and never passed on.
 
 import { type ProxyHeader, parseProxyHeader } from "../../wire/proxy-protocol.ts";
 import { type Connection, Step } from "../connection.ts";
@@ -11,11 +11,13 @@ export interface Prefaced {
 }
 
 export class Preface extends Step {
+  readonly #isTrusted: boolean;
   readonly #next: (connection: Connection, prefaced: Prefaced) => void;
   #received: Buffer = Buffer.alloc(0);
 
-  constructor(connection: Connection, next: (connection: Connection, prefaced: Prefaced) => void) {
+  constructor(connection: Connection, isTrusted: boolean, next: (connection: Connection, prefaced: Prefaced) => void) {
     super(connection);
+    this.#isTrusted = isTrusted;
     this.#next = next;
   }
 
@@ -30,11 +32,12 @@ export class Preface extends Step {
     switch (result.kind) {
       case "more":
         return; // for MAX_PROXY_HEADER bytes at most
-      case "bad":
-        return this.connection.finish("proxy-header-bad");
       case "none":
         return this.#next(this.connection, { header: null, rest: this.#received });
+      case "bad":
+        return this.connection.finish(this.#isTrusted ? "proxy-header-bad" : "proxy-header");
       case "ok":
+        if (!this.#isTrusted) return this.connection.finish("proxy-header");
         this.#next(this.connection, { header: result, rest: this.#received.subarray(result.length) });
     }
   }

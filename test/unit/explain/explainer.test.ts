@@ -24,7 +24,7 @@ const transport: Transport = {
   proxyProtocol: null,
   tls,
 };
-const point = { name: "mqtts", address: ":8883", host: "" } as EntryPointConfig;
+const point = { name: "mqtts", address: ":8883", host: "", proxyProtocol: null } as EntryPointConfig;
 
 function routerRow(name: string, text: string, priority?: number): Extract<Row, { kind: "router" }> {
   const parsed = parseRule(text);
@@ -177,6 +177,38 @@ test("a place that no client can come from makes no difference", () => {
   expect(explainer.explain(point, clientOf({ sni: "a" }))).toHaveLength(2);
   const [only, ...more] = explainer.explain({ ...point, host: "0.0.0.0" }, clientOf({ sni: "a" }));
   expect([only!.client.from, more]).toEqual([["anywhere"], []]);
+});
+
+test("behind a load balancer the address in the PROXY header counts: of either family, wherever the balancer is", () => {
+  const rules = ["HostSNI(`a`) && ClientIP(`0.0.0.0/0`)", "HostSNI(`a`) && ClientIP(`2001:db8::/32`)"];
+  const told: Row = {
+    ...(SERVICE as Extract<Row, { kind: "service" }>),
+    value: {
+      ...{ kind: "loadBalancer", servers: [server] },
+      transport: { ...transport, proxyProtocol: { version: 2, tlvs: ["ssl", "authority"] } },
+    },
+  };
+  const explainer = explainerOf(
+    rules.map((rule, index) => routerRow(`r${index}`, rule)),
+    [told],
+  );
+  const proxyProtocol = { trustedIPs: ["10.0.0.10"], insecure: false, required: true };
+  const behind = { ...point, host: "10.0.0.1", proxyProtocol };
+  expect(explainer.explain(behind, clientOf({ sni: "a" })).map(({ client }) => client.from)).toEqual([
+    ["0.0.0.0/0"],
+    ["other IPv6"],
+    ["2001:db8::/32"],
+  ]);
+  const [explanation] = explainer.explain(behind, clientOf({ sni: "a", from: "2001:db8::1" }));
+  expect(explanation!.entryPoint.proxyProtocol).toEqual(proxyProtocol);
+  const text = textOf(explanation!).join("\n");
+  expect(text).toContain('router "r1@file"');
+  expect(text).toContain("of 10.0.0.10 are believed: the client comes from the address in them; who comes without one");
+  expect(text).toContain("told first: a PROXY header of version 2 with both addresses, ssl, authority");
+  const everybody = { ...behind, proxyProtocol: { trustedIPs: [], insecure: true, required: false } };
+  expect(textOf(explainer.explain(everybody, clientOf({ sni: "a", from: "192.0.2.1" }))[0]!).join("\n")).toContain(
+    "of everybody are believed",
+  );
 });
 
 test("of a service made of very many others so many are shown, and one line says that there are more", () => {

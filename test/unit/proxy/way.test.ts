@@ -11,7 +11,7 @@ import { parseRule } from "../../../src/rules/parser.ts";
 import type { Transport } from "../../../src/upstream/service.ts";
 import { recordedHellos } from "../../fixtures/hello/hellos.ts";
 
-const transport = { dialTimeoutMs: 1000, keepAliveMs: -1, terminationDelayMs: 1000 } as Transport;
+const transport = { dialTimeoutMs: 1000, keepAliveMs: -1, terminationDelayMs: 1000, proxyProtocol: null } as Transport;
 const hello = Buffer.from(recordedHellos().find(({ name }) => name === "curl")!.bytes);
 const CONNECT = Buffer.from("101100044d5154540402003c0005636c69656e74", "hex");
 
