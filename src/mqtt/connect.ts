@@ -155,7 +155,7 @@ function readPacket(bytes: Buffer, start: number, end: number, level: Level): Co
   const password = hasPassword ? fields.binary("password") : null;
   if (!fields.isAtEnd) fields.malformed("there are bytes behind its last field (3.1.1 [MQTT-3.1.4-1], 5 4.13)");
   const clean = (flags & CLEAN) !== 0;
-  const reason = fields.fault ?? (clientId === "" ? emptyClientId(version, clean) : null);
+  const reason = fields.fault ?? (clientId === "" && !mayLackClientId(version, clean) ? NO_CLIENT_ID : null);
   if (reason !== null) return refuse(bytes, start, end, level, reason);
   const packet = bytes.length === end ? bytes : bytes.subarray(0, end);
   const rest = bytes.length === end ? NOTHING : bytes.subarray(end);
@@ -211,12 +211,13 @@ function readWill(fields: Fields, flags: number, version: MqttVersion): Will {
   return { topic, payload, qos, retain: (flags & WILL_RETAIN) !== 0 };
 }
 
-/** 5 lets the broker give an id to anyone; 3.1.1 to who keeps no session; 3.1 to nobody. */
-function emptyClientId(version: MqttVersion, clean: boolean): Reason | null {
-  if (version === "5" || (version === "3.1.1" && clean)) return null;
-  return {
-    fault: "protocol-error",
-    refusal: "client-id",
-    detail: "the client id is empty (3.1 3.1, 3.1.1 [MQTT-3.1.3-8])",
-  };
+/** Whether the broker may give the id itself: 5 lets it for anyone, 3.1.1 for who keeps no session, 3.1 for nobody. */
+export function mayLackClientId(version: MqttVersion, clean: boolean): boolean {
+  return version === "5" || (version === "3.1.1" && clean);
 }
+
+const NO_CLIENT_ID: Reason = {
+  fault: "protocol-error",
+  refusal: "client-id",
+  detail: "the client id is empty (3.1 3.1, 3.1.1 [MQTT-3.1.3-8])",
+};

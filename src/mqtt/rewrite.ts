@@ -1,9 +1,9 @@
 // Writes a CONNECT again with another client id, user name or password, and otherwise byte for byte.
 
-import type { Connect } from "./connect.ts";
+import { type Connect, mayLackClientId } from "./connect.ts";
 import { Fields } from "./fields.ts";
 import { headerSize, readLevel } from "./opening.ts";
-import { MAX_FIELD } from "./text.ts";
+import { encodeText, MAX_FIELD } from "./text.ts";
 
 /** What is left out stays as it is; null: there is to be none. */
 export interface ConnectChanges {
@@ -18,42 +18,41 @@ const [USERNAME, PASSWORD] = [0x80, 0x40];
 const FLAGS_AND_KEEP_ALIVE = 3;
 
 /**
- * null: a field is longer than 65535 bytes, or the packet longer than one can be. The texts must be such as `isMqttText` takes; it is not
- * asked again. In 3.1 and 3.1.1 a password cannot be said without a user name ([MQTT-3.1.2-22]) and goes with it. The flags are those
- * of what is there: a flag of 3.1 whose string was missing is cleared.
+ * What `readConnect` takes again, or null: a text cannot be one of MQTT (it is over 65535 bytes, or has a NUL, a control character, a
+ * noncharacter or half a surrogate pair), a password is too long, or the client id is empty where the version forbids that.
+ *
+ * In 3.1 and 3.1.1 there is no password without a user name ([MQTT-3.1.2-22]): it goes with it. The flags are those of what is there:
+ * a flag of 3.1 whose string was missing is cleared. The remaining length is in its shortest form.
  */
 export function rewriteConnect(connect: Connect, changes: ConnectChanges): Buffer | null {
-  const { packet, version } = connect;
-  const parts = partsOf(connect);
+  const { packet, version, clean } = connect;
   const { clientId = connect.clientId, username = connect.username } = changes;
+  if (clientId === "" && !mayLackClientId(version, clean)) return null;
   const wanted = changes.password === undefined ? connect.password : changes.password;
   const password = username === null && version !== "5" ? null : wanted;
-  const fields: Buffer[] = [Buffer.from(clientId)];
-  if (username !== null) fields.push(Buffer.from(username));
-  if (password !== null) fields.push(password);
-  if (fields.some(({ length }) => length > MAX_FIELD)) return null;
+  if (password !== null && password.length > MAX_FIELD) return null;
+  const id = encodeText(clientId);
+  const name = username === null ? null : encodeText(username);
+  if (id === null || (username !== null && name === null)) return null;
 
-  const remaining =
-    parts.clientId -
-    parts.start +
-    (parts.credentials - parts.will) +
-    fields.reduce((sum, { length }) => sum + 2 + length, 0);
-  if (remaining > MAX_REMAINING) return null;
-  const header = fixedHeader(packet[0]!, remaining);
-  const written = Buffer.allocUnsafe(header.length + remaining);
-  header.copy(written);
-  let at = header.length + packet.copy(written, header.length, parts.start, parts.clientId);
-  const flags = header.length + parts.flags - parts.start;
-  written[flags] =
-    (written[flags]! & ~(USERNAME | PASSWORD)) |
-    (username === null ? 0 : USERNAME) |
-    (password === null ? 0 : PASSWORD);
-  for (const [index, field] of fields.entries()) {
-    at = written.writeUInt16BE(field.length, at);
-    at += field.copy(written, at);
-    if (index === 0) at += packet.copy(written, at, parts.will, parts.credentials);
-  }
-  return written;
+  const parts = partsOf(connect);
+  const flags = packet[parts.flags]! & ~(USERNAME | PASSWORD);
+  const pieces = [
+    packet.subarray(parts.start, parts.flags),
+    Buffer.of(flags | (name === null ? 0 : USERNAME) | (password === null ? 0 : PASSWORD)),
+    packet.subarray(parts.flags + 1, parts.clientId),
+    ...sized(id),
+    packet.subarray(parts.will, parts.credentials),
+    ...(name === null ? [] : sized(name)),
+    ...(password === null ? [] : sized(password)),
+  ];
+  const remaining = pieces.reduce((sum, { length }) => sum + length, 0);
+  return remaining > MAX_REMAINING ? null : Buffer.concat([fixedHeader(packet[0]!, remaining), ...pieces]);
+}
+
+/** A field with its length before it. */
+function sized(bytes: Buffer): Buffer[] {
+  return [Buffer.of(bytes.length >> 8, bytes.length & 0xff), bytes];
 }
 
 /** Where the parts of a CONNECT begin; each ends where the next one does. */

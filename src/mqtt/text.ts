@@ -37,9 +37,9 @@ function isNoncharacter(bytes: Uint8Array, at: number): boolean {
   return second === 0xb7 ? third >= 0x90 && third <= 0xaf : second === 0xbf && third >= 0xbe;
 }
 
-/** Whether `text` may be sent as a string of MQTT: what `textFault` takes, and no longer than a string can be. */
-export function isMqttText(text: string): boolean {
-  if (text.length > MAX_FIELD || !text.isWellFormed()) return false;
+/** The bytes of a string as it is sent, without its length; null: `textFault` does not take it, or it is too long to be one. */
+export function encodeText(text: string): Buffer | null {
+  if (text.length > MAX_FIELD || !text.isWellFormed()) return null;
   const bytes = Buffer.from(text);
-  return bytes.length <= MAX_FIELD && textFault(bytes, 0, bytes.length) === null;
+  return bytes.length <= MAX_FIELD && textFault(bytes, 0, bytes.length) === null ? bytes : null;
 }
