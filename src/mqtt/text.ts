@@ -43,3 +43,8 @@ export function encodeText(text: string): Buffer | null {
   const bytes = Buffer.from(text);
   return bytes.length <= MAX_FIELD && textFault(bytes, 0, bytes.length) === null ? bytes : null;
 }
+
+/** Whether `text` may be sent as a string of MQTT. */
+export function isMqttText(text: string): boolean {
+  return encodeText(text) !== null;
+}
