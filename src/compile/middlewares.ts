@@ -1,7 +1,8 @@
 // Middlewares of the configuration as rows.
 
+import { RE2JS } from "re2js";
 import type { Code } from "../config/codes.ts";
-import type { Diagnostics, Place } from "../config/diagnostics.ts";
+import type { Diagnostics } from "../config/diagnostics.ts";
 import type { MiddlewareConfig } from "../config/middlewares.ts";
 import { bareName } from "../config/names.ts";
 import { parseNetwork } from "../ip/address.ts";
@@ -16,31 +17,90 @@ export function compileMiddlewares(
   return new Map([...middlewares].map(([name, item]) => [name, compileMiddleware(name, item, diagnostics)]));
 }
 
+/** What is wrong with a middleware, and where in it. */
+interface Fault {
+  readonly code: Code;
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+type Kind = keyof MiddlewareConfig;
+
+/** How each kind becomes a row. */
+const COMPILERS: { readonly [K in Kind]: (value: NonNullable<MiddlewareConfig[K]>) => MiddlewareRow | Fault } = {
+  ipAllowList: compileAllowList,
+  ipWhiteList: compileAllowList,
+  inFlightConn: ({ amount }) => ({ kind: "inFlightConn", amount }),
+  mqttConnect: compileMqttConnect,
+};
+
 function compileMiddleware(name: string, item: Item<MiddlewareConfig>, diagnostics: Diagnostics): MiddlewareRow | null {
   const { value, at } = item;
-  const kinds = Object.keys(value).filter((key) => value[key as keyof MiddlewareConfig] !== undefined);
-  const [kind] = kinds;
-  const fail = (code: Code, place: Place, message: string) => {
-    diagnostics.error(code, place, `the middleware "${bareName(name)}" is off: ${message}`, {
-      kind: "middleware",
-      name,
-    });
-    return null;
-  };
   if (item.off) return null;
-  if (kinds.length !== 1)
-    return fail(
-      "middleware-kind",
-      at(),
-      kind === undefined ? "it has no kind" : `it has ${kinds.join(" and ")}, and a middleware is of one kind`,
-    );
-  if (value.inFlightConn !== undefined) return { kind: "inFlightConn", amount: value.inFlightConn.amount };
-  const { sourceRange } = (value.ipAllowList ?? value.ipWhiteList)!;
+  const compiled = compileKind(value);
+  if ("kind" in compiled) return compiled;
+  const { code, path, message } = compiled;
+  diagnostics.error(code, at(...path), `the middleware "${bareName(name)}" is off: ${message}`, {
+    kind: "middleware",
+    name,
+  });
+  return null;
+}
+
+function compileKind(value: MiddlewareConfig): MiddlewareRow | Fault {
+  const kinds = (Object.keys(value) as Kind[]).filter((key) => value[key] !== undefined);
+  const [kind] = kinds;
+  if (kind === undefined) return { code: "middleware-kind", path: [], message: "it has no kind" };
+  if (kinds.length > 1)
+    return {
+      code: "middleware-kind",
+      path: [],
+      message: `it has ${kinds.join(" and ")}, and a middleware is of one kind`,
+    };
+  // The compiler does not see that value and function are of one kind.
+  const compile = COMPILERS[kind] as (value: unknown) => MiddlewareRow | Fault;
+  const compiled = compile(value[kind]);
+  return "kind" in compiled ? compiled : { ...compiled, path: [kind, ...compiled.path] };
+}
+
+function compileAllowList({ sourceRange }: NonNullable<MiddlewareConfig["ipAllowList"]>): MiddlewareRow | Fault {
   const wrong = sourceRange.findIndex((network) => parseNetwork(network) === null);
   if (wrong < 0) return { kind: "ipAllowList", sourceRange };
-  return fail(
-    "middleware-value",
-    at(kind!, "sourceRange", wrong),
-    `${JSON.stringify(sourceRange[wrong]!.slice(0, 60))} is neither an IP address nor a network such as 10.0.0.0/8`,
-  );
+  const what = JSON.stringify(sourceRange[wrong]!.slice(0, 60));
+  return {
+    code: "middleware-value",
+    path: ["sourceRange", wrong],
+    message: `${what} is neither an IP address nor a network such as 10.0.0.0/8`,
+  };
+}
+
+function compileMqttConnect(value: NonNullable<MiddlewareConfig["mqttConnect"]>): MiddlewareRow | Fault {
+  const { timeout, maxSize, versions, clientId, maxKeepAlive, cleanOnly, allowWill, bridges } = value;
+  const pattern = clientId?.pattern ?? null;
+  const fault = pattern === null ? null : regexpFault(pattern);
+  if (fault !== null) return { code: "middleware-value", path: ["clientId", "pattern"], message: fault };
+  return {
+    kind: "mqttConnect",
+    timeoutMs: timeout,
+    maxSize,
+    versions,
+    clientIdPattern: pattern,
+    clientIdMaxLength: clientId?.maxLength ?? null,
+    clientIdAllowEmpty: clientId?.allowEmpty ?? null,
+    maxKeepAlive: maxKeepAlive === undefined ? null : Math.floor(maxKeepAlive / 1000),
+    cleanOnly,
+    allowWill,
+    bridges,
+    keepAliveZeroMs: value.idleTimeout === undefined ? null : value.keepAliveZero,
+  };
+}
+
+/** What is wrong with a regular expression; null: nothing. */
+function regexpFault(source: string): string | null {
+  try {
+    RE2JS.compile(source);
+    return null;
+  } catch (error) {
+    return `${JSON.stringify(source.slice(0, 60))} is no regular expression: ${(error as Error).message}`;
+  }
 }

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { field } from "./field.ts";
+import { mqttConnect } from "./mqtt-connect.ts";
 
 const ipAllowList = z.object({
   sourceRange: field(
@@ -33,6 +34,11 @@ export const middleware = z.object({
         ),
       })
       .optional(),
+    { otherwise: "absent" },
+  ),
+  mqttConnect: field(
+    "Reads the client's first packet before a server is dialled, and refuses what is no sound CONNECT or not allowed here: see [MQTT at the edge](mqtt.md).",
+    mqttConnect.optional(),
     { otherwise: "absent" },
   ),
 });

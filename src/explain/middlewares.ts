@@ -1,6 +1,7 @@
 // What the middlewares of a router make of a client: those that go by its address are asked, the others are described.
 
 import type { Merged } from "../compile/merge.ts";
+import { formatDuration } from "../config/scalars.ts";
 import { IpAllowList } from "../middlewares/ip-allow-list.ts";
 import type { MiddlewareReject } from "../middlewares/middleware.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
@@ -48,7 +49,13 @@ function rowOf(rows: Rows, name: string): MiddlewareRow | null {
 }
 
 function allows({ sourceRange }: Extract<MiddlewareRow, { kind: "ipAllowList" }>, address: Uint8Array): boolean {
-  const client = { clientAddress: formatAddress(address), sni: "", clientSubject: "" };
+  const client = {
+    clientAddress: formatAddress(address),
+    sni: "",
+    clientSubject: "",
+    connect: null,
+    clientCertificate: null,
+  };
   return new IpAllowList(sourceRange).judge(client).kind === "pass";
 }
 
@@ -62,6 +69,8 @@ function saysOf(row: MiddlewareRow, address: Uint8Array): string {
       const more = sourceRange.length > MAX_NETWORKS ? `, ... (${sourceRange.length} in all)` : "";
       return `${allows(row, address) ? "lets it pass" : "refuses it"}: ${sourceRange.slice(0, MAX_NETWORKS).join(", ")}${more}`;
     }
+    case "mqttConnect":
+      return `reads CONNECT, of MQTT ${row.versions.join(", ")}, within ${formatDuration(row.timeoutMs)} and ${row.maxSize} bytes`;
     case "inFlightConn":
       if (row.amount === 0) return "refuses everybody: its amount is 0";
       return `lets at most ${row.amount} connections of one address pass at a time, in each worker`;

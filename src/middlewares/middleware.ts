@@ -1,5 +1,9 @@
 // The contract of middlewares: each is asked about a client at one stage of its way, and lets it pass or refuses it.
 
+import type { Refusal } from "../mqtt/connack.ts";
+import type { Connect } from "../mqtt/connect.ts";
+import type { ConnectChanges } from "../mqtt/rewrite.ts";
+
 /**
  * When a middleware is asked, by what is known then: the client's address, the hello and the router (`address`, before TLS); what the
  * TLS handshake has shown (`tls`); the client's CONNECT (`connect`). Nothing has been dialled at any of them.
@@ -11,6 +15,10 @@ export interface Client {
   readonly clientAddress: string;
   readonly sni: string;
   readonly clientSubject: string;
+  /** What it has sent first; null before the stage `connect`. Its buffers are the client's: who keeps them copies them. */
+  readonly connect: Connect | null;
+  /** The client's certificate in DER, where it has been verified; null otherwise. Asking for it costs a copy. */
+  readonly clientCertificate: Buffer | null;
 }
 
 /** Something of a limit that a connection holds; given back once, at its end, whatever the end. */
@@ -19,17 +27,48 @@ export interface Lease {
 }
 
 /** Why a middleware refuses a client: also log field and metric label, so the set is fixed. */
-export type MiddlewareReject = "address-not-allowed" | "too-many-connections";
+export type MiddlewareReject =
+  | "address-not-allowed"
+  | "too-many-connections"
+  | "connect-not-allowed"
+  | "client-id-not-allowed"
+  | "connect-too-large";
+
+/** How long a client that has been let in may send nothing. Milliseconds. */
+export interface IdleLimit {
+  /** For one that says keep alive 0, which is none at all; 0: for ever. Others have 1.5 times what they say. */
+  readonly keepAliveZeroMs: number;
+}
 
 export type Verdict =
-  | { readonly kind: "pass"; readonly lease: Lease | null }
-  | { readonly kind: "refuse"; readonly reason: MiddlewareReject };
+  | {
+      readonly kind: "pass";
+      readonly lease: Lease | null;
+      /** What the broker is to read in the client's CONNECT; what a later middleware says of the same field counts. */
+      readonly rewrite?: ConnectChanges;
+      readonly idle?: IdleLimit;
+    }
+  | {
+      readonly kind: "refuse";
+      readonly reason: MiddlewareReject;
+      /** What a client that has sent CONNECT is told; without it, what the reason stands for (proxy/connack-of.ts). */
+      readonly refusal?: Refusal;
+    };
 
 /** The verdict of one that holds nothing. */
 export const PASS: Verdict = { kind: "pass", lease: null };
 
+/** What reading a CONNECT may cost. */
+export interface ConnectLimits {
+  readonly timeoutMs: number;
+  /** Bytes of the packet. */
+  readonly maxSize: number;
+}
+
 export interface Middleware {
   readonly stage: Stage;
+  /** How a CONNECT is read for it; without it, as for one of the defaults. */
+  readonly connectLimits?: ConnectLimits;
   /** Never throws and never rejects. A promise is awaited with the client's socket in hand: it must settle in bounded time. */
   judge(client: Client): Verdict | Promise<Verdict>;
 }

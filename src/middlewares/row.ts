@@ -3,15 +3,18 @@
 import { InFlightConn } from "./in-flight-conn.ts";
 import { IpAllowList } from "./ip-allow-list.ts";
 import type { Middleware, Stage } from "./middleware.ts";
+import { MqttConnect, type MqttConnectRow } from "./mqtt-connect.ts";
 
 export type MiddlewareRow =
   | { readonly kind: "ipAllowList"; readonly sourceRange: readonly string[] }
-  | { readonly kind: "inFlightConn"; readonly amount: number };
+  | { readonly kind: "inFlightConn"; readonly amount: number }
+  | MqttConnectRow;
 
 /** When each kind is asked. */
 export const STAGES: Readonly<Record<MiddlewareRow["kind"], Stage>> = {
   ipAllowList: "address",
   inFlightConn: "address",
+  mqttConnect: "connect",
 };
 
 /** `former` is what the name stood for until now: what it has counted goes on counting. */
@@ -21,5 +24,7 @@ export function createMiddleware(row: MiddlewareRow, former: Middleware | null):
       return new IpAllowList(row.sourceRange);
     case "inFlightConn":
       return new InFlightConn(row.amount, former instanceof InFlightConn ? former : null);
+    case "mqttConnect":
+      return new MqttConnect(row);
   }
 }

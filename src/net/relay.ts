@@ -15,6 +15,7 @@ export type RelayEnd =
   | "server-reset"
   | "held-limit"
   | "termination-timeout"
+  | "keep-alive-timeout"
   | "client-certificate-revoked"
   | "shutdown";
 

@@ -15,6 +15,7 @@ const ROUTINE: ReadonlySet<Reason> = new Set<Reason>([
   "client-reset",
   "server-reset",
   "termination-timeout",
+  "keep-alive-timeout",
   "shutdown",
   "client-gone",
   "acme-challenge",

@@ -44,6 +44,12 @@ export class WorkerMetrics {
     ["service", "server"],
     DIAL_BUCKETS,
   );
+  readonly #connect = new Buckets(
+    "sluice_mqtt_connect_wait_seconds",
+    "Time from the end of TLS, or from the first byte without it, to a whole CONNECT, where one is read.",
+    [],
+    HANDSHAKE_BUCKETS,
+  );
   readonly #loop = new Buckets(
     "sluice_event_loop_delay_seconds",
     "How late the timer of a worker's event loop came; measured while any deadline is running.",
@@ -78,6 +84,10 @@ export class WorkerMetrics {
     }));
   }
 
+  connect(ms: number): void {
+    this.#connect.observe("", ms / 1000, () => ({}));
+  }
+
   dial({ key, service, server }: Target, ms: number): void {
     this.#dial.observe(key, ms / 1000, () => ({ service, server: server.address }));
   }
@@ -98,7 +108,7 @@ export class WorkerMetrics {
   }
 
   #histograms(): Buckets[] {
-    return [this.#handshake, this.#dial, this.#loop];
+    return [this.#handshake, this.#connect, this.#dial, this.#loop];
   }
 
   #gauges(): void {
@@ -158,6 +168,16 @@ export class WorkerMetrics {
       (metric, edge) => {
         for (const { name: entrypoint, meters } of edge.entryPoints)
           for (const [cause, count] of meters.causes) metric.inc({ entrypoint, cause }, count);
+      },
+    );
+    counter(
+      "sluice_mqtt_connects_total",
+      "CONNECTs read, by the version of MQTT (unknown where it could not be read) and by what came of it.",
+      ["entrypoint", "version", "result"],
+      (metric, edge) => {
+        for (const { name: entrypoint, meters } of edge.entryPoints)
+          for (const [version, results] of meters.connects)
+            for (const [result, count] of results) metric.inc({ entrypoint, version, result }, count);
       },
     );
     gauge("sluice_hello_held_bytes", "Bytes held now of ClientHellos that have not come whole.", [], (metric, edge) =>

@@ -7,7 +7,8 @@ import type { NativeSocket } from "../net/socket.ts";
  * The part of the limit at which a client is paused. As long as it is read its leaving is seen, so it is read for long: one that is
  * paused could leave unseen, and a broker would get the CONNECT of a client that is gone.
  */
-const PAUSE_SHARE = 0.5;
+export const PAUSE_SHARE = 0.5;
+const NOTHING = Buffer.alloc(0);
 
 export class BytesAhead implements Holder {
   heldBytes = 0;
@@ -45,6 +46,23 @@ export class BytesAhead implements Holder {
   cut(): void {
     this.release();
     this.#connection.finish("held-limit");
+  }
+
+  /** Everything as one piece; it stays held. */
+  whole(): Buffer {
+    const chunks = this.#chunks;
+    if (chunks.length > 1) this.#chunks = [Buffer.concat(chunks)];
+    return this.#chunks[0] ?? NOTHING;
+  }
+
+  /** Puts `bytes` in the place of the first `length` ones. */
+  replace(length: number, bytes: Buffer): void {
+    const whole = this.whole();
+    this.#chunks = [Buffer.concat([bytes, whole.subarray(length)])];
+    const more = bytes.length - length;
+    this.heldBytes += more;
+    if (more > 0) this.#pool.hold(this, more);
+    else this.#pool.release(this, -more, false);
   }
 
   /** Everything, with `first` before it; nothing is held any more. A paused client stays paused. */

@@ -1,18 +1,24 @@
 // One client connection: the socket, what is known, what is held, and the step that is in charge. Which step follows which is in way.ts.
 
-import type { Lease } from "../middlewares/middleware.ts";
+import type { Client, IdleLimit, Lease, Verdict } from "../middlewares/middleware.ts";
+import { connackFor, type Refusal } from "../mqtt/connack.ts";
+import type { Connect } from "../mqtt/connect.ts";
+import { type ConnectChanges, rewriteConnect } from "../mqtt/rewrite.ts";
 import type { Timed } from "../net/deadlines.ts";
 import { Relay, type RelayEnd, type RelayOwner } from "../net/relay.ts";
 import {
   closeGracefully,
   type HandshakeError,
   type NativeSocket,
+  type NativeTlsSocket,
   NOBODY,
   type SocketOwner,
   unmap,
 } from "../net/socket.ts";
 import { BytesAhead } from "./ahead.ts";
+import { refusalFor } from "./connack-of.ts";
 import type { Edge, EntryPoint, LiveConnection } from "./edge.ts";
+import { watchIdle } from "./idle-watch.ts";
 import type { RouteMeters } from "./meters.ts";
 import type { Reason } from "./reasons.ts";
 import { ConnectionRecord } from "./record.ts";
@@ -54,7 +60,14 @@ export abstract class Step implements SocketOwner, Timed {
   onDeadline(): void {}
 }
 
-export class Connection implements RelayOwner, LiveConnection {
+/** A CONNECT that has been read, and what middlewares have made of it. */
+interface Gated {
+  readonly connect: Connect;
+  changes: ConnectChanges | null;
+  idle: IdleLimit | null;
+}
+
+export class Connection implements Client, RelayOwner, LiveConnection {
   readonly edge: Edge;
   readonly entryPoint: EntryPoint;
   readonly record: ConnectionRecord;
@@ -66,6 +79,7 @@ export class Connection implements RelayOwner, LiveConnection {
   #charge: Step | Relay | null = null;
   #isOver = false;
   #ahead: BytesAhead | null = null;
+  #gated: Gated | null = null;
   /** Limits and counters that it holds, the route's among them. */
   #leases: Lease[] | null = null;
 
@@ -86,6 +100,43 @@ export class Connection implements RelayOwner, LiveConnection {
 
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  get clientAddress(): string {
+    return this.record.clientAddress;
+  }
+
+  get sni(): string {
+    return this.record.sni;
+  }
+
+  get clientSubject(): string {
+    return this.record.clientSubject;
+  }
+
+  get clientCertificate(): Buffer | null {
+    if (this.record.certificate !== "verified") return null;
+    return (this.socket as NativeTlsSocket).getPeerX509Certificate()?.raw ?? null;
+  }
+
+  get connect(): Connect | null {
+    return this.#gated?.connect ?? null;
+  }
+
+  /** Its CONNECT, whose bytes are held, is whole. */
+  connected(connect: Connect): void {
+    const { version, clientId, username, keepAlive, clean, will } = connect;
+    this.record.mqtt = { version, clientId, username, keepAlive, clean, will: will !== null };
+    this.#gated = { connect, changes: null, idle: null };
+  }
+
+  /** What a middleware that lets it pass has said beside that. */
+  note({ lease, rewrite, idle }: Extract<Verdict, { kind: "pass" }>): void {
+    if (lease !== null) this.hold(lease);
+    const gated = this.#gated;
+    if (gated === null) return;
+    if (rewrite !== undefined) gated.changes = { ...gated.changes, ...rewrite };
+    if (idle !== undefined) gated.idle = idle;
   }
 
   /** Hands the socket to the next step, which starts by itself. */
@@ -110,6 +161,8 @@ export class Connection implements RelayOwner, LiveConnection {
   /** Counts it for a route; a former one's count, and all that was held for it, is taken back. */
   choose(meters: RouteMeters | null): void {
     const former = this.record.meters;
+    const gated = this.#gated;
+    if (gated !== null) gated.changes = gated.idle = null;
     if (former !== null) {
       former.connections--;
       former.open--;
@@ -126,6 +179,25 @@ export class Connection implements RelayOwner, LiveConnection {
     if (this.#isOver) return;
     this.#ahead ??= new BytesAhead(this.edge.pool, this);
     this.#ahead.hold(chunk, this.socket);
+  }
+
+  /** How many bytes are held. */
+  get heldBytes(): number {
+    return this.#ahead?.heldBytes ?? 0;
+  }
+
+  /** What is held, as one piece; it stays held. */
+  wholeAhead(): Buffer {
+    return this.#ahead?.whole() ?? NOTHING;
+  }
+
+  /** Writes what middlewares want to be changed into the CONNECT that is held. False: there is no such CONNECT, for it would be too long. */
+  rewriteAhead(): boolean {
+    const gated = this.#gated;
+    if (gated === null || gated.changes === null) return true;
+    const written = rewriteConnect(gated.connect, gated.changes);
+    if (written !== null) this.#ahead?.replace(gated.connect.packet.length, written);
+    return written !== null;
   }
 
   get ahead(): readonly Buffer[] {
@@ -145,6 +217,9 @@ export class Connection implements RelayOwner, LiveConnection {
     if (this.#charge instanceof Step) this.#charge.leave();
     const relay = new Relay(this.edge.pool, this.socket, server, terminationDelayMs, this.record.meters!, this);
     this.#charge = relay;
+    const gated = this.#gated;
+    this.#gated = null;
+    if (gated?.idle) this.hold(watchIdle(relay, this.edge.deadlines, gated.connect, gated.idle.keepAliveZeroMs));
     const ahead = this.#ahead;
     this.#ahead = null;
     if (header !== null) relay.server.send(ahead === null ? header : Buffer.concat([header, ...ahead.chunks]));
@@ -176,6 +251,7 @@ export class Connection implements RelayOwner, LiveConnection {
     this.#ahead?.release();
     this.#ahead = null;
     this.socket.data = NOBODY;
+    this.#tell(refusalFor(reason));
     // After a timeout the client is not listening anyway; the rest may still have a close_notify or an alert to read.
     if (reason === "handshake-timeout" || reason === "hello-timeout") this.socket.terminate();
     else closeGracefully(this.socket);
@@ -189,6 +265,13 @@ export class Connection implements RelayOwner, LiveConnection {
     this.finish(reason);
   }
 
+  /** Ends it for a reason of a middleware's, which may have an answer of its own to a CONNECT. */
+  reject({ reason, refusal }: Extract<Verdict, { kind: "refuse" }>): void {
+    if (this.#isOver) return;
+    this.#tell(refusal ?? refusalFor(reason));
+    this.finish(reason);
+  }
+
   /** Ends it at once, because its certificate has been revoked. */
   revoke(): void {
     if (this.#charge instanceof Relay) this.#charge.abort("client-certificate-revoked");
@@ -199,6 +282,15 @@ export class Connection implements RelayOwner, LiveConnection {
   shutdown(): void {
     if (this.#charge instanceof Relay) this.#charge.close("shutdown");
     else this.finish("shutdown");
+  }
+
+  /** A client that has sent CONNECT is told why it does not come in. */
+  #tell(refusal: Refusal | null): void {
+    const gated = this.#gated;
+    this.#gated = null;
+    if (gated === null || refusal === null) return;
+    const connack = connackFor(refusal, gated.connect.version, gated.connect.maximumPacketSize);
+    if (connack !== null) this.socket.write(connack);
   }
 
   #count(reason: Reason, bytesIn: number, bytesOut: number): void {
@@ -219,3 +311,4 @@ export class Connection implements RelayOwner, LiveConnection {
 }
 
 const NO_CHUNKS: readonly Buffer[] = [];
+const NOTHING = Buffer.alloc(0);

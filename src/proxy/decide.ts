@@ -37,7 +37,7 @@ export function decidePlain(tables: RoutingTables, entryPoint: string, facts: Fa
 }
 
 /** Whether only the CONNECT says if the client is one of the route's: then it is read, and decided again with what it says. */
-export function isProvisional(route: Route, facts: Facts): boolean {
+export function isProvisional(route: Route, facts: Pick<Facts, "mqtt">): boolean {
   return route.asksMqtt && facts.mqtt === null;
 }
 

@@ -20,6 +20,8 @@ import { RoutingTables } from "./tables.ts";
 /** What is told about connections as they go; metrics and the access log listen. Times in milliseconds. */
 export interface Observer {
   onHandshake(version: string, resumed: boolean, durationMs: number): void;
+  /** A first packet was read, whatever it was; from the end of TLS on. */
+  onConnect(waitedMs: number): void;
   onDial(target: Target, durationMs: number): void;
   onDialFailed(target: Target, reason: string): void;
   onEnd(record: ConnectionRecord, reason: Reason, bytesIn: number, bytesOut: number): void;

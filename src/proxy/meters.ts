@@ -3,7 +3,7 @@
 
 import type { ByteMeter } from "../net/relay.ts";
 import type { HandshakeCause } from "../tls/handshake-failure.ts";
-import type { Reason } from "./reasons.ts";
+import type { ConnectResult, Reason } from "./reasons.ts";
 
 /** All that an established connection keeps of its route. */
 export interface RouteMeters {
@@ -24,8 +24,17 @@ export class EntryMeters {
   /** Of the handshakes that failed. */
   readonly causes = new Map<HandshakeCause, number>();
 
+  /** CONNECTs read, by version and result. */
+  readonly connects = new Map<string, Map<ConnectResult, number>>();
+
   constructor(name: string) {
     this.name = name;
+  }
+
+  connect(version: string, result: ConnectResult): void {
+    let results = this.connects.get(version);
+    if (results === undefined) this.connects.set(version, (results = new Map()));
+    results.set(result, (results.get(result) ?? 0) + 1);
   }
 
   handshakeFailed(cause: HandshakeCause): void {

@@ -28,14 +28,30 @@ export type Reason =
   | "router-off"
   /** A reload during the handshake asks for another one. */
   | "rules-changed"
+  /** Its CONNECT belongs to a router with other TLS settings than those of its handshake. */
+  | "other-tls"
   | "acme-challenge"
   // Handshake.
   | "handshake-timeout"
   | "handshake-failed"
   | ClientAuthReject
+  // CONNECT.
+  | ConnectReject
   // Broker.
   | "common-name-control"
   | "common-name-unreadable"
   | "common-name-too-long"
   | "no-server"
   | "dial-failed";
+
+/** What the gate makes of a client that sends no CONNECT that conforms. */
+export type ConnectReject =
+  | "connect-timeout"
+  | "connect-malformed"
+  | "connect-protocol-error"
+  | "connect-version"
+  | "connect-too-large"
+  | "not-mqtt";
+
+/** What came of reading a CONNECT: also a label of metrics. */
+export type ConnectResult = "accepted" | ConnectReject | MiddlewareReject;

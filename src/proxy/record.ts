@@ -1,9 +1,19 @@
 // What is known of a connection. It grows along the way; metrics and the access log are told of it when the connection ends.
 
+import type { NotMqtt } from "../mqtt/connect.ts";
 import { type NativeSocket, unmap } from "../net/socket.ts";
+import type { MqttFacts } from "../rules/ast.ts";
 import type { HandshakeCause } from "../tls/handshake-failure.ts";
 import type { Revocable } from "../tls/revocations.ts";
 import type { RouteMeters } from "./meters.ts";
+
+/** What a client's CONNECT has said, as it is routed by and logged. */
+export interface ConnectFacts extends MqttFacts {
+  /** Seconds. */
+  readonly keepAlive: number;
+  readonly clean: boolean;
+  readonly will: boolean;
+}
 
 /** A text is "" while it is not known. */
 export class ConnectionRecord {
@@ -25,8 +35,10 @@ export class ConnectionRecord {
   server = "";
   tlsVersion = "";
   tlsCipher = "";
-  /** Why the handshake failed. */
-  cause: HandshakeCause | "" = "";
+  /** Why the handshake failed, or what a client speaks instead of MQTT. */
+  cause: HandshakeCause | NotMqtt | "" = "";
+  /** null where no CONNECT is read. */
+  mqtt: ConnectFacts | null = null;
   /** The protocol that the client offered, where it offered just one. */
   offeredAlpn = "";
   /** What the client has shown of itself in the handshake. */

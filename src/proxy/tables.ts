@@ -1,7 +1,8 @@
 // What a worker routes by: rows from the master, compiled. The tables are live: they change at a commit, in one step, and only then. So
 // nobody keeps them over a wait. Who waits holds a route and the version it was chosen by, and decides again when the version has changed.
 
-import type { Middleware, Stage } from "../middlewares/middleware.ts";
+import type { ConnectLimits, Middleware, Stage } from "../middlewares/middleware.ts";
+import { DEFAULT_CONNECT_LIMITS } from "../middlewares/mqtt-connect.ts";
 import { createMiddleware } from "../middlewares/row.ts";
 import { encodeAlpn } from "../net/tls.ts";
 import type { Row } from "../protocol/messages.ts";
@@ -31,6 +32,8 @@ export interface Route {
   readonly asksMqtt: boolean;
   readonly balancer: Balancer;
   readonly middlewares: Readonly<Record<Stage, readonly Middleware[]>>;
+  /** How its clients' CONNECT is read before a server is dialled; null: it is not read. */
+  readonly gate: ConnectLimits | null;
   /** All that an established connection keeps of its route. */
   readonly meters: RouteMeters;
 }
@@ -73,6 +76,8 @@ export class RoutingTables {
   readonly #terminations = new Map<string, Termination>();
   readonly #certificates = new Map<string, RowOf<"certificate">>();
   #fallback: string | null = null;
+  /** Worked out when they are asked for. */
+  #connectLimits: ConnectLimits | null = null;
   readonly #entries = new Map<string, EntryRoutes>();
   /** The routers that connections have come to since the last commit. */
   readonly #resolved = new Map<Router, Route>();
@@ -140,6 +145,7 @@ export class RoutingTables {
     }
     this.#pending = [];
     this.#resolved.clear();
+    this.#connectLimits = null;
     this.#forgetWeighted();
     this.#meters.keep(this.#routers);
     if (this.#certificatesChanged) {
@@ -167,6 +173,12 @@ export class RoutingTables {
   contents(): { options: Set<string>; certificates: { has(hash: string): boolean } } {
     const options = new Set([...this.#terminations.values()].map((each) => each.options.key));
     return { options, certificates: this.#certificates };
+  }
+
+  /** How a CONNECT is read while it is not known which router it belongs to: as the most patient of all would. */
+  get connectLimits(): ConnectLimits {
+    this.#connectLimits ??= widest(this.#middlewares.values());
+    return this.#connectLimits;
   }
 
   /** The options of this name that close connections whose certificate they revoke; null where there are none that do. */
@@ -236,6 +248,7 @@ export class RoutingTables {
       asksMqtt: asksMqtt(rule),
       balancer: this.#balancer(service),
       middlewares: middlewares ?? NO_MIDDLEWARES,
+      gate: middlewares === null || middlewares.connect.length === 0 ? null : widest(middlewares.connect),
       meters: this.#meters.route(name, service),
     };
   }
@@ -280,4 +293,17 @@ export class RoutingTables {
     this.#balancers.set(name, balancer);
     return balancer;
   }
+}
+
+/** The widest limits of some middlewares: each looks at its own again when it is asked. */
+function widest(middlewares: Iterable<Middleware>): ConnectLimits {
+  let limits: ConnectLimits | null = null as ConnectLimits | null;
+  for (const { connectLimits } of middlewares) {
+    if (connectLimits === undefined) continue;
+    limits = {
+      timeoutMs: Math.max(limits?.timeoutMs ?? 0, connectLimits.timeoutMs),
+      maxSize: Math.max(limits?.maxSize ?? 0, connectLimits.maxSize),
+    };
+  }
+  return limits ?? DEFAULT_CONNECT_LIMITS;
 }

@@ -1,14 +1,16 @@
 // The way of a connection, from accept to relay: which step follows which, and what a step's outcome leads to.
 //
-//   admit -> [preface] -> peek -> decide -> [middlewares] -> turn -> handshake -> identify -> [middlewares] -> dial -> relay
-//                      |-- passed through, or plain: dial -> relay
-//                      '-- acme-tls/1: handshake -> end
+//   admit -> [preface] -> peek -> decide -> [middlewares] -> turn -> handshake -> identify -> [middlewares] -> [gate -> middlewares] -> dial -> relay
+//                                   |-- plain: [gate -> middlewares] -> dial -> relay
+//                                   |-- passed through: dial -> relay
+//                                   '-- acme-tls/1: handshake -> end
 //
 // Each step is a file in steps/ and knows no other. A step that waits keeps a decision and never the tables; where the tables have changed
 // meanwhile, it is decided again.
 
 import { formatIp, parseAddress } from "../ip/address.ts";
-import type { MiddlewareReject, Stage } from "../middlewares/middleware.ts";
+import type { ConnectLimits, Stage } from "../middlewares/middleware.ts";
+import type { MqttVersion } from "../mqtt/connect.ts";
 import type { NativeSocket, NativeTlsSocket } from "../net/socket.ts";
 import { encodeAlpn, type ServerUpgrade } from "../net/tls.ts";
 import type { Facts } from "../rules/ast.ts";
@@ -16,12 +18,22 @@ import { HandshakeWatch } from "../tls/handshake-watch.ts";
 import { isSameHandshake, maxRecord } from "../tls/options.ts";
 import { fatalAlert } from "../wire/alert.ts";
 import type { Connection } from "./connection.ts";
-import { certificateFor, type Decision, decidePlain, decideTls, isPlainOnly, protocolsFor } from "./decide.ts";
+import {
+  certificateFor,
+  type Decision,
+  decidePlain,
+  decideTls,
+  isPlainOnly,
+  isProvisional,
+  protocolsFor,
+} from "./decide.ts";
 import type { Edge, EntryPoint } from "./edge.ts";
+import type { ConnectReject, ConnectResult } from "./reasons.ts";
 import { admit } from "./steps/admit.ts";
-import { Ask } from "./steps/ask.ts";
+import { Ask, type Refused } from "./steps/ask.ts";
 import { challengeUpgrade } from "./steps/challenge.ts";
 import { Dial, type Dialled } from "./steps/dial.ts";
+import { Gate } from "./steps/gate.ts";
 import { Handshake, noteTls, type Shaken } from "./steps/handshake.ts";
 import { identify } from "./steps/identify.ts";
 import { type Hello, Peek, type Peeked } from "./steps/peek.ts";
@@ -85,12 +97,16 @@ function peeked(connection: Connection, peek: Peeked): void {
 function takePlain(connection: Connection, received: Buffer): void {
   const { edge, entryPoint } = connection;
   const decision = decidePlain(edge.tables, entryPoint.name, factsOf(connection, NO_ALPN));
-  choose(connection, decision.route);
+  const again = () => takePlain(connection, NOTHING);
+  hold(connection, received);
+  if (connection.isOver) return; // what is held was over a limit
+  choose(connection, decision);
   if (decision.kind === "refuse") return connection.finish(decision.reason);
-  ask(connection, decision.route, "address", (reject) => {
-    if (reject !== null) connection.finish(reject);
-    else if (isStale(connection)) takePlain(connection, received);
-    else dial(connection, decision.route, received);
+  if (isOpen(connection, decision)) return awaitConnect(connection, edge.tables.connectLimits, again);
+  ask(connection, decision.route, "address", (refused) => {
+    if (refused !== null) connection.reject(refused);
+    else if (isStale(connection)) again();
+    else enter(connection, decision.route, again);
   });
 }
 
@@ -102,13 +118,18 @@ function takeHello(connection: Connection, hello: Hello, received: Buffer): void
   // An ACME challenge is for whoever obtains certificates here, never for a broker (RFC 8737 3).
   if (hello.acme) return answerChallenge(connection, received);
   const decision = decideTls(edge.tables, entryPoint.name, factsOf(connection, hello.alpn));
-  choose(connection, decision.route);
+  choose(connection, decision);
   if (decision.kind === "refuse") return connection.refuse(decision.reason, UNRECOGNIZED_NAME);
-  ask(connection, decision.route, "address", (reject) => {
-    if (reject !== null) connection.refuse(reject, ACCESS_DENIED);
+  if (decision.kind === "terminate" && isOpen(connection, decision))
+    return awaitTurn(connection, decision, hello, received);
+  ask(connection, decision.route, "address", (refused) => {
+    if (refused !== null) connection.refuse(refused.reason, ACCESS_DENIED);
     else if (isStale(connection)) takeHello(connection, hello, received);
     else if (decision.kind === "terminate") awaitTurn(connection, decision, hello, received);
-    else dial(connection, decision.route, received);
+    else {
+      hold(connection, received);
+      dial(connection, decision.route);
+    }
   });
 }
 
@@ -176,31 +197,99 @@ function letIn(connection: Connection, decision: Terminating, facts: Facts, shak
     shaken.watch?.tell(connection.socket as NativeTlsSocket, reject);
     return connection.finish(reject);
   }
+  // Middlewares are asked when it is known whose they are.
+  if (isOpen(connection, decision))
+    return awaitConnect(connection, connection.edge.tables.connectLimits, () =>
+      decideAgain(connection, decision, facts, shaken),
+    );
+  const again = () => letIn(connection, decision, facts, shaken);
   ask(connection, decision.route, "tls", (refused) => {
-    if (refused !== null) connection.finish(refused);
-    else if (isStale(connection)) letIn(connection, decision, facts, shaken);
-    else dial(connection, decision.route, NOTHING);
+    if (refused !== null) connection.reject(refused);
+    else if (isStale(connection)) again();
+    else enter(connection, decision.route, again);
   });
 }
 
-/** A reload came during the handshake. */
+/** A reload came during the handshake or later, or its CONNECT tells now which of several routers it belongs to. */
 function decideAgain(connection: Connection, former: Terminating, facts: Facts, shaken: Shaken): void {
   const { edge, entryPoint } = connection;
-  const decision = decideTls(edge.tables, entryPoint.name, facts);
-  choose(connection, decision.route);
+  const isReload = isStale(connection);
+  const decision = decideTls(edge.tables, entryPoint.name, { ...facts, mqtt: connection.record.mqtt });
+  choose(connection, decision);
   if (decision.kind === "refuse") return connection.finish(decision.reason);
   if (decision.kind !== "terminate" || !isSameHandshake(decision.termination.options, former.termination.options))
-    return connection.finish("rules-changed");
-  ask(connection, decision.route, "address", (reject) => {
-    if (reject !== null) connection.finish(reject);
+    return connection.finish(isReload ? "rules-changed" : "other-tls");
+  if (isOpen(connection, decision)) return letIn(connection, decision, facts, shaken);
+  ask(connection, decision.route, "address", (refused) => {
+    if (refused !== null) connection.reject(refused);
     else letIn(connection, decision, facts, shaken);
   });
 }
 
+/** The last part of the way, for a client that its route lets in. `again`: the tables have changed during a wait. */
+function enter(connection: Connection, route: Route, again: () => void): void {
+  if (connection.connect === null) {
+    if (route.gate === null) return dial(connection, route);
+    return awaitConnect(connection, route.gate, () => {
+      if (isStale(connection)) again();
+      else enter(connection, route, again);
+    });
+  }
+  ask(connection, route, "connect", (refused) => {
+    if (refused === null && isStale(connection)) return again();
+    const reject = refused ?? (connection.rewriteAhead() ? null : TOO_LONG);
+    noteConnect(connection, connection.record.mqtt?.version ?? null, reject?.reason ?? "accepted");
+    if (reject !== null) connection.reject(reject);
+    else dial(connection, route);
+  });
+}
+
+/** Reads the client's CONNECT; `next` is told when it is there and conforms. */
+function awaitConnect(connection: Connection, limits: ConnectLimits, next: () => void): void {
+  const end = (version: MqttVersion | null, reason: ConnectReject, connack: Buffer | null) => {
+    noteConnect(connection, version, reason);
+    if (connack === null) connection.finish(reason);
+    else connection.refuse(reason, connack);
+  };
+  const gate = new Gate(connection, limits, (gated) => {
+    switch (gated.kind) {
+      case "ok":
+        connection.edge.observer.onConnect(gated.waitedMs);
+        connection.connected(gated.connect);
+        return next();
+      case "timeout":
+        return end(null, "connect-timeout", null);
+      case "not-mqtt":
+        connection.record.cause = gated.protocol;
+        return end(null, "not-mqtt", null);
+      case "refuse":
+        return end(gated.version, CONNECT_FAULTS[gated.fault], gated.connack);
+    }
+  });
+  connection.pass(gate).start();
+}
+
+/** What the middlewares want to be written into it makes a field of over 65535 bytes. */
+const TOO_LONG: Refused = { kind: "refuse", reason: "connect-too-large", refusal: "not-authorized" };
+
+const CONNECT_FAULTS = {
+  malformed: "connect-malformed",
+  "protocol-error": "connect-protocol-error",
+  "unsupported-version": "connect-version",
+  "too-large": "connect-too-large",
+} as const;
+
+function noteConnect({ entryPoint }: Connection, version: MqttVersion | null, result: ConnectResult): void {
+  entryPoint.meters.connect(version ?? "unknown", result);
+}
+
 /** `received` was read before all that is held of the client. */
-function dial(connection: Connection, route: Route, received: Buffer): void {
+function hold(connection: Connection, received: Buffer): void {
   if (received.length > 0) connection.holdAhead(connection.takeAhead(received));
-  if (connection.isOver) return; // that was over a limit
+}
+
+function dial(connection: Connection, route: Route): void {
+  if (connection.isOver) return; // what is held was over a limit
   const targets = route.balancer.order();
   if (targets.length === 0) return connection.finish("no-server");
   connection.pass(new Dial(connection, targets, dialled)).start();
@@ -212,20 +301,20 @@ function dialled(connection: Connection, { target, socket, header, ended }: Dial
 }
 
 /** Asks the route's middlewares of a stage; `next` is told at once where there are none that wait. */
-function ask(
-  connection: Connection,
-  route: Route,
-  stage: Stage,
-  next: (reject: MiddlewareReject | null) => void,
-): void {
+function ask(connection: Connection, route: Route, stage: Stage, next: (refused: Refused | null) => void): void {
   const middlewares = route.middlewares[stage];
   if (middlewares.length === 0) next(null);
   else connection.pass(new Ask(connection, middlewares, next)).start();
 }
 
-function choose(connection: Connection, route: Route | null): void {
+/** A client whose CONNECT has to tell whose it is counts for no router until then. */
+function choose(connection: Connection, decision: Decision): void {
   connection.version = connection.edge.tables.version;
-  connection.choose(route?.meters ?? null);
+  connection.choose(isOpen(connection, decision) ? null : (decision.route?.meters ?? null));
+}
+
+function isOpen({ record }: Connection, decision: Decision): boolean {
+  return decision.kind !== "refuse" && isProvisional(decision.route, record);
 }
 
 function isStale(connection: Connection): boolean {
@@ -235,5 +324,5 @@ function isStale(connection: Connection): boolean {
 const NO_ALPN: readonly string[] = [];
 
 function factsOf({ record }: Connection, alpn: readonly string[]): Facts {
-  return { sni: record.sni, alpn, address: parseAddress(record.clientAddress), mqtt: null };
+  return { sni: record.sni, alpn, address: parseAddress(record.clientAddress), mqtt: record.mqtt };
 }

@@ -124,6 +124,10 @@ class Worker implements Observer {
     this.#metrics.handshake(version, resumed, ms);
   }
 
+  onConnect(waitedMs: number): void {
+    this.#metrics.connect(waitedMs);
+  }
+
   onDial(target: Target, ms: number): void {
     this.#metrics.dial(target, ms);
     if (this.#failing.size > 0 && this.#failing.delete(target.key))

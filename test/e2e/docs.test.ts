@@ -259,6 +259,7 @@ describe("nothing is left out", () => {
 
   const reasons = [
     ...literals("src/proxy/reasons.ts", "Reason"),
+    ...literals("src/proxy/reasons.ts", "ConnectReject"),
     ...literals("src/net/relay.ts", "RelayEnd"),
     ...literals("src/wire/client-hello.ts", "HelloReject"),
     ...literals("src/tls/client-auth.ts", "ClientAuthReject"),
@@ -285,7 +286,9 @@ describe("nothing is left out", () => {
   test("the picture in the README shows the steps that there are, in their order, and their reasons", () => {
     const picture = /```text\n( client[\s\S]*?)```/.exec(read("README.md"))![1]!;
     const drawn = [...picture.matchAll(/^[ |]*?([a-z]+) (?:\.\.\.|<---)/gm)].map((match) => match[1]!);
-    expect(drawn).toEqual(["admit", "preface", "peek", "decide", "ask", "handshake", "identify", "dial", "relay"]);
+    expect(drawn).toEqual([
+      ...["admit", "preface", "peek", "decide", "ask", "handshake", "identify", "gate", "dial", "relay"],
+    ]);
     const elsewhere = { decide: "src/proxy/decide.ts", relay: "src/net/relay.ts" } as Record<string, string>;
     for (const step of drawn)
       expect(existsSync(join(ROOT, elsewhere[step] ?? `src/proxy/steps/${step}.ts`))).toBe(true);

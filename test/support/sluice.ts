@@ -43,6 +43,10 @@ export interface Access {
   readonly tlsVersion?: string;
   readonly tlsCipher?: string;
   readonly clientSubject?: string;
+  readonly cause?: string;
+  readonly mqttVersion?: string;
+  readonly clientId?: string;
+  readonly username?: string;
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly entryPoint: string;

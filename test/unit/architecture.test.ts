@@ -25,7 +25,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   rules: { values: ["ip", "text"] },
   // What may not be printed of PEM is said where PEM is read.
   config: { values: ["certs/pem-blocks.ts", "ip", "text"] },
-  middlewares: { values: ["ip"] },
+  middlewares: { values: ["ip"], types: ["mqtt"] },
   providers: { values: ["config", "system"] },
   broker: { values: [] },
   keystores: { values: ["asn1"] },
@@ -41,6 +41,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
       "certs/x509.ts",
       "ip",
       "middlewares",
+      "mqtt",
       "net",
       "observe",
       "protocol",

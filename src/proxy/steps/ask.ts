@@ -1,19 +1,17 @@
 // Ask: the middlewares of a route, one after the other, whether the client may pass. One that answers at once costs no wait.
 
-import type { Middleware, MiddlewareReject, Verdict } from "../../middlewares/middleware.ts";
+import type { Middleware, Verdict } from "../../middlewares/middleware.ts";
 import { fault } from "../../net/socket.ts";
 import { type Connection, Step } from "../connection.ts";
 
+export type Refused = Extract<Verdict, { kind: "refuse" }>;
+
 export class Ask extends Step {
   readonly #middlewares: readonly Middleware[];
-  readonly #next: (reject: MiddlewareReject | null) => void;
+  readonly #next: (refused: Refused | null) => void;
   #asked = 0;
 
-  constructor(
-    connection: Connection,
-    middlewares: readonly Middleware[],
-    next: (reject: MiddlewareReject | null) => void,
-  ) {
+  constructor(connection: Connection, middlewares: readonly Middleware[], next: (refused: Refused | null) => void) {
     super(connection);
     this.#middlewares = middlewares;
     this.#next = next;
@@ -21,7 +19,7 @@ export class Ask extends Step {
 
   start(): void {
     while (this.#asked < this.#middlewares.length) {
-      const verdict = this.#middlewares[this.#asked++]!.judge(this.connection.record);
+      const verdict = this.#middlewares[this.#asked++]!.judge(this.connection);
       if (verdict instanceof Promise) {
         verdict.then((late) => this.#resume(late)).catch((error) => this.#fail(error));
         return;
@@ -48,10 +46,10 @@ export class Ask extends Step {
       return false;
     }
     if (verdict.kind === "refuse") {
-      this.#next(verdict.reason);
+      this.#next(verdict);
       return false;
     }
-    if (verdict.lease !== null) this.connection.hold(verdict.lease);
+    this.connection.note(verdict);
     return true;
   }
 }

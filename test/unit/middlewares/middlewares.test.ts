@@ -6,7 +6,13 @@ import { IpAllowList } from "../../../src/middlewares/ip-allow-list.ts";
 import type { Client, Lease } from "../../../src/middlewares/middleware.ts";
 import { createMiddleware } from "../../../src/middlewares/row.ts";
 
-const from = (clientAddress: string): Client => ({ clientAddress, sni: "", clientSubject: "" });
+const from = (clientAddress: string): Client => ({
+  clientAddress,
+  sni: "",
+  clientSubject: "",
+  connect: null,
+  clientCertificate: null,
+});
 
 describe("ipAllowList", () => {
   const list = new IpAllowList(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::ffff:198.51.100.0/120"]);

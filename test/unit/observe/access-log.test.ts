@@ -37,6 +37,7 @@ const PLAIN = {
   tlsVersion: "",
   tlsCipher: "",
   cause: "",
+  mqtt: null,
   clientSubject: "",
   balancer: "",
   uniqueId: "",
@@ -94,6 +95,19 @@ for (const text of HOSTILE)
     });
     expect(without(line!, "time", "durationMs")).toEqual(without(expected, "time"));
   });
+
+test("what a CONNECT has said is in the line, long names cut", () => {
+  const mqtt = { version: "5", clientId: "x".repeat(300), username: 'a"b', keepAlive: 60, clean: true, will: false };
+  const [line] = lines({ ...PLAIN, mqtt });
+  expect(JSON.parse(line!)).toMatchObject({
+    mqttVersion: "5",
+    clientId: `${"x".repeat(256)}…`,
+    username: 'a"b',
+    keepAlive: 60,
+    clean: true,
+    will: false,
+  });
+});
 
 test("every connection gets its line, also those that end together", () => {
   expect(lines(PLAIN, 150)).toHaveLength(150);

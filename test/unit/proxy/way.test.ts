@@ -48,7 +48,14 @@ function edgeWith(rows: readonly Row[], limits: Partial<Edge["limits"]> = {}) {
       ...limits,
     },
     {
-      ...{ onHandshake: none, onDial: none, onDialFailed: none, onLoopDelay: none, onOutOfDescriptors: none },
+      ...{
+        onHandshake: none,
+        onConnect: none,
+        onDial: none,
+        onDialFailed: none,
+        onLoopDelay: none,
+        onOutOfDescriptors: none,
+      },
       onEnd: ({ meters }, reason) => void ends.push({ router: meters?.router ?? null, reason }),
       onFault: (error) => {
         throw error;

@@ -1,0 +1,109 @@
+// Ends a relayed connection whose client has been silent for longer than its keep alive allows (MQTT 5.0 3.1.2.10, 3.1.1 [MQTT-3.1.2-24]).
+//
+// The relay is not asked to note anything: what it counts anyway is looked at a few times within the limit. So a message costs nothing,
+// and a client is ended at most an eighth of the limit, and a tick of the clock, later than the limit says; never earlier.
+
+import type { Lease } from "../middlewares/middleware.ts";
+import { ConnackReader } from "../mqtt/connack-reader.ts";
+import type { Connect } from "../mqtt/connect.ts";
+import type { Deadlines, Timed } from "../net/deadlines.ts";
+import type { Relay, Side } from "../net/relay.ts";
+import type { HandshakeError, SocketOwner } from "../net/socket.ts";
+
+/** MQTT's one and a half times, in milliseconds per second of keep alive. */
+const PER_SECOND_MS = 1500;
+/** A packet that is late by the network is not a client that is gone, and brokers count in whole seconds. */
+const SLACK_MS = 1000;
+/** Looks within the limit. */
+const LOOKS = 8;
+
+/** How long a client may be silent; 0: for ever. Milliseconds. */
+export function idleLimit(keepAliveSeconds: number, keepAliveZeroMs: number): number {
+  if (keepAliveSeconds > 0) return keepAliveSeconds * PER_SECOND_MS + SLACK_MS;
+  return keepAliveZeroMs > 0 ? keepAliveZeroMs + SLACK_MS : 0;
+}
+
+export class IdleWatch implements Timed, Lease {
+  wheelTick = -1;
+  wheelIndex = 0;
+  readonly #relay: Relay;
+  readonly #deadlines: Deadlines;
+  #limitMs = 0;
+  #received = 0;
+  #heardAt = performance.now();
+
+  constructor(relay: Relay, deadlines: Deadlines) {
+    this.#relay = relay;
+    this.#deadlines = deadlines;
+  }
+
+  /** Begins, or goes on with another limit. Milliseconds; 0: for ever. */
+  limit(ms: number): void {
+    this.#limitMs = ms;
+    if (ms === 0) this.#deadlines.clear(this);
+    else this.#deadlines.set(this, ms / LOOKS);
+  }
+
+  onDeadline(): void {
+    const { client } = this.#relay;
+    const now = performance.now();
+    // Who is paused, because the broker does not keep up, is not read: what it sends meanwhile is not seen.
+    if (client.received !== this.#received || client.paused) {
+      this.#received = client.received;
+      this.#heardAt = now;
+    } else if (now - this.#heardAt >= this.#limitMs) return this.#relay.close("keep-alive-timeout");
+    this.#deadlines.set(this, this.#limitMs / LOOKS);
+  }
+
+  release(): void {
+    this.#deadlines.clear(this);
+  }
+}
+
+/**
+ * Stands before the server's side of a relay of MQTT 5 until the broker has answered CONNECT: in MQTT 5 it may set another keep alive (3.2.2.3.14).
+ * It passes everything on as it comes, and steps aside after that one packet, or when it is no CONNACK.
+ */
+export class ConnackTap implements SocketOwner {
+  readonly #side: Side;
+  readonly #reader = new ConnackReader("5");
+  readonly #onKeepAlive: (seconds: number) => void;
+
+  constructor(side: Side, onKeepAlive: (seconds: number) => void) {
+    this.#side = side;
+    this.#onKeepAlive = onKeepAlive;
+  }
+
+  onData(chunk: Buffer): void {
+    const side = this.#side;
+    const read = this.#reader.push(chunk);
+    if (read.kind !== "more") side.socket.data = side;
+    if (read.kind === "connack" && read.serverKeepAlive !== null) this.#onKeepAlive(read.serverKeepAlive);
+    side.onData(chunk);
+  }
+
+  onDrain(): void {
+    this.#side.onDrain();
+  }
+
+  onEnd(): void {
+    this.#side.onEnd();
+  }
+
+  onClose(error: Error | undefined): void {
+    this.#side.onClose(error);
+  }
+
+  onHandshake(_success: boolean, _error: HandshakeError | null): void {}
+}
+
+/** Puts a relay that begins under watch. The lease ends it. */
+export function watchIdle(relay: Relay, deadlines: Deadlines, connect: Connect, keepAliveZeroMs: number): Lease {
+  const watch = new IdleWatch(relay, deadlines);
+  watch.limit(idleLimit(connect.keepAlive, keepAliveZeroMs));
+  if (connect.version === "5") {
+    const { server } = relay;
+    server.socket.data = new ConnackTap(server, (seconds) => watch.limit(idleLimit(seconds, keepAliveZeroMs)));
+  }
+  return watch;
+}
