@@ -29,6 +29,8 @@ export interface Decoded<T> {
 /** Aliases can make a small file unfold into a huge tree (the "billion laughs"). 100 000 routers with services are half of this. */
 const MAX_NODES = 2_000_000;
 const MAX_DEPTH = 64;
+/** From here on the faster parser pays off: 100 routers or so. */
+const MANY_NODES = 2000;
 
 /** Decodes a file's root; `provider` is whose it is, null for the static one. Everything wrong goes to `diagnostics` with its place; null when there was any error. */
 export function decode<S extends z.ZodType>(
@@ -41,7 +43,8 @@ export function decode<S extends z.ZodType>(
   const walk = new Walk(source, diagnostics, provider);
   const raw = source.root === null ? {} : (walk.value(schema, source.root, []) ?? {});
   if (diagnostics.errors > before) return null;
-  const parsed = schema.safeParse(raw);
+  // zod writes itself a faster parser at the first use of a schema, which costs more than a small file.
+  const parsed = schema.safeParse(raw, { jitless: walk.nodes < MANY_NODES });
   if (parsed.success) return { value: parsed.data, unsupported: walk.unsupported };
   const problems = parsed.error.issues.map((issue) => {
     const path = issue.path.map((step) => (typeof step === "symbol" ? String(step) : step));
@@ -83,7 +86,8 @@ class Walk {
   readonly #source: SourceFile;
   readonly #diagnostics: Diagnostics;
   readonly #provider: string | null;
-  #nodes = 0;
+  /** Read so far. */
+  nodes = 0;
 
   constructor(source: SourceFile, diagnostics: Diagnostics, provider: string | null) {
     this.#provider = provider;
@@ -92,15 +96,15 @@ class Walk {
   }
 
   value(schema: z.ZodType, node: Node, path: Path): unknown {
-    if (++this.#nodes > MAX_NODES || path.length > MAX_DEPTH) {
-      if (this.#nodes <= MAX_NODES + 1)
+    if (++this.nodes > MAX_NODES || path.length > MAX_DEPTH) {
+      if (this.nodes <= MAX_NODES + 1)
         this.#error(
           "file-too-large",
           node,
           [],
           "the file unfolds into more than Sluice reads: are its aliases nested?",
         );
-      this.#nodes = MAX_NODES + 1;
+      this.nodes = MAX_NODES + 1;
       return undefined;
     }
     if (isScalar(node) && node.value === null) return undefined;
