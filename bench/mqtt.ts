@@ -7,14 +7,16 @@ export const CONNACK = Buffer.from([0x20, 0x02, 0x00, 0x00]);
 /** One bulk packet on the wire, in bytes: about what a broker writes in one go when it forwards a firmware image. */
 export const BULK_PACKET = 65_536;
 
-/** A CONNECT with a clean session and 60 s keep alive. The client id tells the backend what to do: see backend.ts. */
+/** What every client of the bench says of itself. */
+export const CREDENTIALS = { username: "bench", password: "secret" };
+
+/** A CONNECT with a clean session, 60 s keep alive, and CREDENTIALS. The client id tells the backend what to do: see backend.ts. */
 export function connectPacket(clientId: string): Buffer {
-  const id = Buffer.from(clientId);
-  const body = Buffer.concat([
-    Buffer.from([0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 0x02, 0, 60]),
-    Buffer.from([id.length >> 8, id.length & 255]),
-    id,
-  ]);
+  const texts = [clientId, CREDENTIALS.username, CREDENTIALS.password].map((text) => {
+    const bytes = Buffer.from(text);
+    return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes]);
+  });
+  const body = Buffer.concat([Buffer.from([0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 0xc2, 0, 60]), ...texts]);
   return Buffer.concat([Buffer.from([0x10, ...varint(body.length)]), body]);
 }
 

@@ -12,6 +12,7 @@ import { CIPHERS_12, CIPHERS_13, firstLine, type Peer, type PeerOptions, running
  * - `tune.ssl.*`, buffers and everything else: the defaults of the distribution. Idle buffers are released by default.
  * - SNI decides in both modes, as it does in Sluice; many names are a map, many certificates a crt-list, both as the
  *   configuration manual advises for large numbers.
+ * - a gate waits for a whole CONNECT and checks it by mqtt_is_valid, as the converter's description has it.
  */
 function config(o: PeerOptions, port: number, metricsPort: number): string {
   const passthrough = o.mode === "passthrough";
@@ -25,6 +26,9 @@ function config(o: PeerOptions, port: number, metricsPort: number): string {
   const rules = [`  use_backend broker if { ${name} -i localhost }`];
   if (o.extraRoutes) rules.push(`  use_backend %[${name},lower,map(${join(o.dir, "routes.map")})]`);
   if (o.extraCerts) rules.push("  default_backend broker");
+  const gate = o.gate
+    ? "\n  tcp-request inspect-delay 10s\n  tcp-request content reject unless { req.payload(0,0),mqtt_is_valid }"
+    : "";
   return `global
   nbthread 1
   maxconn 9900
@@ -48,7 +52,7 @@ frontend metrics
   http-request use-service prometheus-exporter if { path /metrics }
 
 frontend mqtts
-${bind}
+${bind}${gate}
 ${rules.join("\n")}
 
 backend broker

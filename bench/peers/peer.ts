@@ -21,6 +21,8 @@ export interface PeerOptions {
   /** Growth rows: this many further routes, or certificates beside the leaf. */
   extraRoutes?: number;
   extraCerts?: readonly ManyCert[];
+  /** CONNECT is read, checked and, where the peer can do it, written anew, before the backend is dialled. */
+  gate?: boolean;
   /** The certificate that a reload adds. */
   addedCert?: ManyCert;
 }

@@ -1,7 +1,9 @@
 // Sluice itself: one worker, or one per core. The only file of bench/ that knows its configuration.
+import { createHash } from "node:crypto";
 import { renameSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { CREDENTIALS } from "../mqtt.ts";
 import { freePort, listening, startLogged, until } from "../proc.ts";
 import { firstLine, type Peer, type PeerOptions, type Running, running } from "./peer.ts";
 
@@ -26,8 +28,9 @@ workers: ${workers}
 /** The route of the bench, `extraRoutes` and `extraCerts` beside it, and one route that changes with every reload. */
 function dynamicConfig(o: PeerOptions, round: number): string {
   const tls = o.mode === "passthrough" ? "{ passthrough: true }" : "{}";
+  const middlewares = o.gate ? ", middlewares: [connect, auth, identity]" : "";
   const router = (name: string, host: string): string =>
-    `    ${name}: { rule: "HostSNI(\`${host}\`)", service: broker, tls: ${tls} }\n`;
+    `    ${name}: { rule: "HostSNI(\`${host}\`)", service: broker, tls: ${tls}${middlewares} }\n`;
   const routers = [router("mqtt", "localhost"), router("reloaded", `reload-${round}.bench.test`)];
   for (let i = 0; i < (o.extraRoutes ?? 0); i++) routers.push(router(`r${i}`, `r${i}.bench.test`));
   if (o.extraCerts) routers.push(router("certs", "*"));
@@ -36,10 +39,31 @@ function dynamicConfig(o: PeerOptions, round: number): string {
   const certificates = [leaf, ...(o.extraCerts ?? []), ...added];
   const listed = certificates.map(({ cert, key }) => `    - { certFile: ${cert}, keyFile: ${key} }\n`).join("");
   return `tcp:
-  routers:
+${o.gate ? gateMiddlewares(join(o.dir, "passwords")) : ""}  routers:
 ${routers.join("")}  services:
     broker: { loadBalancer: { servers: [ { address: "127.0.0.1:${o.backendPort}" } ] } }
 ${o.mode === "passthrough" ? "" : `tls:\n  certificates:\n${listed}`}`;
+}
+
+/** Every middleware of MQTT, with all that CONNECT can be asked. The password is hashed once: what hashing costs is set by its file. */
+function gateMiddlewares(passwordFile: string): string {
+  return `  middlewares:
+    connect:
+      mqttConnect:
+        versions: ["3.1.1", "5"]
+        clientId: { pattern: "[a-z0-9:]+", maxLength: 64 }
+        maxKeepAlive: 1h
+        idleTimeout: keepAlive
+    auth: { mqttAuth: { passwordFile: ${passwordFile}, stripPassword: true } }
+    identity: { mqttIdentity: { username: "{mqtt.clientId}@{sni}" } }
+`;
+}
+
+/** A password file of one user, as mosquitto_passwd -H sha512 writes it. */
+function passwordLine({ username, password }: { username: string; password: string }): string {
+  const salt = "saltsaltsalt";
+  const hash = createHash("sha512").update(password).update(salt).digest("base64");
+  return `${username}:$6$${Buffer.from(salt).toString("base64")}$${hash}\n`;
 }
 
 async function start(o: PeerOptions, binary: string, workers: 1 | "auto"): Promise<Running> {
@@ -54,6 +78,7 @@ async function start(o: PeerOptions, binary: string, workers: 1 | "auto"): Promi
     writeFileSync(join(o.dir, "bench.yml"), dynamicConfig(o, round));
     renameSync(join(o.dir, "bench.yml"), join(directory, "bench.yml"));
   };
+  if (o.gate) writeFileSync(join(o.dir, "passwords"), passwordLine(CREDENTIALS));
   publish(0);
   writeFileSync(file, staticConfig(port, adminPort, directory, workers));
   const program = startLogged([binary, "run", `--configFile=${file}`], {

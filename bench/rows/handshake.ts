@@ -1,4 +1,4 @@
-// Row 1: full handshakes with CONNECT, CONNACK and close, for both kinds of key; and resumed ones.
+// Full handshakes with CONNECT, CONNACK and close, for both kinds of key; resumed ones; and with a gate that reads CONNECT.
 import type { KeyKind } from "../certs.ts";
 import { runOnAll } from "../load/generator.ts";
 import type { Job } from "../load/jobs.ts";
@@ -21,6 +21,7 @@ interface Kind {
   version: "TLSv1.2" | "TLSv1.3";
   resume: boolean;
   slow?: boolean;
+  variants?: Row["variants"];
 }
 
 function handshakeRow(kind: Kind): Row {
@@ -38,6 +39,7 @@ function handshakeRow(kind: Kind): Row {
     key: kind.key,
     fresh: false,
     ...(kind.slow && { slow: true }),
+    ...(kind.variants && { variants: kind.variants }),
     metrics: {
       cpu: { unit: "µs CPU each", better: "lower", primary: true },
       rate: { unit: "per s", better: "higher" },
@@ -84,6 +86,20 @@ export const handshakeRsa = handshakeRow({
   title: "full TLS 1.3 handshake, RSA-2048",
   key: "rsa",
   slow: true,
+});
+/**
+ * Full TLS 1.3 with the gate off and on. On: Sluice has every middleware of MQTT, which judges CONNECT, checks a password and writes another
+ * user name; HAProxy waits for a CONNECT and has it checked by mqtt_is_valid.
+ */
+export const gate = handshakeRow({
+  ...common,
+  id: "gate",
+  title: "full TLS 1.3 handshake, P-256, and CONNECT: gate off and on",
+  slow: true,
+  variants: () => [
+    { label: "off", size: 0, options: async () => ({}) },
+    { label: "on", size: 1, options: async () => ({ gate: true }) },
+  ],
 });
 /** TLS 1.2 resumed by ticket. */
 export const resumed12 = handshakeRow({
