@@ -241,8 +241,8 @@ export class Connection implements Client, RelayOwner, LiveConnection {
     this.#count(reason, bytesIn, bytesOut);
   }
 
-  /** Ends a connection that is not relayed yet. Whatever of it is open is closed. */
-  finish(reason: Reason): void {
+  /** Ends a connection that is not relayed yet. Whatever of it is open is closed. `isTold`: the client has an answer to read. */
+  finish(reason: Reason, isTold = false): void {
     const step = this.#charge;
     if (this.#isOver || step instanceof Relay) return;
     this.#isOver = true;
@@ -251,9 +251,10 @@ export class Connection implements Client, RelayOwner, LiveConnection {
     this.#ahead?.release();
     this.#ahead = null;
     this.socket.data = NOBODY;
-    this.#tell(refusalFor(reason));
+    const hasAnswer = this.#tell(refusalFor(reason)) || isTold;
     // After a timeout the client is not listening anyway; the rest may still have a close_notify or an alert to read.
     if (reason === "handshake-timeout" || reason === "hello-timeout") this.socket.terminate();
+    else if (hasAnswer) this.edge.lingers.close(this.socket);
     else closeGracefully(this.socket);
     this.#count(reason, 0, 0);
   }
@@ -262,14 +263,12 @@ export class Connection implements Client, RelayOwner, LiveConnection {
   refuse(reason: Reason, last: Uint8Array): void {
     if (this.#isOver) return;
     this.socket.write(last);
-    this.finish(reason);
+    this.finish(reason, true);
   }
 
   /** Ends it for a reason of a middleware's, which may have an answer of its own to a CONNECT. */
   reject({ reason, refusal }: Extract<Verdict, { kind: "refuse" }>): void {
-    if (this.#isOver) return;
-    this.#tell(refusal ?? refusalFor(reason));
-    this.finish(reason);
+    if (!this.#isOver) this.finish(reason, this.#tell(refusal ?? refusalFor(reason)));
   }
 
   /** Ends it at once, because its certificate has been revoked. */
@@ -284,13 +283,14 @@ export class Connection implements Client, RelayOwner, LiveConnection {
     else this.finish("shutdown");
   }
 
-  /** A client that has sent CONNECT is told why it does not come in. */
-  #tell(refusal: Refusal | null): void {
+  /** A client that has sent CONNECT is told why it does not come in; whether there was something to say. */
+  #tell(refusal: Refusal | null): boolean {
     const gated = this.#gated;
     this.#gated = null;
-    if (gated === null || refusal === null) return;
+    if (gated === null || refusal === null) return false;
     const connack = connackFor(refusal, gated.connect.version, gated.connect.maximumPacketSize);
     if (connack !== null) this.socket.write(connack);
+    return connack !== null;
   }
 
   #count(reason: Reason, bytesIn: number, bytesOut: number): void {

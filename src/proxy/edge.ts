@@ -3,6 +3,7 @@
 import type { SecureContext } from "node:tls";
 import { Deadlines } from "../net/deadlines.ts";
 import { Dialer } from "../net/dial.ts";
+import { Lingers } from "../net/linger.ts";
 import { RelayPool } from "../net/relay.ts";
 import { HostLookup } from "../net/resolve.ts";
 import { Turns } from "../net/turns.ts";
@@ -60,6 +61,8 @@ export class Edge {
   readonly observer: Observer;
   readonly limits: EdgeLimits;
   readonly deadlines: Deadlines;
+  /** Refused clients that still have their answer to read. */
+  readonly lingers: Lingers;
   readonly pool: RelayPool;
   /** What unfinished hellos hold. */
   readonly hellos: HelloPool;
@@ -82,6 +85,7 @@ export class Edge {
     this.limits = limits;
     this.observer = observer;
     this.deadlines = new Deadlines((ms) => observer.onLoopDelay(ms));
+    this.lingers = new Lingers(this.deadlines);
     this.dialer = new Dialer(this.deadlines);
     this.pool = new RelayPool(this.deadlines, this.turns, limits.heldBytesPerConnection, limits.heldBytesPerWorker);
     this.hellos = new HelloPool(limits.helloBytesPerWorker);

@@ -195,7 +195,7 @@ function letIn(connection: Connection, decision: Terminating, facts: Facts, shak
   const reject = shaken.watch?.refused ?? verdict;
   if (reject !== null) {
     shaken.watch?.tell(connection.socket as NativeTlsSocket, reject);
-    return connection.finish(reject);
+    return connection.finish(reject, true);
   }
   // Middlewares are asked when it is known whose they are.
   if (isOpen(connection, decision))

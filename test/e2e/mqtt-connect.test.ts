@@ -47,7 +47,8 @@ ${router("stranger", "any")}
 ${router("dead", "any", "dead")}
 ${router("empty", "any", "empty")}
     open: { rule: "HostSNI(\`open.test\`)", service: dead, tls: {} }
-    plain: { rule: "HostSNI(\`*\`)", service: broker, middlewares: [any] }
+    plain: { rule: "HostSNI(\`*\`) && !MQTTClientID(\`dead\`)", service: broker, middlewares: [any] }
+    doomed: { rule: "HostSNI(\`*\`)", service: dead, middlewares: [any] }
   services:
 ${service("broker", broker.port)}
 ${service("strict", strict.port)}
@@ -107,6 +108,16 @@ test.each(REFUSED)(
 test("a client of 5 that takes no packet of five bytes gets none", async () => {
   const properties = Buffer.from("2700000004", "hex");
   expect(await refusal("old", anyConnect("a", { level: 5, properties }))).toEqual(["", "connect-not-allowed"]);
+});
+
+test("a refused client that goes on sending reads its CONNACK all the same", async () => {
+  for (let round = 0; round < 20; round++) {
+    const client = await RawClient.open(sluice.port);
+    client.socket.write(anyConnect("dead"));
+    for (let chunk = 0; chunk < 20; chunk++) client.socket.write(Buffer.alloc(20_000));
+    await client.untilClosed();
+    expect(client.received.toString("hex")).toBe("20020003");
+  }
 });
 
 const ADMITTED: [name: string, clientId: string, says: ConnectSays][] = [
