@@ -1,7 +1,6 @@
 // What a rule is once read: plain data, so that it can be cloned to a worker or shown by the API.
 
-/** The versions of MQTT, as a rule names them: protocol levels 3, 4 and 5. */
-export type MqttVersion = "3.1" | "3.1.1" | "5";
+import type { MqttVersion } from "../mqtt/version.ts";
 
 /** A Traefik v3 TCP rule, with Sluice's matchers of MQTT beside, as a tree. Made by `parseRule`, which alone guarantees that names, regexps and networks in it are valid. */
 export type Rule =

@@ -2,9 +2,10 @@
 
 import { RE2JS } from "re2js";
 import { formatNetwork, parseNetwork } from "../ip/address.ts";
+import { readVersion } from "../mqtt/version.ts";
 import { isNoHost } from "../text/host-name.ts";
 import { didYouMean } from "../text/spelling.ts";
-import type { MqttVersion, Rule } from "./ast.ts";
+import type { Rule } from "./ast.ts";
 import { inV3, isTemplate } from "./other-forms.ts";
 
 type ValueResult = { kind: "ok"; rule: Rule } | { kind: "error"; message: string };
@@ -161,24 +162,7 @@ function readMqttText(value: string, rule: Rule): ValueResult {
   return { kind: "ok", rule };
 }
 
-const MQTT_VERSIONS: readonly MqttVersion[] = ["3.1", "3.1.1", "5"];
-/** What else they are called: by their protocol levels, and by programs such as mosquitto_pub. */
-const OTHER_VERSIONS = new Map<string, MqttVersion>([
-  ...MQTT_VERSIONS.map((version) => [version, version] as const),
-  ...([
-    ["3", "3.1"],
-    ["31", "3.1"],
-    ["4", "3.1.1"],
-    ["311", "3.1.1"],
-    ["5.0", "5"],
-    ["50", "5"],
-  ] as const),
-]);
-
 function readMqttVersion(value: string): ValueResult {
-  const version = MQTT_VERSIONS.find((each) => each === value);
-  if (version !== undefined) return { kind: "ok", rule: { kind: "mqttVersion", version } };
-  const meant = OTHER_VERSIONS.get(value.trim().replace(/^(mqtt)?[ _-]?v?/i, ""));
-  const help = meant === undefined ? `there are ${MQTT_VERSIONS.join(", ")}` : `did you mean ${meant}?`;
-  return { kind: "error", message: `${JSON.stringify(value.slice(0, 60))} is no version of MQTT: ${help}` };
+  const read = readVersion(value);
+  return read.kind === "ok" ? { kind: "ok", rule: { kind: "mqttVersion", version: read.version } } : read;
 }

@@ -1,15 +1,15 @@
 // MQTT matchers and CONNECTs for tests that make rules at random.
 
-import type { MqttFacts, MqttVersion, Rule } from "../../src/rules/ast.ts";
+import { MQTT_VERSIONS } from "../../src/mqtt/version.ts";
+import type { MqttFacts, Rule } from "../../src/rules/ast.ts";
 import type { Random } from "./random.ts";
 
 const CLIENT_IDS = ["", "sensor-1", "sensor-2", "Sensor-1"];
 const USERNAMES = [null, "", "anna", "bob"];
-const VERSIONS: readonly MqttVersion[] = ["3.1", "3.1.1", "5"];
 
 /** Every CONNECT that the rules of `randomMqttLeaf` tell apart, and more. */
 export const ALL_CONNECTS: readonly MqttFacts[] = CLIENT_IDS.flatMap((clientId) =>
-  USERNAMES.flatMap((username) => VERSIONS.map((version) => ({ clientId, username, version }))),
+  USERNAMES.flatMap((username) => MQTT_VERSIONS.map((version) => ({ clientId, username, version }))),
 );
 
 export function randomMqttLeaf(dice: Random): Rule {
@@ -23,6 +23,6 @@ export function randomMqttLeaf(dice: Random): Rule {
     case 3:
       return { kind: "mqttUsernameRegexp", source: dice.pick(["^a", "b", "^$", ".*"]) };
     default:
-      return { kind: "mqttVersion", version: dice.pick(VERSIONS) };
+      return { kind: "mqttVersion", version: dice.pick(MQTT_VERSIONS) };
   }
 }

@@ -22,7 +22,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   net: { values: [] },
   upstream: { values: [] },
   admin: { values: [] },
-  rules: { values: ["ip", "text"] },
+  rules: { values: ["ip", "mqtt/version.ts", "text"] },
   // What may not be printed of PEM is said where PEM is read.
   config: { values: ["certs/pem-blocks.ts", "ip", "text"] },
   middlewares: { values: ["ip"], types: ["mqtt"] },
