@@ -61,14 +61,23 @@ function printErrors({ list, warnings }: Diagnostics, terminal: Terminal): void 
   if (warnings > 0) terminal.error(`${count(warnings, "warning")}: see sluice check`);
 }
 
+const CONNECT_OPTIONS = "what it says with --clientId, --username or --no-username, and --mqttVersion";
+
 function linesOf(cases: readonly Explanation[]): string[] {
   const [first] = cases;
   if (cases.length === 1) return textOf(first!);
   const { name } = first!.entryPoint;
+  const byAddress = cases.some(({ client }) => client.from.join() !== first!.client.from.join());
+  const byConnect = cases.some(
+    ({ connect }) => connect !== null && (connect.when !== null || connect.unless.length > 0),
+  );
+  const on = [...(byAddress ? ["where the client comes from"] : []), ...(byConnect ? ["what its CONNECT says"] : [])];
+  const give = [...(byAddress ? ["an address with --from"] : []), ...(byConnect ? [CONNECT_OPTIONS] : [])];
+  const networks = byAddress ? "; of networks that hold one another the narrowest counts" : "";
   return [
-    `on ${name} it depends on where the client comes from; of networks that hold one another the narrowest counts:`,
+    `on ${name} it depends on ${on.join(" and on ")}${networks}:`,
     ...cases.map((each) => `  ${verdictOf(each)}`),
-    "give an address with --from to see more",
+    `give ${give.join(", and ")} to see more`,
   ];
 }
 

@@ -3,6 +3,9 @@
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
 import { parseAddress } from "../ip/address.ts";
+import { isMqttText } from "../mqtt/text.ts";
+import { readVersion } from "../mqtt/version.ts";
+import type { MqttFacts } from "../rules/ast.ts";
 import { formatAddress } from "../rules/explain.ts";
 import { readHostName } from "../wire/client-hello.ts";
 
@@ -15,6 +18,10 @@ export interface ClientOptions {
   readonly from?: string;
   readonly to?: string;
   readonly plain?: boolean;
+  readonly clientId?: string;
+  /** false: it sends none. */
+  readonly username?: string | false;
+  readonly mqttVersion?: string;
 }
 
 export interface Client {
@@ -26,6 +33,8 @@ export interface Client {
   readonly from: Uint8Array | null;
   /** The address that it dials, which is its name when it sends none; null: not known. */
   readonly to: string | null;
+  /** What is known of its CONNECT. */
+  readonly connect: Partial<MqttFacts>;
   /** What the operator may not have meant. */
   readonly notes: readonly string[];
 }
@@ -48,7 +57,25 @@ export function readClient(options: ClientOptions): Client | string {
   const to = options.to === undefined ? null : parseAddress(options.to);
   if (options.to !== undefined && to === null)
     return `--to: ${quote(options.to)} is no IP address, such as 192.0.2.1 or 2001:db8::1`;
-  return { tls: !plain, sni: name.sni, alpn, from, to: to === null ? null : formatAddress(to), notes };
+  const connect = readConnect(options);
+  if (typeof connect === "string") return connect;
+  return { tls: !plain, sni: name.sni, alpn, from, to: to === null ? null : formatAddress(to), connect, notes };
+}
+
+function readConnect({ clientId, username, mqttVersion }: ClientOptions): Client["connect"] | string {
+  for (const [option, value] of [
+    ["--clientId", clientId],
+    ["--username", username],
+  ] as const)
+    if (value && !isMqttText(value))
+      return `${option}: ${quote(value)} is no text of MQTT: that is at most 65535 bytes of UTF-8, without control characters`;
+  const version = mqttVersion === undefined ? null : readVersion(mqttVersion);
+  if (version?.kind === "error") return `--mqttVersion: ${version.message}`;
+  return {
+    ...(clientId === undefined ? {} : { clientId }),
+    ...(username === undefined ? {} : { username: username === false ? null : username }),
+    ...(version === null ? {} : { version: version.version }),
+  };
 }
 
 /** As it is shown in a message: not the whole of a long one. */

@@ -8,7 +8,7 @@ import type { Merged } from "../compile/merge.ts";
 import { type Diagnostic, type Diagnostics, formatDiagnostic, type Subject } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import type { MiddlewareReject } from "../middlewares/middleware.ts";
-import { type Decision, decidePlain, decideTls, isPlainOnly } from "../proxy/decide.ts";
+import { isPlainOnly } from "../proxy/decide.ts";
 import type { Reason } from "../proxy/reasons.ts";
 import type { RoutingTables } from "../proxy/tables.ts";
 import type { Facts } from "../rules/ast.ts";
@@ -27,6 +27,7 @@ import {
   type TlsFacts,
 } from "./explanation.ts";
 import { middlewareFacts, networksOfMiddlewares, rejectOf } from "./middlewares.ts";
+import { factsWith, type Outcome, outcomesOf } from "./outcomes.ts";
 import { type Router, RouterReport } from "./routers.ts";
 import { serviceFacts, tablesOf } from "./services.ts";
 
@@ -54,28 +55,37 @@ export class Explainer {
   }
 
   /**
-   * One explanation; several where it depends on the address of a client that comes from nobody knows where.
-   * @throws Error with a line for the operator, when there are too many networks to answer for each.
+   * One explanation; several where it depends on the address of a client that comes from nobody knows where, or on what is not known of
+   * its CONNECT.
+   * @throws Error with a line for the operator, when there are too many answers.
    */
   explain(point: EntryPointConfig, client: Client): Explanation[] {
-    if (client.from !== null) return [this.#case(point, client, client.from, [formatAddress(client.from)], {})];
+    const cases = (address: Uint8Array, from: readonly string[], unknown: Unknown) =>
+      this.#outcomes(point, client, address).map((outcome) =>
+        this.#case(point, client, address, from, unknown, outcome),
+      );
+    if (client.from !== null) return cases(client.from, [formatAddress(client.from)], {});
     // A client that a balancer speaks for comes by whatever protocol the balancer was reached by.
     const host = point.proxyProtocol === null ? point.host : "";
     const regions = regionsOf(this.#networks(point, client)).filter(({ family }) => mayComeBy(family, host));
-    const byRouter = Map.groupBy(regions, ({ address }) => {
-      const router = this.#decide(point, client, address)?.route?.router ?? "(none)";
-      return `${router} ${rejectOf(this.#compiled.rows, this.#middlewaresOf(router), address)}`;
-    });
-    if (byRouter.size === 1) return [this.#case(point, client, regions[0]!.address, ["anywhere"], { address: true })];
-    return [...byRouter.values()].map((same) => this.#case(point, client, same[0]!.address, labelsOf(same, host), {}));
+    const byEnd = Map.groupBy(regions, ({ address }) =>
+      this.#outcomes(point, client, address)
+        .map((outcome) => {
+          const router = outcome?.decision.route?.router ?? "(none)";
+          return `${router} ${rejectOf(this.#compiled.rows, this.#middlewaresOf(router), address)}`;
+        })
+        .join(),
+    );
+    if (byEnd.size === 1) return cases(regions[0]!.address, ["anywhere"], { address: true });
+    return [...byEnd.values()].flatMap((same) => cases(same[0]!.address, labelsOf(same, host), {}));
   }
 
   /** The networks that matter: of rules that depend on the address, up to the first that is true for any. */
   #networks(point: EntryPointConfig, client: Client): Set<string> {
     const networks = new Set<string>();
-    const facts = this.#facts(point, client, null);
+    const { facts, unknown } = factsWith(client.connect, this.#facts(point, client, null));
     for (const { rule, value: router } of this.#routers(point, client)) {
-      const { value } = judge(rule, facts, { address: true }, this.#regexps);
+      const { value } = judge(rule, facts, { ...unknown, address: true }, this.#regexps);
       if (value === "depends") networksOf(rule, networks);
       if (value !== "false") networksOfMiddlewares(this.#compiled.rows, router.row.middlewares, networks);
       if (networks.size > MAX_NETWORKS)
@@ -87,11 +97,14 @@ export class Explainer {
     return networks;
   }
 
-  /** null: no router is asked. */
-  #decide(point: EntryPointConfig, client: Client, address: Uint8Array): Decision | null {
+  /** One; several where it depends on what is not known of the CONNECT. null: no router is asked. */
+  #outcomes(point: EntryPointConfig, client: Client, address: Uint8Array): readonly (Outcome | null)[] {
+    const isPlain = this.#isPlain(point, client);
+    if (!isPlain && (!client.tls || client.alpn.includes(ACME))) return [null];
+    const kind = isPlain ? "plain" : "tls";
     const facts = this.#facts(point, client, address);
-    if (this.#isPlain(point, client)) return decidePlain(this.#tables, point.name, facts);
-    return !client.tls || client.alpn.includes(ACME) ? null : decideTls(this.#tables, point.name, facts);
+    const table = this.#tables.routes(point.name)[kind];
+    return outcomesOf(this.#tables, kind, table, facts, client.connect, this.#regexps);
   }
 
   /** Whether it goes to plain routers: because it speaks plain MQTT, or because nobody looks. */
@@ -122,10 +135,12 @@ export class Explainer {
     client: Client,
     address: Uint8Array,
     from: readonly string[],
-    unknown: Unknown,
+    unknownAddress: Unknown,
+    outcome: Outcome | null,
   ): Explanation {
     const plain = this.#isPlain(point, client);
-    const decision = this.#decide(point, client, address);
+    const decision = outcome?.decision ?? null;
+    const provisional = outcome?.provisional ?? null;
     const notes = [...client.notes];
     if (plain && client.tls)
       notes.push(`all routers of ${point.name} are plain: TLS is not looked at, and goes to the server as it comes`);
@@ -133,7 +148,9 @@ export class Explainer {
     const name = decision?.route?.router;
     const at = name === undefined ? routers.length : routers.findIndex((each) => each.name === name);
     const winner = routers[at] ?? null;
-    const termination = decision?.kind === "terminate" ? decision.termination : null;
+    // Until the CONNECT is read it is served by what the first router says that could be right.
+    const served = provisional ?? decision;
+    const termination = served?.kind === "terminate" ? served.termination : null;
     const tls = termination === null ? null : tlsFacts(termination, client, this.#merged);
     const { certificates: store } = this.#tables;
     const certificates =
@@ -144,12 +161,22 @@ export class Explainer {
       winner === null || decision?.kind === "refuse"
         ? null
         : serviceFacts(this.#compiled.rows, this.#merged, winner.value.row.service);
-    const facts = this.#facts(point, client, address);
+    const full = factsWith(client.connect, this.#facts(point, client, address));
+    const { facts } = full;
+    const unknown = { ...full.unknown, ...unknownAddress };
     return {
       entryPoint: { name: point.name, address: point.address, proxyProtocol: point.proxyProtocol },
-      client: { tls: client.tls, sni: client.sni || null, alpn: client.alpn, from, to: client.to },
-      verdict: this.#verdict(point, client, decision, reject, certificates, tls, service, notes),
+      client: {
+        tls: client.tls,
+        sni: client.sni || null,
+        alpn: client.alpn,
+        from,
+        to: client.to,
+        connect: client.connect,
+      },
+      verdict: this.#verdict(point, client, outcome, reject, certificates, tls, service, notes),
       router: winner === null ? null : this.#report.facts(winner),
+      connect: this.#connectFacts(routers, outcome),
       middlewares: middlewareFacts(this.#compiled.rows, this.#merged, asked, address),
       tls,
       certificates,
@@ -161,10 +188,19 @@ export class Explainer {
     };
   }
 
+  /** null: the CONNECT has nothing to do with which router it is. */
+  #connectFacts(routers: readonly Router[], outcome: Outcome | null): Explanation["connect"] {
+    const name = outcome?.provisional?.route?.router;
+    const first = routers.find((each) => each.name === name);
+    if (outcome === null || first === undefined) return null;
+    const { when, unless } = outcome;
+    return { provisional: this.#report.facts(first), when, unless };
+  }
+
   #verdict(
     point: EntryPointConfig,
     client: Client,
-    decision: Decision | null,
+    outcome: Outcome | null,
     reject: MiddlewareReject | null,
     certificates: readonly CertificateChoice[],
     tls: TlsFacts | null,
@@ -174,11 +210,17 @@ export class Explainer {
     const refuse = (reason: Reason, sees: string, problems: readonly string[] = []): ExpectedResult => {
       return { served: false, action: "refuse", reason, sees, problems };
     };
-    if (decision === null) {
+    if (outcome === null) {
       if (!client.tls) return refuse("plain-mqtt", CLOSED);
       notes.push("while a challenge for the name is under way it is answered; no router is ever asked for acme-tls/1");
       return refuse("acme-challenge", UNRECOGNIZED);
     }
+    const { decision, provisional } = outcome;
+    // What comes first when the CONNECT decides: TLS is set up before it.
+    const failure = tls === null ? null : handshakeFailure(tls, certificates, client);
+    if (provisional !== null && failure !== null) return refuse(...failure);
+    const isPlain = this.#isPlain(point, client);
+    const told = (before: string) => (provisional !== null ? CONNACK : isPlain ? CLOSED : before);
     if (decision.kind === "refuse") {
       const { reason, route } = decision;
       if (reason === "unknown-sni") {
@@ -187,16 +229,12 @@ export class Explainer {
         if (meant !== null) notes.push(`did you mean ${meant}?`);
       }
       const problems = route === null ? [] : this.#problemsOf(route.router);
-      return refuse(reason, this.#isPlain(point, client) ? CLOSED : UNRECOGNIZED, problems);
+      return refuse(reason, told(UNRECOGNIZED), problems);
     }
-    if (reject !== null) return refuse(reject, this.#isPlain(point, client) ? CLOSED : DENIED);
-    if (tls !== null) {
-      if (certificates.length === 0) return refuse("no-certificate", UNRECOGNIZED);
-      if (tls.alpn.protocols !== null && client.alpn.length > 0 && tls.alpn.answer === null)
-        return refuse("handshake-failed", "the TLS alert no_application_protocol (120)");
-    }
+    if (reject !== null) return refuse(reject, told(DENIED));
+    if (failure !== null) return refuse(...failure);
     if (service!.order.total === 0)
-      return refuse("no-server", tls === null ? CLOSED : "a TLS handshake, and then the end of the connection");
+      return refuse("no-server", told(tls === null ? CLOSED : "a TLS handshake, and then the end of the connection"));
     return { served: true, action: decision.kind, reason: null, sees: null, problems: [] };
   }
 
@@ -247,6 +285,20 @@ const ACME = "acme-tls/1";
 const UNRECOGNIZED = "the TLS alert unrecognized_name (112), before any certificate";
 const DENIED = "the TLS alert access_denied (49), before any certificate";
 const CLOSED = "the connection is closed without an answer";
+
+const CONNACK = "a CONNACK that refuses it, and then the end of the connection";
+
+/** What ends a handshake under these TLS settings, as far as that can be foreseen: the reason, and what the client sees. */
+function handshakeFailure(
+  { alpn }: TlsFacts,
+  certificates: readonly CertificateChoice[],
+  client: Client,
+): [reason: Reason, sees: string] | null {
+  if (certificates.length === 0) return ["no-certificate", UNRECOGNIZED];
+  if (alpn.protocols !== null && client.alpn.length > 0 && alpn.answer === null)
+    return ["handshake-failed", "the TLS alert no_application_protocol (120)"];
+  return null;
+}
 
 /** Clients come to an address by its own protocol, and to "" and "::" by both. */
 function mayComeBy(family: 4 | 6, host: string): boolean {

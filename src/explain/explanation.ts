@@ -4,6 +4,7 @@ import type { EntryPointConfig } from "../config/entry-points.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
 import type { RouterAction } from "../protocol/messages.ts";
 import type { Reason } from "../proxy/reasons.ts";
+import type { MqttFacts } from "../rules/ast.ts";
 import type { Why } from "../rules/explain.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
 import type { ProxyProtocolOut } from "../upstream/service.ts";
@@ -23,9 +24,13 @@ export interface Explanation {
     /** An address, networks, or "anywhere", "other IPv4", "other IPv6". */
     readonly from: readonly string[];
     readonly to: string | null;
+    /** What is given of its CONNECT: `username` is null where it sends none. */
+    readonly connect: Partial<MqttFacts>;
   };
   readonly verdict: ExpectedResult;
   readonly router: RouterFacts | null;
+  /** null: which router it is has nothing to do with the CONNECT. */
+  readonly connect: ConnectFacts | null;
   /** Those of the router, in the order in which they are asked. */
   readonly middlewares: readonly MiddlewareFacts[];
   readonly tls: TlsFacts | null;
@@ -66,6 +71,15 @@ export interface RouterFacts {
   readonly action: RouterAction["kind"];
   readonly service: string;
   readonly place: string;
+}
+
+export interface ConnectFacts {
+  /** The first router that could be right before the CONNECT is read. By its TLS settings the client is served until then. */
+  readonly provisional: RouterFacts;
+  /** What is not known of the client, and must be true of it for this answer; null: nothing. */
+  readonly when: Why | null;
+  /** What is not known of it, and must not be true. */
+  readonly unless: readonly Why[];
 }
 
 export interface MiddlewareFacts {

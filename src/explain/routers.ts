@@ -13,6 +13,9 @@ import { placeOf } from "./places.ts";
 /** Characters of a rule that are shown. */
 const MAX_RULE = 500;
 
+/** Of a client of which nothing but its name is known. */
+const NAME_ALONE: Unknown = { address: true, alpn: true, clientId: true, username: true, mqttVersion: true };
+
 export type Router = RouteEntry<{ readonly row: RouterRow }>;
 
 export class RouterReport {
@@ -43,8 +46,7 @@ export class RouterReport {
   /** First those whose names fit and whose other conditions fail, then the nearest ones; shown in the order in which they are asked. */
   before(routers: readonly Router[], facts: Facts, unknown: Unknown): Explanation["before"] {
     const nearest = routers.toReversed();
-    const fits = ({ rule }: Router) =>
-      judge(rule, facts, { address: true, alpn: true }, this.#regexps).value !== "false";
+    const fits = ({ rule }: Router) => judge(rule, facts, NAME_ALONE, this.#regexps).value !== "false";
     const chosen = new Set(routers.length <= MAX_SHOWN ? routers : first(nearest, MAX_SHOWN, fits));
     for (const each of nearest) if (chosen.size < MAX_SHOWN) chosen.add(each);
     const shown = routers

@@ -1,16 +1,27 @@
 // An explanation for people: the verdict in one line, then what it rests on.
 
 import type { ProxyProtocolOut } from "../upstream/service.ts";
-import type { CertificateChoice, Explanation, Listed, RouterFacts, ServiceNode, TlsFacts } from "./explanation.ts";
+import type {
+  CertificateChoice,
+  ConnectFacts,
+  Explanation,
+  Listed,
+  RouterFacts,
+  ServiceNode,
+  TlsFacts,
+} from "./explanation.ts";
 
 /** Width of the first column. */
 const LABEL = 15;
 
+/** Conditions that are shown. */
+const MAX_UNLESS = 5;
+
 /** Who comes where, and what becomes of it, in one line. */
-export function verdictOf({ entryPoint, client, verdict, router, tls, service }: Explanation): string {
+export function verdictOf({ entryPoint, client, connect, verdict, router, tls, service }: Explanation): string {
   const who = client.tls ? (client.sni ?? "a client without SNI") : "a client without TLS";
   const offers = client.alpn.length === 0 ? "" : ` with ALPN ${client.alpn.join(", ")}`;
-  const subject = `${who}${offers} from ${client.from.join(", ")}${client.to === null ? "" : ` to ${client.to}`} on ${entryPoint.name}`;
+  const subject = `${who}${offers} from ${client.from.join(", ")}${client.to === null ? "" : ` to ${client.to}`} on ${entryPoint.name}${saysOf(client.connect)}${condition(connect)}`;
   const named = router === null ? "" : `router "${router.name}" `;
   switch (verdict.action) {
     case "refuse":
@@ -25,6 +36,26 @@ export function verdictOf({ entryPoint, client, verdict, router, tls, service }:
   }
 }
 
+/** Characters of what a client says that are shown. */
+const MAX_TEXT = 80;
+
+/** What is given of its CONNECT. */
+function saysOf({ clientId, username, version }: Explanation["client"]["connect"]): string {
+  const shown = (text: string) => JSON.stringify(text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}...` : text);
+  const parts = [
+    ...(clientId === undefined ? [] : [`client ID ${shown(clientId)}`]),
+    ...(username === undefined ? [] : [username === null ? "no user name" : `user name ${shown(username)}`]),
+    ...(version === undefined ? [] : [`MQTT ${version}`]),
+  ];
+  return parts.length === 0 ? "" : ` with ${parts.join(", ")}`;
+}
+
+function condition(connect: ConnectFacts | null): string {
+  if (connect === null) return "";
+  const { when, unless } = connect;
+  return when !== null ? ` if ${when.part}` : unless.length > 0 ? " otherwise" : "";
+}
+
 const CONDITIONS = {
   NoClientCert: "",
   RequestClientCert: "",
@@ -35,8 +66,20 @@ const CONDITIONS = {
 
 /** All lines, the verdict first. */
 export function textOf(explanation: Explanation): string[] {
-  const { entryPoint, verdict, router, middlewares, tls, certificates, service, before, after, others, notes } =
-    explanation;
+  const {
+    entryPoint,
+    verdict,
+    router,
+    connect,
+    middlewares,
+    tls,
+    certificates,
+    service,
+    before,
+    after,
+    others,
+    notes,
+  } = explanation;
   const lines = [verdictOf(explanation)];
   for (const note of notes) lines.push(`  note: ${note}`);
   const row = (label: string, value: string, depth = 1) =>
@@ -51,6 +94,7 @@ export function textOf(explanation: Explanation): string[] {
     row("rule", router.rule, 2);
     row("priority", priorityOf(router), 2);
   }
+  if (connect !== null) for (const [label, value, depth] of connectRows(connect, router)) row(label, value, depth);
   for (const [index, { name, kind, says }] of middlewares.entries())
     row(index === 0 ? "middlewares" : "", `${name} (${kind}) ${says}`);
   if (tls !== null) for (const [label, value, depth] of tlsRows(tls, explanation)) row(label, value, depth);
@@ -82,6 +126,16 @@ function believed({ trustedIPs, insecure, required }: NonNullable<Explanation["e
   const whose = insecure ? "of everybody" : `of ${trustedIPs.slice(0, MAX_TRUSTED).join(", ")}${more}`;
   const others = required ? "who comes without one is refused" : "who comes without one comes from its own address";
   return `${whose} are believed: the client comes from the address in them; ${others}`;
+}
+
+function connectRows({ provisional, when, unless }: ConnectFacts, router: RouterFacts | null): Line[] {
+  const isSame = provisional.name === router?.name;
+  const rows: Line[] = [["decided", "by the CONNECT of the client", 1]];
+  rows.push(["until then", `${isSame ? "the same router" : provisional.name}, the first that could be right`, 2]);
+  if (when !== null) rows.push(["if", `${when.part}: ${when.reason}`, 2]);
+  for (const { part, reason } of unless.slice(0, MAX_UNLESS)) rows.push(["and not", `${part}: ${reason}`, 2]);
+  if (unless.length > MAX_UNLESS) rows.push(["", `... and ${unless.length - MAX_UNLESS} more`, 2]);
+  return rows;
 }
 
 function priorityOf({ priority, priorityFrom }: RouterFacts): string {

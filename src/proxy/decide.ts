@@ -18,22 +18,33 @@ export type Decision =
 /** What becomes of a TLS client with these facts. An ACME challenge is not asked about: no route ever gets one. */
 export function decideTls(tables: RoutingTables, entryPoint: string, facts: Facts): Decision {
   const { tls } = tables.routes(entryPoint);
-  const route = tables.match(tls, facts);
-  if (route === null)
-    return { kind: "refuse", reason: facts.sni === "" || tls.knows(facts.sni) ? "no-route" : "unknown-sni", route };
-  if (route.action === "passthrough") return { kind: "passthrough", route };
-  const { termination } = route;
-  const isOff = route.action === "off" && !isProvisional(route, facts);
-  if (isOff || termination === null) return { kind: "refuse", reason: "router-off", route };
-  return { kind: "terminate", route, termination };
+  return decideRoute("tls", tls, tables.match(tls, facts), facts);
 }
 
 /** What becomes of a client whose TLS, if it has any, is not looked at. */
 export function decidePlain(tables: RoutingTables, entryPoint: string, facts: Facts): Decision {
-  const route = tables.match(tables.routes(entryPoint).plain, facts);
-  if (route === null) return { kind: "refuse", reason: "no-route", route };
-  const isOff = route.action === "off" && !isProvisional(route, facts);
-  return isOff ? { kind: "refuse", reason: "router-off", route } : { kind: "plain", route };
+  const { plain } = tables.routes(entryPoint);
+  return decideRoute("plain", plain, tables.match(plain, facts), facts);
+}
+
+/** What becomes of a client whose route in a table of TLS or plain routers is this. */
+export function decideRoute(
+  kind: "tls" | "plain",
+  table: { knows(sni: string): boolean },
+  route: Route | null,
+  facts: Facts,
+): Decision {
+  const { sni } = facts;
+  if (route === null) {
+    const isKnown = kind === "plain" || sni === "" || table.knows(sni);
+    return { kind: "refuse", reason: isKnown ? "no-route" : "unknown-sni", route };
+  }
+  const off = { kind: "refuse", reason: "router-off", route } as const;
+  if (route.action === "off" && !isProvisional(route, facts)) return off;
+  if (kind === "plain") return { kind: "plain", route };
+  if (route.action === "passthrough") return { kind: "passthrough", route };
+  const { termination } = route;
+  return termination === null ? off : { kind: "terminate", route, termination };
 }
 
 /** Whether only the CONNECT says if the client is one of the route's: then it is read, and decided again with what it says. */

@@ -39,7 +39,7 @@ export interface Route {
 }
 
 /** A router as the tables hold it: what it does is worked out when the first connection comes. */
-interface Router {
+export interface Router {
   readonly name: string;
   readonly row: RowOf<"router">;
 }
@@ -163,7 +163,11 @@ export class RoutingTables {
   /** The route for these facts, provisional where they are without `mqtt` and it `asksMqtt`; or null where no router wants them. */
   match(table: RouteTable<Router>, facts: Facts): Route | null {
     const router = table.match(facts);
-    if (router === null) return null;
+    return router === null ? null : this.routeOf(router);
+  }
+
+  /** The route of a router in one of the tables. */
+  routeOf(router: Router): Route {
     let route = this.#resolved.get(router);
     if (route === undefined) this.#resolved.set(router, (route = this.#resolve(router)));
     return route;

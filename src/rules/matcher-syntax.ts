@@ -2,6 +2,7 @@
 
 import { RE2JS } from "re2js";
 import { formatNetwork, parseNetwork } from "../ip/address.ts";
+import { isMqttText } from "../mqtt/text.ts";
 import { readVersion } from "../mqtt/version.ts";
 import { isNoHost } from "../text/host-name.ts";
 import { didYouMean } from "../text/spelling.ts";
@@ -152,14 +153,13 @@ function readALPN(value: string): ValueResult {
   return { kind: "ok", rule: { kind: "alpn", protocol: value } };
 }
 
-/** A text of MQTT is at most 65 535 bytes of UTF-8 without NUL (MQTT 5.0, 1.5.4), so no client says anything else. */
 function readMqttText(value: string, rule: Rule): ValueResult {
-  if (!value.isWellFormed() || value.includes("\0") || Buffer.byteLength(value) > 0xffff)
-    return {
-      kind: "error",
-      message: "no client can send this: a text of MQTT is at most 65535 bytes of UTF-8, without NUL",
-    };
-  return { kind: "ok", rule };
+  return isMqttText(value)
+    ? { kind: "ok", rule }
+    : {
+        kind: "error",
+        message: "no client can send this: a text of MQTT is at most 65535 bytes of UTF-8, without control characters",
+      };
 }
 
 function readMqttVersion(value: string): ValueResult {

@@ -22,7 +22,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   net: { values: [] },
   upstream: { values: [] },
   admin: { values: [] },
-  rules: { values: ["ip", "mqtt/version.ts", "text"] },
+  rules: { values: ["ip", "mqtt/text.ts", "mqtt/version.ts", "text"] },
   // What may not be printed of PEM is said where PEM is read.
   config: { values: ["certs/pem-blocks.ts", "ip", "text"] },
   middlewares: { values: ["ip"], types: ["mqtt"] },
@@ -76,7 +76,19 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     types: ["broker"],
   },
   explain: {
-    values: ["certs", "config", "ip", "middlewares", "proxy", "rules", "text", "tls", "wire"],
+    values: [
+      "mqtt/text.ts",
+      "mqtt/version.ts",
+      "certs",
+      "config",
+      "ip",
+      "middlewares",
+      "proxy",
+      "rules",
+      "text",
+      "tls",
+      "wire",
+    ],
     types: ["compile", "protocol", "upstream"],
   },
   cli: {

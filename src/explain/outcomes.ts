@@ -1,0 +1,70 @@
+// What may become of a client by what its CONNECT says: who is asked for it, who is right in the end, and on what that depends where it is
+// not known. Decisions are those of workers.
+
+import type { RE2JS } from "re2js";
+import { type Decision, decideRoute, isProvisional } from "../proxy/decide.ts";
+import type { Route, Router, RoutingTables } from "../proxy/tables.ts";
+import type { Facts, MqttFacts } from "../rules/ast.ts";
+import { judge, type Unknown, type Why } from "../rules/explain.ts";
+import type { RouteTable } from "../rules/table.ts";
+
+/** Routers of which each may be the one, by what is not known of the CONNECT. */
+const MAX_OUTCOMES = 20;
+
+/** What is known of a CONNECT. */
+export type Connect = Partial<MqttFacts>;
+
+export interface Outcome {
+  readonly decision: Decision;
+  /** The first that could be right, by whose TLS settings the client is asked for its CONNECT; null where it is not asked. */
+  readonly provisional: Decision | null;
+  /** Parts of rules that decide, and of which it is not known what they are of this client: this one's is true, or null where none is its own; */
+  readonly when: Why | null;
+  /** and those of the routers before it are not. */
+  readonly unless: readonly Why[];
+}
+
+/** The facts with what is known of the CONNECT, and which of them are not known. */
+export function factsWith(connect: Connect, facts: Facts): { readonly facts: Facts; readonly unknown: Unknown } {
+  const { clientId, username, version } = connect;
+  return {
+    facts: { ...facts, mqtt: { clientId: clientId ?? "", username: username ?? null, version: version ?? "3.1.1" } },
+    unknown: { clientId: clientId === undefined, username: username === undefined, mqttVersion: version === undefined },
+  };
+}
+
+/**
+ * All that may become of the client, the first router first; `facts` are those before its CONNECT.
+ * @throws Error with a line for the operator, when there are too many.
+ */
+export function outcomesOf(
+  tables: RoutingTables,
+  kind: "tls" | "plain",
+  table: RouteTable<Router>,
+  facts: Facts,
+  connect: Connect,
+  regexps: Map<string, RE2JS>,
+): Outcome[] {
+  const decide = (route: Route | null, of: Facts) => decideRoute(kind, table, route, of);
+  const first = decide(tables.match(table, facts), facts);
+  if (first.kind === "refuse" || !isProvisional(first.route, facts))
+    return [{ decision: first, provisional: null, when: null, unless: [] }];
+  const full = factsWith(connect, facts);
+  const outcomes: Outcome[] = [];
+  const unless: Why[] = [];
+  const add = (route: Route | null, when: Why | null) =>
+    outcomes.push({ decision: decide(route, full.facts), provisional: first, when, unless: [...unless] });
+  for (const { rule, value: router } of table.ordered()) {
+    const { value, part, reason } = judge(rule, full.facts, full.unknown, regexps);
+    if (value === "false") continue;
+    if (outcomes.length >= MAX_OUTCOMES)
+      throw new Error(
+        `more than ${MAX_OUTCOMES} routers could be this client's: say more of its CONNECT with --clientId, --username and --mqttVersion`,
+      );
+    add(tables.routeOf(router), value === "true" ? null : { part, reason });
+    if (value === "true") return outcomes;
+    unless.push({ part, reason });
+  }
+  add(null, null);
+  return outcomes;
+}
