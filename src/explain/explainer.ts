@@ -8,7 +8,7 @@ import type { Merged } from "../compile/merge.ts";
 import { type Diagnostic, type Diagnostics, formatDiagnostic, type Subject } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import type { MiddlewareReject } from "../middlewares/middleware.ts";
-import { isPlainOnly } from "../proxy/decide.ts";
+import { isPlainOnly, isServedUnder } from "../proxy/decide.ts";
 import type { Reason } from "../proxy/reasons.ts";
 import type { RoutingTables } from "../proxy/tables.ts";
 import type { Facts } from "../rules/ast.ts";
@@ -231,6 +231,7 @@ export class Explainer {
       const problems = route === null ? [] : this.#problemsOf(route.router);
       return refuse(reason, told(UNRECOGNIZED), problems);
     }
+    if (provisional?.kind === "terminate" && !isServedUnder(provisional, decision)) return refuse("other-tls", CONNACK);
     if (reject !== null) return refuse(reject, told(DENIED));
     if (failure !== null) return refuse(...failure);
     if (service!.order.total === 0)

@@ -6,6 +6,7 @@
 import type { CertifiedKey } from "../certs/pem.ts";
 import type { Facts } from "../rules/ast.ts";
 import type { CertificateStore, SignatureOffer } from "../tls/certificates.ts";
+import { isSameHandshake } from "../tls/options.ts";
 import type { EntryRoutes, Route, RoutingTables, Termination } from "./tables.ts";
 
 export type Refusal = "no-route" | "unknown-sni" | "router-off";
@@ -14,6 +15,8 @@ export type Decision =
   | { readonly kind: "refuse"; readonly reason: Refusal; readonly route: Route | null }
   | { readonly kind: "plain" | "passthrough"; readonly route: Route }
   | { readonly kind: "terminate"; readonly route: Route; readonly termination: Termination };
+
+export type Terminating = Extract<Decision, { kind: "terminate" }>;
 
 /** What becomes of a TLS client with these facts. An ACME challenge is not asked about: no route ever gets one. */
 export function decideTls(tables: RoutingTables, entryPoint: string, facts: Facts): Decision {
@@ -50,6 +53,11 @@ export function decideRoute(
 /** Whether only the CONNECT says if the client is one of the route's: then it is read, and decided again with what it says. */
 export function isProvisional(route: Route, facts: Pick<Facts, "mqtt">): boolean {
   return route.asksMqtt && facts.mqtt === null;
+}
+
+/** Whether a client whose handshake was that of `former` may come in where `decision` lets it: it has shown all that is asked for there. */
+export function isServedUnder(former: Terminating, decision: Decision): decision is Terminating {
+  return decision.kind === "terminate" && isSameHandshake(decision.termination.options, former.termination.options);
 }
 
 /** An entry point with only plain routers does not peek: there the server may be the one that speaks first. */

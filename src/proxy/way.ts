@@ -15,7 +15,7 @@ import type { NativeSocket, NativeTlsSocket } from "../net/socket.ts";
 import { encodeAlpn, type ServerUpgrade } from "../net/tls.ts";
 import type { Facts } from "../rules/ast.ts";
 import { HandshakeWatch } from "../tls/handshake-watch.ts";
-import { isSameHandshake, maxRecord } from "../tls/options.ts";
+import { maxRecord } from "../tls/options.ts";
 import { fatalAlert } from "../wire/alert.ts";
 import type { Connection } from "./connection.ts";
 import {
@@ -25,7 +25,9 @@ import {
   decideTls,
   isPlainOnly,
   isProvisional,
+  isServedUnder,
   protocolsFor,
+  type Terminating,
 } from "./decide.ts";
 import type { Edge, EntryPoint } from "./edge.ts";
 import type { ConnectReject, ConnectResult } from "./reasons.ts";
@@ -141,8 +143,6 @@ function answerChallenge(connection: Connection, received: Buffer): void {
     .start(received, challengeUpgrade(challenge), () => connection.finish("acme-challenge"));
 }
 
-type Terminating = Extract<Decision, { kind: "terminate" }>;
-
 function awaitTurn(connection: Connection, decision: Terminating, hello: Hello, received: Buffer): void {
   const turn = connection.pass(new Turn(connection));
   let first = received;
@@ -217,8 +217,7 @@ function decideAgain(connection: Connection, former: Terminating, facts: Facts, 
   const decision = decideTls(edge.tables, entryPoint.name, { ...facts, mqtt: connection.record.mqtt });
   choose(connection, decision);
   if (decision.kind === "refuse") return connection.finish(decision.reason);
-  if (decision.kind !== "terminate" || !isSameHandshake(decision.termination.options, former.termination.options))
-    return connection.finish(isReload ? "rules-changed" : "other-tls");
+  if (!isServedUnder(former, decision)) return connection.finish(isReload ? "rules-changed" : "other-tls");
   if (isOpen(connection, decision)) return letIn(connection, decision, facts, shaken);
   ask(connection, decision.route, "address", (refused) => {
     if (refused !== null) connection.reject(refused);

@@ -1,72 +1,14 @@
 // An explanation names the router that a search in order would find, says of each one before it what is false, and stays short.
 
 import { expect, test } from "bun:test";
-import type { Compiled } from "../../../src/compile/compile.ts";
-import { merge } from "../../../src/compile/merge.ts";
-import { Diagnostics } from "../../../src/config/diagnostics.ts";
-import type { EntryPointConfig } from "../../../src/config/entry-points.ts";
 import { readClient } from "../../../src/explain/client.ts";
-import { Explainer } from "../../../src/explain/explainer.ts";
 import { textOf } from "../../../src/explain/text.ts";
 import { parseAddress } from "../../../src/ip/address.ts";
-import { type Row, rowKey } from "../../../src/protocol/messages.ts";
+import type { Row } from "../../../src/protocol/messages.ts";
 import { compile } from "../../../src/rules/matchers.ts";
-import { defaultPriority, parseRule } from "../../../src/rules/parser.ts";
 import { orderRoutes } from "../../../src/rules/table.ts";
-import type { Transport } from "../../../src/upstream/service.ts";
 import { random } from "../../support/random.ts";
-
-const tls = { serverName: null, insecureSkipVerify: false, ca: null, cert: null, key: null };
-const transport: Transport = {
-  dialTimeoutMs: 30_000,
-  keepAliveMs: 15_000,
-  terminationDelayMs: 100,
-  proxyProtocol: null,
-  tls,
-};
-const point = { name: "mqtts", address: ":8883", host: "", proxyProtocol: null } as EntryPointConfig;
-
-function routerRow(name: string, text: string, priority?: number): Extract<Row, { kind: "router" }> {
-  const parsed = parseRule(text);
-  if (parsed.kind === "error") throw new Error(`${text}: ${parsed.message}`);
-  const { rule } = parsed;
-  return {
-    kind: "router",
-    name: `${name}@file`,
-    value: {
-      entryPoints: ["mqtts"],
-      rule,
-      priority: priority ?? defaultPriority(text, rule),
-      action: { kind: "passthrough" },
-      middlewares: [],
-      service: "s",
-    },
-  };
-}
-
-const server = { address: "h:1", host: "h", port: 1, tls: false };
-const SERVICE: Row = { kind: "service", name: "s", value: { kind: "loadBalancer", servers: [server], transport } };
-
-function explainerOf(
-  rows: readonly Extract<Row, { kind: "router" }>[],
-  services: readonly Row[] = [SERVICE],
-): Explainer {
-  const diagnostics = new Diagnostics();
-  const routers = rows.map(({ name, value }) => {
-    return { name, entryPoints: value.entryPoints, rule: "", action: value.action.kind, service: value.service };
-  });
-  const compiled: Compiled = {
-    rows: new Map([...rows, ...services].map((row) => [rowKey(row), row])),
-    ...{ certificates: [], routers, revocations: [], orders: [], refused: new Set() },
-  };
-  return new Explainer(compiled, merge([], diagnostics), diagnostics);
-}
-
-function clientOf(options: Parameters<typeof readClient>[0]) {
-  const client = readClient(options);
-  if (typeof client === "string") throw new Error(client);
-  return client;
-}
+import { clientOf, explainerOf, point, routerRow, SERVICE, server, transport } from "./explainers.ts";
 
 const RULES = [
   ...["HostSNI(`a.x`)", "HostSNI(`b.x`)", "HostSNI(`*.x`)", "HostSNI(`*`)", "HostSNIRegexp(`^a`)", "!HostSNI(`b.x`)"],
