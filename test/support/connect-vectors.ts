@@ -1,8 +1,7 @@
 // The recorded CONNECTs of test/fixtures/vectors/connect.json, and what is to become of each here.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { ConnectFault, MqttVersion } from "../../src/mqtt/connect.ts";
+import { type Recorded, readVectors } from "./recorded.ts";
 
 export interface WillFields {
   readonly topic: string;
@@ -26,10 +25,8 @@ export interface ConnectFields {
   readonly rest?: string;
 }
 
-export interface ConnectVector {
+export interface ConnectVector extends Recorded {
   readonly name: string;
-  readonly hex?: string;
-  readonly parts?: readonly (readonly [string, number])[];
   readonly segments?: readonly string[];
   readonly version: MqttVersion | null;
   readonly outcome: "ok" | "more" | "not-mqtt" | Exclude<ConnectFault, "too-large">;
@@ -40,8 +37,7 @@ export interface ConnectVector {
   readonly choice?: string;
 }
 
-const file = join(import.meta.dir, "../fixtures/vectors/connect.json");
-const recorded = JSON.parse(readFileSync(file, "utf8")) as {
+const recorded = readVectors("connect.json") as {
   vectors: ConnectVector[];
   flagMatrix: { expected: Record<MqttVersion, string> };
   refusals: { table: { situation: string; v3: string | null; v5: string }[] };
@@ -50,10 +46,6 @@ const recorded = JSON.parse(readFileSync(file, "utf8")) as {
 export const connectVectors: readonly ConnectVector[] = recorded.vectors;
 export const flagMatrix = recorded.flagMatrix.expected;
 export const refusalTable = recorded.refusals.table;
-
-export function bytesOf({ hex, parts }: ConnectVector): Buffer {
-  return Buffer.from(hex ?? parts!.map(([each, times]) => each.repeat(times)).join(""), "hex");
-}
 
 /** The limit that mqttConnect has where nothing is said. */
 export const MAX_SIZE = 65536;

@@ -3,7 +3,6 @@
 import { describe, expect, test } from "bun:test";
 import { type Connect, type ConnectRead, type MqttVersion, readConnect } from "../../../src/mqtt/connect.ts";
 import {
-  bytesOf,
   type ConnectFields,
   type ConnectVector,
   connectVectors,
@@ -11,6 +10,7 @@ import {
   flagMatrix,
   MAX_SIZE,
 } from "../../support/connect-vectors.ts";
+import { bytesOf } from "../../support/recorded.ts";
 
 const outcomeOf = (read: ConnectRead): string => (read.kind === "refuse" ? read.fault : read.kind);
 const connackOf = (read: ConnectRead): string | null =>

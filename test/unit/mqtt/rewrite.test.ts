@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { generate, parser } from "mqtt-packet";
 import { type Connect, readConnect } from "../../../src/mqtt/connect.ts";
 import { type ConnectChanges, rewriteConnect } from "../../../src/mqtt/rewrite.ts";
-import { bytesOf, connectVectors, MAX_SIZE } from "../../support/connect-vectors.ts";
+import { connectVectors, MAX_SIZE } from "../../support/connect-vectors.ts";
 import { type Random, random } from "../../support/random.ts";
 import {
   encodeConnect,
@@ -14,6 +14,7 @@ import {
   randomText,
   VERSIONS,
 } from "../../support/random-connect.ts";
+import { bytesOf } from "../../support/recorded.ts";
 
 const ROUNDS = 2000;
 const seed = Number(process.env.SLUICE_FUZZ_SEED ?? 20260812);

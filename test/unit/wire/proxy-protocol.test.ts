@@ -1,10 +1,9 @@
 // Every recorded PROXY header is read as the text of the protocol has it, however it is cut; test/fixtures/vectors/proxy-protocol.json.
 
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { parseAddress } from "../../../src/ip/address.ts";
 import { MAX_PROXY_HEADER, parseProxyHeader } from "../../../src/wire/proxy-protocol.ts";
+import { bytesOf, type Recorded, readVectors } from "../../support/recorded.ts";
 
 interface Fields {
   readonly version: number;
@@ -14,19 +13,14 @@ interface Fields {
   readonly tlvs?: readonly (readonly [number, string])[];
 }
 
-interface Vector {
+interface Vector extends Recorded {
   readonly name: string;
-  readonly hex?: string;
-  readonly parts?: readonly (readonly [string, number])[];
   readonly outcome: "ok" | "local" | "bad" | "more" | "none";
   readonly fields: Fields | null;
   readonly choice?: string;
 }
 
-const file = join(import.meta.dir, "../../fixtures/vectors/proxy-protocol.json");
-const vectors = (JSON.parse(readFileSync(file, "utf8")) as { in: Vector[] }).in;
-const bytesOf = ({ hex, parts }: Vector): Buffer =>
-  Buffer.from(hex ?? parts!.map(([each, times]) => each.repeat(times)).join(""), "hex");
+const vectors = (readVectors("proxy-protocol.json") as { in: Vector[] }).in;
 
 /** Where the text leaves a choice, ours, by the name of the vector. The reasons are in docs/security.md. */
 const CHOSEN: Readonly<Record<string, "bad" | "ok">> = {
