@@ -1,11 +1,13 @@
 // Certificates and keys of one load of the configuration, from wherever its fields say; what was good last time stands in for what is
 // broken now.
 
+import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import type { Code } from "../config/codes.ts";
 import type { Remark } from "../config/diagnostics.ts";
 import type { CertificateConfig, CertificateDirectoryConfig } from "../config/dynamic.ts";
 import { MAX_STORE_BYTES } from "../keystores/store.ts";
+import { readTextFile } from "../system/files.ts";
 import { loadRevocationLists, MAX_CRL_BYTES, type RevocationList } from "./crl.ts";
 import { scanDirectory } from "./directories.ts";
 import { FilesRead, INLINE, sourceOf } from "./file-or-content.ts";
@@ -23,10 +25,19 @@ export interface Failure {
   readonly message: string;
 }
 
-export type Outcome<T> =
-  | { readonly kind: "ok"; readonly value: T }
-  /** It cannot be used; `former` is what it gave before, and stands in. */
-  | ({ readonly kind: "error"; readonly field: string; readonly former: T | null } & Remark);
+/** It cannot be used; `former` is what it gave before, and stands in. */
+type Failed<T> = { readonly kind: "error"; readonly field: string; readonly former: T | null } & Remark;
+
+export type Outcome<T> = { readonly kind: "ok"; readonly value: T } | Failed<T>;
+
+/** What a text gives that is read for its own sake. */
+export type Parsed<T> = { readonly kind: "ok"; readonly value: T } | ({ readonly kind: "error" } & Remark);
+
+interface Remembered<T> {
+  /** SHA-256 of the text. */
+  readonly digest: string;
+  readonly value: T;
+}
 
 export type Pair = Extract<Loaded, { kind: "ok" }>;
 
@@ -225,6 +236,32 @@ export class CertificateFiles {
         });
   }
 
+  /**
+   * Any other text file; `parse` gives what is needed of it, or says why it cannot be used. An unchanged text is not parsed again. One
+   * that cannot be used, with nothing to stand in, holds up no other part of the load: what names it is off.
+   */
+  text<T>(path: string, parse: (text: string) => Parsed<T>): Outcome<T> {
+    const key = JSON.stringify(["text", path]);
+    const source = resolve(path);
+    this.paths.add(source);
+    const file = readTextFile(path);
+    const bad = (code: Code, message: string): Outcome<T> => {
+      const outcome = this.#bad<Remembered<T>>(key, { code, field: "", source, message }, false);
+      return { ...outcome, former: outcome.former?.value ?? null };
+    };
+    if (file.kind === "error") return bad(UNREADABLE, file.message);
+    const digest = createHash("sha256").update(file.text).digest("base64");
+    const former = this.#memory.recall<Remembered<T>>(key);
+    let value = former?.value;
+    if (value === undefined || former?.digest !== digest) {
+      const parsed = parse(file.text);
+      if (parsed.kind === "error") return bad(parsed.code, `${source}: ${parsed.message}`);
+      value = parsed.value;
+    }
+    this.#good(key, { digest, value });
+    return { kind: "ok", value };
+  }
+
   /** Ends the load: what the configuration does not name any more is forgotten. */
   finish(): void {
     this.#memory.retain(this.#used);
@@ -284,11 +321,12 @@ export class CertificateFiles {
     return { kind: "ok", value };
   }
 
-  #bad<T>(key: string, { code, field, source, message }: Problem): Outcome<T> {
+  /** `holdsUp`: where nothing stands in for it, nothing else of its owner is used either. */
+  #bad<T>(key: string, { code, field, source, message }: Problem, holdsUp = true): Failed<T> {
     this.#used.add(key);
     this.failures.push({ source, message });
     const former = this.#memory.recall<T>(key) ?? null;
-    if (former === null) this.brokenFor.add(this.owner);
+    if (former === null && holdsUp) this.brokenFor.add(this.owner);
     return {
       kind: "error",
       code,

@@ -56,7 +56,7 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
   const { merged, files, entryPoints, selfSigned, acme, now } = input;
   const options = compileAllOptions(merged, files, diagnostics);
   const services = compileServices(merged, input.defaultTransport, files, diagnostics);
-  const middlewares = compileMiddlewares(merged.middlewares, diagnostics);
+  const middlewares = compileMiddlewares(merged.middlewares, files, diagnostics);
   const routers = compileRouters(
     {
       routers: merged.routers,
@@ -64,7 +64,7 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
       services,
       options: options.sound,
       strict: options.strict,
-      middlewares,
+      middlewares: middlewares.rows,
       resolvers: acme.resolvers,
       rankOf: input.rankOf,
       former: input.former,
@@ -84,7 +84,8 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
   const put = (row: Row): void => void rows.set(rowKey(row), row);
   options.rows.forEach(put);
   for (const [name, { row }] of services) if (row !== null) put({ kind: "service", name, value: row });
-  for (const [name, row] of middlewares) if (row !== null) put({ kind: "middleware", name, value: row });
+  for (const [name, text] of middlewares.users) put({ kind: "users", name, value: { text } });
+  for (const [name, row] of middlewares.rows) if (row !== null) put({ kind: "middleware", name, value: row });
   routers.rows.forEach(put);
   certificates.rows.forEach(put);
   return {

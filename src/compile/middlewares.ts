@@ -1,20 +1,32 @@
 // Middlewares of the configuration as rows.
 
 import { RE2JS } from "re2js";
+import type { CertificateFiles } from "../certs/files.ts";
 import type { Code } from "../config/codes.ts";
-import type { Diagnostics } from "../config/diagnostics.ts";
+import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import type { MiddlewareConfig } from "../config/middlewares.ts";
 import { bareName } from "../config/names.ts";
 import { parseNetwork } from "../ip/address.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
 import type { Item } from "./merge.ts";
+import { PasswordFiles } from "./mqtt-auth.ts";
 
-/** Every middleware by its name; one that cannot work is null, and routers that name it are off. */
+export interface CompiledMiddlewares {
+  /** Every middleware by its name; one that cannot work is null, and routers that name it are off. */
+  readonly rows: Map<string, MiddlewareRow | null>;
+  /** The parts of password files that they use, by their names. */
+  readonly users: ReadonlyMap<string, string>;
+}
+
 export function compileMiddlewares(
   middlewares: ReadonlyMap<string, Item<MiddlewareConfig>>,
+  files: CertificateFiles,
   diagnostics: Diagnostics,
-): Map<string, MiddlewareRow | null> {
-  return new Map([...middlewares].map(([name, item]) => [name, compileMiddleware(name, item, diagnostics)]));
+): CompiledMiddlewares {
+  const passwords = new PasswordFiles(files, diagnostics);
+  const rows = new Map<string, MiddlewareRow | null>();
+  for (const [name, item] of middlewares) rows.set(name, compileMiddleware(name, item, passwords, diagnostics));
+  return { rows, users: passwords.texts };
 }
 
 /** What is wrong with a middleware, and where in it. */
@@ -26,28 +38,43 @@ interface Fault {
 
 type Kind = keyof MiddlewareConfig;
 
+/** What a kind may need beside its value. */
+interface Context {
+  readonly passwords: PasswordFiles;
+  readonly about: Subject;
+  /** Tells of a fault that does not turn the middleware off. */
+  tell(fault: Fault): void;
+}
+
 /** How each kind becomes a row. */
-const COMPILERS: { readonly [K in Kind]: (value: NonNullable<MiddlewareConfig[K]>) => MiddlewareRow | Fault } = {
+const COMPILERS: {
+  readonly [K in Kind]: (value: NonNullable<MiddlewareConfig[K]>, context: Context) => MiddlewareRow | Fault;
+} = {
   ipAllowList: compileAllowList,
   ipWhiteList: compileAllowList,
   inFlightConn: ({ amount }) => ({ kind: "inFlightConn", amount }),
   mqttConnect: compileMqttConnect,
+  mqttAuth: compileMqttAuth,
 };
 
-function compileMiddleware(name: string, item: Item<MiddlewareConfig>, diagnostics: Diagnostics): MiddlewareRow | null {
+function compileMiddleware(
+  name: string,
+  item: Item<MiddlewareConfig>,
+  passwords: PasswordFiles,
+  diagnostics: Diagnostics,
+): MiddlewareRow | null {
   const { value, at } = item;
   if (item.off) return null;
-  const compiled = compileKind(value);
+  const about: Subject = { kind: "middleware", name };
+  const say = ({ code, path, message }: Fault, state: string) =>
+    diagnostics.error(code, at(...path), `the middleware "${bareName(name)}"${state}: ${message}`, about);
+  const compiled = compileKind(value, { passwords, about, tell: (fault) => say(fault, "") });
   if ("kind" in compiled) return compiled;
-  const { code, path, message } = compiled;
-  diagnostics.error(code, at(...path), `the middleware "${bareName(name)}" is off: ${message}`, {
-    kind: "middleware",
-    name,
-  });
+  say(compiled, " is off");
   return null;
 }
 
-function compileKind(value: MiddlewareConfig): MiddlewareRow | Fault {
+function compileKind(value: MiddlewareConfig, context: Context): MiddlewareRow | Fault {
   const kinds = (Object.keys(value) as Kind[]).filter((key) => value[key] !== undefined);
   const [kind] = kinds;
   if (kind === undefined) return { code: "middleware-kind", path: [], message: "it has no kind" };
@@ -58,9 +85,10 @@ function compileKind(value: MiddlewareConfig): MiddlewareRow | Fault {
       message: `it has ${kinds.join(" and ")}, and a middleware is of one kind`,
     };
   // The compiler does not see that value and function are of one kind.
-  const compile = COMPILERS[kind] as (value: unknown) => MiddlewareRow | Fault;
-  const compiled = compile(value[kind]);
-  return "kind" in compiled ? compiled : { ...compiled, path: [kind, ...compiled.path] };
+  const compile = COMPILERS[kind] as (value: unknown, context: Context) => MiddlewareRow | Fault;
+  const within = (fault: Fault): Fault => ({ ...fault, path: [kind, ...fault.path] });
+  const compiled = compile(value[kind], { ...context, tell: (fault) => context.tell(within(fault)) });
+  return "kind" in compiled ? compiled : within(compiled);
 }
 
 function compileAllowList({ sourceRange }: NonNullable<MiddlewareConfig["ipAllowList"]>): MiddlewareRow | Fault {
@@ -93,6 +121,16 @@ function compileMqttConnect(value: NonNullable<MiddlewareConfig["mqttConnect"]>)
     bridges,
     keepAliveZeroMs: value.idleTimeout === undefined ? null : value.keepAliveZero,
   };
+}
+
+/** By what its file holds, or by what it held before; without either it is off. */
+function compileMqttAuth(value: NonNullable<MiddlewareConfig["mqttAuth"]>, context: Context): MiddlewareRow | Fault {
+  const compiled = context.passwords.row(value, context.about);
+  if (compiled.kind === "ok") return compiled.value;
+  const fault: Fault = { code: compiled.code, path: ["passwordFile"], message: compiled.message };
+  if (compiled.former === null) return fault;
+  context.tell(fault);
+  return compiled.former;
 }
 
 /** What is wrong with a regular expression; null: nothing. */

@@ -277,6 +277,21 @@ export const CODES = define({
       remedy: "Mend the value that the message names.",
     },
   },
+  "Password files": {
+    "password-line": {
+      means: "A line of a password file cannot be used. Its user is refused, and the others are not.",
+      remedy: "Write the user anew: `mosquitto_passwd FILE NAME`. If the name is there twice, remove one of its lines.",
+    },
+    "password-file": {
+      means:
+        "A password file cannot be used as a whole. Its former users stay in force; if there are none, what needs it is off.",
+      remedy: "Mend what the message names.",
+    },
+    "password-file-empty": {
+      means: "A password file has no user that could come in.",
+      remedy: "Add one with `mosquitto_passwd FILE NAME`, or mend its lines.",
+    },
+  },
   "TLS options": {
     "options-unknown": {
       means: "A router names TLS options that do not exist, and is off.",

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { field } from "./field.ts";
+import { mqttAuth } from "./mqtt-auth.ts";
 import { mqttConnect } from "./mqtt-connect.ts";
 
 const ipAllowList = z.object({
@@ -39,6 +40,11 @@ export const middleware = z.object({
   mqttConnect: field(
     "Reads the client's first packet before a server is dialled, and refuses what is no sound CONNECT or not allowed here: see [MQTT at the edge](mqtt.md).",
     mqttConnect.optional(),
+    { otherwise: "absent" },
+  ),
+  mqttAuth: field(
+    "Reads the client's CONNECT, and lets in whose user name and password are in a password file of Mosquitto. Others get a CONNACK that says so, and no server hears of them.",
+    mqttAuth.optional(),
     { otherwise: "absent" },
   ),
 });

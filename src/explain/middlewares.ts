@@ -7,6 +7,7 @@ import type { MiddlewareReject } from "../middlewares/middleware.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
 import type { Row } from "../protocol/messages.ts";
 import { formatAddress } from "../rules/explain.ts";
+import { count } from "../text/words.ts";
 import type { MiddlewareFacts } from "./explanation.ts";
 import { placeOf } from "./places.ts";
 
@@ -71,6 +72,8 @@ function saysOf(row: MiddlewareRow, address: Uint8Array): string {
     }
     case "mqttConnect":
       return `reads CONNECT, of MQTT ${row.versions.join(", ")}, within ${formatDuration(row.timeoutMs)} and ${row.maxSize} bytes`;
+    case "mqttAuth":
+      return `asks for the user name and the password of one of ${count(row.users.count, "user")}`;
     case "inFlightConn":
       if (row.amount === 0) return "refuses everybody: its amount is 0";
       return `lets at most ${row.amount} connections of one address pass at a time, in each worker`;

@@ -32,7 +32,10 @@ export type MiddlewareReject =
   | "too-many-connections"
   | "connect-not-allowed"
   | "client-id-not-allowed"
-  | "connect-too-large";
+  | "connect-too-large"
+  | "bad-credentials"
+  | "no-credentials"
+  | "auth-busy";
 
 /** How long a client that has been let in may send nothing. Milliseconds. */
 export interface IdleLimit {

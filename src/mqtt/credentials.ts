@@ -12,22 +12,21 @@ export type CredentialsOutcome = "right" | "wrong" | "busy";
 const QUEUE = new HashQueue();
 
 export class Credentials {
-  readonly #users: Users;
   readonly #key: Buffer;
-  readonly #textOf: (part: string) => string | null;
+  /** The texts of the parts; null: it has not come, and its users are refused. */
+  readonly #texts: readonly (string | null)[];
   readonly #queue: HashQueue;
   readonly #ways: readonly { readonly hash: PasswordHash; readonly users: number }[];
   readonly #total: number;
   readonly #parts = new Map<number, ReadonlyMap<string, PasswordHash>>();
 
   /**
-   * `textOf` gives the text of a part by its name. `key` decides what an unknown name is taken for: a secret that all workers share, so
+   * `textOf` gives the text of a part by its name; it is asked at once. `key` decides what an unknown name is taken for: a secret that all workers share, so
    * that a name costs the same whenever and wherever it is tried.
    */
   constructor(users: Users, key: Buffer, textOf: (part: string) => string | null, queue: HashQueue = QUEUE) {
-    this.#users = users;
     this.#key = key;
-    this.#textOf = textOf;
+    this.#texts = users.parts.map(textOf);
     this.#queue = queue;
     this.#ways = users.ways.flatMap((way) => {
       const read = readHash(way.sample);
@@ -47,11 +46,10 @@ export class Credentials {
   }
 
   #find(username: string): PasswordHash | undefined {
-    const { parts } = this.#users;
-    const number = partOf(username, parts.length);
+    const number = partOf(username, this.#texts.length);
     let part = this.#parts.get(number);
     if (part === undefined) {
-      part = readPart(this.#textOf(parts[number]!) ?? "");
+      part = readPart(this.#texts[number] ?? "");
       this.#parts.set(number, part);
     }
     return part.get(username);

@@ -67,13 +67,13 @@ export class MasterMetrics {
     });
     this.#loadErrors = new Counter({
       name: "sluice_tls_source_errors_total",
-      help: "Readings of a certificate, key, key store, directory, authority or revocation list that failed.",
+      help: "Readings of a certificate, key, key store, directory, authority, revocation list or password file that failed.",
       labelNames: ["source"],
       registers,
     });
     this.#failing = new Gauge({
       name: "sluice_tls_source_failing",
-      help: "1 for each certificate, key, key store, directory, authority or revocation list whose last reading failed, the first 100; what it held before goes on serving, if there was anything.",
+      help: "1 for each certificate, key, key store, directory, authority, revocation list or password file whose last reading failed, the first 100; what it held before goes on serving, if there was anything.",
       labelNames: ["source"],
       registers,
     });

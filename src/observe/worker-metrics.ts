@@ -2,6 +2,7 @@
 // configuration and from fixed sets.
 
 import { Counter, Gauge, Registry } from "prom-client";
+import type { AuthResult } from "../middlewares/mqtt-auth.ts";
 import type { Edge } from "../proxy/edge.ts";
 import type { Reason } from "../proxy/reasons.ts";
 import type { Target } from "../upstream/service.ts";
@@ -12,6 +13,8 @@ import type { Shortages } from "./shortages.ts";
 /** Seconds: from a resumed handshake on loopback to one that a slow modem takes. */
 const HANDSHAKE_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const DIAL_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30];
+/** Seconds: from a password of 101 rounds to one of a million, and what it may wait for its turn. */
+const AUTHENTICATION_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const LOOP_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 /**
  * Results that deploy/prometheus/alerts.yml asks for. They are there with 0 from the start: rate() and increase() do not see the first
@@ -49,6 +52,12 @@ export class WorkerMetrics {
     "Time from the end of TLS, or from the first byte without it, to a whole CONNECT, where one is read.",
     [],
     HANDSHAKE_BUCKETS,
+  );
+  readonly #authentication = new Buckets(
+    "sluice_mqtt_authentication_duration_seconds",
+    "Clients that mqttAuth has judged, by the result, and the time it took: waiting for a thread included, and 0 where there was no password to check.",
+    ["result"],
+    AUTHENTICATION_BUCKETS,
   );
   readonly #loop = new Buckets(
     "sluice_event_loop_delay_seconds",
@@ -96,6 +105,10 @@ export class WorkerMetrics {
     this.#dialErrors.inc({ service, server, reason });
   }
 
+  authentication(result: AuthResult, ms: number): void {
+    this.#authentication.observe(result, ms / 1000, () => ({ result }));
+  }
+
   loopDelay(ms: number): void {
     this.#loop.observe("", ms / 1000, () => ({}));
   }
@@ -108,7 +121,7 @@ export class WorkerMetrics {
   }
 
   #histograms(): Buckets[] {
-    return [this.#handshake, this.#connect, this.#dial, this.#loop];
+    return [this.#handshake, this.#connect, this.#authentication, this.#dial, this.#loop];
   }
 
   #gauges(): void {

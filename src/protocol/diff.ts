@@ -12,6 +12,9 @@ const PART_SIZE = 128 * 1024;
 /** Characters of a serial number in a revocation list. */
 const SERIAL_SIZE = 40;
 
+/** Characters of the name of a part of a password file. */
+const PART_NAME_SIZE = 70;
+
 /** Characters of a network such as 2001:db8:1:2::/64. */
 const RANGE_SIZE = 25;
 
@@ -41,15 +44,28 @@ export function diff(before: RowMap, after: RowMap): Part[] {
   return parts;
 }
 
-type Weights = { readonly [kind in Row["kind"]]: (value: Extract<Row, { readonly kind: kind }>["value"]) => number };
+type RowOf<K extends Row["kind"]> = Extract<Row, { readonly kind: K }>["value"];
+type Weights = { readonly [kind in Row["kind"]]: (value: RowOf<kind>) => number };
 
 const pairSize = ({ cert, key }: { readonly cert: string; readonly key: string }) => cert.length + key.length + 200;
+
+function weighMiddleware(row: RowOf<"middleware">): number {
+  switch (row.kind) {
+    case "ipAllowList":
+      return row.sourceRange.length * RANGE_SIZE;
+    case "mqttAuth":
+      return row.users.parts.length * PART_NAME_SIZE;
+    default:
+      return 0;
+  }
+}
 
 /** Characters of a row, roughly. */
 const WEIGHTS: Weights = {
   router: () => 500,
   service: () => 500,
-  middleware: (row) => (row.kind === "ipAllowList" ? row.sourceRange.length * RANGE_SIZE : 0) + 500,
+  middleware: (row) => weighMiddleware(row) + 500,
+  users: ({ text }) => text.length + 200,
   options: ({ clientCa, revoked }) =>
     clientCa.length + (revoked?.reduce((sum, list) => sum + list.serials.length, 0) ?? 0) * SERIAL_SIZE + 500,
   certificate: pairSize,

@@ -1,6 +1,7 @@
 // What the connections of one worker share: limits, timers, caches, and the tables they are routed by.
 
 import type { SecureContext } from "node:tls";
+import type { AuthResult } from "../middlewares/mqtt-auth.ts";
 import { Deadlines } from "../net/deadlines.ts";
 import { Dialer } from "../net/dial.ts";
 import { Lingers } from "../net/linger.ts";
@@ -26,6 +27,8 @@ export interface Observer {
   onDial(target: Target, durationMs: number): void;
   onDialFailed(target: Target, reason: string): void;
   onEnd(record: ConnectionRecord, reason: Reason, bytesIn: number, bytesOut: number): void;
+  /** mqttAuth has judged a client; `durationMs` is 0 where there was nothing to hash. */
+  onAuthentication(result: AuthResult, durationMs: number): void;
   onLoopDelay(ms: number): void;
   /** A client was closed because there are no descriptors. */
   onOutOfDescriptors(): void;
@@ -89,7 +92,7 @@ export class Edge {
     this.dialer = new Dialer(this.deadlines);
     this.pool = new RelayPool(this.deadlines, this.turns, limits.heldBytesPerConnection, limits.heldBytesPerWorker);
     this.hellos = new HelloPool(limits.helloBytesPerWorker);
-    this.tables = new RoutingTables(this.meters, start);
+    this.tables = new RoutingTables(this.meters, start, (result, ms) => observer.onAuthentication(result, ms));
   }
 
   entryPoint(name: string, readTimeoutMs: number, proxyProtocol: ProxyProtocolSettings | null = null): EntryPoint {

@@ -2,6 +2,7 @@
 // nobody keeps them over a wait. Who waits holds a route and the version it was chosen by, and decides again when the version has changed.
 
 import type { ConnectLimits, Middleware, Stage } from "../middlewares/middleware.ts";
+import type { AuthServices } from "../middlewares/mqtt-auth.ts";
 import { DEFAULT_CONNECT_LIMITS } from "../middlewares/mqtt-connect.ts";
 import { createMiddleware } from "../middlewares/row.ts";
 import { encodeAlpn } from "../net/tls.ts";
@@ -73,6 +74,9 @@ export class RoutingTables {
   readonly #routers = new Map<string, RowOf<"router">>();
   readonly #services = new Map<string, RowOf<"service">>();
   readonly #middlewares = new Map<string, Middleware>();
+  /** The parts of password files, by their names. */
+  readonly #users = new Map<string, string>();
+  readonly #authServices: AuthServices;
   readonly #terminations = new Map<string, Termination>();
   readonly #certificates = new Map<string, RowOf<"certificate">>();
   #fallback: string | null = null;
@@ -101,8 +105,16 @@ export class RoutingTables {
     },
     middleware: {
       put: (name, value) =>
-        void this.#middlewares.set(name, createMiddleware(value, this.#middlewares.get(name) ?? null)),
+        void this.#middlewares.set(
+          name,
+          createMiddleware(value, this.#middlewares.get(name) ?? null, this.#authServices),
+        ),
       drop: (name) => void this.#middlewares.delete(name),
+    },
+    // They come before the middlewares that have them.
+    users: {
+      put: (name, { text }) => void this.#users.set(name, text),
+      drop: (name) => void this.#users.delete(name),
     },
     options: {
       put: (name, options) => {
@@ -125,10 +137,11 @@ export class RoutingTables {
     },
   };
 
-  /** `start` is where round robin begins, different in each worker. */
-  constructor(meters: Meters, start: number) {
+  /** `start` is where round robin begins, different in each worker; `onAuthentication` hears of each client that mqttAuth judges. */
+  constructor(meters: Meters, start: number, onAuthentication: AuthServices["onAuthentication"] = () => {}) {
     this.#meters = meters;
     this.#start = start;
+    this.#authServices = { partOf: (name) => this.#users.get(name) ?? null, onAuthentication };
   }
 
   apply(put: readonly Row[], drop: readonly string[]): void {

@@ -1,5 +1,6 @@
 // A worker process: takes its orders from the master, listens, and moves the traffic.
 
+import type { AuthResult } from "../middlewares/mqtt-auth.ts";
 import { isOutOfDescriptors } from "../net/descriptors.ts";
 import { type Listener, listen } from "../net/listen.ts";
 import { onFault as onDefect } from "../net/socket.ts";
@@ -141,6 +142,10 @@ class Worker implements Observer {
     const known = this.#failing.has(key);
     this.#failing.add(key);
     this.#log.logger[known ? "debug" : "warn"]({ service, server: server.address, reason }, "cannot reach the server");
+  }
+
+  onAuthentication(result: AuthResult, durationMs: number): void {
+    this.#metrics.authentication(result, durationMs);
   }
 
   onLoopDelay(ms: number): void {

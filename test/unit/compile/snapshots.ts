@@ -35,7 +35,13 @@ export interface Snapshot {
 
 export function compileTexts(
   texts: string | readonly string[],
-  options: { static?: string; selfSigned?: { cert: string; key: string }; now?: number; acme?: AcmeInput } = {},
+  options: {
+    static?: string;
+    selfSigned?: { cert: string; key: string };
+    now?: number;
+    acme?: AcmeInput;
+    files?: CertificateFiles;
+  } = {},
 ): Snapshot {
   const { merged, problems } = mergeTexts(...(typeof texts === "string" ? [texts] : texts));
   const diagnostics = new Diagnostics();
@@ -43,7 +49,7 @@ export function compileTexts(
   const compiled = compile(
     {
       merged,
-      files: new CertificateFiles(),
+      files: options.files ?? new CertificateFiles(),
       entryPoints: config.entryPoints,
       defaultTransport:
         config.tcpServersTransport === undefined ? null : { value: config.tcpServersTransport, at: config.at },

@@ -4,7 +4,10 @@ import { describe, expect, test } from "bun:test";
 import { InFlightConn } from "../../../src/middlewares/in-flight-conn.ts";
 import { IpAllowList } from "../../../src/middlewares/ip-allow-list.ts";
 import type { Client, Lease } from "../../../src/middlewares/middleware.ts";
+import type { AuthServices } from "../../../src/middlewares/mqtt-auth.ts";
 import { createMiddleware } from "../../../src/middlewares/row.ts";
+
+const NO_SERVICES: AuthServices = { partOf: () => null, onAuthentication: () => {} };
 
 const from = (clientAddress: string): Client => ({
   clientAddress,
@@ -53,13 +56,13 @@ describe("inFlightConn", () => {
   });
 
   test("goes on counting when a reload changes its amount, and begins anew as another kind", () => {
-    const before = createMiddleware({ kind: "inFlightConn", amount: 2 }, null) as InFlightConn;
+    const before = createMiddleware({ kind: "inFlightConn", amount: 2 }, null, NO_SERVICES) as InFlightConn;
     const held = lease(before, "192.0.2.1")!;
-    const after = createMiddleware({ kind: "inFlightConn", amount: 1 }, before) as InFlightConn;
+    const after = createMiddleware({ kind: "inFlightConn", amount: 1 }, before, NO_SERVICES) as InFlightConn;
     expect(after.judge(from("192.0.2.1")).kind).toBe("refuse");
     held.release();
     expect(after.judge(from("192.0.2.1")).kind).toBe("pass");
-    const list = createMiddleware({ kind: "ipAllowList", sourceRange: ["192.0.2.1"] }, after);
-    expect((createMiddleware({ kind: "inFlightConn", amount: 1 }, list) as InFlightConn).size).toBe(0);
+    const list = createMiddleware({ kind: "ipAllowList", sourceRange: ["192.0.2.1"] }, after, NO_SERVICES);
+    expect((createMiddleware({ kind: "inFlightConn", amount: 1 }, list, NO_SERVICES) as InFlightConn).size).toBe(0);
   });
 });

@@ -54,6 +54,7 @@ function edgeWith(rows: readonly Row[], limits: Partial<Edge["limits"]> = {}) {
         onDial: none,
         onDialFailed: none,
         onLoopDelay: none,
+        onAuthentication: none,
         onOutOfDescriptors: none,
       },
       onEnd: ({ meters }, reason) => void ends.push({ router: meters?.router ?? null, reason }),
