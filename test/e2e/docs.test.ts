@@ -95,7 +95,13 @@ const pair = await authority.issue({
   notAfter: "21200101000000Z",
 });
 
-/** Writes every file that a configuration names as certificate, key or authority. */
+const passwords = join(temporaryDirectory(), "passwords");
+writeFileSync(
+  passwords,
+  "anna:$7$101$u47hh7ikTLQYZsxI$Luf3KO5HpJtPhOCI05dDenQX6tqqQIee+SWQqkeo9gqqJg9+drL4ir3FnzzhQOEiAvlBQTcjd5Jx7fkoksGNcQ==\n",
+);
+
+/** Writes every file that a configuration names as certificate, key, authority or password file. */
 function makeFiles(node: unknown, directory: string): void {
   if (typeof node !== "object" || node === null) return;
   const put = (path: string, from: string) => {
@@ -104,12 +110,13 @@ function makeFiles(node: unknown, directory: string): void {
     mkdirSync(dirname(to), { recursive: true });
     writeFileSync(to, readFileSync(from));
   };
-  const { certFile, keyFile, caFiles, rootCAs, certificateDirectories } = node as Record<string, never>;
+  const { certFile, keyFile, caFiles, rootCAs, certificateDirectories, passwordFile } = node as Record<string, never>;
   if (certFile !== undefined) {
     put(certFile, pair.cert);
     if (keyFile !== undefined) put(keyFile, pair.key);
     else appendFileSync(resolve(directory, certFile), readFileSync(pair.key));
   }
+  if (passwordFile !== undefined) put(passwordFile, passwords);
   for (const path of [caFiles ?? [], rootCAs ?? []].flat()) put(path, authority.cert);
   for (const entry of [certificateDirectories ?? []].flat()) {
     const path = typeof entry === "string" ? entry : (entry as { directory: string }).directory;

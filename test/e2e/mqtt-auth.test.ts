@@ -196,10 +196,10 @@ test("lines that cannot be used are errors with their places in the log and in c
   for (const [name, why] of wanted) {
     const line = lines.findIndex((each) => each.startsWith(`${name}:`)) + 1;
     const said = `${passwords}:${line}:1: the user "${name}" is refused: ${why}`;
-    expect(checked.stdout).toContain(said);
+    expect(checked.stderr).toContain(said);
     expect(sluice.lines.filter(({ msg }) => msg.includes(said)).length).toBe(1);
   }
-  expect(checked.stdout).not.toContain("tea & sugar");
+  expect(checked.stderr).not.toContain("tea & sugar");
 });
 
 test("results and how long they took are counted", async () => {

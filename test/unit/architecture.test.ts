@@ -25,7 +25,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   rules: { values: ["ip", "mqtt/text.ts", "mqtt/version.ts", "text"] },
   // What may not be printed of PEM is said where PEM is read.
   config: { values: ["certs/pem-blocks.ts", "ip", "text"] },
-  middlewares: { values: ["ip"], types: ["mqtt"] },
+  middlewares: { values: ["ip", "mqtt"] },
   providers: { values: ["config", "system"] },
   broker: { values: [] },
   keystores: { values: ["asn1"] },
@@ -33,7 +33,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   acme: { values: ["asn1", "certs", "system"], types: ["config"] },
   tls: { values: ["certs", "text", "wire"], types: ["config", "net"] },
   // It shows what the others have, and asks nothing of them.
-  observe: { values: ["system"], types: ["acme", "certs", "compile", "config", "proxy", "upstream"] },
+  observe: { values: ["system"], types: ["acme", "certs", "compile", "config", "middlewares", "proxy", "upstream"] },
   // What master and workers say to each other: plain data.
   protocol: { values: [], types: ["certs", "middlewares", "observe", "rules", "tls", "upstream"] },
   proxy: {
@@ -55,7 +55,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     types: ["certs"],
   },
   compile: {
-    values: ["acme", "certs", "config", "ip", "middlewares", "protocol", "rules", "text", "tls", "version.ts"],
+    values: ["acme", "certs", "config", "ip", "middlewares", "mqtt", "protocol", "rules", "text", "tls", "version.ts"],
     types: ["providers", "upstream"],
   },
   control: {
