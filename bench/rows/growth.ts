@@ -128,7 +128,7 @@ export const growthCerts = growthRow({
   title: "growth with certificates",
   sizes: CERTS,
   options: async (bench, size) => {
-    const [added, ...extra] = makeManyCerts(bench.dir, size + 1);
+    const [added, ...extra] = await makeManyCerts(bench.dir, size + 1);
     return { extraCerts: extra, addedCert: added! };
   },
   // certs[0] is the one that the reload adds.

@@ -1,17 +1,7 @@
 // Keys, signing requests and challenge certificates for ACME.
 
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPair,
-  generateKeyPairSync,
-  type KeyObject,
-  X509Certificate,
-} from "node:crypto";
-import { promisify } from "node:util";
-import { octets } from "../asn1/der.ts";
-import { alternativeNames, commonName, extension, writeCertificate, writeRequest } from "../certs/write.ts";
+import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
+import { x509 } from "../certs/x509-library.ts";
 
 /** Traefik's words. EC256 is the default here: small devices verify it fastest, and handshakes with it cost the least. */
 export type AcmeKeyType = "EC256" | "EC384" | "RSA2048" | "RSA4096" | "RSA8192";
@@ -39,6 +29,10 @@ const ACME_IDENTIFIER = "1.3.6.1.5.5.7.1.31";
 /** A challenge certificate is looked at within seconds. Milliseconds. */
 const CHALLENGE_LIFETIME = 3_600_000;
 
+type SigningAlgorithm =
+  | { name: "ECDSA"; namedCurve: string; hash: string }
+  | { name: "RSASSA-PKCS1-v1_5"; hash: string };
+
 /** A new account key: RSA of 4096 bits, which is what Traefik makes and reads back from PKCS#1. */
 export function newAccountKey(): KeyObject {
   return generateKeyPairSync("rsa", { modulusLength: 4096 }).privateKey;
@@ -59,15 +53,21 @@ export function writeAccountKey(key: KeyObject): Buffer {
   return key.export({ format: "der", type }) as Buffer;
 }
 
-/** A new key and the request to certify it for these DNS names; the first one is the common name. */
+/** A new key and the request to certify it for these names; the first one is the common name. */
 export async function createRequest(
   names: readonly string[],
   keyType: AcmeKeyType,
 ): Promise<{ der: Buffer; key: string }> {
-  const key = await generate(keyType);
-  // A common name has at most 64 characters (RFC 5280 A.1); names beyond that are in the extension alone.
-  const subject = commonName(names[0]!.length <= 64 ? names[0]! : undefined);
-  return { der: writeRequest(subject, key, [alternativeNames(names)]), key: pemOf(key) };
+  const algorithm = algorithmOf(keyType);
+  const keys = await generate(keyType, algorithm);
+  const request = await x509.Pkcs10CertificateRequestGenerator.create({
+    // A common name has at most 64 characters (RFC 5280 A.1); names beyond that are in the extension alone.
+    name: names[0]!.length <= 64 ? [{ CN: [names[0]!] }] : "",
+    keys,
+    signingAlgorithm: algorithm,
+    extensions: [new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: "dns", value })))],
+  });
+  return { der: Buffer.from(request.rawData), key: await pemOf(keys.privateKey) };
 }
 
 /** The certificate that answers a TLS-ALPN-01 challenge (RFC 8737 3): self-signed, with the digest of the key authorization in it. */
@@ -75,31 +75,44 @@ export async function createChallengeCertificate(
   name: string,
   keyAuthorization: string,
 ): Promise<{ cert: string; key: string }> {
-  const key = await generate("EC256");
+  const algorithm = algorithmOf("EC256");
+  const keys = await generate("EC256", algorithm);
   const digest = createHash("sha256").update(keyAuthorization).digest();
   const now = Date.now();
-  const subject = commonName("ACME challenge");
-  const cert = writeCertificate(
-    { name: subject, key },
-    {
-      subject,
-      publicKey: createPublicKey(key),
-      notBefore: now - CHALLENGE_LIFETIME,
-      notAfter: now + CHALLENGE_LIFETIME,
-      extensions: [alternativeNames([name]), extension(ACME_IDENTIFIER, octets(digest), true)],
-    },
-  );
-  return { cert, key: pemOf(key) };
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: "01",
+    name: [{ CN: ["ACME challenge"] }],
+    notBefore: new Date(now - CHALLENGE_LIFETIME),
+    notAfter: new Date(now + CHALLENGE_LIFETIME),
+    signingAlgorithm: algorithm,
+    keys,
+    extensions: [
+      new x509.SubjectAlternativeNameExtension([{ type: "dns", value: name }]),
+      // OCTET STRING of 32 bytes.
+      new x509.Extension(ACME_IDENTIFIER, true, Buffer.concat([Buffer.from([0x04, 0x20]), digest])),
+    ],
+  });
+  return { cert: `${certificate.toString("pem")}\n`, key: await pemOf(keys.privateKey) };
 }
 
-/** Off the event loop: a large RSA key takes seconds. */
-async function generate(keyType: AcmeKeyType): Promise<KeyObject> {
-  if (keyType.startsWith("RSA")) return (await newRsa({ modulusLength: Number(keyType.slice(3)) })).privateKey;
-  return (await newEc({ namedCurve: keyType === "EC384" ? "P-384" : "P-256" })).privateKey;
+function algorithmOf(keyType: AcmeKeyType): SigningAlgorithm {
+  switch (keyType) {
+    case "EC256":
+      return { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+    case "EC384":
+      return { name: "ECDSA", namedCurve: "P-384", hash: "SHA-384" };
+    default:
+      return { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
+  }
 }
 
-const generateKeys = promisify(generateKeyPair);
-const newRsa = (options: { modulusLength: number }) => generateKeys("rsa", options);
-const newEc = (options: { namedCurve: string }) => generateKeys("ec", options);
+async function generate(keyType: AcmeKeyType, algorithm: SigningAlgorithm): Promise<CryptoKeyPair> {
+  const parameters = keyType.startsWith("RSA")
+    ? { ...algorithm, modulusLength: Number(keyType.slice(3)), publicExponent: new Uint8Array([1, 0, 1]) }
+    : algorithm;
+  return (await crypto.subtle.generateKey(parameters as never, true, ["sign", "verify"])) as CryptoKeyPair;
+}
 
-const pemOf = (key: KeyObject): string => key.export({ type: "pkcs8", format: "pem" }) as string;
+async function pemOf(key: CryptoKey): Promise<string> {
+  return `${x509.PemConverter.encode(await crypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY")}\n`;
+}

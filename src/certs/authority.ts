@@ -1,24 +1,13 @@
 // An authority of our own: issues P-256 certificates for development. Files with keys are written with mode 0600, atomically.
 
-import { createPrivateKey, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { join } from "node:path";
 import { replaceFile } from "../system/replace-file.ts";
 import { loadPair } from "./pem.ts";
-import {
-  alternativeNames,
-  authorityKeyIdentifier,
-  commonName,
-  forIssuing,
-  forServers,
-  forSigning,
-  isAuthority,
-  isNoAuthority,
-  subjectKeyIdentifier,
-  writeCertificate,
-} from "./write.ts";
-import { partsOf } from "./x509.ts";
+import { x509 } from "./x509-library.ts";
 
+const EC = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const DAY = 86_400_000;
 const AUTHORITY_DAYS = 3650;
 /** Apple's limit for certificates that its clients accept. */
@@ -31,49 +20,62 @@ export interface Issued {
   readonly key: string;
 }
 
-const newKeys = () => generateKeyPairSync("ec", { namedCurve: "P-256" });
-const pemOfKey = (key: KeyObject): string => key.export({ type: "pkcs8", format: "pem" }) as string;
+function serial(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[0] = (bytes[0]! & 0x7f) | 0x40; // positive and of full length (RFC 5280 4.1.2.2)
+  return Buffer.from(bytes).toString("hex");
+}
+
+async function pemOfKey(key: CryptoKey): Promise<string> {
+  return `${x509.PemConverter.encode(await crypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY")}\n`;
+}
 
 /** A certificate authority with a name. */
-export function createAuthority(name: string): Issued {
-  const { publicKey, privateKey } = newKeys();
-  const subject = commonName(name);
+export async function createAuthority(commonName: string): Promise<Issued> {
+  const keys = (await crypto.subtle.generateKey(EC, true, ["sign", "verify"])) as CryptoKeyPair;
   const now = Date.now();
-  const cert = writeCertificate(
-    { name: subject, key: privateKey },
-    {
-      subject,
-      publicKey,
-      notBefore: now - DAY,
-      notAfter: now + AUTHORITY_DAYS * DAY,
-      extensions: [isAuthority(), forIssuing(), subjectKeyIdentifier(publicKey)],
-    },
-  );
-  return { cert, key: pemOfKey(privateKey) };
+  const cert = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serial(),
+    name: [{ CN: [commonName] }],
+    notBefore: new Date(now - DAY),
+    notAfter: new Date(now + AUTHORITY_DAYS * DAY),
+    signingAlgorithm: EC,
+    keys,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return { cert: `${cert.toString("pem")}\n`, key: await pemOfKey(keys.privateKey) };
 }
 
 /** A server certificate for DNS names and IP addresses; the first one is its common name. */
-export function issueServer(authority: Issued, names: readonly string[], days = LEAF_DAYS): Issued {
-  const issuer = new X509Certificate(authority.cert);
-  const { publicKey, privateKey } = newKeys();
+export async function issueServer(authority: Issued, names: readonly string[], days = LEAF_DAYS): Promise<Issued> {
+  const issuer = new x509.X509Certificate(authority.cert);
+  const signingKey = await crypto.subtle.importKey("pkcs8", x509.PemConverter.decodeFirst(authority.key), EC, false, [
+    "sign",
+  ]);
+  const keys = (await crypto.subtle.generateKey(EC, true, ["sign", "verify"])) as CryptoKeyPair;
   const now = Date.now();
-  const cert = writeCertificate(
-    { name: partsOf(issuer.raw).subject!.whole, key: createPrivateKey(authority.key) },
-    {
-      subject: commonName(names[0]!),
-      publicKey,
-      notBefore: now - DAY,
-      notAfter: now + days * DAY,
-      extensions: [
-        isNoAuthority(),
-        forSigning(),
-        forServers(),
-        alternativeNames(names),
-        authorityKeyIdentifier(issuer),
-      ],
-    },
-  );
-  return { cert, key: pemOfKey(privateKey) };
+  const cert = await x509.X509CertificateGenerator.create({
+    serialNumber: serial(),
+    subject: [{ CN: [names[0]!] }],
+    issuer: issuer.subject,
+    notBefore: new Date(now - DAY),
+    notAfter: new Date(now + days * DAY),
+    signingAlgorithm: EC,
+    publicKey: keys.publicKey,
+    signingKey,
+    extensions: [
+      new x509.BasicConstraintsExtension(false),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(names.map((name) => ({ type: isIP(name) ? "ip" : "dns", value: name }))),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
+    ],
+  });
+  return { cert: `${cert.toString("pem")}\n`, key: await pemOfKey(keys.privateKey) };
 }
 
 /** The files of a development certificate in its directory. */
@@ -87,7 +89,7 @@ export function developmentFiles(directory: string) {
  * @returns whether anything was written.
  * @throws the system's error when the directory cannot be written.
  */
-export function ensureDevelopmentCertificate(directory: string, names: readonly string[]): boolean {
+export async function ensureDevelopmentCertificate(directory: string, names: readonly string[]): Promise<boolean> {
   const files = developmentFiles(directory);
   if (isUsable(files.cert, files.key, names) && existsSync(files.caCert)) return false;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -95,11 +97,11 @@ export function ensureDevelopmentCertificate(directory: string, names: readonly 
   const kept = existsSync(files.caCert) && existsSync(files.caKey);
   if (kept) authority = { cert: readFileSync(files.caCert, "utf8"), key: readFileSync(files.caKey, "utf8") };
   else {
-    authority = createAuthority("Sluice development CA");
+    authority = await createAuthority("Sluice development CA");
     writeSecret(files.caKey, authority.key);
     replaceFile(files.caCert, authority.cert, 0o644);
   }
-  const issued = issueServer(authority, names);
+  const issued = await issueServer(authority, names);
   writeSecret(files.key, issued.key);
   replaceFile(files.cert, issued.cert, 0o644);
   return true;

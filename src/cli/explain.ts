@@ -95,7 +95,7 @@ function pointsOf(config: StaticConfig, wanted: string | undefined): EntryPointC
 
 /** Loads the configuration as a start would; null when the load is refused. */
 export async function prepare(config: StaticConfig, diagnostics: Diagnostics): Promise<Explainer | null> {
-  const selfSigned = issueDefaultCertificate();
+  const selfSigned = await issueDefaultCertificate();
   const { compiled, merged } = await loadOffline(config, diagnostics, await filesAfterStart(config), selfSigned);
   return compiled === null ? null : new Explainer(compiled, merged!, diagnostics);
 }

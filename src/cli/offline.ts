@@ -44,8 +44,8 @@ export async function filesAfterStart(config: StaticConfig): Promise<Certificate
   if (wanted === undefined) return filesWith();
   const files = developmentFiles(wanted.directory);
   if (existsSync(files.cert) && existsSync(files.key)) return filesWith();
-  const authority = createAuthority("Sluice check");
-  const { cert, key } = issueServer(authority, wanted.names);
+  const authority = await createAuthority("Sluice check");
+  const { cert, key } = await issueServer(authority, wanted.names);
   return filesWith([
     [files.caCert, authority.cert],
     [files.cert, cert],

@@ -83,8 +83,8 @@ export class Master {
   async start(staticDiagnostics: Diagnostics): Promise<Started> {
     const config = this.#config;
     for (const point of config.entryPoints.values()) this.#prove(point);
-    this.#ensureCertificate();
-    const selfSigned = issueDefaultCertificate();
+    await this.#ensureCertificate();
+    const selfSigned = await issueDefaultCertificate();
     this.#acme = this.#createAcme();
     const resolvers = resolverFacts(config);
     this.#reloader = new Reloader(
@@ -194,11 +194,11 @@ export class Master {
     }
   }
 
-  #ensureCertificate(): void {
+  async #ensureCertificate(): Promise<void> {
     const wanted = this.#config.developmentCertificate;
     if (wanted === undefined) return;
     try {
-      if (ensureDevelopmentCertificate(wanted.directory, wanted.names))
+      if (await ensureDevelopmentCertificate(wanted.directory, wanted.names))
         this.#logger.info({ directory: wanted.directory, names: wanted.names }, "made a development certificate");
     } catch (error) {
       throw new StartError(`developmentCertificate: cannot write to ${wanted.directory}: ${describeError(error)}`);

@@ -29,7 +29,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   providers: { values: ["config", "system"] },
   broker: { values: [] },
   keystores: { values: ["asn1"] },
-  certs: { values: ["asn1", "ip", "keystores", "system", "text"], types: ["config"] },
+  certs: { values: ["asn1", "keystores", "system", "text"], types: ["config"] },
   acme: { values: ["asn1", "certs", "system"], types: ["config"] },
   tls: { values: ["certs", "text", "wire"], types: ["config", "net"] },
   // It shows what the others have, and asks nothing of them.
