@@ -25,24 +25,29 @@ export function proxyHeaderOf(connection: Connection, { version, tlvs }: ProxyPr
   const endsHere = record.tlsVersion !== "";
   const tls = wants("ssl") && endsHere ? tlsFactsOf(connection) : null;
   if (tls === "unreadable") return { kind: "refuse", reason: "common-name-unreadable" };
-  return writeProxyHeader({
+  const uniqueId = wants("uniqueId") ? uniqueIdOf(record) : null;
+  const written = writeProxyHeader({
     source,
     destination,
     alpn: wants("alpn") ? (endsHere ? record.alpn : record.offeredAlpn) : "",
     authority: wants("authority") ? record.sni : "",
-    uniqueId: wants("uniqueId") ? uniqueIdOf(record) : null,
+    uniqueId,
     crc32c: wants("crc32c"),
     tls,
   });
+  // One for which there was no room is nobody's.
+  if (uniqueId !== null && written.kind === "ok" && written.bytes.includes(uniqueId))
+    record.uniqueId = uniqueId.toString("hex");
+  return written;
 }
 
 function endpoint(address: string, port: number): Endpoint {
   return { address: parseAddress(address) ?? NO_ADDRESS, port };
 }
 
-function uniqueIdOf(record: ConnectionRecord): Uint8Array {
-  if (record.uniqueId === "") record.uniqueId = randomBytes(ID_BYTES).toString("hex");
-  return Buffer.from(record.uniqueId, "hex");
+/** The same for every server of a connection. */
+function uniqueIdOf({ uniqueId }: ConnectionRecord): Buffer {
+  return uniqueId === "" ? randomBytes(ID_BYTES) : Buffer.from(uniqueId, "hex");
 }
 
 /** 0 is "verified"; a number that is no X.509 error stands for everything else. */

@@ -4,7 +4,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exec, temporaryDirectory } from "./tools.ts";
 
-const PORT = 1883;
+/** No protocol of its own: what follows a header may be of any. */
+const PORT = 40_000;
 /** Packets of raw IP (pcap's list of link types). */
 const RAW_IP = 101;
 const [FIN, SYN, PSH, ACK] = [0x01, 0x02, 0x08, 0x10];
