@@ -56,18 +56,31 @@ export class ClientIdentity {
       return UNREADABLE;
     }
   }
+
+  /** The first common name, whether there are others or not: the one that Mosquitto takes from TLS. */
+  firstCommonName(): IdentityValue {
+    try {
+      this.#parts ??= partsOf(this.#der);
+      return onlyOf(commonNames(this.#parts).slice(0, 1));
+    } catch {
+      return UNREADABLE;
+    }
+  }
+}
+
+/** @throws Malformed */
+function commonNames({ subject }: CertificateParts): Element[] {
+  return attributes(subject)
+    .flat()
+    .filter(({ oid }) => oid === COMMON_NAME)
+    .map(({ value }) => value);
 }
 
 /** @throws Malformed */
 function fieldOf(field: Exclude<IdentityField, "fingerprint">, parts: CertificateParts): IdentityValue {
   switch (field) {
     case "cn":
-      return onlyOf(
-        attributes(parts.subject)
-          .flat()
-          .filter(({ oid }) => oid === COMMON_NAME)
-          .map(({ value }) => value),
-      );
+      return onlyOf(commonNames(parts));
     case "subject":
       return subjectOf(attributes(parts.subject));
     case "serial":

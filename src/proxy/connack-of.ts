@@ -12,6 +12,8 @@ const REFUSALS: Partial<Record<Reason, Refusal>> = {
   shutdown: "no-broker",
   "held-limit": "busy",
   "too-many-connections": "quota",
+  "common-name-unusable": "not-authorized",
+  "common-name-too-long": "not-authorized",
   "other-tls": "not-authorized",
   "no-route": "not-authorized",
   "unknown-sni": "not-authorized",

@@ -1,7 +1,7 @@
 // What a server is told of a client in a PROXY header, out of what is known of the connection.
 
 import { randomBytes } from "node:crypto";
-import { identityOf } from "../certs/x509.ts";
+import { ClientIdentity } from "../certs/client-identity.ts";
 import { parseAddress } from "../ip/address.ts";
 import type { NativeTlsSocket } from "../net/socket.ts";
 import type { ProxyProtocolOut } from "../upstream/service.ts";
@@ -24,7 +24,7 @@ export function proxyHeaderOf(connection: Connection, { version, tlvs }: ProxyPr
   const wants = (tlv: ProxyProtocolOut["tlvs"][number]) => tlvs.includes(tlv);
   const endsHere = record.tlsVersion !== "";
   const tls = wants("ssl") && endsHere ? tlsFactsOf(connection) : null;
-  if (tls === "unreadable") return { kind: "refuse", reason: "common-name-unreadable" };
+  if (tls === "unusable") return { kind: "refuse", reason: "common-name-unusable" };
   const uniqueId = wants("uniqueId") ? uniqueIdOf(record) : null;
   const written = writeProxyHeader({
     source,
@@ -53,25 +53,26 @@ function uniqueIdOf({ uniqueId }: ConnectionRecord): Buffer {
 /** 0 is "verified"; a number that is no X.509 error stands for everything else. */
 const [VERIFIED, NOT_VERIFIED] = [0, 1];
 
-/** `unreadable`: whether the client's certificate has a common name cannot be said, and without one it would be another client. */
-function tlsFactsOf({ socket, record }: Connection): ProxyTlsFacts | "unreadable" {
+/** `unusable`: the client has a common name that two readers could take for two, and without one it would be another client. */
+function tlsFactsOf({ socket, record }: Connection): ProxyTlsFacts | "unusable" {
   const tls = socket as NativeTlsSocket;
-  const certificate = record.certificate === "none" ? undefined : tls.getPeerX509Certificate();
-  const identity = certificate === undefined ? undefined : identityOf(certificate.raw);
-  if (identity === null) return "unreadable";
-  return {
+  const facts = {
     version: record.tlsVersion,
     // As OpenSSL calls it, because receivers compare it with that.
     cipher: tls.getCipher().name,
     resumed: tls.isSessionReused(),
-    certificate:
-      identity === undefined
-        ? null
-        : {
-            commonName: identity.commonNames[0] ?? null,
-            verify: record.certificate === "verified" ? VERIFIED : NOT_VERIFIED,
-            signatureAlgorithm: "",
-            keyAlgorithm: "",
-          },
+  };
+  const certificate = record.certificate === "none" ? undefined : tls.getPeerX509Certificate();
+  if (certificate === undefined) return { ...facts, certificate: null };
+  const name = new ClientIdentity(certificate.raw).firstCommonName();
+  if (name.kind === "unusable") return "unusable";
+  return {
+    ...facts,
+    certificate: {
+      commonName: name.kind === "ok" ? name.text : null,
+      verify: record.certificate === "verified" ? VERIFIED : NOT_VERIFIED,
+      signatureAlgorithm: "",
+      keyAlgorithm: "",
+    },
   };
 }

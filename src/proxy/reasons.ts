@@ -38,8 +38,7 @@ export type Reason =
   // CONNECT.
   | ConnectReject
   // Broker.
-  | "common-name-control"
-  | "common-name-unreadable"
+  | "common-name-unusable"
   | "common-name-too-long"
   | "no-server"
   | "dial-failed";

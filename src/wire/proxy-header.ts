@@ -1,6 +1,7 @@
 // Writes a PROXY protocol header, versions 1 and 2 (haproxy doc/proxy-protocol.txt): who is connected, and what TLS has shown of them.
 
 import { formatIp } from "../ip/address.ts";
+import { isFitForName } from "../text/names.ts";
 import { crc32c, type Endpoint, TLV } from "./proxy-protocol.ts";
 
 /** Bytes behind the 16 of a version 2 header: Mosquitto takes no more. */
@@ -42,7 +43,7 @@ export type ProxyWritten =
   | { readonly kind: "refuse"; readonly reason: CommonNameFault };
 
 /** Why a client's common name cannot be told. */
-export type CommonNameFault = "common-name-control" | "common-name-unreadable" | "common-name-too-long";
+export type CommonNameFault = "common-name-unusable" | "common-name-too-long";
 
 type Addresses = Pick<ProxyFacts, "source" | "destination">;
 
@@ -80,9 +81,8 @@ type Optional = (typeof DROP_ORDER)[number];
 /** Version 2. Types in ascending order. The common name never leaves: a server may take it for the client's identity. */
 export function writeProxyHeader(facts: ProxyFacts): ProxyWritten {
   const commonName = facts.tls?.certificate?.commonName ?? null;
-  if (commonName !== null && hasControl(commonName)) return { kind: "refuse", reason: "common-name-control" };
-  // Half of a surrogate pair has no UTF-8: two names would become one.
-  if (commonName?.isWellFormed() === false) return { kind: "refuse", reason: "common-name-unreadable" };
+  // A server would cut it at NUL, or write a line of its own into its log; and half of a surrogate pair has no UTF-8.
+  if (commonName !== null && !isFitForName(commonName)) return { kind: "refuse", reason: "common-name-unusable" };
   const dropped = new Set<Optional>();
   for (let next = 0; ; next++) {
     const payload = payloadOf(facts, dropped);
@@ -184,11 +184,6 @@ function tlv(type: number, value: Uint8Array): Buffer {
 /** Nothing for an empty text. */
 function text(type: number, value: string): Buffer {
   return value === "" ? NOTHING : tlv(type, Buffer.from(value, "utf8"));
-}
-
-/** C0, DEL and C1: a server would cut the name at NUL, or write a line of its own into its log. */
-function hasControl(name: string): boolean {
-  return /[\u0000-\u001f\u007f-\u009f]/.test(name);
 }
 
 const NOTHING = Buffer.alloc(0);

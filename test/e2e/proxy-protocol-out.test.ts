@@ -216,7 +216,7 @@ describe("a common name", async () => {
     ["of UTF-8", [[UTF8, "Żółw"]], ["Żółw"]],
     ["of Latin-1 goes as UTF-8", [[T61, Buffer.from("Müller", "latin1")]], ["Müller"]],
     ["of two bytes a character goes as UTF-8", [[BMP, wide("Żółw")]], ["Żółw"]],
-    // prettier-ignore
+    ["of four goes as UTF-8", [[UNIVERSAL, Buffer.from("0000017b00000077", "hex")]], ["Żw"]],
     [
       "is one, the first",
       [
@@ -234,11 +234,11 @@ describe("a common name", async () => {
   });
 
   test.each<[string, Name, string]>([
-    ["with a NUL", [UTF8, "admin\0.evil"], "common-name-control"],
-    ["with a newline", [UTF8, "a\nNew client connected"], "common-name-control"],
-    ["with DEL", [UTF8, "a\x7f"], "common-name-control"],
-    ["with a control character beyond ASCII", [T61, Buffer.from([0x61, 0x85, 0x62])], "common-name-control"],
-    ["that nobody can read", [UNIVERSAL, Buffer.from("000000610000006200000063", "hex")], "common-name-unreadable"],
+    ["with a NUL", [UTF8, "admin\0.evil"], "common-name-unusable"],
+    ["with a newline", [UTF8, "a\nNew client connected"], "common-name-unusable"],
+    ["with DEL", [UTF8, "a\x7f"], "common-name-unusable"],
+    ["with a control character beyond ASCII", [T61, Buffer.from([0x61, 0x85, 0x62])], "common-name-unusable"],
+    ["that is no text of its type", [PRINTABLE, Buffer.from("Müller", "latin1")], "common-name-unusable"],
     ["that does not fit", [UTF8, "h".repeat(480)], "common-name-too-long"],
   ])("%s: the client is refused and nothing is dialled, but where nobody is told it", async (_, name, reason) => {
     const client = clientOf([name]);

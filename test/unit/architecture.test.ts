@@ -15,7 +15,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   text: { values: [] },
   system: { values: [] },
   ip: { values: [] },
-  wire: { values: ["ip"] },
+  wire: { values: ["ip", "text"] },
   // What is no MQTT is named by how other protocols begin.
   mqtt: { values: ["text", "wire"] },
   asn1: { values: [] },
@@ -38,7 +38,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   protocol: { values: [], types: ["certs", "middlewares", "observe", "rules", "tls", "upstream"] },
   proxy: {
     values: [
-      "certs/x509.ts",
+      "certs/client-identity.ts",
       "ip",
       "middlewares",
       "mqtt",
