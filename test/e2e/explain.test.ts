@@ -6,11 +6,13 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readClient } from "../../src/explain/client.ts";
 import type { Explanation } from "../../src/explain/explanation.ts";
+import { MQTT_VERSIONS } from "../../src/mqtt/version.ts";
 import { greeting } from "../support/backend.ts";
 import { sluiceCli } from "../support/cli.ts";
 import {
   authority,
   bothPort,
+  compareConnect,
   compareMany,
   config,
   configFile,
@@ -32,6 +34,31 @@ const ENDS = [
 
 test("every name, and clients made at random, end where explain says", async () => {
   expect([...(await compareMany(7, 15))].sort()).toEqual(ENDS);
+});
+
+test("clients whose CONNECT decides end where explain says", async () => {
+  const ends = new Map<string, number>();
+  const asked = { "mqtt.test": ["sensor-7", "Sensor-7", "nobody"], "gone.test": ["sensor-7", "x"], "named.test": ["x"] };
+  for (const [sni, clientIds] of Object.entries({ ...asked, "nameless.test": ["x"] }))
+    for (const clientId of clientIds)
+      for (const username of [null, "anna"])
+        for (const version of MQTT_VERSIONS) {
+          const { router, verdict } = await compareConnect(sni, { clientId, username, version });
+          const end = `${router?.name ?? "-"} ${verdict.reason ?? "served"}`;
+          ends.set(end, (ends.get(end) ?? 0) + 1);
+        }
+  expect(Object.fromEntries(ends)).toEqual({
+    "sensors@file served": 6,
+    "anna@file served": 2,
+    "old@file no-server": 4,
+    "others@file served": 3,
+    "- no-route": 3,
+    "gone@file router-off": 6,
+    "not-gone@file served": 6,
+    "named@file served": 3,
+    "nameless@file other-tls": 3,
+    "nameless@file served": 6,
+  });
 });
 
 test("clients without TLS end where explain says", async () => {
@@ -123,6 +150,8 @@ describe("the command", () => {
     [[`--sni=${"a".repeat(256)}`], "the name has 256 characters, and one has at most 255"],
     [["--sni="], "the name is empty"],
     [["--plain", "--sni=a"], "a client without TLS sends neither SNI nor ALPN"],
+    [["--mqttVersion=4"], '--mqttVersion: "4" is no version of MQTT: did you mean 3.1.1?'],
+    [["--clientId=a\u0007"], '--clientId: "a\\u0007" is no text of MQTT'],
     [["--from=10.0.0.0/8"], '"10.0.0.0/8" is no IP address'],
     [["--from=010.0.0.1"], '"010.0.0.1" is no IP address'],
     [["--alpn=mqtt,,h2"], '"" is no protocol'],

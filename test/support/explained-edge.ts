@@ -6,8 +6,11 @@ import { prepare } from "../../src/cli/explain.ts";
 import { readStatic } from "../../src/cli/static-file.ts";
 import { readClient } from "../../src/explain/client.ts";
 import type { Explanation } from "../../src/explain/explanation.ts";
+import type { MqttFacts } from "../../src/rules/ast.ts";
 import { Backend } from "./backend.ts";
 import { Authority } from "./certs.ts";
+import { anyConnect } from "./connect-packet.ts";
+import { opening } from "./first-packet.ts";
 import { sClient } from "./openssl.ts";
 import { random } from "./random.ts";
 import { type Access, Sluice } from "./sluice.ts";
@@ -55,6 +58,14 @@ ${[
   router("no-server", "HostSNI(`empty.test`)", "empty"),
   router("local", "ClientIP(`127.0.0.3`)", "c", "{}", ", priority: -5"),
   router("uncovered", "HostSNI(`uncovered.example`)", "b"),
+  router("sensors", "HostSNI(`mqtt.test`) && MQTTClientIDRegexp(`^sensor-[0-9]+$`)", "b", "{}", ", priority: 90"),
+  router("anna", "HostSNI(`mqtt.test`) && MQTTVersion(`5`) && MQTTUsername(`anna`)", "c", "{}", ", priority: 80"),
+  router("old", "HostSNI(`mqtt.test`) && MQTTVersion(`3.1`)", "empty", "{}", ", priority: 70"),
+  router("others", "HostSNI(`mqtt.test`) && !MQTTClientID(`nobody`)", "a", "{}", ", priority: 60"),
+  router("gone", "HostSNI(`gone.test`) && MQTTClientIDRegexp(`^sensor-`)", "missing", "{}", ", priority: 90"),
+  router("not-gone", "HostSNI(`gone.test`)", "a"),
+  router("named", "HostSNI(`named.test`) && MQTTUsernameRegexp(`.+`)", "a", "{}", ", priority: 90"),
+  router("nameless", "HostSNI(`named.test`) || HostSNI(`nameless.test`)", "b", "{ options: only }"),
 ].join("\n")}
     plain: { rule: "HostSNI(\`*\`)", service: c, entryPoints: [plain, both] }
     plain-near: { rule: "ClientIP(\`127.0.0.2\`)", service: b, entryPoints: [plain] }
@@ -144,6 +155,32 @@ export async function compare(asked: Asked): Promise<Explanation> {
   );
   expect(client.certificate).toBe(shown!.commonName);
   return expected;
+}
+
+/** One whose CONNECT says this, with the usual TLS. */
+export async function compareConnect(sni: string, connect: MqttFacts): Promise<Explanation> {
+  const { clientId, username, version } = connect;
+  const client = readClient({ sni, from: "127.0.0.1", clientId, username: username ?? false, mqttVersion: version });
+  if (typeof client === "string") throw new Error(client);
+  const [expected, ...more] = explainer.explain(config.entryPoints.get("mqtts")!, client);
+  expect(more).toEqual([]);
+  const { verdict, router, service, provisional } = { ...expected!, provisional: expected!.connect?.provisional };
+  const level = { "3.1": 3, "3.1.1": 4, "5": 5 }[version];
+  const { socket, closed, until } = await opening(
+    sluice.port,
+    sni,
+    anyConnect(clientId, { level, ...(username === null ? {} : { username }) }),
+  );
+  const told = verdict.served ? await until(Buffer.from("hello from").toString("hex")) : await closed();
+  socket.destroy();
+  const line = await nextAccess();
+  expect(line.router).toBe(router?.name as string);
+  if (verdict.served) expect(service!.order.shown).toContain(line.server!);
+  else expect({ reason: line.reason }).toEqual({ reason: verdict.reason! as string });
+  // What a refused client sees is a CONNACK with a code that is none of success.
+  if (provisional !== undefined && !verdict.served)
+    expect(told).toMatch(version === "5" ? /^2003..(8|9)/ : /^2002000[1-5]/);
+  return expected!;
 }
 
 const NAMES = [
