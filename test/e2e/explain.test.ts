@@ -38,7 +38,11 @@ test("every name, and clients made at random, end where explain says", async () 
 
 test("clients whose CONNECT decides end where explain says", async () => {
   const ends = new Map<string, number>();
-  const asked = { "mqtt.test": ["sensor-7", "Sensor-7", "nobody"], "gone.test": ["sensor-7", "x"], "named.test": ["x"] };
+  const asked = {
+    "mqtt.test": ["sensor-7", "Sensor-7", "nobody"],
+    "gone.test": ["sensor-7", "x"],
+    "named.test": ["x"],
+  };
   for (const [sni, clientIds] of Object.entries({ ...asked, "nameless.test": ["x"] }))
     for (const clientId of clientIds)
       for (const username of [null, "anna"])
