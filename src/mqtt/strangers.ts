@@ -23,36 +23,38 @@ export const NOT_MQTT = [
   "unknown",
 ] as const;
 
-const TEXTS: readonly { readonly protocol: NotMqtt; readonly bytes: Uint8Array }[] = (
-  [
-    ["ssh", "SSH-"],
-    ["smtp", "EHLO "],
-    ["smtp", "HELO "],
-    ["amqp", "AMQP"],
-    ["stomp", "CONNECT\n"],
-    ["stomp", "CONNECT\r\n"],
-    ["stomp", "STOMP\n"],
-    ["rdp", "\x03\0"],
-    ["redis", "*"],
-  ] as const
-).map(([protocol, text]) => ({ protocol, bytes: Buffer.from(text) }));
+const KNOWN: readonly { readonly protocol: NotMqtt; readonly bytes: Uint8Array }[] = [
+  ...OPENINGS.map(({ protocol, bytes }) => ({
+    protocol: protocol === "proxy" ? ("proxy-line" as const) : protocol,
+    bytes,
+  })),
+  ...(
+    [
+      ["ssh", "SSH-"],
+      ["smtp", "EHLO "],
+      ["smtp", "HELO "],
+      ["amqp", "AMQP"],
+      ["stomp", "CONNECT\n"],
+      ["stomp", "CONNECT\r\n"],
+      ["stomp", "STOMP\n"],
+      ["rdp", "\x03\0"],
+      ["redis", "*"],
+    ] as const
+  ).map(([protocol, text]) => ({ protocol, bytes: Buffer.from(text) })),
+];
 
 /** Two bytes at least; the first is not that of a CONNECT, or `isTls` knows it. null: it is a packet of MQTT, which is no CONNECT. */
 export function nameStranger(bytes: Buffer): NotMqtt | null {
   if (isTls(bytes)) return "tls-in-tls";
-  for (const opening of OPENINGS)
-    if (begins(bytes, opening.bytes)) {
-      if (opening.protocol === "proxy") return "proxy-line";
-      return asksForWebSocket(bytes) ? "websocket" : "http";
-    }
-  for (const { protocol, bytes: expected } of TEXTS) if (begins(bytes, expected)) return protocol;
+  let isBeginning = false;
+  for (const { protocol, bytes: opening } of KNOWN) {
+    const same = commonPrefix(bytes, 0, opening);
+    if (same === opening.length) return protocol === "http" && asksForWebSocket(bytes) ? "websocket" : protocol;
+    // "PO" is the beginning of POST, and no PUBREC of 79 bytes.
+    isBeginning ||= same === bytes.length;
+  }
   if (isWebSocketFrame(bytes)) return "websocket";
-  return isPacket(bytes[0]!) ? null : "unknown";
-}
-
-/** Whether it begins so, as far as it has come: what is sent byte by byte is named by its beginning. */
-function begins(bytes: Uint8Array, expected: Uint8Array): boolean {
-  return commonPrefix(bytes, 0, expected) === Math.min(bytes.length, expected.length);
+  return isBeginning || !isPacket(bytes[0]!) ? "unknown" : null;
 }
 
 /**
