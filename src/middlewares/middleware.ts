@@ -19,6 +19,8 @@ export interface Client {
   readonly connect: Connect | null;
   /** The client's certificate in DER, where it has been verified; null otherwise. Asking for it costs a copy. */
   readonly clientCertificate: Buffer | null;
+  /** It has left, or is closed: who lets it wait need not go on. Asked anew each time; without it, it is there. */
+  readonly isOver?: boolean;
 }
 
 /** Something of a limit that a connection holds; given back once, at its end, whatever the end. */

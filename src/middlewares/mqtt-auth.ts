@@ -22,6 +22,7 @@ export type AuthResult =
   | "password"
   | "anonymous"
   | "certificate"
+  | "client-gone"
   | Extract<MiddlewareReject, "bad-credentials" | "no-credentials" | "auth-busy">;
 
 /** What it needs of the worker. */
@@ -64,7 +65,7 @@ export class MqttAuth implements Middleware {
     const startedAt = performance.now();
     // The bytes are the client's, and hashing takes a while.
     return this.#credentials
-      .verify(username, Buffer.from(password))
+      .verify(username, Buffer.from(password), () => client.isOver === true)
       .then((outcome) => this.#end(RESULTS[outcome], performance.now() - startedAt));
   }
 
@@ -82,6 +83,7 @@ export class MqttAuth implements Middleware {
       case "no-credentials":
         return NO_CREDENTIALS;
       case "auth-busy":
+      case "client-gone": // nobody is there to hear it
         return BUSY;
       default:
         return this.#pass;
@@ -93,4 +95,5 @@ const RESULTS = {
   right: "password",
   wrong: "bad-credentials",
   busy: "auth-busy",
+  gone: "client-gone",
 } as const satisfies Record<CredentialsOutcome, AuthResult>;

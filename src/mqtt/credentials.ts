@@ -5,8 +5,8 @@ import { HashQueue } from "./hash-queue.ts";
 import { isPasswordOf, type PasswordHash, readHash } from "./password-hash.ts";
 import { partOf, readPart, type Users } from "./user-parts.ts";
 
-/** `busy`: it was not looked at, and the client may come again. */
-export type CredentialsOutcome = "right" | "wrong" | "busy";
+/** `busy`: they were not looked at, and the client may come again; `gone`: they were not, because it has left. */
+export type CredentialsOutcome = "right" | "wrong" | "busy" | "gone";
 
 /** Shared by all that a worker checks: what it bounds are the worker's threads. */
 const QUEUE = new HashQueue();
@@ -36,12 +36,12 @@ export class Credentials {
   }
 
   /** Never rejects. A password is compared by all of its bytes; one that is longer than CONNECT can carry costs what it is long. */
-  async verify(username: string, password: Buffer): Promise<CredentialsOutcome> {
+  async verify(username: string, password: Buffer, isGone = () => false): Promise<CredentialsOutcome> {
     const stranger = this.imitated(username);
     if (stranger === null) return "wrong"; // there are no users
     const known = this.#find(username);
-    const isRight = await this.#queue.run(() => isPasswordOf(known ?? stranger, password));
-    if (isRight === "busy") return "busy";
+    const isRight = await this.#queue.run(() => isPasswordOf(known ?? stranger, password), isGone);
+    if (typeof isRight === "string") return isRight;
     return isRight && known !== undefined ? "right" : "wrong";
   }
 

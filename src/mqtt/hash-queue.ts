@@ -17,10 +17,14 @@ export interface HashQueueLimits {
   readonly longestWaitMs: number;
 }
 
+/** `gone`: who has asked has left before its turn. */
+export type HashOutcome = boolean | "busy" | "gone";
+
 interface Waiting {
   readonly since: number;
   readonly work: () => Promise<boolean>;
-  readonly resolve: (outcome: boolean | "busy") => void;
+  readonly isGone: () => boolean;
+  readonly resolve: (outcome: HashOutcome) => void;
 }
 
 export class HashQueue {
@@ -38,14 +42,18 @@ export class HashQueue {
     this.#now = now;
   }
 
-  /** What `work` gives, in its turn; `busy` where too many wait, it would wait for too long, or it fails (as without memory). Never rejects. */
-  run(work: () => Promise<boolean>): Promise<boolean | "busy"> {
+  /**
+   * What `work` gives, in its turn; `busy` where too many wait, it would wait for too long, or it fails (as without memory). Nothing is
+   * done for a client that is gone when its turn comes: who asks has to stay, so that limits on connections hold for passwords too.
+   * Never rejects.
+   */
+  run(work: () => Promise<boolean>, isGone: () => boolean): Promise<HashOutcome> {
     if (this.#running < this.#limits.atOnce) return this.#start(work);
     if (this.#waiting.length >= this.#limits.mostWaiting) return Promise.resolve("busy");
-    return new Promise((resolve) => this.#waiting.push({ since: this.#now(), work, resolve }));
+    return new Promise((resolve) => this.#waiting.push({ since: this.#now(), work, isGone, resolve }));
   }
 
-  async #start(work: () => Promise<boolean>): Promise<boolean | "busy"> {
+  async #start(work: () => Promise<boolean>): Promise<HashOutcome> {
     this.#running++;
     try {
       return await work();
@@ -60,8 +68,9 @@ export class HashQueue {
   #advance(): void {
     const oldest = this.#now() - this.#limits.longestWaitMs;
     while (this.#waiting.length > 0 && this.#running < this.#limits.atOnce) {
-      const { since, work, resolve } = this.#waiting.shift()!;
-      if (since < oldest) resolve("busy");
+      const { since, work, isGone, resolve } = this.#waiting.shift()!;
+      if (isGone()) resolve("gone");
+      else if (since < oldest) resolve("busy");
       else void this.#start(work).then(resolve);
     }
   }

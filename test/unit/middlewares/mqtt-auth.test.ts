@@ -87,6 +87,30 @@ test("strict codes are for wrong credentials alone", async () => {
   expect(await judge(null, null)).toEqual(NONE as Verdict);
 });
 
+test("nothing is hashed for clients that leave while they wait, and none of them is let in", async () => {
+  let isThere = true;
+  const results: AuthResult[] = [];
+  const row: MqttAuthRow = { kind: "mqttAuth", users, key: "a2V5", ...CLOSED };
+  const middleware = new MqttAuth(row, {
+    partOf: (name) => texts.get(name) ?? null,
+    onAuthentication: (result) => void results.push(result),
+  });
+  const client: Client = {
+    ...{ clientAddress: "192.0.2.1", sni: "", clientSubject: "" },
+    connect: { username: "anna", password: Buffer.from("tea & sugar") } as Connect,
+    clientCertificate: null,
+    get isOver() {
+      return !isThere;
+    },
+  };
+  const verdicts = Array.from({ length: 20 }, () => middleware.judge(client));
+  isThere = false;
+  const kinds = (await Promise.all(verdicts)).map(({ kind }) => kind);
+  // Those whose turn it was at once.
+  expect(kinds.filter((kind) => kind === "pass").length).toBe(2);
+  expect(results.filter((result) => result === "client-gone").length).toBe(18);
+});
+
 test("the broker does not get the password where it is stripped", async () => {
   const { judge } = auth({ stripPassword: true });
   expect(await judge("anna", "tea & sugar")).toEqual({ ...PASS, rewrite: { password: null } } as Verdict);

@@ -140,6 +140,8 @@ describe("the parts of a file", () => {
 });
 
 describe("the queue", () => {
+  const stays = () => false;
+
   /** Work that ends when it is told to. */
   function works() {
     const ends: ((isRight: boolean) => void)[] = [];
@@ -149,7 +151,7 @@ describe("the queue", () => {
   test("runs a few at a time, the others in their order, and those above its limit are told that it is busy", async () => {
     const { ends, work } = works();
     const queue = new HashQueue({ atOnce: 2, mostWaiting: 2, longestWaitMs: 1000 }, () => 0);
-    const outcomes = [1, 2, 3, 4, 5].map(() => queue.run(work));
+    const outcomes = [1, 2, 3, 4, 5].map(() => queue.run(work, stays));
     expect(await outcomes[4]).toBe("busy");
     expect(ends.length).toBe(2);
     ends[1]!(true);
@@ -160,7 +162,7 @@ describe("the queue", () => {
     expect([await outcomes[0], await outcomes[2]]).toEqual([false, true]);
     ends[3]!(true);
     expect(await outcomes[3]).toBe(true);
-    expect(queue.run(work)).toBeInstanceOf(Promise);
+    expect(queue.run(work, stays)).toBeInstanceOf(Promise);
     expect(ends.length).toBe(5);
   });
 
@@ -168,9 +170,9 @@ describe("the queue", () => {
     let now = 0;
     const { ends, work } = works();
     const queue = new HashQueue({ atOnce: 1, mostWaiting: 10, longestWaitMs: 1000 }, () => now);
-    const [first, late] = [queue.run(work), queue.run(work)];
+    const [first, late] = [queue.run(work, stays), queue.run(work, stays)];
     now = 900;
-    const inTime = queue.run(work);
+    const inTime = queue.run(work, stays);
     now = 1001;
     ends[0]!(true);
     expect(await first).toBe(true);
@@ -179,10 +181,20 @@ describe("the queue", () => {
     expect(await inTime).toBe(true);
   });
 
+  test("hashes nothing for a client that has left before its turn", async () => {
+    const { ends, work } = works();
+    const queue = new HashQueue({ atOnce: 1, mostWaiting: 10, longestWaitMs: 1000 }, () => 0);
+    const [first, left, last] = [queue.run(work, stays), queue.run(work, () => true), queue.run(work, stays)];
+    ends[0]!(true);
+    expect([await first, await left]).toEqual([true, "gone"]);
+    ends[1]!(false);
+    expect(await last).toBe(false);
+  });
+
   test("goes on after work that fails, which counts as busy", async () => {
     const queue = new HashQueue({ atOnce: 1, mostWaiting: 10, longestWaitMs: 1000 });
-    const failing = queue.run(() => Promise.reject(new Error("no memory")));
-    const next = queue.run(() => Promise.resolve(true));
+    const failing = queue.run(() => Promise.reject(new Error("no memory")), stays);
+    const next = queue.run(() => Promise.resolve(true), stays);
     expect([await failing, await next]).toEqual(["busy", true]);
   });
 });
