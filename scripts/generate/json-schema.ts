@@ -50,7 +50,7 @@ class Generator {
 
   shape(schema: z.ZodType, nullable: boolean): JsonSchema {
     const { type, meta } = unwrap(schema);
-    const orNull = nullable ? ["null"] : [];
+    const orNull = nullable && takesNothing(type, meta) ? ["null"] : [];
     switch (type.def.type) {
       case "object":
         return this.#object(type as z.ZodObject, meta, orNull);
@@ -163,6 +163,12 @@ function sentences(schema: z.ZodType, meta: FieldMeta): string {
   if (isRequired(schema)) parts.push("Required.");
   else if (meta.otherwise !== undefined) parts.push(`Default: ${plainText(meta.otherwise)}.`);
   return parts.join(" ");
+}
+
+/** Whether there may be nothing behind the field: not where that is the same as an empty value, and such a value is none. */
+function takesNothing(type: z.ZodType, { nothingIsEmpty }: FieldMeta): boolean {
+  if (!nothingIsEmpty || type.def.type === "object") return true;
+  return type.def.type === "array" && !checks(type).some((check) => check.check === "min_length");
 }
 
 /** Whether an entry with nothing behind its name is a mistake. */

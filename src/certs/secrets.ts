@@ -9,6 +9,11 @@ export type Secret = { kind: "ok"; value: string | null } | { kind: "error"; mes
 const MAX_SECRET = 4096;
 const VARIABLE = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/;
 
+/** Whether it stands for a variable of the environment. */
+export function isVariable(value: string): boolean {
+  return VARIABLE.test(value);
+}
+
 /**
  * The password that a field or the file beside it gives; null when neither does. `${NAME}` stands for a variable of the environment;
  * of a file the first line counts, as editors end it with a line feed.

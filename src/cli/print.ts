@@ -139,6 +139,7 @@ const SECRET = '"********"';
 
 function scalar(value: unknown, meta: FieldMeta): string {
   if (typeof value !== "string") return meta.duration ? formatDuration(value as number) : String(value);
+  if (meta.words?.includes(value)) return quote(value);
   // A key that has lost its BEGIN line, or its place, looks like a path.
   if (meta.secret && (meta.kind !== "file or content" || isContent(value))) return SECRET;
   const isText = looksLikePem(value) || value.includes("\n");

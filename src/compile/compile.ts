@@ -64,6 +64,7 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
       services,
       options: options.sound,
       strict: options.strict,
+      verifying: options.verifying,
       middlewares: middlewares.rows,
       resolvers: acme.resolvers,
       rankOf: input.rankOf,

@@ -1,14 +1,14 @@
 // Middlewares of the configuration as rows.
 
-import { RE2JS } from "re2js";
 import type { CertificateFiles } from "../certs/files.ts";
-import type { Code } from "../config/codes.ts";
 import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import type { MiddlewareConfig } from "../config/middlewares.ts";
 import { bareName } from "../config/names.ts";
 import { parseNetwork } from "../ip/address.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
+import { compileMqttIdentity } from "./identity.ts";
 import type { Item } from "./merge.ts";
+import { type CompiledMiddleware, type MiddlewareFault, regexpFault } from "./middleware-fault.ts";
 import { PasswordFiles } from "./mqtt-auth.ts";
 
 export interface CompiledMiddlewares {
@@ -25,73 +25,66 @@ export function compileMiddlewares(
 ): CompiledMiddlewares {
   const passwords = new PasswordFiles(files, diagnostics);
   const rows = new Map<string, MiddlewareRow | null>();
-  for (const [name, item] of middlewares) rows.set(name, compileMiddleware(name, item, passwords, diagnostics));
+  for (const [name, item] of middlewares) rows.set(name, compileMiddleware(name, item, files, passwords, diagnostics));
   return { rows, users: passwords.texts };
-}
-
-/** What is wrong with a middleware, and where in it. */
-interface Fault {
-  readonly code: Code;
-  readonly path: readonly (string | number)[];
-  readonly message: string;
 }
 
 type Kind = keyof MiddlewareConfig;
 
 /** What a kind may need beside its value. */
 interface Context {
+  readonly files: CertificateFiles;
   readonly passwords: PasswordFiles;
   readonly about: Subject;
-  /** Tells of a fault that does not turn the middleware off. */
-  tell(fault: Fault): void;
 }
+
+/** A row, or what is wrong; both where something that was good before stands in for what is wrong. */
+type Compiled = MiddlewareRow | MiddlewareFault | CompiledMiddleware;
 
 /** How each kind becomes a row. */
 const COMPILERS: {
-  readonly [K in Kind]: (value: NonNullable<MiddlewareConfig[K]>, context: Context) => MiddlewareRow | Fault;
+  readonly [K in Kind]: (value: NonNullable<MiddlewareConfig[K]>, context: Context) => Compiled;
 } = {
   ipAllowList: compileAllowList,
   ipWhiteList: compileAllowList,
   inFlightConn: ({ amount }) => ({ kind: "inFlightConn", amount }),
   mqttConnect: compileMqttConnect,
   mqttAuth: compileMqttAuth,
+  mqttIdentity: (value, { files }) => compileMqttIdentity(value, files),
 };
 
 function compileMiddleware(
   name: string,
-  item: Item<MiddlewareConfig>,
+  { value, at, off }: Item<MiddlewareConfig>,
+  files: CertificateFiles,
   passwords: PasswordFiles,
   diagnostics: Diagnostics,
 ): MiddlewareRow | null {
-  const { value, at } = item;
-  if (item.off) return null;
+  if (off) return null;
   const about: Subject = { kind: "middleware", name };
-  const say = ({ code, path, message }: Fault, state: string) =>
-    diagnostics.error(code, at(...path), `the middleware "${bareName(name)}"${state}: ${message}`, about);
-  const compiled = compileKind(value, { passwords, about, tell: (fault) => say(fault, "") });
-  if ("kind" in compiled) return compiled;
-  say(compiled, " is off");
-  return null;
+  const { row, faults } = compileKind(value, { files, passwords, about });
+  const what = `the middleware "${bareName(name)}"${row === null ? " is off" : ""}`;
+  for (const { code, path, message } of faults) diagnostics.error(code, at(...path), `${what}: ${message}`, about);
+  return row;
 }
 
-function compileKind(value: MiddlewareConfig, context: Context): MiddlewareRow | Fault {
+function compileKind(value: MiddlewareConfig, context: Context): CompiledMiddleware {
   const kinds = (Object.keys(value) as Kind[]).filter((key) => value[key] !== undefined);
   const [kind] = kinds;
-  if (kind === undefined) return { code: "middleware-kind", path: [], message: "it has no kind" };
-  if (kinds.length > 1)
-    return {
-      code: "middleware-kind",
-      path: [],
-      message: `it has ${kinds.join(" and ")}, and a middleware is of one kind`,
-    };
+  const wrong = (message: string) => ({ row: null, faults: [{ code: "middleware-kind", path: [], message }] as const });
+  if (kind === undefined) return wrong("it has no kind");
+  if (kinds.length > 1) return wrong(`it has ${kinds.join(" and ")}, and a middleware is of one kind`);
   // The compiler does not see that value and function are of one kind.
-  const compile = COMPILERS[kind] as (value: unknown, context: Context) => MiddlewareRow | Fault;
-  const within = (fault: Fault): Fault => ({ ...fault, path: [kind, ...fault.path] });
-  const compiled = compile(value[kind], { ...context, tell: (fault) => context.tell(within(fault)) });
-  return "kind" in compiled ? compiled : within(compiled);
+  const compile = COMPILERS[kind] as (value: unknown, context: Context) => Compiled;
+  const compiled = compile(value[kind], context);
+  if ("kind" in compiled) return { row: compiled, faults: [] };
+  const { row, faults } = "row" in compiled ? compiled : { row: null, faults: [compiled] };
+  return { row, faults: faults.map((fault) => ({ ...fault, path: [kind, ...fault.path] })) };
 }
 
-function compileAllowList({ sourceRange }: NonNullable<MiddlewareConfig["ipAllowList"]>): MiddlewareRow | Fault {
+function compileAllowList({
+  sourceRange,
+}: NonNullable<MiddlewareConfig["ipAllowList"]>): MiddlewareRow | MiddlewareFault {
   const wrong = sourceRange.findIndex((network) => parseNetwork(network) === null);
   if (wrong < 0) return { kind: "ipAllowList", sourceRange };
   const what = JSON.stringify(sourceRange[wrong]!.slice(0, 60));
@@ -102,7 +95,7 @@ function compileAllowList({ sourceRange }: NonNullable<MiddlewareConfig["ipAllow
   };
 }
 
-function compileMqttConnect(value: NonNullable<MiddlewareConfig["mqttConnect"]>): MiddlewareRow | Fault {
+function compileMqttConnect(value: NonNullable<MiddlewareConfig["mqttConnect"]>): MiddlewareRow | MiddlewareFault {
   const { timeout, maxSize, versions, clientId, maxKeepAlive, cleanOnly, allowWill, bridges } = value;
   const pattern = clientId?.pattern ?? null;
   const fault = pattern === null ? null : regexpFault(pattern);
@@ -124,21 +117,9 @@ function compileMqttConnect(value: NonNullable<MiddlewareConfig["mqttConnect"]>)
 }
 
 /** By what its file holds, or by what it held before; without either it is off. */
-function compileMqttAuth(value: NonNullable<MiddlewareConfig["mqttAuth"]>, context: Context): MiddlewareRow | Fault {
-  const compiled = context.passwords.row(value, context.about);
+function compileMqttAuth(value: NonNullable<MiddlewareConfig["mqttAuth"]>, { passwords, about }: Context): Compiled {
+  const compiled = passwords.row(value, about);
   if (compiled.kind === "ok") return compiled.value;
-  const fault: Fault = { code: compiled.code, path: ["passwordFile"], message: compiled.message };
-  if (compiled.former === null) return fault;
-  context.tell(fault);
-  return compiled.former;
-}
-
-/** What is wrong with a regular expression; null: nothing. */
-function regexpFault(source: string): string | null {
-  try {
-    RE2JS.compile(source);
-    return null;
-  } catch (error) {
-    return `${JSON.stringify(source.slice(0, 60))} is no regular expression: ${(error as Error).message}`;
-  }
+  const { code, message, former } = compiled;
+  return { row: former, faults: [{ code, path: ["passwordFile"], message }] };
 }

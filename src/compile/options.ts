@@ -6,7 +6,7 @@ import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import { bareName, DEFAULT_OPTIONS as DEFAULT_NAME } from "../config/names.ts";
 import type { Row } from "../protocol/messages.ts";
 import { didYouMean } from "../text/spelling.ts";
-import { compileOptions, DEFAULT_OPTIONS } from "../tls/options.ts";
+import { compileOptions, DEFAULT_OPTIONS, verifies } from "../tls/options.ts";
 import type { Merged } from "./merge.ts";
 
 /** The revocation lists that TLS options use. Times in milliseconds since the epoch. */
@@ -25,6 +25,8 @@ export interface CompiledOptions {
   readonly sound: ReadonlyMap<string, boolean>;
   /** Those that refuse a client for whose name there is no certificate. */
   readonly strict: ReadonlySet<string>;
+  /** Those that verify clients' certificates. */
+  readonly verifying: ReadonlySet<string>;
   readonly revocations: readonly RevocationsInForce[];
 }
 
@@ -32,6 +34,7 @@ export function compileAllOptions(merged: Merged, files: CertificateFiles, diagn
   const rows: Row[] = [];
   const sound = new Map<string, boolean>();
   const strict = new Set<string>();
+  const verifying = new Set<string>();
   const revocations: RevocationsInForce[] = [];
   for (const [name, item] of merged.options) {
     files.owner = item.provider;
@@ -59,12 +62,13 @@ export function compileAllOptions(merged: Merged, files: CertificateFiles, diagn
     sound.set(name, isSound);
     if (isSound) rows.push({ kind: "options", name, value: options });
     if (options?.sniStrict) strict.add(name);
+    if (options !== null && verifies(options.clientAuth)) verifying.add(name);
   }
   if (!sound.has(DEFAULT_NAME)) {
     sound.set(DEFAULT_NAME, true);
     rows.push({ kind: "options", name: DEFAULT_NAME, value: DEFAULT_OPTIONS });
   }
-  return { rows, sound, strict, revocations };
+  return { rows, sound, strict, verifying, revocations };
 }
 
 /** The oldest of the lists, and the one that ends first, are the ones to watch. */

@@ -17,8 +17,10 @@ import { defaultPriority, parseRule } from "../rules/parser.ts";
 import { ruleNames } from "../rules/table.ts";
 import { suggestion } from "../text/spelling.ts";
 import type { OpenRouter, WantedNames } from "./certificates.ts";
+import { whyNobodyPasses } from "./identity.ts";
 import type { Item } from "./merge.ts";
 import { tlsConflicts, tlsSettings } from "./mqtt-routers.ts";
+import { isOpen } from "./open-server.ts";
 import { ordersOf } from "./orders.ts";
 import { suggestReference } from "./references.ts";
 import { type ServiceDraft, serversOf } from "./service-graph.ts";
@@ -40,6 +42,8 @@ export interface RoutersInput {
   readonly options: ReadonlyMap<string, boolean>;
   /** Those of them that refuse a client for whose name there is no certificate. */
   readonly strict: ReadonlySet<string>;
+  /** Those of them that verify clients' certificates. */
+  readonly verifying: ReadonlySet<string>;
   /** By name; null is one that is off. */
   readonly middlewares: ReadonlyMap<string, MiddlewareRow | null>;
   readonly resolvers: ReadonlyMap<string, ResolverFacts>;
@@ -178,6 +182,7 @@ class RouterCompiler {
     const action = this.#actionOf(about, router, fail, item);
     const middlewares = this.#middlewaresOf(router, action, fail, item);
     if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(about, service, at);
+    if (!off && service !== null) this.#warnBypass(about, service, middlewares, at);
     if (action.kind === "passthrough" && asksMqtt(rule))
       fail(
         "rule-of-mqtt",
@@ -393,9 +398,27 @@ class RouterCompiler {
       else if (row === null) wrong("middleware-off", "is off", { kind: "middleware", name });
       else if (action.kind === "passthrough" && STAGES[row.kind] !== "address")
         wrong("middleware-misplaced", "reads what TLS hides, and the router passes TLS through");
-      else found.push(name);
+      else {
+        const why = row.kind === "mqttIdentity" ? whyNobodyPasses(row, action, this.#input.verifying) : null;
+        if (why === null) found.push(name);
+        else wrong("identity-impossible", why);
+      }
     }
     return found;
+  }
+
+  /** A broker believes the user name that Sluice gives it, and so that of anyone else who reaches it. */
+  #warnBypass(about: Subject, service: string, middlewares: readonly string[], at: Item<unknown>["at"]): void {
+    const rows = middlewares.map((name) => this.#input.middlewares.get(name));
+    if (!rows.some((row) => row?.kind === "mqttIdentity" && row.username !== null)) return;
+    const open = serversOf(this.#input.services, service).find(isOpen);
+    if (open === undefined) return;
+    this.#diagnostics.warn(
+      "identity-bypass",
+      at("service"),
+      `the router "${bareName(about.name)}" tells ${open.address} who its clients are, and that server seems to be reached over a public network without TLS: whoever reaches it can say any user name. Let it listen for Sluice alone, or dial it by TLS`,
+      about,
+    );
   }
 
   /** TLS that is passed through to the plain port cannot work: the broker would read a ClientHello as MQTT. */

@@ -276,6 +276,17 @@ export const CODES = define({
       means: "A value of a middleware cannot be used.",
       remedy: "Mend the value that the message names.",
     },
+    "identity-impossible": {
+      means:
+        "A router's `mqttIdentity` asks for what none of its clients can have: a name in a certificate, where no certificate is verified, or a server name, where there is no TLS. The router is off.",
+      remedy: "Give the router TLS options with `clientAuth` and `caFiles`, or take the placeholder out.",
+    },
+    "identity-bypass": {
+      means:
+        "A router tells its server the clients' user names by `mqttIdentity`. The server has a public address or name, and is dialled without TLS. Whoever reaches it without Sluice can say any user name.",
+      remedy:
+        "Let the server listen on 127.0.0.1 or in a private network, or dial it by TLS (`tls: true`) and let it ask for Sluice's certificate.",
+    },
   },
   "Password files": {
     "password-line": {

@@ -1,7 +1,7 @@
 // YAML to plain values in the way of Traefik's decoder, steered by a zod schema: keys without case, null is absent, scalars are
 // read by the type that is wanted, a scalar may stand for a list of one, an unknown key is an error where it stands.
 
-import { isMap, isScalar, isSeq, type Node } from "yaml";
+import { isMap, isScalar, isSeq, type Node, type Pair } from "yaml";
 import type { z } from "zod";
 import { suggestion } from "../text/spelling.ts";
 import type { Code } from "./codes.ts";
@@ -249,7 +249,7 @@ class Walk {
         "field-type",
         node,
         path,
-        `${label(path)} must be a single value, not ${describeNode(node, type)}`,
+        `${label(path)} must be a single value, not ${describeNode(node, type)}${inBraces(node, meta.secret ?? false)}`,
       );
     return this.#convert(type, meta, textOf(node), node, path);
   }
@@ -282,6 +282,15 @@ class Walk {
   #error(code: Code, node: Node | null, path: Path, message: string): undefined {
     this.#diagnostics.error(code, this.#source.place(node), message, subjectAt(path, this.#provider));
   }
+}
+
+/** `{cert.cn}` without quotes is a mapping in YAML, which nobody means where one value is wanted. */
+function inBraces(node: Node, isSecret: boolean): string {
+  if (!isMap(node) || node.flow !== true || node.items.length !== 1) return "";
+  const [{ key, value }] = node.items as [Pair];
+  const isEmpty = value === null || (isScalar(value) && value.value === null);
+  if (!isEmpty || !isScalar(key)) return "";
+  return isSecret ? ": write it in quotes" : `: write it in quotes, as ${quoted(`{${textOf(key)}}`)}`;
 }
 
 function label(path: Path): string {

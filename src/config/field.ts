@@ -21,11 +21,13 @@ export interface FieldMeta {
   numbers?: readonly [number, number];
   /** It is or may hold a password or a private key: with a kind of "file or content", the content does and a path does not. */
   secret?: boolean;
+  /** Values of a secret field that give nothing away. */
+  words?: readonly string[];
   /** The number is a duration in milliseconds. */
   duration?: boolean;
   /** `x: {}` and `x: true` mean "on, with defaults"; `x: false` means absent. */
   allowEmpty?: boolean;
-  /** With nothing behind it the field is empty (`{}` or `[]`), and not absent as others are. */
+  /** With nothing behind it the field is empty (`{}` or `[]`, a text is missing), and not absent as others are. */
   nothingIsEmpty?: boolean;
   /** The field is Traefik's, but not built here. */
   unsupported?: { effect: Effect; why: string };

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { field } from "./field.ts";
 import { mqttAuth } from "./mqtt-auth.ts";
 import { mqttConnect } from "./mqtt-connect.ts";
+import { mqttIdentity } from "./mqtt-identity.ts";
 
 const ipAllowList = z.object({
   sourceRange: field(
@@ -45,6 +46,11 @@ export const middleware = z.object({
   mqttAuth: field(
     "Reads the client's CONNECT, and lets in whose user name and password are in a password file of Mosquitto. Others get a CONNACK that says so, and no server hears of them.",
     mqttAuth.optional(),
+    { otherwise: "absent" },
+  ),
+  mqttIdentity: field(
+    "Tells the server who the client is: writes the user name, the client id or the password in its CONNECT anew, by its certificate or by what else it has shown. Refuses a client that has not shown what is asked for: see [Who is connecting](mqtt.md#who-is-connecting).",
+    mqttIdentity.optional(),
     { otherwise: "absent" },
   ),
 });

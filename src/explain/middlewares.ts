@@ -5,6 +5,7 @@ import { formatDuration } from "../config/scalars.ts";
 import { IpAllowList } from "../middlewares/ip-allow-list.ts";
 import type { MiddlewareReject } from "../middlewares/middleware.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
+import { formatTemplate } from "../mqtt/template.ts";
 import type { Row } from "../protocol/messages.ts";
 import { formatAddress } from "../rules/explain.ts";
 import { count } from "../text/words.ts";
@@ -74,8 +75,31 @@ function saysOf(row: MiddlewareRow, address: Uint8Array): string {
       return `reads CONNECT, of MQTT ${row.versions.join(", ")}, within ${formatDuration(row.timeoutMs)} and ${row.maxSize} bytes`;
     case "mqttAuth":
       return `asks for the user name and the password of one of ${count(row.users.count, "user")}`;
+    case "mqttIdentity":
+      return identityOf(row);
     case "inFlightConn":
       if (row.amount === 0) return "refuses everybody: its amount is 0";
       return `lets at most ${row.amount} connections of one address pass at a time, in each worker`;
   }
+}
+
+function identityOf({
+  username,
+  clientId,
+  password,
+  require,
+}: Extract<MiddlewareRow, { kind: "mqttIdentity" }>): string {
+  const told = [
+    ...(username === null ? [] : [`user name ${formatTemplate(username)}`]),
+    ...(clientId === null ? [] : [`client id ${formatTemplate(clientId)}`]),
+    ...(password.kind === "keep" ? [] : [password.kind === "strip" ? "no password" : "another password"]),
+  ];
+  const required = require.map(
+    (each) =>
+      `${formatTemplate(each.value)} ${"equals" in each ? `equals ${formatTemplate(each.equals)}` : `matches ${each.matches}`}`,
+  );
+  return [
+    ...(required.length === 0 ? [] : [`requires that ${required.join(" and ")}`]),
+    ...(told.length === 0 ? [] : [`tells the server ${told.join(", ")}`]),
+  ].join("; ");
 }

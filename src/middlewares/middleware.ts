@@ -37,7 +37,13 @@ export type MiddlewareReject =
   | "connect-too-large"
   | "bad-credentials"
   | "no-credentials"
-  | "auth-busy";
+  | "auth-busy"
+  /** The client has no value for a placeholder of the router's mqttIdentity. */
+  | "identity-missing"
+  /** It has one that not everybody would read alike. */
+  | "identity-unusable"
+  /** What mqttIdentity requires does not hold. */
+  | "identity-mismatch";
 
 /** How long a client that has been let in may send nothing. Milliseconds. */
 export interface IdleLimit {

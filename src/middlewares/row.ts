@@ -5,12 +5,14 @@ import { IpAllowList } from "./ip-allow-list.ts";
 import type { Middleware, Stage } from "./middleware.ts";
 import { type AuthServices, MqttAuth, type MqttAuthRow } from "./mqtt-auth.ts";
 import { MqttConnect, type MqttConnectRow } from "./mqtt-connect.ts";
+import { MqttIdentity, type MqttIdentityRow } from "./mqtt-identity.ts";
 
 export type MiddlewareRow =
   | { readonly kind: "ipAllowList"; readonly sourceRange: readonly string[] }
   | { readonly kind: "inFlightConn"; readonly amount: number }
   | MqttConnectRow
-  | MqttAuthRow;
+  | MqttAuthRow
+  | MqttIdentityRow;
 
 /** When each kind is asked. */
 export const STAGES: Readonly<Record<MiddlewareRow["kind"], Stage>> = {
@@ -18,6 +20,7 @@ export const STAGES: Readonly<Record<MiddlewareRow["kind"], Stage>> = {
   inFlightConn: "address",
   mqttConnect: "connect",
   mqttAuth: "connect",
+  mqttIdentity: "connect",
 };
 
 /** `former` is what the name stood for until now: what it has counted goes on counting. `services` is what the worker has for them. */
@@ -31,5 +34,7 @@ export function createMiddleware(row: MiddlewareRow, former: Middleware | null, 
       return new MqttConnect(row);
     case "mqttAuth":
       return new MqttAuth(row, services);
+    case "mqttIdentity":
+      return new MqttIdentity(row);
   }
 }

@@ -25,7 +25,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   rules: { values: ["ip", "mqtt/text.ts", "mqtt/version.ts", "text"] },
   // What may not be printed of PEM is said where PEM is read.
   config: { values: ["certs/pem-blocks.ts", "ip", "text"] },
-  middlewares: { values: ["ip", "mqtt"] },
+  middlewares: { values: ["certs", "ip", "mqtt"] },
   providers: { values: ["config", "system"] },
   broker: { values: [] },
   keystores: { values: ["asn1"] },
@@ -76,19 +76,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     types: ["broker"],
   },
   explain: {
-    values: [
-      "mqtt/text.ts",
-      "mqtt/version.ts",
-      "certs",
-      "config",
-      "ip",
-      "middlewares",
-      "proxy",
-      "rules",
-      "text",
-      "tls",
-      "wire",
-    ],
+    values: ["certs", "config", "ip", "middlewares", "mqtt", "proxy", "rules", "text", "tls", "wire"],
     types: ["compile", "protocol", "upstream"],
   },
   cli: {

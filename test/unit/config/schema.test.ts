@@ -70,7 +70,15 @@ describe("what is made from the code", () => {
     const names = [staticSchema, dynamicSchema].flatMap((schema) =>
       [...fieldsOf(schema)].filter(({ meta }) => meta.secret).map(({ path }) => path.split(/[.[]/).at(-1)!),
     );
-    const secrets = new Set(["keyFile", "certFile", "keyPassword", "keyStorePassword", "caPassword", "hmacEncoded"]);
+    const secrets = new Set([
+      "keyFile",
+      "certFile",
+      "keyPassword",
+      "keyStorePassword",
+      "caPassword",
+      "hmacEncoded",
+      "password",
+    ]);
     expect(new Set(names)).toEqual(secrets);
     for (const schema of [staticSchema, dynamicSchema])
       for (const { path, schema: field, meta } of fieldsOf(schema)) {
@@ -215,7 +223,7 @@ describe("JSON Schema", () => {
 
   test("for every field and many values it accepts what the decoder accepts, and nothing else", () => {
     // Each is about two fields, and not about the value.
-    const OF_SEVERAL = /are two sources|is for a keyStore|does not go with|and certFile/;
+    const OF_SEVERAL = /are two sources|are two requirements|is for a keyStore|does not go with|and certFile/;
     // Which of the values a field sees changes from one field to the next, and most kinds of fields come many times.
     const step = sized(1, 5);
     let turn = 0;
