@@ -11,20 +11,11 @@ import { renewalId } from "../../src/acme/renewal.ts";
 import type { Resolver } from "../../src/acme/resolver.ts";
 import { AcmeStorage } from "../../src/acme/storage.ts";
 import { httpResponder, Pebble } from "../support/pebble.ts";
-import { ROOT } from "../support/sluice.ts";
+import { peer } from "../support/peers.ts";
 import { cleanup, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
-const sid = join(ROOT, "node_modules/.peers/sid");
 const httpPort = await freePort();
-const pebble = await Pebble.start({
-  httpPort,
-  command: [
-    `${sid}/lib64/ld-linux-x86-64.so.2`,
-    "--library-path",
-    `${sid}/usr/lib/x86_64-linux-gnu`,
-    `${sid}/usr/bin/pebble`,
-  ],
-});
+const pebble = await Pebble.start({ httpPort, command: peer("bin/pebble") });
 const resolver: Resolver = {
   name: "le",
   endpoint: {

@@ -17,8 +17,10 @@ export class Mosquitto {
     this.process = process;
   }
 
-  /** `lines` are further lines of its configuration, such as certfile for a TLS listener. */
-  static async start(options: { port?: number; host?: string; lines?: readonly string[] } = {}): Promise<Mosquitto> {
+  /** `lines` are further lines of its configuration, such as certfile for a TLS listener. `command`: another Mosquitto than Debian's. */
+  static async start(
+    options: { port?: number; host?: string; lines?: readonly string[]; command?: readonly string[] } = {},
+  ): Promise<Mosquitto> {
     const directory = temporaryDirectory();
     const host = options.host ?? "127.0.0.1";
     const port = options.port ?? (await freePort());
@@ -36,7 +38,7 @@ export class Mosquitto {
       ].join("\n"),
     );
     const path = `${process.env.PATH}:/usr/sbin`;
-    const child = Bun.spawn(["mosquitto", "-c", file], {
+    const child = Bun.spawn([...(options.command ?? ["mosquitto"]), "-c", file], {
       stdio: ["ignore", "ignore", "ignore"],
       env: { ...process.env, PATH: path },
     });
