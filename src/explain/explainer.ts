@@ -26,13 +26,19 @@ import {
   type ServiceFacts,
   type TlsFacts,
 } from "./explanation.ts";
-import { middlewareFacts, networksOfMiddlewares, rejectOf } from "./middlewares.ts";
+import { connectRejectOf, middlewareFacts, networksOfMiddlewares, rejectOf } from "./middlewares.ts";
 import { factsWith, type Outcome, outcomesOf } from "./outcomes.ts";
 import { type Router, RouterReport } from "./routers.ts";
 import { serviceFacts, tablesOf } from "./services.ts";
 
 /** Networks among which the address of an unknown client may lie. */
 const MAX_NETWORKS = 500;
+
+/** Why a middleware refuses the client, by what its address and by what its CONNECT says. */
+interface Rejects {
+  readonly address: MiddlewareReject | null;
+  readonly connect: MiddlewareReject | null;
+}
 
 export class Explainer {
   readonly #compiled: Compiled;
@@ -156,7 +162,10 @@ export class Explainer {
     const certificates =
       termination === null ? [] : certificateChoices(this.#compiled, store, point, client, termination, notes);
     const asked = winner === null || decision?.kind === "refuse" ? [] : winner.value.row.middlewares;
-    const reject = rejectOf(this.#compiled.rows, asked, address);
+    const rejects: Rejects = {
+      address: rejectOf(this.#compiled.rows, asked, address),
+      connect: connectRejectOf(this.#compiled.rows, asked, client.connect),
+    };
     const service =
       winner === null || decision?.kind === "refuse"
         ? null
@@ -174,10 +183,10 @@ export class Explainer {
         to: client.to,
         connect: client.connect,
       },
-      verdict: this.#verdict(point, client, outcome, reject, certificates, tls, service, notes),
+      verdict: this.#verdict(point, client, outcome, rejects, certificates, tls, service, notes),
       router: winner === null ? null : this.#report.facts(winner),
       connect: this.#connectFacts(routers, outcome),
-      middlewares: middlewareFacts(this.#compiled.rows, this.#merged, asked, address),
+      middlewares: middlewareFacts(this.#compiled.rows, this.#merged, asked, address, client.connect),
       tls,
       certificates,
       service,
@@ -201,7 +210,7 @@ export class Explainer {
     point: EntryPointConfig,
     client: Client,
     outcome: Outcome | null,
-    reject: MiddlewareReject | null,
+    rejects: Rejects,
     certificates: readonly CertificateChoice[],
     tls: TlsFacts | null,
     service: ServiceFacts | null,
@@ -232,8 +241,9 @@ export class Explainer {
       return refuse(reason, told(UNRECOGNIZED), problems);
     }
     if (provisional?.kind === "terminate" && !isServedUnder(provisional, decision)) return refuse("other-tls", CONNACK);
-    if (reject !== null) return refuse(reject, told(DENIED));
+    if (rejects.address !== null) return refuse(rejects.address, told(DENIED));
     if (failure !== null) return refuse(...failure);
+    if (rejects.connect !== null) return refuse(rejects.connect, CONNACK);
     if (service!.order.total === 0)
       return refuse("no-server", told(tls === null ? CLOSED : "a TLS handshake, and then the end of the connection"));
     return { served: true, action: decision.kind, reason: null, sees: null, problems: [] };

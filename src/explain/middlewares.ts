@@ -6,9 +6,11 @@ import { IpAllowList } from "../middlewares/ip-allow-list.ts";
 import type { MiddlewareReject } from "../middlewares/middleware.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
 import { formatTemplate } from "../mqtt/template.ts";
+import { partOf, readPart, type Users } from "../mqtt/user-parts.ts";
 import type { Row } from "../protocol/messages.ts";
 import { formatAddress } from "../rules/explain.ts";
 import { count } from "../text/words.ts";
+import type { Client } from "./client.ts";
 import type { MiddlewareFacts } from "./explanation.ts";
 import { placeOf } from "./places.ts";
 
@@ -32,16 +34,40 @@ export function rejectOf(rows: Rows, names: readonly string[], address: Uint8Arr
   return null;
 }
 
+/** Why the first of them refuses a client that sends this CONNECT, whatever its password is; null if none does, or too little is known. */
+export function connectRejectOf(
+  rows: Rows,
+  names: readonly string[],
+  { username }: Client["connect"],
+): MiddlewareReject | null {
+  if (username === undefined) return null;
+  for (const name of names) {
+    const row = rowOf(rows, name);
+    if (row?.kind !== "mqttAuth") continue;
+    if (username !== null && !hasUser(rows, row.users, username)) return "bad-credentials";
+    if (username === null && !row.allowAnonymous && !row.certificateIsEnough) return "no-credentials";
+  }
+  return null;
+}
+
 export function middlewareFacts(
   rows: Rows,
   merged: Merged,
   names: readonly string[],
   address: Uint8Array,
+  connect: Client["connect"],
 ): MiddlewareFacts[] {
   return names.flatMap((name) => {
     const row = rowOf(rows, name);
     if (row === null) return [];
-    return [{ name, kind: row.kind, place: placeOf(merged.middlewares.get(name)?.at()), says: saysOf(row, address) }];
+    return [
+      {
+        name,
+        kind: row.kind,
+        place: placeOf(merged.middlewares.get(name)?.at()),
+        says: saysOf(rows, row, address, connect),
+      },
+    ];
   });
 }
 
@@ -61,10 +87,15 @@ function allows({ sourceRange }: Extract<MiddlewareRow, { kind: "ipAllowList" }>
   return new IpAllowList(sourceRange).judge(client).kind === "pass";
 }
 
+function hasUser(rows: Rows, { parts }: Users, username: string): boolean {
+  const part = rows.get(`users/${parts[partOf(username, parts.length)]}`);
+  return part?.kind === "users" && readPart(part.value.text).has(username);
+}
+
 /** Networks that are shown. */
 const MAX_NETWORKS = 5;
 
-function saysOf(row: MiddlewareRow, address: Uint8Array): string {
+function saysOf(rows: Rows, row: MiddlewareRow, address: Uint8Array, { username }: Client["connect"]): string {
   switch (row.kind) {
     case "ipAllowList": {
       const { sourceRange } = row;
@@ -73,8 +104,19 @@ function saysOf(row: MiddlewareRow, address: Uint8Array): string {
     }
     case "mqttConnect":
       return `reads CONNECT, of MQTT ${row.versions.join(", ")}, within ${formatDuration(row.timeoutMs)} and ${row.maxSize} bytes`;
-    case "mqttAuth":
-      return `asks for the user name and the password of one of ${count(row.users.count, "user")}`;
+    case "mqttAuth": {
+      const asks = `asks for the user name and the password of one of ${count(row.users.count, "user")}`;
+      if (username === undefined) return asks;
+      if (username !== null)
+        return hasUser(rows, row.users, username)
+          ? "asks for the password: there is a user of this name"
+          : "refuses it: there is no user of this name, or its line cannot be used";
+      const ways = [
+        ...(row.allowAnonymous ? ["without credentials"] : []),
+        ...(row.certificateIsEnough ? ["with a verified certificate"] : []),
+      ];
+      return ways.length === 0 ? `refuses it: it ${asks}` : `lets it pass ${ways.join(" and ")}`;
+    }
     case "mqttIdentity":
       return identityOf(row);
     case "inFlightConn":

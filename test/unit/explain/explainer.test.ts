@@ -2,8 +2,11 @@
 
 import { expect, test } from "bun:test";
 import { readClient } from "../../../src/explain/client.ts";
+import type { Explanation } from "../../../src/explain/explanation.ts";
 import { textOf } from "../../../src/explain/text.ts";
 import { parseAddress } from "../../../src/ip/address.ts";
+import { readPasswordFile } from "../../../src/mqtt/password-file.ts";
+import { splitUsers } from "../../../src/mqtt/user-parts.ts";
 import type { Row } from "../../../src/protocol/messages.ts";
 import { compile } from "../../../src/rules/matchers.ts";
 import { orderRoutes } from "../../../src/rules/table.ts";
@@ -112,6 +115,41 @@ test("inFlightConn with the amount 0 refuses everybody", () => {
   const none: Row = { kind: "middleware", name: "none@file", value: { kind: "inFlightConn", amount: 0 } };
   const [explanation] = explainerOf([closed], [SERVICE, none]).explain(point, clientOf({ sni: "a.x" }));
   expect(explanation!.verdict).toMatchObject({ served: false, reason: "too-many-connections" });
+});
+
+test("mqttAuth refuses a user that its file does not have, and says so where the name is given", () => {
+  const read = readPasswordFile(
+    "anna:$7$101$u47hh7ikTLQYZsxI$Luf3KO5HpJtPhOCI05dDenQX6tqqQIee+SWQqkeo9gqqJg9+drL4ir3FnzzhQOEiAvlBQTcjd5Jx7fkoksGNcQ==\nbob:plain",
+  );
+  const { users, texts } = splitUsers(read.kind === "ok" ? read.file.users : new Map());
+  const parts = [...texts].map(([name, text]): Row => ({ kind: "users", name, value: { text } }));
+  const explainWith = (
+    more: { allowAnonymous?: boolean; certificateIsEnough?: boolean },
+    username?: string | false,
+  ) => {
+    const settings = { allowAnonymous: false, certificateIsEnough: false, stripPassword: false, strictCodes: false };
+    const auth: Row = {
+      ...{ kind: "middleware", name: "auth@file" },
+      value: { kind: "mqttAuth", users, key: "", ...settings, ...more },
+    };
+    const row = routerRow("a", "HostSNI(`a.x`)");
+    const asking = { ...row, value: { ...row.value, middlewares: ["auth@file"] } };
+    const client = clientOf({ sni: "a.x", ...(username === undefined ? {} : { username }) });
+    const [{ verdict, middlewares }] = explainerOf([asking], [SERVICE, auth, ...parts]).explain(point, client) as [
+      Explanation,
+    ];
+    return [verdict.reason, middlewares[0]!.says];
+  };
+  expect(explainWith({})).toEqual([null, "asks for the user name and the password of one of 1 user"]);
+  expect(explainWith({}, "anna")).toEqual([null, "asks for the password: there is a user of this name"]);
+  for (const name of ["bob", "carl", ""])
+    expect(explainWith({ allowAnonymous: true }, name)).toEqual([
+      "bad-credentials",
+      "refuses it: there is no user of this name, or its line cannot be used",
+    ]);
+  expect(explainWith({}, false)[0]).toBe("no-credentials");
+  expect(explainWith({ allowAnonymous: true }, false)).toEqual([null, "lets it pass without credentials"]);
+  expect(explainWith({ certificateIsEnough: true }, false)).toEqual([null, "lets it pass with a verified certificate"]);
 });
 
 test("a place that no client can come from makes no difference", () => {
