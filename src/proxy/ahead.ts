@@ -8,6 +8,11 @@ import type { NativeSocket } from "../net/socket.ts";
  * paused could leave unseen, and a broker would get the CONNECT of a client that is gone.
  */
 export const PAUSE_SHARE = 0.5;
+/**
+ * A chunk below this is joined with a smaller or equal one before it. What is limited is the sum of their bytes, and each chunk costs some
+ * 200 more: a client that sends byte by byte would otherwise hold a hundred times what it is counted for.
+ */
+const SMALL = 4096;
 const NOTHING = Buffer.alloc(0);
 
 export class BytesAhead implements Holder {
@@ -34,13 +39,22 @@ export class BytesAhead implements Holder {
   /** Over a limit somebody is cut within this call: this one, or whoever holds most. */
   hold(chunk: Buffer, socket: NativeSocket): void {
     const pool = this.#pool;
-    this.#chunks.push(chunk);
+    this.#add(chunk);
     this.heldBytes += chunk.length;
     pool.hold(this, chunk.length);
     if (!this.#paused && this.heldBytes > pool.heldPerConnection * PAUSE_SHARE) {
       this.#paused = true;
       socket.pause();
     }
+  }
+
+  /** So each byte is copied a few times at most, and of n bytes there are never more chunks than n / SMALL and the root of 2n. */
+  #add(chunk: Buffer): void {
+    const chunks = this.#chunks;
+    let last = chunk;
+    while (last.length < SMALL && chunks.length > 0 && chunks.at(-1)!.length <= last.length)
+      last = Buffer.concat([chunks.pop()!, last]);
+    chunks.push(last);
   }
 
   cut(): void {
