@@ -63,6 +63,7 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
       entryPoints,
       services,
       options: options.sound,
+      isSameHandshake: options.isSameHandshake,
       strict: options.strict,
       verifying: options.verifying,
       middlewares: middlewares.rows,

@@ -6,7 +6,7 @@ import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import { bareName, DEFAULT_OPTIONS as DEFAULT_NAME } from "../config/names.ts";
 import type { Row } from "../protocol/messages.ts";
 import { didYouMean } from "../text/spelling.ts";
-import { compileOptions, DEFAULT_OPTIONS, verifies } from "../tls/options.ts";
+import { compileOptions, DEFAULT_OPTIONS, isSameHandshake, verifies } from "../tls/options.ts";
 import type { Merged } from "./merge.ts";
 
 /** The revocation lists that TLS options use. Times in milliseconds since the epoch. */
@@ -19,10 +19,14 @@ export interface RevocationsInForce {
   readonly ends: readonly number[];
 }
 
+type OptionsRow = Row & { readonly kind: "options" };
+
 export interface CompiledOptions {
-  readonly rows: readonly Row[];
+  readonly rows: readonly OptionsRow[];
   /** Every name, and whether it is sound. */
   readonly sound: ReadonlyMap<string, boolean>;
+  /** Whether a handshake by those of the first name shows what one by the others would; false where one of them is not sound. */
+  isSameHandshake(a: string, b: string): boolean;
   /** Those that refuse a client for whose name there is no certificate. */
   readonly strict: ReadonlySet<string>;
   /** Those that verify clients' certificates. */
@@ -31,7 +35,7 @@ export interface CompiledOptions {
 }
 
 export function compileAllOptions(merged: Merged, files: CertificateFiles, diagnostics: Diagnostics): CompiledOptions {
-  const rows: Row[] = [];
+  const rows: OptionsRow[] = [];
   const sound = new Map<string, boolean>();
   const strict = new Set<string>();
   const verifying = new Set<string>();
@@ -68,7 +72,12 @@ export function compileAllOptions(merged: Merged, files: CertificateFiles, diagn
     sound.set(DEFAULT_NAME, true);
     rows.push({ kind: "options", name: DEFAULT_NAME, value: DEFAULT_OPTIONS });
   }
-  return { rows, sound, strict, verifying, revocations };
+  const values = new Map(rows.map(({ name, value }) => [name, value]));
+  const isSame = (a: string, b: string): boolean => {
+    const [one, other] = [values.get(a), values.get(b)];
+    return one !== undefined && other !== undefined && isSameHandshake(one, other);
+  };
+  return { rows, sound, isSameHandshake: (a, b) => a === b || isSame(a, b), strict, verifying, revocations };
 }
 
 /** The oldest of the lists, and the one that ends first, are the ones to watch. */

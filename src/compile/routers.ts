@@ -22,6 +22,7 @@ import type { Item } from "./merge.ts";
 import { tlsConflicts, tlsSettings } from "./mqtt-routers.ts";
 import { isOpen } from "./open-server.ts";
 import { ordersOf } from "./orders.ts";
+import { warnOtherTls } from "./other-tls.ts";
 import { suggestReference } from "./references.ts";
 import { type ServiceDraft, serversOf } from "./service-graph.ts";
 import { type CheckedRouter, warnShadowed } from "./shadows.ts";
@@ -40,6 +41,8 @@ export interface RoutersInput {
   readonly services: ReadonlyMap<string, ServiceDraft>;
   /** TLS options by name, and whether each is sound. */
   readonly options: ReadonlyMap<string, boolean>;
+  /** Whether a handshake by those of the first name shows what one by the others would. */
+  isSameHandshake(a: string, b: string): boolean;
   /** Those of them that refuse a client for whose name there is no certificate. */
   readonly strict: ReadonlySet<string>;
   /** Those of them that verify clients' certificates. */
@@ -116,6 +119,7 @@ class RouterCompiler {
     for (const [draft, other] of conflicts) this.#failConflict(draft, other);
     for (const draft of drafts) this.#compile(draft, conflicts.has(draft));
     warnShadowed(this.#checked, this.#diagnostics);
+    warnOtherTls(this.#checked, this.#input.isSameHandshake, this.#diagnostics);
     this.#warnUnused();
     const wanted = {
       terminated: this.#terminated,

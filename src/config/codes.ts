@@ -198,6 +198,12 @@ export const CODES = define({
         "Two routers differ only in what they ask of the client's CONNECT, and have other TLS settings. The CONNECT comes after TLS, so while TLS is set up it is not known which of them is meant. Both are off.",
       remedy: "Give both the same `tls.options`, and let both terminate TLS.",
     },
+    "router-other-tls": {
+      means:
+        "A client may come to a router by its CONNECT alone, and that router has other TLS settings than the one by which its TLS was set up. Such a client is refused.",
+      remedy:
+        "Give both the same `tls.options`, or add a router that takes such clients and has the settings of the first one.",
+    },
     "router-shadowed": {
       means: "A router never gets a connection, or never some of its names: others are asked first and take them.",
       remedy: "Give it a higher `priority`, or remove what is double.",

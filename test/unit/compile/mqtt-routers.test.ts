@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { tlsConflicts } from "../../../src/compile/mqtt-routers.ts";
+import { warnOtherTls } from "../../../src/compile/other-tls.ts";
+import { Diagnostics } from "../../../src/config/diagnostics.ts";
 import type { Rule } from "../../../src/rules/ast.ts";
 import { cpuMs } from "../../support/cpu.ts";
 import { compileTexts, type Snapshot } from "./snapshots.ts";
@@ -11,11 +13,11 @@ const compiled = (routers: Readonly<Record<string, string>>): Snapshot =>
 tcp:
   routers:
 ${Object.entries(routers)
-  .map(([name, fields]) => `    ${name}: { service: s, ${fields} }`)
+  .map(([name, fields]) => `    ${name}: { ${fields}${fields.includes("service:") ? "" : ", service: s"} }`)
   .join("\n")}
   services: { s: { loadBalancer: { servers: [{ port: 1884 }] } } }
 tls:
-  options: { other: { minVersion: VersionTLS13 } }
+  options: { other: { minVersion: VersionTLS13 }, same: { minVersion: VersionTLS13 } }
 `);
 
 const actions = ({ router }: Snapshot, ...names: string[]) => names.map((name) => router(name)!.action);
@@ -37,8 +39,8 @@ describe("routers that differ only in what they ask of the CONNECT", () => {
     const snapshot = compiled({ a: `${A}, tls: {}`, b: `${SENSORS}, tls: { options: other }` });
     expect(actions(snapshot, "a", "b")).toEqual([OFF, OFF]);
     expect(errors(snapshot)).toEqual([
-      'a.yml:4:46: the router "a" is off: "b" differs from it only in what it asks of the CONNECT, which comes after TLS, and has the TLS options "other", where "a" has the default TLS options. Give both the same TLS settings',
-      'a.yml:5:80: the router "b" is off: "a" differs from it only in what it asks of the CONNECT, which comes after TLS, and has the default TLS options, where "b" has the TLS options "other". Give both the same TLS settings',
+      'a.yml:4:34: the router "a" is off: "b" differs from it only in what it asks of the CONNECT, which comes after TLS, and has the TLS options "other", where "a" has the default TLS options. Give both the same TLS settings',
+      'a.yml:5:68: the router "b" is off: "a" differs from it only in what it asks of the CONNECT, which comes after TLS, and has the default TLS options, where "b" has the TLS options "other". Give both the same TLS settings',
     ]);
   });
 
@@ -111,6 +113,66 @@ tls: { options: { other: { minVersion: VersionTLS13 } } }`);
     expect(actions(snapshot, "r", "a")).toEqual([OFF, OFF]);
   });
 });
+
+describe("a client that comes to a router by its CONNECT alone", () => {
+  const warned = (routers: Readonly<Record<string, string>>) =>
+    compiled(routers).problems.filter((line) => line.includes("is refused: that has"));
+
+  test("and would find other TLS settings there is told of, with both routers", () => {
+    expect(warned({ a: `${SENSORS}, tls: { options: other }`, all: "rule: 'HostSNI(`*`)', tls: {}" })).toEqual([
+      'a.yml:4:10: warning: the router "a": a client of a.x whose CONNECT is not for it may come to "all", and is refused: that has the default TLS options, and TLS is set up with the TLS options "other". Give both the same TLS settings, or add a router with those of "a" that takes such clients',
+    ]);
+    const through = "rule: 'HostSNI(`*`)', tls: { passthrough: true }";
+    expect(warned({ a: `${SENSORS}, tls: {}`, through }).join()).toContain('come to "through"');
+    expect(
+      warned({
+        a: "rule: 'MQTTClientID(`x`) && ClientIP(`10.0.0.0/8`) && ALPN(`mqtt`)', tls: {}, priority: 9",
+        b: "rule: 'ClientIP(`10.0.0.0/8`)', tls: { options: other }, priority: 8",
+      }).join(),
+    ).toContain("a client without a server name");
+  });
+
+  test.each([
+    ["settings are equal", { all: "rule: 'HostSNI(`*`)', tls: { options: other }" }],
+    ["settings differ only in name", { all: "rule: 'HostSNI(`*`)', tls: { options: same }" }],
+    ["one between takes it", { a2: `${A}, tls: { options: other }`, all: "rule: 'HostSNI(`*`)', tls: {}" }],
+    ["nobody takes it", { b: "rule: 'HostSNI(`b.x`)', tls: {}" }],
+    [
+      "every CONNECT is for one or the other",
+      {
+        not: "rule: 'HostSNI(`a.x`) && !MQTTClientIDRegexp(`^sensor-`)', tls: { options: other }",
+        all: "rule: 'HostSNI(`*`)', tls: {}",
+      },
+    ],
+    ["it is on another entry point", { all: "rule: 'HostSNI(`*`)', tls: {}, entryPoints: [other]" }],
+    ["it is off", { all: "rule: 'HostSNI(`*`)', tls: {}, service: gone" }],
+  ])("is not where %s", (_, others) => {
+    expect(warned({ a: `${SENSORS}, tls: { options: other }, entryPoints: [mqtts]`, ...others })).toEqual([]);
+  });
+});
+
+test("examples are tried for a bounded time, however many rules there are, and whatever they say", () => {
+  const named = (index: number): Rule => ({ kind: "and", rules: [NAME, { kind: "mqttClientId", value: `c${index}` }] });
+  const protocol = (index: number): Rule => ({
+    kind: "and",
+    rules: [named(index), { kind: "alpn", protocol: `p${index}` }],
+  });
+  const regexp = (index: number): Rule => ({
+    kind: "and",
+    rules: [VERSION, { kind: "hostSNIRegexp", source: `^h${index}` }],
+  });
+  for (const rule of [named, protocol, regexp]) {
+    const routers = Array.from({ length: 5000 }, (_, index) => ({
+      name: `r${index}`,
+      row: { entryPoints: ["m"], rule: rule(index), priority: 1, action: TLS, middlewares: [], service: "s" },
+      place: () => ({ file: "f", line: 1, column: 1 }),
+    }));
+    expect(cpuMs(() => warnOtherTls(routers, () => true, new Diagnostics()))).toBeLessThan(8000);
+  }
+});
+
+const NAME: Rule = { kind: "hostSNI", name: "a.x" };
+const VERSION: Rule = { kind: "mqttVersion", version: "5" };
 
 test("100 000 routers are compared in a moment, each with those of its names", () => {
   const routers = Array.from({ length: 100_000 }, (_, index) => {
