@@ -65,12 +65,14 @@ tcp:
     balanced: { entryPoints: [mqtts], rule: "HostSNI(\`balanced.test\`)", service: s, tls: {} }
     listed: { entryPoints: [mqtts], rule: "HostSNI(\`listed.test\`)", middlewares: [listed], service: s, tls: {} }
     single: { entryPoints: [mqtts], rule: "HostSNI(\`single.test\`)", middlewares: [single], service: s, tls: {} }
+    written: { entryPoints: [mqtts], rule: "HostSNI(\`written.test\`)", middlewares: [written], service: s, tls: {} }
     told: { entryPoints: [mqtts], rule: "HostSNI(\`told.test\`)", service: told, tls: {} }
     other: { entryPoints: [optional, elsewhere, elsewhereonly, everybody, hasty, networks], rule: "HostSNI(\`*\`)", service: s, tls: {} }
     plain: { entryPoints: [plain, plainelsewhere], rule: "HostSNI(\`*\`)", service: s }
   middlewares:
     listed: { ipAllowList: { sourceRange: [192.0.2.10] } }
     single: { inFlightConn: { amount: 1 } }
+    written: { mqttIdentity: { username: "{client.ip}" } }
   services:
     s: { loadBalancer: { servers: [{ port: ${server.port} }] } }
     told: { loadBalancer: { proxyProtocol: { version: 2 }, servers: [{ port: ${server.port} }] } }
@@ -138,6 +140,15 @@ describe("a header from who may send one", () => {
     const [theirs, ours] = [parseProxyHeader(SIX), parseProxyHeader(told)];
     if (theirs.kind !== "ok" || ours.kind !== "ok") throw new Error(ours.kind);
     expect(ours.addresses).toEqual(theirs.addresses);
+  });
+
+  test("a user name that is made of the client's address has the one in it", async () => {
+    const socket = connect({ host: "127.0.0.1", port: sluice.port });
+    socket.write(SIX);
+    const client = connectTls({ socket, servername: "written.test", rejectUnauthorized: false });
+    client.write(connectPacket("written"));
+    await waitFor("CONNECT", () => sent.some((each) => each.includes("written") && each.includes("2001:db8::10")));
+    client.destroy();
   });
 
   test("a client without SNI gets the certificate for the address that it has dialled at the balancer", async () => {

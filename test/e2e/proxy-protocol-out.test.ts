@@ -52,10 +52,15 @@ const sluice = await Sluice.start({
 tcp:
   routers:
     plain: { entryPoints: [plain], rule: "HostSNI(\`*\`)", service: all }
+    gated: { rule: "HostSNI(\`gated.test\`)", service: all, middlewares: [gate, named], tls: { options: strict } }
+    asked: { rule: "HostSNI(\`asked.test\`)", service: all, middlewares: [gate], tls: { options: strict } }
     passed: { entryPoints: [plain], rule: "HostSNI(\`passed.test\`)", service: all, tls: { passthrough: true } }
 ${router("long", "{ passthrough: true }", "all", LONG)}${router("line", "{}")}${router("next", "{}")}${router("old", "{}")}
 ${router("strict", "{ options: strict }", "all")}${router("untold", "{ options: strict }", "addresses")}
 ${router("haproxy1", "{}")}${router("haproxy2", "{ options: strict }")}${router("nginx1", "{}")}${router("nginx2", "{}")}
+  middlewares:
+    gate: { mqttConnect: {} }
+    named: { mqttIdentity: { username: "{cert.cn}" } }
   services:
 ${service("all", by("all"))}${service("addresses", by("addresses"))}${service("line", by("line"))}
 ${service("next", by("line"), [nobody, recorder.port])}${service("old", "proxyProtocol: {}")}
@@ -166,6 +171,15 @@ describe("one write takes", async () => {
     client.destroy();
   });
   await accessOf(() => hello(plainPort, "passed.test", "mqtt"));
+  await accessOf(async () => {
+    const [cert, key] = [readFileSync(device.cert, "utf8"), readFileSync(device.key, "utf8")];
+    const client = await tlsClient(sluice.port, { servername: "gated.test", cert, key });
+    client.setNoDelay(true);
+    // In pieces, so that there is something to wait for.
+    for (const byte of packet) await new Promise((sent) => client.write(Uint8Array.of(byte), sent));
+    await new Promise((heard) => client.once("data", heard));
+    client.destroy();
+  });
   strace.kill("SIGINT");
   await strace.exited;
   const writes = readFileSync(trace, "utf8")
@@ -181,6 +195,12 @@ describe("one write takes", async () => {
   test("header and CONNECT", () => {
     expect(behind.filter((rest) => rest.equals(packet))).toHaveLength(1);
     expect(writes.filter((bytes) => bytes.includes(packet))).toHaveLength(1);
+  });
+
+  test("header and a CONNECT that was read and written again", () => {
+    const told = behind.filter((rest) => rest[0] === 0x10 && rest.includes("device-7"));
+    expect(told).toHaveLength(1);
+    expect(told[0]!.includes("one-write")).toBe(true);
   });
 
   test("header and hello", () => expect(behind.filter((rest) => rest[0] === 0x16)).toHaveLength(1));
@@ -250,6 +270,19 @@ describe("a common name", async () => {
     await accessOf(async () => expect(await client("untold.test")).toMatchObject({ reached: "recorder" }));
     expect(sluice.lines.filter(({ level }) => level === "error")).toEqual([]);
   });
+});
+
+test("a client whose CONNECT is there is told by CONNACK that it must not come in", async () => {
+  const subject = sequence(set(sequence(dottedOid("2.5.4.3"), der(0x0c, Buffer.from("admin\0.evil")))));
+  const { cert, key } = new HostileCertificates(authority, random(1)).made({ subject });
+  const access = await accessOf(async () => {
+    const client = await tlsClient(sluice.port, { servername: "asked.test", cert, key });
+    client.write(connectPacket("evil"));
+    const connack = await new Promise<Buffer>((heard) => client.once("data", heard));
+    expect(connack.toString("hex")).toBe("20020005");
+    client.destroy();
+  });
+  expect(access).toMatchObject({ reason: "common-name-unusable" });
 });
 
 describe("believes the header, and passes MQTT on to Mosquitto:", () => {
