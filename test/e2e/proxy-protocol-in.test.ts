@@ -82,11 +82,19 @@ tls:
 });
 const portOf = (point: Point) => ports.get(point)!;
 
-/** The line of the connection that `client` makes. */
-async function accessOf(client: () => Promise<unknown>, matches: (access: Access) => boolean = () => true) {
+/** The lines of the connections that `client` makes: each test waits for all of its own. */
+async function accessesOf(count: number, client: () => Promise<unknown>): Promise<Access[]> {
   const before = sluice.accesses.length;
   await client();
-  return waitFor("an access-log line", () => sluice.accesses.slice(before).find(matches) ?? null);
+  return waitFor("the access-log lines", () => {
+    const lines = sluice.accesses.slice(before);
+    return lines.length < count ? null : lines;
+  });
+}
+
+/** The same for one. */
+async function accessOf(client: () => Promise<unknown>): Promise<Access> {
+  return (await accessesOf(1, client))[0]!;
 }
 
 /** A TLS client whose bytes begin with `header`; it is connected when the server has greeted it. */
@@ -125,17 +133,20 @@ describe("a header from who may send one", () => {
   });
 
   test("limits of an address go by its address", async () => {
-    const first = await greet(sluice.port, V2, "single.test");
-    const other = await greet(sluice.port, SIX, "single.test");
-    const second = await accessOf(() => greeted(sluice.port, V1, "single.test").catch(() => {}));
-    expect(second).toMatchObject({ reason: "too-many-connections", client: "192.0.2.10" });
-    first.destroy();
-    other.destroy();
+    const lines = await accessesOf(3, async () => {
+      const first = await greet(sluice.port, V2, "single.test");
+      const other = await greet(sluice.port, SIX, "single.test");
+      const second = await accessOf(() => greeted(sluice.port, V1, "single.test").catch(() => {}));
+      expect(second).toMatchObject({ reason: "too-many-connections", client: "192.0.2.10" });
+      first.destroy();
+      other.destroy();
+    });
+    expect(lines).toHaveLength(3);
   });
 
   test("a server that is told addresses gets those that the balancer has told", async () => {
     const before = sent.length;
-    await greeted(sluice.port, SIX, "told.test");
+    await accessOf(() => greeted(sluice.port, SIX, "told.test"));
     const told = await waitFor("the header", () => sent.slice(before).find((each) => each.length > 0) ?? null);
     const [theirs, ours] = [parseProxyHeader(SIX), parseProxyHeader(told)];
     if (theirs.kind !== "ok" || ours.kind !== "ok") throw new Error(ours.kind);
@@ -143,24 +154,28 @@ describe("a header from who may send one", () => {
   });
 
   test("a user name that is made of the client's address has the one in it", async () => {
-    const socket = connect({ host: "127.0.0.1", port: sluice.port });
-    socket.write(SIX);
-    const client = connectTls({ socket, servername: "written.test", rejectUnauthorized: false });
-    client.write(connectPacket("written"));
-    await waitFor("CONNECT", () => sent.some((each) => each.includes("written") && each.includes("2001:db8::10")));
-    client.destroy();
+    await accessOf(async () => {
+      const socket = connect({ host: "127.0.0.1", port: sluice.port });
+      socket.write(SIX);
+      const client = connectTls({ socket, servername: "written.test", rejectUnauthorized: false });
+      client.write(connectPacket("written"));
+      await waitFor("CONNECT", () => sent.some((each) => each.includes("written") && each.includes("2001:db8::10")));
+      client.destroy();
+    });
   });
 
   test("a client without SNI gets the certificate for the address that it has dialled at the balancer", async () => {
-    const socket = connect({ host: "127.0.0.1", port: portOf("optional") });
-    socket.write(V2);
-    const tls = connectTls({ socket, rejectUnauthorized: false });
-    const common = await new Promise((done, failed) => {
-      tls.once("secureConnect", () => done(tls.getPeerCertificate().subject.CN));
-      tls.on("error", failed);
+    await accessOf(async () => {
+      const socket = connect({ host: "127.0.0.1", port: portOf("optional") });
+      socket.write(V2);
+      const tls = connectTls({ socket, rejectUnauthorized: false });
+      const common = await new Promise((done, failed) => {
+        tls.once("secureConnect", () => done(tls.getPeerCertificate().subject.CN));
+        tls.on("error", failed);
+      });
+      tls.destroy();
+      expect(common).toBe("by-address");
     });
-    tls.destroy();
-    expect(common).toBe("by-address");
   });
 
   test.each([
@@ -177,10 +192,12 @@ describe("a header from who may send one", () => {
     );
     expect(access).toMatchObject({ reason: "http", client: "192.0.2.10" });
     const packet = connectPacket("behind");
-    const client = await RawClient.open(portOf("plain"));
-    client.socket.write(Buffer.concat([V1, packet]));
-    await waitFor("the server to read", () => sent.some((each) => each.equals(packet)));
-    client.socket.destroy();
+    await accessOf(async () => {
+      const client = await RawClient.open(portOf("plain"));
+      client.socket.write(Buffer.concat([V1, packet]));
+      await waitFor("the server to read", () => sent.some((each) => each.equals(packet)));
+      client.socket.destroy();
+    });
   });
 
   test.each([
@@ -252,15 +269,17 @@ test("who may send none is served without one, with TLS and without", async () =
     ...{ client: "127.0.0.1", router: "other@file", reason: "client-closed" },
   });
   const packet = connectPacket("untrusted");
-  const client = await RawClient.open(portOf("plainElsewhere"));
-  await client.drip(packet);
-  await waitFor("the server to read", () => sent.some((each) => each.equals(packet)));
-  client.socket.destroy();
+  await accessOf(async () => {
+    const client = await RawClient.open(portOf("plainElsewhere"));
+    await client.drip(packet);
+    await waitFor("the server to read", () => sent.some((each) => each.equals(packet)));
+    client.socket.destroy();
+  });
 });
 
 test("every end of it is a count in the metrics", async () => {
-  await RawClient.exchange(portOf("elsewhere"), V1);
-  const metrics = await (await fetch(`http://127.0.0.1:${sluice.adminPort}/metrics`)).text();
+  await accessOf(() => RawClient.exchange(portOf("elsewhere"), V1));
+  const metrics = await sluice.metrics();
   for (const reason of ["proxy-header", "proxy-header-missing", "proxy-header-bad", "proxy-header-timeout"])
     expect(metrics).toMatch(new RegExp(`sluice_connections_total\\{[^}]*result="${reason}"[^}]*\\} [1-9]`));
 });
@@ -284,15 +303,15 @@ listen v2
   );
   await nginx(`server { listen 127.0.0.1:${three}; proxy_pass 127.0.0.1:${sluice.port}; proxy_protocol on; }`, [three]);
   for (const port of [one, two, three]) {
-    let localPort = 0;
-    const access = await accessOf(
-      async () => {
-        const client = await tlsClient(port, { servername: "balanced.test" });
-        await new Promise((heard) => client.once("data", heard));
-        localPort = client.localPort!;
-        client.destroy();
-      },
-      ({ sni }) => sni === "balanced.test",
+    const before = sluice.accesses.length;
+    const client = await tlsClient(port, { servername: "balanced.test" });
+    await new Promise((heard) => client.once("data", heard));
+    const { localPort } = client;
+    client.destroy();
+    // The proxies' own first looks at whether they listen are connections, too.
+    const access = await waitFor(
+      "the access-log line",
+      () => sluice.accesses.slice(before).find(({ sni }) => sni === "balanced.test") ?? null,
     );
     expect(access).toMatchObject({ clientPort: localPort, router: "balanced@file", balancer: "127.0.0.1" });
   }
