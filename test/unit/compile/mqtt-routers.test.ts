@@ -114,6 +114,16 @@ tls: { options: { other: { minVersion: VersionTLS13 } } }`);
   });
 });
 
+test("certificates are for the names of rules, once, whatever else these ask", () => {
+  const { problems } = compiled({
+    a: `${SENSORS}, tls: {}`,
+    b: "rule: 'HostSNI(`a.x`) && !MQTTVersion(`5`)', tls: {}",
+  });
+  expect(problems.filter((line) => line.includes("no certificate"))).toEqual([
+    expect.stringContaining('the router "a" has no certificate for a.x'),
+  ]);
+});
+
 describe("a client that comes to a router by its CONNECT alone", () => {
   const warned = (routers: Readonly<Record<string, string>>) =>
     compiled(routers).problems.filter((line) => line.includes("is refused: that has"));

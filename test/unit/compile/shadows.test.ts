@@ -134,11 +134,35 @@ test("what is usual is not told of", () => {
   ).toEqual([]);
 });
 
+test("matchers of MQTT are compared like the others", () => {
+  const wide = (rule: string): Given => ({ rule, priority: 1000 });
+  const behind = (first: string, narrow: string) => warnings({ wide: wide(first), narrow }).length;
+  expect(behind("HostSNI(`a`)", "HostSNI(`a`) && MQTTClientID(`x`)")).toBe(1);
+  expect(behind("HostSNI(`a`) && MQTTClientIDRegexp(`^s`)", "HostSNI(`a`) && MQTTClientID(`s1`)")).toBe(1);
+  expect(behind("MQTTUsernameRegexp(`.*`)", "HostSNI(`a`) && MQTTUsername(`u`)")).toBe(1);
+  expect(behind("HostSNI(`a`) && !MQTTVersion(`5`)", "HostSNI(`a`) && MQTTVersion(`3.1`)")).toBe(1);
+  expect(behind("HostSNI(`a`) && MQTTClientID(`x`)", "HostSNI(`a`)")).toBe(0);
+  expect(behind("HostSNI(`a`) && MQTTClientID(`x`)", "HostSNI(`a`) && MQTTClientID(`X`)")).toBe(0);
+  expect(behind("MQTTUsernameRegexp(`.*`)", "HostSNI(`a`)")).toBe(0); // a client may have no user name
+  // Plain clients send a CONNECT as well.
+  const plain: RouterAction = { kind: "plain" };
+  expect(warnings({ a: { rule: "MQTTClientID(`x`)", action: plain } })).toEqual([]);
+  expect(warnings({ a: { rule: "MQTTVersion(`5`) && MQTTVersion(`3.1`)", action: plain } })).toHaveLength(1);
+});
+
+const CONNECTS = ["s1", "s2", "x"].flatMap((clientId) =>
+  ([null, "u"] as const).flatMap((username) =>
+    (["5", "3.1"] as const).map((version) => ({ clientId, username, version })),
+  ),
+);
+
 test("whatever is told of is so: no connection reaches the router, or by that name", () => {
   const names = ["", "a", "b", "a.d", "b.d", "a.b.d"];
   const connections = names.flatMap((sni) =>
     ["10.1.2.3", "10.2.0.1", "::1"].flatMap((ip) =>
-      [[], ["mqtt"], ["h2", "mqtt"]].map((alpn) => ({ sni, alpn, address: parseAddress(ip), mqtt: null })),
+      [[], ["mqtt"], ["h2", "mqtt"]].flatMap((alpn) =>
+        CONNECTS.map((mqtt) => ({ sni, alpn, address: parseAddress(ip), mqtt })),
+      ),
     ),
   );
   const rounds = sized(1500, 500);
@@ -156,6 +180,13 @@ test("whatever is told of is so: no connection reaches the router, or by that na
           "HostSNIRegexp(`d$`)",
         ],
         ...["ClientIP(`10.0.0.0/8`)", "ClientIP(`10.1.0.0/16`)", "ALPN(`mqtt`)", "!ALPN(`h2`)", "!HostSNI(`a.d`)"],
+        ...[
+          "MQTTClientIDRegexp(`^s`)",
+          "MQTTClientID(`s1`)",
+          "!MQTTUsername(`u`)",
+          "MQTTUsernameRegexp(`.*`)",
+          "MQTTVersion(`5`)",
+        ],
       ]);
     const given = Object.fromEntries(
       Array.from({ length: 2 + dice.below(5) }, (_, index): [string, Given] => [
