@@ -7,7 +7,7 @@ import { parseProxyHeader } from "../../src/wire/proxy-protocol.ts";
 import { Authority } from "../support/certs.ts";
 import { tcpServer, tlsClient } from "../support/clients.ts";
 import { connectPacket } from "../support/connect-packet.ts";
-import { haproxy, nginx } from "../support/neighbours.ts";
+import { haproxy, nginx, stunnel } from "../support/neighbours.ts";
 import { drippingProxy, RawClient } from "../support/raw.ts";
 import { type Access, Sluice } from "../support/sluice.ts";
 import { freePort, waitFor } from "../support/tools.ts";
@@ -315,4 +315,27 @@ listen v2
     );
     expect(access).toMatchObject({ clientPort: localPort, router: "balanced@file", balancer: "127.0.0.1" });
   }
+});
+
+test("stunnel says whose TLS it has ended, and Sluice believes it", async () => {
+  const port = await freePort();
+  await stunnel(
+    `[mqtts]
+accept = 127.0.0.1:${port}
+connect = 127.0.0.1:${portOf("plain")}
+cert = ${pair.cert}
+key = ${pair.key}
+protocol = proxy`,
+    [port],
+  );
+  const before = sluice.accesses.length;
+  const client = await tlsClient(port);
+  const packet = connectPacket("stunnel");
+  client.write(packet);
+  await waitFor("the server to read", () => sent.some((each) => each.equals(packet)));
+  const { localPort } = client;
+  client.destroy();
+  const told = (access: Access) => (access as unknown as { clientPort: number }).clientPort === localPort;
+  const access = await waitFor("the access-log line", () => sluice.accesses.slice(before).find(told) ?? null);
+  expect(access).toMatchObject({ router: "plain@file", balancer: "127.0.0.1" });
 });

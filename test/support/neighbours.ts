@@ -1,4 +1,4 @@
-// HAProxy and nginx beside Sluice, as those who send PROXY headers and as those who read them.
+// HAProxy, nginx and stunnel beside Sluice, as those who send PROXY headers and as those who read them.
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -84,4 +84,11 @@ stream {
   );
   const { log: errors } = await start([...programs.nginx, "-p", directory, "-e", "stderr", "-c", file], file, ports);
   return { log: () => (existsSync(log) ? readFileSync(log, "utf8") : errors()) };
+}
+
+/** stunnel with these services. */
+export function stunnel(services: string, ports: readonly number[]): Promise<Neighbour> {
+  const file = join(temporaryDirectory(), "stunnel.conf");
+  writeFileSync(file, `foreground = yes\npid =\n${services}\n`);
+  return start(["/usr/bin/stunnel4", file], file, ports);
 }
