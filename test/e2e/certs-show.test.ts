@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { FileReport } from "../../src/certs/inspect/report.ts";
 import { Authority } from "../support/certs.ts";
 import { sluiceCli } from "../support/cli.ts";
+import { keytool } from "../support/key-stores.ts";
 import { SLUICE } from "../support/sluice.ts";
 import { exec, temporaryDirectory, waitFor } from "../support/tools.ts";
 
@@ -271,7 +272,7 @@ describe("passwords", () => {
     expect(wrong.stdout).toContain("the private key is not opened: the private key: the password is wrong");
   });
 
-  test.skipIf(Bun.which("keytool") === null)("JKS with a key that has a password of its own", async () => {
+  test("JKS with a key that has a password of its own", async () => {
     const pair = [
       "-genkeypair",
       "-alias",
@@ -286,8 +287,7 @@ describe("passwords", () => {
       "SAN=dns:mqtt.test",
     ];
     const secrets = ["-storepass", "storesecret", "-keypass", "keysecret"];
-    const made = await exec(["keytool", ...pair, ...secrets, "-storetype", "JKS", "-keystore", path("store.jks")]);
-    expect(made.code).toBe(0);
+    await keytool(...pair, ...secrets, "-storetype", "JKS", "-keystore", path("store.jks"));
     const both = await report(["store.jks", "--passwordEnv", "STORE", "--keyPasswordEnv", "KEY"], env);
     expect(both).toMatchObject({
       code: 0,

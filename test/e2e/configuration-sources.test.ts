@@ -8,6 +8,7 @@ import { Authority, type Pair } from "../support/certs.ts";
 import { sluiceCli } from "../support/cli.ts";
 import { tlsClient } from "../support/clients.ts";
 import { Command } from "../support/command.ts";
+import { keytool } from "../support/key-stores.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { SLUICE } from "../support/sluice.ts";
 import { exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
@@ -75,7 +76,6 @@ describe("a sidecar", () => {
     const store = ["-export", "-inkey", pair.key, "-in", pair.cert];
     await openssl("pkcs12", ...store, "-name", "wanted", "-passout", "pass:store-secret", "-out", file("one.p12"));
     await openssl("pkcs8", "-topk8", "-in", pair.key, "-passout", "pass:key-secret", "-out", file("sealed.key"));
-    const keytool = async (...args: string[]) => expect((await exec(["keytool", ...args])).code).toBe(0);
     const jks = ["-keystore", file("two.jks"), "-storetype", "JKS", "-storepass", "store-secret"];
     const from = ["-srckeystore", file("one.p12"), "-srcstorepass", "store-secret", "-deststorepass", "store-secret"];
     await keytool("-importkeystore", ...from, "-destkeystore", file("two.jks"), "-deststoretype", "JKS");

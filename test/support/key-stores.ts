@@ -2,7 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { exec, temporaryDirectory } from "./tools.ts";
+import { cleanup, exec, temporaryDirectory } from "./tools.ts";
 
 /** Makes keytool use BouncyCastle. */
 export const BOUNCY_CASTLE = [
@@ -12,18 +12,61 @@ export const BOUNCY_CASTLE = [
   "/usr/share/java/bcprov.jar",
 ];
 
-async function run(command: readonly string[]): Promise<string> {
-  // A letter that is not ASCII reaches Java only in a locale that can write it.
-  const { code, stdout, stderr } = await exec(command, { env: { LC_ALL: "C.UTF-8" } });
-  if (code !== 0) throw new Error(`${command.join(" ")}: ${stdout}${stderr}`);
+export async function openssl(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await exec(["openssl", ...args]);
+  if (code !== 0) throw new Error(`openssl ${args.join(" ")}: ${stdout}${stderr}`);
   return stdout;
 }
 
-export const openssl = (...args: string[]) => run(["openssl", ...args]);
+let java: Keytools | null = null;
+let last: Promise<unknown> = Promise.resolve();
 
-/** One command of keytool. Without the compiler and most of the collector's threads Java starts in half the time. */
-export const keytool = (...args: string[]) =>
-  run(["keytool", "-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "-J-Xshare:auto", ...args]);
+/** One command of keytool, after those before it. Java is started once for all of a test file: a start costs a second. */
+export function keytool(...args: string[]): Promise<string> {
+  const result = last.then(() => (java ??= new Keytools()).run(args));
+  last = result.catch(() => {});
+  return result;
+}
+
+class Keytools {
+  readonly #process = Bun.spawn(
+    [
+      "java",
+      // Without the better compiler and most of the collector's threads Java starts in half the time.
+      ..."-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto".split(" "),
+      ..."-Djdk.jceks.iterationCount=10000 -Dorg.bouncycastle.bks.enable_v1=true".split(" "),
+      "--add-exports=java.base/sun.security.tools.keytool=ALL-UNNAMED",
+      join(import.meta.dir, "Keytools.java"),
+    ],
+    // A letter that is not ASCII reaches Java only in a locale that can write it.
+    { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, LC_ALL: "C.UTF-8" } },
+  );
+  readonly #stdout = this.#process.stdout.getReader();
+  readonly #stderr = new Response(this.#process.stderr).text();
+
+  constructor() {
+    cleanup(() => {
+      java = null;
+      this.#process.kill("SIGKILL");
+    });
+  }
+
+  /** @throws when the command fails, with what keytool said. */
+  async run(args: readonly string[]): Promise<string> {
+    this.#process.stdin.write(`${args.join("\t")}\n`);
+    await this.#process.stdin.flush();
+    const decoder = new TextDecoder();
+    for (let said = ""; ; ) {
+      const { done, value } = await this.#stdout.read();
+      if (done) {
+        java = null;
+        throw new Error(`keytool ${args.join(" ")}: ${said}${await this.#stderr}`);
+      }
+      said += decoder.decode(value, { stream: true });
+      if (said.endsWith("\n.\n")) return said.slice(0, -3);
+    }
+  }
+}
 
 export interface Chain {
   readonly directory: string;

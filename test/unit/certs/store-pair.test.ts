@@ -13,7 +13,7 @@ const PASSWORD = "store-secret";
 const KEY_PASSWORD = "key-secret";
 const chain = await chainOfThree("ec");
 const file = (name: string): string => join(chain.directory, name);
-const OWN_KEY_PASSWORD = { JKS: [], JCEKS: ["-J-Djdk.jceks.iterationCount=10000"], BKS: BOUNCY_CASTLE } as const;
+const OWN_KEY_PASSWORD = { JKS: [], JCEKS: [], BKS: BOUNCY_CASTLE } as const;
 const types = Object.keys(OWN_KEY_PASSWORD) as (keyof typeof OWN_KEY_PASSWORD)[];
 
 const store = (name: string, ...args: string[]) => ["-keystore", file(name), "-storepass", PASSWORD, ...args];

@@ -50,7 +50,7 @@ const KINDS: Record<string, [Make, Victim["costMs"]]> = {
   "PKCS#12 with open certificates": [(chain) => pkcs12(chain, "-nomac"), 1],
   "PKCS#12 in indefinite lengths": [async (chain) => rewritten(await pkcs12(chain, "-nomac")), 1],
   JKS: [(chain) => byKeytool(chain, "JKS"), 1],
-  JCEKS: [(chain) => byKeytool(chain, "JCEKS", "-J-Djdk.jceks.iterationCount=10000"), 15],
+  JCEKS: [(chain) => byKeytool(chain, "JCEKS"), 15],
   BKS: [(chain) => byKeytool(chain, "BKS", ...BOUNCY_CASTLE), 15],
   "PKCS#12 of BouncyCastle": [(chain) => byKeytool(chain, "PKCS12", "-destprovidername", "BC", ...BOUNCY_CASTLE), 200],
 };

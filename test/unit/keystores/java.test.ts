@@ -40,9 +40,9 @@ async function makeFull(): Promise<void> {
 /** The same store in every type that a provider has. */
 const COPIES = {
   JKS: ["-deststoretype", "JKS"],
-  JCEKS: ["-deststoretype", "JCEKS", "-J-Djdk.jceks.iterationCount=10000"],
+  JCEKS: ["-deststoretype", "JCEKS"],
   BKS: ["-deststoretype", "BKS", ...BOUNCY_CASTLE],
-  "BKS-V1": ["-deststoretype", "BKS-V1", "-J-Dorg.bouncycastle.bks.enable_v1=true", ...BOUNCY_CASTLE],
+  "BKS-V1": ["-deststoretype", "BKS-V1", ...BOUNCY_CASTLE],
   "PKCS12 of BouncyCastle": ["-deststoretype", "PKCS12", "-destprovidername", "BC", ...BOUNCY_CASTLE],
 } as const;
 const copies = Object.keys(COPIES) as (keyof typeof COPIES)[];
