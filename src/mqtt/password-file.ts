@@ -103,7 +103,8 @@ const BLANKS = " \t\v\f\r";
 function problemOfName(name: string): string | null {
   if (name === "") return "there is no user name before the colon";
   if (name.startsWith("#")) return "a comment must begin in the first column, and no user name begins with #";
-  if (Buffer.byteLength(name) > MAX_NAME) return `the user name has more than ${MAX_NAME} bytes`;
+  if (name.length * 3 > MAX_NAME && Buffer.byteLength(name) > MAX_NAME)
+    return `the user name has more than ${MAX_NAME} bytes`;
   // What is no UTF-8 has become U+FFFD.
   if (/[\p{Cc}\uFFFD]/u.test(name)) return "the user name is not UTF-8, or has a control character in it";
   return null;
