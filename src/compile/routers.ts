@@ -187,6 +187,7 @@ class RouterCompiler {
     const middlewares = this.#middlewaresOf(router, action, fail, item);
     if (!off && action.kind === "passthrough" && service !== null) this.#warnPlainPassthrough(about, service, at);
     if (!off && service !== null) this.#warnBypass(about, service, middlewares, at);
+    if (!off) this.#warnNoCertificate(about, action, middlewares, at);
     if (action.kind === "passthrough" && asksMqtt(rule))
       fail(
         "rule-of-mqtt",
@@ -411,16 +412,46 @@ class RouterCompiler {
     return found;
   }
 
+  /** Where no certificate is verified, certificateIsEnough is for nobody. */
+  #warnNoCertificate(
+    about: Subject,
+    action: RouterAction,
+    middlewares: readonly string[],
+    at: Item<unknown>["at"],
+  ): void {
+    if (action.kind !== "plain" && (action.kind !== "terminate" || this.#input.verifying.has(action.options))) return;
+    const name = middlewares.find((each) => {
+      const row = this.#input.middlewares.get(each);
+      return row?.kind === "mqttAuth" && row.certificateIsEnough;
+    });
+    if (name === undefined) return;
+    const why =
+      action.kind === "plain"
+        ? "it has no TLS"
+        : "its TLS options do not verify clients' certificates: give them clientAuth with caFiles";
+    this.#diagnostics.warn(
+      "auth-without-certificates",
+      at("middlewares"),
+      `the router "${bareName(about.name)}" lets nobody in for a certificate, as its middleware "${bareName(name)}" says: ${why}`,
+      about,
+    );
+  }
+
   /** A broker believes the user name that Sluice gives it, and so that of anyone else who reaches it. */
   #warnBypass(about: Subject, service: string, middlewares: readonly string[], at: Item<unknown>["at"]): void {
     const rows = middlewares.map((name) => this.#input.middlewares.get(name));
-    if (!rows.some((row) => row?.kind === "mqttIdentity" && row.username !== null)) return;
+    const names = rows.some((row) => row?.kind === "mqttIdentity" && row.username !== null);
+    const strips = rows.some((row) => row?.kind === "mqttAuth" && row.stripPassword);
+    if (!names && !strips) return;
     const open = serversOf(this.#input.services, service).find(isOpen);
     if (open === undefined) return;
+    const does = names
+      ? `tells ${open.address} who its clients are`
+      : `keeps its clients' passwords from ${open.address}`;
     this.#diagnostics.warn(
       "identity-bypass",
       at("service"),
-      `the router "${bareName(about.name)}" tells ${open.address} who its clients are, and that server seems to be reached over a public network without TLS: whoever reaches it can say any user name. Let it listen for Sluice alone, or dial it by TLS`,
+      `the router "${bareName(about.name)}" ${does}, and that server seems to be reached over a public network without TLS: whoever reaches it can say any user name. Let it listen for Sluice alone, or dial it by TLS`,
       about,
     );
   }

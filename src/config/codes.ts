@@ -289,12 +289,17 @@ export const CODES = define({
     },
     "identity-bypass": {
       means:
-        "A router tells its server the clients' user names by `mqttIdentity`. The server has a public address or name, and is dialled without TLS. Whoever reaches it without Sluice can say any user name.",
+        "A router tells its server the clients' user names by `mqttIdentity`, or keeps their passwords from it by `mqttAuth`. The server has a public address or name, and is dialled without TLS. Whoever reaches it without Sluice can say any user name.",
       remedy:
         "Let the server listen on 127.0.0.1 or in a private network, or dial it by TLS (`tls: true`) and let it ask for Sluice's certificate.",
     },
   },
   "Password files": {
+    "auth-without-certificates": {
+      means:
+        "A middleware `mqttAuth` has `certificateIsEnough`, and its router verifies no certificates: clients without a password stay out.",
+      remedy: "Give the router TLS options with `clientAuth` and `caFiles`, or drop `certificateIsEnough`.",
+    },
     "password-line": {
       means: "A line of a password file cannot be used. Its user is refused, and the others are not.",
       remedy: "Write the user anew: `mosquitto_passwd FILE NAME`. If the name is there twice, remove one of its lines.",

@@ -45,7 +45,16 @@ const at = (name: string, identity?: Pair) => ({ endpoint: { port: sluice.port, 
 beforeAll(async () => {
   authority = await Authority.create();
   server = await authority.issue({
-    names: ["localhost", "strict.test", "strip.test", "certificate.test", "open.test"],
+    names: [
+      "localhost",
+      "strict.test",
+      "strip.test",
+      "certificate.test",
+      "open.test",
+      "named.test",
+      "first.test",
+      "last.test",
+    ],
   });
   device = await authority.issue({ subject: "/CN=device-1", usage: "clientAuth" });
   broker = await Mosquitto.start();
@@ -72,12 +81,16 @@ tcp:
     strip: { mqttAuth: { passwordFile: ${passwords}, stripPassword: true } }
     certificate: { mqttAuth: { passwordFile: ${passwords}, certificateIsEnough: true } }
     open: { mqttAuth: { passwordFile: ${passwords}, allowAnonymous: true } }
+    named: { mqttIdentity: { username: "edge-{mqtt.username}", password: given } }
   routers:
     auth: { rule: "HostSNI(\`localhost\`)", service: broker, tls: {}, middlewares: [auth] }
     strict: { rule: "HostSNI(\`strict.test\`)", service: broker, tls: {}, middlewares: [strict] }
     strip: { rule: "HostSNI(\`strip.test\`)", service: seen, tls: {}, middlewares: [strip] }
     certificate: { rule: "HostSNI(\`certificate.test\`)", service: broker, tls: { options: optional }, middlewares: [certificate] }
     open: { rule: "HostSNI(\`open.test\`)", service: broker, tls: {}, middlewares: [open] }
+    named: { rule: "HostSNI(\`named.test\`)", service: seen, tls: {}, middlewares: [named, auth] }
+    first: { rule: "HostSNI(\`first.test\`)", service: seen, tls: {}, middlewares: [strip, named] }
+    last: { rule: "HostSNI(\`last.test\`)", service: seen, tls: {}, middlewares: [named, strip] }
     plain: { rule: "HostSNI(\`*\`)", service: seen, middlewares: [auth] }
   services:
     broker: { loadBalancer: { servers: [{ port: ${broker.port} }] } }
@@ -182,6 +195,28 @@ describe("the broker", () => {
     expect(seen.packets[1]!.includes("tea & sugar")).toBe(true);
     expect(await attempt(plain, "anna", "coffee")).toBe(5);
     expect(seen.packets.length).toBe(2);
+  });
+});
+
+describe("beside mqttIdentity", () => {
+  test("what the client has sent is checked, and not what the broker is told", async () => {
+    seen.packets.length = 0;
+    expect(await attempt(at("named.test"), "anna", "tea & sugar")).toBe("in");
+    expect(seen.packets[0]!.includes("edge-anna")).toBe(true);
+    expect(seen.packets[0]!.includes("tea & sugar")).toBe(false);
+    expect(seen.packets[0]!.includes("given")).toBe(true);
+    expect(await attempt(at("named.test"), "anna", "given")).toBe(5);
+    expect(await attempt(at("named.test"), "edge-anna", "tea & sugar")).toBe(5);
+    expect(seen.packets.length).toBe(1);
+  });
+
+  test("the later of the two decides about the password that the broker gets", async () => {
+    seen.packets.length = 0;
+    expect(await attempt(at("first.test"), "anna", "tea & sugar")).toBe("in");
+    expect(await attempt(at("last.test"), "anna", "tea & sugar")).toBe("in");
+    const [first, last] = seen.packets as [Buffer, Buffer];
+    expect([first.includes("given"), last.includes("given")]).toEqual([true, false]);
+    expect([first.includes("tea & sugar"), last.includes("tea & sugar")]).toEqual([false, false]);
   });
 });
 
