@@ -213,8 +213,7 @@ function compileService(
       transport: {
         ...transport,
         terminationDelayMs: terminationDelay ?? transport.terminationDelayMs,
-        proxyProtocol:
-          proxyProtocol === undefined ? transport.proxyProtocol : { version: proxyProtocol.version, tlvs: [] },
+        proxyProtocol: proxyProtocol ?? transport.proxyProtocol,
       },
     },
   };

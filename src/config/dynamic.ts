@@ -7,7 +7,7 @@ import { type Decoded, decode } from "./decode.ts";
 import type { Diagnostics } from "./diagnostics.ts";
 import { field, otherHalf, section, unsupported } from "./field.ts";
 import { middleware } from "./middlewares.ts";
-import { proxyProtocolOfService } from "./proxy-protocol.ts";
+import { proxyProtocolOut } from "./proxy-protocol.ts";
 import { parsePort } from "./scalars.ts";
 import { readSource, type SourceFile } from "./source.ts";
 import { STATIC_ROOT_KEYS } from "./static-schema.ts";
@@ -121,8 +121,8 @@ const service = z.object({
         { unit: "milliseconds", otherwise: "that of the transport", example: 100 },
       ),
       proxyProtocol: field(
-        "Traefik's old place of the transport's field, with `version` alone; ignored with a warning when `serversTransport` is set.",
-        proxyProtocolOfService.optional(),
+        "Traefik's old place of the transport's field; ignored with a warning when `serversTransport` is set.",
+        proxyProtocolOut.optional(),
         { otherwise: "that of the transport" },
       ),
       healthCheck: unsupported("warn", LATER),

@@ -12,7 +12,7 @@ const version = field(
   { example: 1 },
 );
 
-/** On a transport. */
+/** On a transport, and in Traefik's old place, on a load balancer. */
 export const proxyProtocolOut = section({
   version,
   tlvs: field(
@@ -21,9 +21,6 @@ export const proxyProtocolOut = section({
     { otherwise: "none", example: ["ssl", "authority"] },
   ),
 });
-
-/** On a load balancer, in Traefik's old place. */
-export const proxyProtocolOfService = section({ version });
 
 /** On an entry point. */
 export const proxyProtocolIn = z.object({

@@ -12,14 +12,16 @@ import type { ConnectionRecord } from "./record.ts";
 
 /** Bytes of a unique id: the text allows 128. */
 const ID_BYTES = 16;
-/** Who has reset the connection has no address any more, and will never read an answer. */
-const NO_ADDRESS = new Uint8Array(4);
 
-export function proxyHeaderOf(connection: Connection, { version, tlvs }: ProxyProtocolOut): ProxyWritten {
+/** `client-gone`: who has reset the connection has no address any more, and a server must be told a right one or none. */
+type HeaderOf = ProxyWritten | { readonly kind: "refuse"; readonly reason: "client-gone" };
+
+export function proxyHeaderOf(connection: Connection, { version, tlvs }: ProxyProtocolOut): HeaderOf {
   const { record } = connection;
   const source = endpoint(record.clientAddress, record.clientPort);
   const { address, port } = connection.dialled;
   const destination = endpoint(address, port);
+  if (source === null || destination === null) return { kind: "refuse", reason: "client-gone" };
   if (version === 1) return { kind: "ok", bytes: writeProxyLine({ source, destination }) };
   const wants = (tlv: ProxyProtocolOut["tlvs"][number]) => tlvs.includes(tlv);
   const endsHere = record.tlsVersion !== "";
@@ -41,8 +43,9 @@ export function proxyHeaderOf(connection: Connection, { version, tlvs }: ProxyPr
   return written;
 }
 
-function endpoint(address: string, port: number): Endpoint {
-  return { address: parseAddress(address) ?? NO_ADDRESS, port };
+function endpoint(address: string, port: number): Endpoint | null {
+  const bytes = parseAddress(address);
+  return bytes === null ? null : { address: bytes, port };
 }
 
 /** The same for every server of a connection. */

@@ -63,7 +63,7 @@ ${router("haproxy1", "{}")}${router("haproxy2", "{ options: strict }")}${router(
     named: { mqttIdentity: { username: "{cert.cn}" } }
   services:
 ${service("all", by("all"))}${service("addresses", by("addresses"))}${service("line", by("line"))}
-${service("next", by("line"), [nobody, recorder.port])}${service("old", "proxyProtocol: {}")}
+${service("next", by("line"), [nobody, recorder.port])}${service("old", "proxyProtocol: { tlvs: [authority] }")}
 ${service("both", `proxyProtocol: {}, ${by("line")}`)}
 ${service("haproxy1", by("line"), [haproxyPort])}${service("haproxy2", by("all"), [haproxyPort])}
 ${service("nginx1", by("line"), [nginxPort])}${service("nginx2", by("addresses"), [nginxPort])}
@@ -128,7 +128,7 @@ test("Traefik's old place on the load balancer sends version 2, and a transport 
     const number = recorder.connections.length;
     const { client } = await lineClient("old");
     const start = (await recorder.sent(number)).subarray(0, 16);
-    expect(start.toString("hex")).toBe("0d0a0d0a000d0a515549540a2111000c");
+    expect(start.toString("hex")).toBe("0d0a0d0a000d0a515549540a21110017");
     client.destroy();
   });
   await sluice.logged("proxyProtocol is ignored beside serversTransport");
