@@ -11,6 +11,7 @@ import { printable } from "../text/printable.ts";
 import { suggestion } from "../text/spelling.ts";
 import { count } from "../text/words.ts";
 import { issueDefaultCertificate } from "../tls/default-certificate.ts";
+import { readClientChain } from "./client-certificate.ts";
 import { filesAfterStart, loadOffline } from "./offline.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
 import type { Terminal } from "./terminal.ts";
@@ -27,7 +28,9 @@ export async function explain(given: Given, options: ExplainOptions, terminal: T
     terminal.error(printable(line));
     return 1;
   };
-  const client = readClient(options);
+  const chain = options.cert ? readClientChain(options.cert) : [];
+  if (typeof chain === "string") return fail(`--cert: ${chain}`);
+  const client = readClient(options, chain);
   if (typeof client === "string") return fail(client);
   const { config, diagnostics } = readStatic(given);
   if (config === null) {

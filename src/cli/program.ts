@@ -87,6 +87,11 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     .option("--from <address>", "where it comes from; without it, every answer that there is")
     .option("--to <address>", "the address that it dials, which chooses the certificate when it sends no name")
     .option("--plain", "it speaks MQTT without TLS")
+    .option(
+      "--cert <file>",
+      "the certificate that it shows, in PEM or DER; without it, a good one where one is asked for",
+    )
+    .option("--no-cert", "it shows no certificate")
     .option("--clientId <id>", "the client ID of its CONNECT; without it, every answer that there is")
     .option("--username <name>", "the user name of its CONNECT; without it, every answer that there is")
     .option("--no-username", "its CONNECT has no user name")

@@ -22,6 +22,8 @@ export interface ClientOptions {
   /** false: it sends none. */
   readonly username?: string | false;
   readonly mqttVersion?: string;
+  /** A file, which is read by who asks; false: it shows none. */
+  readonly cert?: string | false;
 }
 
 export interface Client {
@@ -33,19 +35,22 @@ export interface Client {
   readonly from: Uint8Array | null;
   /** The address that it dials, which is its name when it sends none; null: not known. */
   readonly to: string | null;
+  /** The certificates that it shows, in DER, its own first; null: not known. */
+  readonly chain: readonly Buffer[] | null;
   /** What is known of its CONNECT. */
   readonly connect: Partial<MqttFacts>;
   /** What the operator may not have meant. */
   readonly notes: readonly string[];
 }
 
-/** @returns a line for the operator when no client can be so. */
-export function readClient(options: ClientOptions): Client | string {
+/** `chain` is what the file `cert` holds. @returns a line for the operator when no client can be so. */
+export function readClient(options: ClientOptions, chain: readonly Buffer[] = []): Client | string {
   const notes: string[] = [];
-  const { plain = false } = options;
+  const { plain = false, cert } = options;
   const alpn = (options.alpn ?? []).flatMap((list) => list.split(","));
   if (plain && (options.sni !== undefined || alpn.length > 0))
     return "--plain: a client without TLS sends neither SNI nor ALPN: leave --sni and --alpn out";
+  if (plain && cert) return "--plain: a client without TLS shows no certificate: leave --cert out";
   const name = options.sni === undefined ? { kind: "ok" as const, sni: "" } : readName(options.sni, notes);
   if (name.kind === "error") return `--sni: ${name.message}`;
   for (const protocol of alpn)
@@ -59,7 +64,10 @@ export function readClient(options: ClientOptions): Client | string {
     return `--to: ${quote(options.to)} is no IP address, such as 192.0.2.1 or 2001:db8::1`;
   const connect = readConnect(options);
   if (typeof connect === "string") return connect;
-  return { tls: !plain, sni: name.sni, alpn, from, to: to === null ? null : formatAddress(to), connect, notes };
+  return {
+    ...{ tls: !plain, sni: name.sni, alpn, from, to: to === null ? null : formatAddress(to) },
+    ...{ chain: plain || cert !== undefined ? chain : null, connect, notes },
+  };
 }
 
 function readConnect({ clientId, username, mqttVersion }: ClientOptions): Client["connect"] | string {

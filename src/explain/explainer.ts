@@ -18,15 +18,25 @@ import { ruleNames } from "../rules/table.ts";
 import { didYouMean } from "../text/spelling.ts";
 import { certificateChoices, tlsFacts } from "./certificates.ts";
 import type { Client } from "./client.ts";
+import { type ExpectedResult, type Explanation, MAX_SHOWN, type ServiceFacts } from "./explanation.ts";
 import {
-  type CertificateChoice,
-  type ExpectedResult,
-  type Explanation,
-  MAX_SHOWN,
-  type ServiceFacts,
-  type TlsFacts,
-} from "./explanation.ts";
-import { connectRejectOf, middlewareFacts, networksOfMiddlewares, rejectOf } from "./middlewares.ts";
+  AFTER_HANDSHAKE,
+  CLOSED,
+  CONNACK,
+  certificateOf,
+  DENIED,
+  type HandshakeFailure,
+  handshakeFailure,
+  knownOf,
+  UNRECOGNIZED,
+} from "./handshake.ts";
+import {
+  type ConnectReject,
+  connectRejectOf,
+  middlewareFacts,
+  networksOfMiddlewares,
+  rejectOf,
+} from "./middlewares.ts";
 import { factsWith, type Outcome, outcomesOf } from "./outcomes.ts";
 import { type Router, RouterReport } from "./routers.ts";
 import { serviceFacts, tablesOf } from "./services.ts";
@@ -37,7 +47,7 @@ const MAX_NETWORKS = 500;
 /** Why a middleware refuses the client, by what its address and by what its CONNECT says. */
 interface Rejects {
   readonly address: MiddlewareReject | null;
-  readonly connect: MiddlewareReject | null;
+  readonly connect: ConnectReject | null;
 }
 
 export class Explainer {
@@ -162,10 +172,12 @@ export class Explainer {
     const certificates =
       termination === null ? [] : certificateChoices(this.#compiled, store, point, client, termination, notes);
     const asked = winner === null || decision?.kind === "refuse" ? [] : winner.value.row.middlewares;
+    const known = knownOf(client, termination?.options ?? null);
     const rejects: Rejects = {
       address: rejectOf(this.#compiled.rows, asked, address),
-      connect: connectRejectOf(this.#compiled.rows, asked, client.connect),
+      connect: connectRejectOf(this.#compiled.rows, asked, known),
     };
+    const failure = tls === null ? null : handshakeFailure(tls, termination!.options, certificates, client);
     const service =
       winner === null || decision?.kind === "refuse"
         ? null
@@ -181,12 +193,13 @@ export class Explainer {
         alpn: client.alpn,
         from,
         to: client.to,
+        certificate: certificateOf(client),
         connect: client.connect,
       },
-      verdict: this.#verdict(point, client, outcome, rejects, certificates, tls, service, notes),
+      verdict: this.#verdict(point, client, outcome, rejects, failure, service, notes),
       router: winner === null ? null : this.#report.facts(winner),
       connect: this.#connectFacts(routers, outcome),
-      middlewares: middlewareFacts(this.#compiled.rows, this.#merged, asked, address, client.connect),
+      middlewares: middlewareFacts(this.#compiled.rows, this.#merged, asked, address, known),
       tls,
       certificates,
       service,
@@ -211,8 +224,7 @@ export class Explainer {
     client: Client,
     outcome: Outcome | null,
     rejects: Rejects,
-    certificates: readonly CertificateChoice[],
-    tls: TlsFacts | null,
+    failure: HandshakeFailure | null,
     service: ServiceFacts | null,
     notes: string[],
   ): ExpectedResult {
@@ -226,7 +238,6 @@ export class Explainer {
     }
     const { decision, provisional } = outcome;
     // What comes first when the CONNECT decides: TLS is set up before it.
-    const failure = tls === null ? null : handshakeFailure(tls, certificates, client);
     if (provisional !== null && failure !== null) return refuse(...failure);
     const isPlain = this.#isPlain(point, client);
     const told = (before: string) => (provisional !== null ? CONNACK : isPlain ? CLOSED : before);
@@ -243,9 +254,9 @@ export class Explainer {
     if (provisional?.kind === "terminate" && !isServedUnder(provisional, decision)) return refuse("other-tls", CONNACK);
     if (rejects.address !== null) return refuse(rejects.address, told(DENIED));
     if (failure !== null) return refuse(...failure);
-    if (rejects.connect !== null) return refuse(rejects.connect, CONNACK);
+    if (rejects.connect !== null) return refuse(rejects.connect.reason, CONNACK, rejects.connect.problems);
     if (service!.order.total === 0)
-      return refuse("no-server", told(tls === null ? CLOSED : "a TLS handshake, and then the end of the connection"));
+      return refuse("no-server", told((provisional ?? decision).kind === "terminate" ? AFTER_HANDSHAKE : CLOSED));
     return { served: true, action: decision.kind, reason: null, sees: null, problems: [] };
   }
 
@@ -293,24 +304,6 @@ function keyOf({ kind, name }: Subject): string {
 }
 
 const ACME = "acme-tls/1";
-const UNRECOGNIZED = "the TLS alert unrecognized_name (112), before any certificate";
-const DENIED = "the TLS alert access_denied (49), before any certificate";
-const CLOSED = "the connection is closed without an answer";
-
-const CONNACK = "a CONNACK that refuses it, and then the end of the connection";
-
-/** What ends a handshake under these TLS settings, as far as that can be foreseen: the reason, and what the client sees. */
-function handshakeFailure(
-  { alpn }: TlsFacts,
-  certificates: readonly CertificateChoice[],
-  client: Client,
-): [reason: Reason, sees: string] | null {
-  if (certificates.length === 0) return ["no-certificate", UNRECOGNIZED];
-  if (alpn.protocols !== null && client.alpn.length > 0 && alpn.answer === null)
-    return ["handshake-failed", "the TLS alert no_application_protocol (120)"];
-  return null;
-}
-
 /** Clients come to an address by its own protocol, and to "" and "::" by both. */
 function mayComeBy(family: 4 | 6, host: string): boolean {
   const own = isIP(host);

@@ -24,6 +24,8 @@ export interface Explanation {
     /** An address, networks, or "anywhere", "other IPv4", "other IPv6". */
     readonly from: readonly string[];
     readonly to: string | null;
+    /** The subject of the certificate that is given; null: none is. */
+    readonly certificate: string | null;
     /** What is given of its CONNECT: `username` is null where it sends none. */
     readonly connect: Partial<MqttFacts>;
   };

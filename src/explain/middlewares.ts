@@ -4,14 +4,14 @@ import type { Merged } from "../compile/merge.ts";
 import { formatDuration } from "../config/scalars.ts";
 import { IpAllowList } from "../middlewares/ip-allow-list.ts";
 import type { MiddlewareReject } from "../middlewares/middleware.ts";
+import type { MqttAuthRow } from "../middlewares/mqtt-auth.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
-import { formatTemplate } from "../mqtt/template.ts";
 import { partOf, readPart, type Users } from "../mqtt/user-parts.ts";
 import type { Row } from "../protocol/messages.ts";
 import { formatAddress } from "../rules/explain.ts";
 import { count } from "../text/words.ts";
-import type { Client } from "./client.ts";
 import type { MiddlewareFacts } from "./explanation.ts";
+import { foreseeIdentity, type Known } from "./identity.ts";
 import { placeOf } from "./places.ts";
 
 type Rows = ReadonlyMap<string, Row>;
@@ -34,20 +34,33 @@ export function rejectOf(rows: Rows, names: readonly string[], address: Uint8Arr
   return null;
 }
 
-/** Why the first of them refuses a client that sends this CONNECT, whatever its password is; null if none does, or too little is known. */
-export function connectRejectOf(
-  rows: Rows,
-  names: readonly string[],
-  { username }: Client["connect"],
-): MiddlewareReject | null {
-  if (username === undefined) return null;
+export interface ConnectReject {
+  readonly reason: MiddlewareReject;
+  /** What about the client is the reason; empty where that says it. */
+  readonly problems: readonly string[];
+}
+
+/** Why the first of them refuses a client with such a CONNECT and certificate, whatever its password is; null if none does, or too little is known. */
+export function connectRejectOf(rows: Rows, names: readonly string[], known: Known): ConnectReject | null {
   for (const name of names) {
     const row = rowOf(rows, name);
-    if (row?.kind !== "mqttAuth") continue;
-    if (username !== null && !hasUser(rows, row.users, username)) return "bad-credentials";
-    if (username === null && !row.allowAnonymous && !row.certificateIsEnough) return "no-credentials";
+    if (row?.kind === "mqttIdentity") {
+      const { reject } = foreseeIdentity(row, known);
+      if (reject !== null) return { reason: reject.reason, problems: [reject.why] };
+    }
+    if (row?.kind === "mqttAuth") {
+      const reason = authRejectOf(rows, row, known);
+      if (reason !== null) return { reason, problems: [] };
+    }
   }
   return null;
+}
+
+function authRejectOf(rows: Rows, row: MqttAuthRow, { connect, certificate }: Known): MiddlewareReject | null {
+  const { username } = connect;
+  if (username === undefined) return null;
+  if (username !== null) return hasUser(rows, row.users, username) ? null : "bad-credentials";
+  return row.allowAnonymous || (row.certificateIsEnough && certificate !== null) ? null : "no-credentials";
 }
 
 export function middlewareFacts(
@@ -55,7 +68,7 @@ export function middlewareFacts(
   merged: Merged,
   names: readonly string[],
   address: Uint8Array,
-  connect: Client["connect"],
+  known: Known,
 ): MiddlewareFacts[] {
   return names.flatMap((name) => {
     const row = rowOf(rows, name);
@@ -65,7 +78,7 @@ export function middlewareFacts(
         name,
         kind: row.kind,
         place: placeOf(merged.middlewares.get(name)?.at()),
-        says: saysOf(rows, row, address, connect),
+        says: saysOf(rows, row, address, known),
       },
     ];
   });
@@ -95,7 +108,7 @@ function hasUser(rows: Rows, { parts }: Users, username: string): boolean {
 /** Networks that are shown. */
 const MAX_NETWORKS = 5;
 
-function saysOf(rows: Rows, row: MiddlewareRow, address: Uint8Array, { username }: Client["connect"]): string {
+function saysOf(rows: Rows, row: MiddlewareRow, address: Uint8Array, known: Known): string {
   switch (row.kind) {
     case "ipAllowList": {
       const { sourceRange } = row;
@@ -105,6 +118,7 @@ function saysOf(rows: Rows, row: MiddlewareRow, address: Uint8Array, { username 
     case "mqttConnect":
       return `reads CONNECT, of MQTT ${row.versions.join(", ")}, within ${formatDuration(row.timeoutMs)} and ${row.maxSize} bytes`;
     case "mqttAuth": {
+      const { username } = known.connect;
       const asks = `asks for the user name and the password of one of ${count(row.users.count, "user")}`;
       if (username === undefined) return asks;
       if (username !== null)
@@ -113,35 +127,14 @@ function saysOf(rows: Rows, row: MiddlewareRow, address: Uint8Array, { username 
           : "refuses it: there is no user of this name, or its line cannot be used";
       const ways = [
         ...(row.allowAnonymous ? ["without credentials"] : []),
-        ...(row.certificateIsEnough ? ["with a verified certificate"] : []),
+        ...(row.certificateIsEnough && known.certificate !== null ? ["with a verified certificate"] : []),
       ];
       return ways.length === 0 ? `refuses it: it ${asks}` : `lets it pass ${ways.join(" and ")}`;
     }
     case "mqttIdentity":
-      return identityOf(row);
+      return foreseeIdentity(row, known).says;
     case "inFlightConn":
       if (row.amount === 0) return "refuses everybody: its amount is 0";
       return `lets at most ${row.amount} connections of one address pass at a time, in each worker`;
   }
-}
-
-function identityOf({
-  username,
-  clientId,
-  password,
-  require,
-}: Extract<MiddlewareRow, { kind: "mqttIdentity" }>): string {
-  const told = [
-    ...(username === null ? [] : [`user name ${formatTemplate(username)}`]),
-    ...(clientId === null ? [] : [`client id ${formatTemplate(clientId)}`]),
-    ...(password.kind === "keep" ? [] : [password.kind === "strip" ? "no password" : "another password"]),
-  ];
-  const required = require.map(
-    (each) =>
-      `${formatTemplate(each.value)} ${"equals" in each ? `equals ${formatTemplate(each.equals)}` : `matches ${each.matches}`}`,
-  );
-  return [
-    ...(required.length === 0 ? [] : [`requires that ${required.join(" and ")}`]),
-    ...(told.length === 0 ? [] : [`tells the server ${told.join(", ")}`]),
-  ].join("; ");
 }

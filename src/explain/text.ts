@@ -21,14 +21,14 @@ const MAX_UNLESS = 5;
 export function verdictOf({ entryPoint, client, connect, verdict, router, tls, service }: Explanation): string {
   const who = client.tls ? (client.sni ?? "a client without SNI") : "a client without TLS";
   const offers = client.alpn.length === 0 ? "" : ` with ALPN ${client.alpn.join(", ")}`;
-  const subject = `${who}${offers} from ${client.from.join(", ")}${client.to === null ? "" : ` to ${client.to}`} on ${entryPoint.name}${saysOf(client.connect)}${condition(connect)}`;
+  const subject = `${who}${offers} from ${client.from.join(", ")}${client.to === null ? "" : ` to ${client.to}`} on ${entryPoint.name}${shows(client.certificate)}${saysOf(client.connect)}${condition(connect)}`;
   const named = router === null ? "" : `router "${router.name}" `;
   switch (verdict.action) {
     case "refuse":
       if (service !== null) return `${subject}: ${named}takes it, and it is refused: ${verdict.reason}`;
       return `${subject}: refused${router === null ? "" : ` by ${named.trimEnd()}`}: ${verdict.reason}`;
     case "terminate":
-      return `${subject}: ${named}terminates TLS${CONDITIONS[tls!.clientAuth.type]}, service "${service!.name}"`;
+      return `${subject}: ${named}terminates TLS${client.certificate === null ? CONDITIONS[tls!.clientAuth.type] : ""}, service "${service!.name}"`;
     case "passthrough":
       return `${subject}: ${named}passes TLS through, service "${service!.name}"`;
     case "plain":
@@ -39,9 +39,17 @@ export function verdictOf({ entryPoint, client, connect, verdict, router, tls, s
 /** Characters of what a client says that are shown. */
 const MAX_TEXT = 80;
 
+function shows(certificate: string | null): string {
+  return certificate === null ? "" : ` with the certificate ${cut(certificate)}`;
+}
+
+function cut(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}...` : text;
+}
+
 /** What is given of its CONNECT. */
 function saysOf({ clientId, username, version }: Explanation["client"]["connect"]): string {
-  const shown = (text: string) => JSON.stringify(text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}...` : text);
+  const shown = (text: string) => JSON.stringify(cut(text));
   const parts = [
     ...(clientId === undefined ? [] : [`client ID ${shown(clientId)}`]),
     ...(username === undefined ? [] : [username === null ? "no user name" : `user name ${shown(username)}`]),
