@@ -9,7 +9,7 @@ import { AcmeClient, type AcmeEndpoint } from "../../src/acme/client.ts";
 import { type AcmeKeyType, createChallengeCertificate, newAccountKey } from "../../src/acme/keys.ts";
 import { obtain, type Responder } from "../../src/acme/obtain.ts";
 import { AcmeError } from "../../src/acme/problem.ts";
-import { httpResponder, Pebble } from "../support/pebble.ts";
+import { httpResponder, Pebble, smallAccountKey } from "../support/pebble.ts";
 import { cleanup, freePort } from "../support/tools.ts";
 
 const [tlsPort, httpPort] = [await freePort(), await freePort()];
@@ -159,7 +159,7 @@ describe("accounts", () => {
   test("an external account is bound by its key, refused with a wrong one, and asked for when it is missing", async () => {
     const hmac = Buffer.from("zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W", "base64url");
     const strict = await Pebble.start({ externalAccounts: { "kid-1": hmac.toString("base64url") } });
-    const client = () => new AcmeClient(endpoint(strict), newAccountKey(), null);
+    const client = () => new AcmeClient(endpoint(strict), smallAccountKey(), null);
     expect((await client().register("", { kid: "kid-1", hmac })).uri).toStartWith("https://");
     const wrong = await client()
       .register("", { kid: "kid-1", hmac: Buffer.alloc(48, 1) })

@@ -19,6 +19,7 @@ async function authority(options: PebbleOptions = {}) {
   const port = await freePort();
   const pebble = await Pebble.start({ tlsPort: port, ...options });
   const storage = join(temporaryDirectory(), "acme.json");
+  await pebble.saveAccount(storage, "le");
   const resolver = (more = "") =>
     `certificatesResolvers:\n  le:\n    acme:\n      email: a@b.c\n      caServer: ${pebble.directory}\n      caCertificates: [${pebble.ca}]\n      storage: ${storage}\n      tlsChallenge: {}\n${more}`;
   const start = (dynamic: string, more = "") => Sluice.start({ port, dynamic, extra: resolver(more) });

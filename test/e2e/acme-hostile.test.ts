@@ -5,12 +5,12 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { AcmeClient } from "../../src/acme/client.ts";
-import { newAccountKey } from "../../src/acme/keys.ts";
 import { AcmeManager } from "../../src/acme/manager.ts";
 import { obtain } from "../../src/acme/obtain.ts";
 import type { Resolver } from "../../src/acme/resolver.ts";
 import { AcmeStorage } from "../../src/acme/storage.ts";
 import { Authority } from "../support/certs.ts";
+import { saveAccount, smallAccountKey } from "../support/pebble.ts";
 import { cleanup, temporaryDirectory, waitFor } from "../support/tools.ts";
 
 const authority = await Authority.create();
@@ -76,7 +76,10 @@ const taken = (more: object = {}) =>
     headers: { location: `https://localhost:${server.port}/order/1` },
   });
 
+const ACCOUNT = `https://localhost:${server.port}/account/1`;
+
 function resolverWith(storage = join(temporaryDirectory(), "acme.json")): Resolver {
+  saveAccount(storage, "le", ACCOUNT);
   return {
     ...{ name: "le", storage, email: "", keyType: "EC256", profile: null },
     ...{ preferredChain: null, externalAccount: null, responders: [] },
@@ -177,7 +180,7 @@ for (const [type, expected] of [
     replaced = [];
     answerOrder = () => (replaced.at(-1) === undefined ? refusal("rejectedIdentifier", 400)() : refusal(type, 409)());
     const { endpoint } = resolverWith();
-    const client = new AcmeClient(endpoint, newAccountKey(), `https://localhost:${server.port}/account/1`);
+    const client = new AcmeClient(endpoint, smallAccountKey(), ACCOUNT);
     const options = { keyType: "EC256", profile: null, preferredChain: null, note: () => {} } as const;
     const order = obtain(client, ["hostile.test"], [], { ...options, replaces: "the former one" });
     expect(order).rejects.toMatchObject({ kind: expected.length === 1 ? type : "rejectedIdentifier" });

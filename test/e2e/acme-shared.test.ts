@@ -4,11 +4,11 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { newAccountKey, writeAccountKey } from "../../src/acme/keys.ts";
+import { writeAccountKey } from "../../src/acme/keys.ts";
 import { AcmeManager } from "../../src/acme/manager.ts";
 import type { Resolver } from "../../src/acme/resolver.ts";
 import { AcmeStorage } from "../../src/acme/storage.ts";
-import { httpResponder, Pebble } from "../support/pebble.ts";
+import { httpResponder, Pebble, smallAccountKey } from "../support/pebble.ts";
 import { cleanup, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
 const httpPort = await freePort();
@@ -40,6 +40,7 @@ const wanted = (...names: string[]) => [{ resolver: "le", names, router: "r", as
 
 test("of two that want the same certificate one orders it, and both have it", async () => {
   const storage = join(temporaryDirectory(), "acme.json");
+  await pebble.saveAccount(storage, "le");
   const both = [manager(resolver(storage)), manager(resolver(storage))];
   for (const { made } of both) made.want(wanted("shared.test"));
   await waitFor("both to have it", () => both.every(({ results }) => results.length > 0) || null, 20_000);
@@ -53,6 +54,7 @@ test("of two that want the same certificate one orders it, and both have it", as
 
 test("what another one has obtained meanwhile is used without an order", async () => {
   const storage = join(temporaryDirectory(), "acme.json");
+  await pebble.saveAccount(storage, "le");
   const one = manager(resolver(storage));
   one.made.want(wanted("early.test"));
   await waitFor("the first one to have it", () => one.results.includes("obtained") || null, 20_000);
@@ -72,7 +74,7 @@ test("a stored account is used, and one of another authority makes room for a ne
     email: "",
     uri: "https://other-ca.test/acct/1",
     body: {},
-    privateKey: writeAccountKey(newAccountKey()),
+    privateKey: writeAccountKey(smallAccountKey()),
   };
   new AcmeStorage(storage).saveAccount("le", foreign);
   const first = manager(resolver(storage));

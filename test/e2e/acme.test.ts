@@ -26,6 +26,12 @@ const resolvers = (each: Record<string, string>) =>
     .map(([name, resolver]) => `  ${name}: ${resolver}\n`)
     .join("")}`;
 const storageFile = () => join(temporaryDirectory(), "acme.json");
+/** One with an account, for the resolvers of which that is not the point. */
+async function storageWith(resolver: string, authority = pebble): Promise<string> {
+  const file = storageFile();
+  await authority.saveAccount(file, resolver);
+  return file;
+}
 
 /** The names of the certificate that is shown for a name, and whether the authority's root vouches for it. */
 function shown(name: string, ca: string): Promise<{ names: string; trusted: boolean }> {
@@ -84,9 +90,9 @@ const sluice = await Sluice.start({
   entryPoint: `  web: { address: "127.0.0.1:${httpPort}" }`,
   extra: resolvers({
     le: acme(storage, "tlsChallenge: {}"),
-    http: acme(storageFile(), "httpChallenge: { entryPoint: web }"),
-    dns: acme(storageFile(), `dnsChallenge: { exec: ${hook} }`),
-    failing: acme(storageFile(), "dnsChallenge: { exec: /bin/false }"),
+    http: acme(await storageWith("http"), "httpChallenge: { entryPoint: web }"),
+    dns: acme(await storageWith("dns"), `dnsChallenge: { exec: ${hook} }`),
+    failing: acme(await storageWith("failing"), "dnsChallenge: { exec: /bin/false }"),
     rights: acme(othersCanRead, "tlsChallenge: {}"),
     away: acme(storageFile(), "tlsChallenge: {}", gone),
   }),
@@ -233,7 +239,7 @@ test("a restart orders nothing anew, and another Sluice takes what the storage h
 test("a certificate is renewed when a third of its life is left, without a word from anybody", async () => {
   const [ownPort, seconds] = [await freePort(), 15];
   const brief = await Pebble.start({ tlsPort: ownPort, validitySeconds: seconds });
-  const own = storageFile();
+  const own = await storageWith("le", brief);
   const sluice = await Sluice.start({
     port: ownPort,
     dynamic: dynamic(router("mqtt", "brief.acme.test")),

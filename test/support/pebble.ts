@@ -1,10 +1,29 @@
 // Pebble, Let's Encrypt's small ACME server, with its DNS server, on free ports of this machine.
 
+import { expect } from "bun:test";
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { AcmeClient } from "../../src/acme/client.ts";
+import { writeAccountKey } from "../../src/acme/keys.ts";
 import type { Responder } from "../../src/acme/obtain.ts";
+import { AcmeStorage } from "../../src/acme/storage.ts";
 import { Authority } from "./certs.ts";
 import { cleanup, freePort, temporaryDirectory, waitFor } from "./tools.ts";
+
+/** Sluice itself makes a key that takes a second to be found. */
+export const smallAccountKey = (): KeyObject => generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+
+export function saveAccount(
+  storage: string,
+  resolver: string,
+  uri: string,
+  key = smallAccountKey(),
+  body: unknown = {},
+): void {
+  const account = { email: "admin@example.com", uri, body, privateKey: writeAccountKey(key) };
+  expect(new AcmeStorage(storage).saveAccount(resolver, account)).toMatchObject({ kind: "ok" });
+}
 
 export interface PebbleOptions {
   /** Where Pebble looks for TLS-ALPN-01 and HTTP-01 answers. */
@@ -120,6 +139,15 @@ export class Pebble {
       tls: { rejectUnauthorized: false },
     } as RequestInit);
     if (!answer.ok) throw new Error(`pebble: set-renewal-info: ${answer.status} ${await answer.text()}`);
+  }
+
+  /** Puts an account into a resolver's storage, which has it then as if it had made it. */
+  async saveAccount(storage: string, resolver: string): Promise<void> {
+    const endpoint = { directory: this.directory, ca: readFileSync(this.ca, "utf8"), serverName: null };
+    const key = smallAccountKey();
+    const client = new AcmeClient({ ...endpoint, timeoutMs: 10_000, userAgent: "test" }, key, null);
+    const { uri, body } = await client.register("admin@example.com", null);
+    saveAccount(storage, resolver, uri, key, body);
   }
 
   async setTxt(host: string, value: string): Promise<void> {
