@@ -41,13 +41,20 @@ const SAN = { "san.dns": GENERAL.dns, "san.uri": GENERAL.uri, "san.email": GENER
 /** The values of one certificate in DER, each read when it is asked for. Total: whatever the bytes are, each value is an answer. */
 export class ClientIdentity {
   readonly #der: Buffer;
-  #parts: CertificateParts | null | undefined;
+  readonly #known = new Map<IdentityField, IdentityValue>();
+  #parts: CertificateParts | null = null;
 
   constructor(der: Buffer) {
     this.#der = der;
   }
 
   value(field: IdentityField): IdentityValue {
+    let value = this.#known.get(field);
+    if (value === undefined) this.#known.set(field, (value = this.#read(field)));
+    return value;
+  }
+
+  #read(field: IdentityField): IdentityValue {
     if (field === "fingerprint") return { kind: "ok", text: createHash("sha256").update(this.#der).digest("hex") };
     try {
       this.#parts ??= partsOf(this.#der);

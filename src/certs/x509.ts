@@ -106,13 +106,23 @@ export interface CertificateParts {
   readonly extensions: readonly Extension[];
 }
 
-/** The fields of a certificate in DER by which it is known (RFC 5280 4.1). @throws Malformed */
+/**
+ * The fields of a certificate in DER by which it is known (RFC 5280 4.1). The extensions are read when they are asked for, which may throw
+ * as well: most of who asks for a subject does so for each client. @throws Malformed
+ */
 export function partsOf(der: Buffer): CertificateParts {
   const [tbs] = expect(parse(der), TAG.sequence, "the certificate").children();
   const fields = expect(tbs, TAG.sequence, "the certificate").children();
   if (fields[0]?.tag === TAG.context(0)) fields.shift(); // the version
   const [serial, , issuer, , subject] = fields;
-  return { serial, issuer, subject, extensions: extensionsOf(fields.find((field) => field.tag === TAG.context(3))) };
+  return {
+    serial,
+    issuer,
+    subject,
+    get extensions() {
+      return extensionsOf(fields.find((field) => field.tag === TAG.context(3)));
+    },
+  };
 }
 
 /** Every name of the subject alternative name, in order, with its tag of `GENERAL` or another. @throws Malformed */

@@ -6,8 +6,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { IClientOptions } from "mqtt";
 import { Authority, type Pair } from "../support/certs.ts";
+import { der, dottedOid, sequence, set } from "../support/der.ts";
+import { HostileCertificates } from "../support/hostile-certificates.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { type Endpoint, mosquittoPub, mqttClient, received } from "../support/mqtt.ts";
+import { random } from "../support/random.ts";
 import { Sluice } from "../support/sluice.ts";
 import { exec, temporaryDirectory, waitFor } from "../support/tools.ts";
 
@@ -147,6 +150,40 @@ for (const [version, options] of Object.entries(VERSIONS))
       expect(await logged(id("some"))).toContain("u'dev-1'");
     });
   });
+
+describe("a common name is told by its ASN.1 type", () => {
+  const certificates = new HostileCertificates(devices, random(3));
+  const named = (tag: number, content: Buffer) => {
+    const name = sequence(set(sequence(dottedOid("2.5.4.3"), der(tag, content))));
+    const { cert, key } = certificates.made({ subject: name });
+    return { cert, key };
+  };
+  const utf16 = (text: string) => Buffer.from(text, "utf16le").swap16();
+  for (const [type, tag, content, told] of [
+    ["UTF8String", 0x0c, Buffer.from("Żółć"), "Żółć"],
+    ["T61String", 0x14, Buffer.from("Größe", "latin1"), "Größe"],
+    ["BMPString", 0x1e, utf16("Żółć 日本"), "Żółć 日本"],
+    ["UniversalString", 0x1c, Buffer.from("00000061000020ac0001f600", "hex"), "a€\u{1f600}"],
+  ] as const)
+    test(`${type}: the broker gets it in UTF-8`, async () => {
+      await connect(undefined, "named.test", { clientId: type, ...named(tag, content) });
+      expect(await logged(type)).toContain(`u'${told}'`);
+    });
+  for (const [what, tag, content] of [
+    ["a NUL", 0x0c, Buffer.from("dev-1\0x")],
+    ["a line feed", 0x0c, Buffer.from("dev-1\nx")],
+    ["DEL", 0x13, Buffer.from("dev-1\x7f")],
+    ["a control character of Latin-1", 0x14, Buffer.from([0x64, 0x85])],
+  ] as const)
+    test(`with ${what} it is none, and the broker never hears of the client`, async () => {
+      const clientId = what.replaceAll(" ", "-");
+      expect(await refusal(undefined, "named.test", { clientId, ...named(tag, content) })).toBe(5);
+      const access = await sluice.access((each) => each.clientId === clientId);
+      expect(access).toMatchObject({ reason: "identity-unusable", router: "named@file" });
+      expect(access.server).toBeUndefined();
+      expect(readFileSync(log, "utf8")).not.toContain(clientId);
+    });
+});
 
 test("mosquitto_pub fails as it does at a broker that refuses it", async () => {
   const { code, stderr } = await mosquittoPub(edge(second), "-i", "dev-1", "-t", "dev-1/x", "-m", "x", "-q", "1");

@@ -221,11 +221,17 @@ test("the content of certificates and keys is not shown, and of passwords nothin
     certificateDirectories: ["certs", { directory: "more", keyPassword: "hunter2" }],
     options: { a: { clientAuth: { caFiles: [key, "ca.crt"], caPassword: "hunter2" } } },
   };
+  const passwords = { stripped: "strip", kept: "KEEP-hunter2", template: "hunter2{cert.cn}" };
+  const middlewares = Object.fromEntries(
+    Object.entries(passwords).map(([name, password]) => [name, { mqttIdentity: { password } }]),
+  );
   const diagnostics = new Diagnostics();
   const printed = renderDynamic(
-    merge([parseDynamic("a.yml", JSON.stringify({ tls }), diagnostics, "file")!], diagnostics),
+    merge([parseDynamic("a.yml", JSON.stringify({ tls, tcp: { middlewares } }), diagnostics, "file")!], diagnostics),
   );
   expect(printed).not.toContain("hunter");
+  // What is no password is shown.
+  expect(printed).toContain("password: strip  # a.yml:1:");
   expect(printed).toContain("caFiles: [(PEM in its place), ca.crt]  # a.yml:1:");
   expect(printed).toContain("    - directory: certs  # a.yml:1:");
 });
