@@ -64,7 +64,8 @@ export async function follow(steps: readonly Step[], { program, path }: Follower
   const { directory, within, listens } = await place(program, HOSTS);
   // Mosquitto, started as root, reads and writes its files as another user.
   chmodSync(directory, 0o777);
-  const env = { ...process.env, PATH: `${path === undefined ? "" : `${path}:`}${process.env.PATH}:/usr/sbin` };
+  // Debian's own programs first, so that python3 has its packages.
+  const env = { ...process.env, PATH: `${path === undefined ? "" : `${path}:`}/usr/bin:${process.env.PATH}:/usr/sbin` };
   for (const { kind, what, text } of steps) {
     if (kind === "file") {
       writeFileSync(join(directory, what), text);
