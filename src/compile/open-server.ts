@@ -19,12 +19,16 @@ const NEAR = [
 /** Names that no public DNS has: of one label, as containers call each other, and under domains that are kept for private use. */
 const NEAR_NAME = /^[^.]+\.?$|\.(localhost|local|internal|lan|home\.arpa|svc|svc\.cluster\.local)\.?$/i;
 
+/** A server without TLS whose address, or whose name, is a public one. */
+export function isOpen(server: Server): boolean {
+  return !server.tls && isPublic(server);
+}
+
 /**
- * A server without TLS whose address, or whose name, is a public one. What a name stands for is not looked up: a configuration is checked
- * where it is written, which may be far from where it runs.
+ * A server whose address, or whose name, is a public one. What a name stands for is not looked up: a configuration is checked where it is
+ * written, which may be far from where it runs.
  */
-export function isOpen({ host, tls }: Server): boolean {
-  if (tls) return false;
+export function isPublic({ host }: Server): boolean {
   const address = parseAddress(host);
   if (address === null) return !NEAR_NAME.test(host);
   return !NEAR.some((network) => networkHolds(network, address, 0, address.length));

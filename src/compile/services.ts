@@ -11,6 +11,7 @@ import { TCP_SERVERS_TRANSPORT } from "../config/subject.ts";
 import { type TransportConfig, transport } from "../config/transport.ts";
 import type { Server, ServiceRow, Transport } from "../upstream/service.ts";
 import type { Item, Merged } from "./merge.ts";
+import { isPublic } from "./open-server.ts";
 import { suggestReference } from "./references.ts";
 import { findCycle, findTooDeep, findTooLarge, MAX_NESTED, MAX_TARGETS, type ServiceDraft } from "./service-graph.ts";
 
@@ -194,29 +195,32 @@ function compileService(
       about,
     );
   const { terminationDelay, proxyProtocol } = loadBalancer;
-  if (loadBalancer.serversTransport !== undefined) {
-    if (proxyProtocol !== undefined)
-      diagnostics.warn(
-        "field-ignored",
-        at("loadBalancer", "proxyProtocol"),
-        `the service "${name}": proxyProtocol is ignored beside serversTransport, as in Traefik: set it on the transport`,
-        about,
-      );
-    return { row: { kind: "loadBalancer", servers, transport } };
-  }
-  const wrong = proxyProtocol === undefined ? null : wrongHeader(proxyProtocol);
+  const isOwn = loadBalancer.serversTransport === undefined;
+  if (!isOwn && proxyProtocol !== undefined)
+    diagnostics.warn(
+      "field-ignored",
+      at("loadBalancer", "proxyProtocol"),
+      `the service "${name}": proxyProtocol is ignored beside serversTransport, as in Traefik: set it on the transport`,
+      about,
+    );
+  const wrong = isOwn && proxyProtocol !== undefined ? wrongHeader(proxyProtocol) : null;
   if (wrong !== null) return error("field-value", at("loadBalancer", "proxyProtocol"), wrong);
-  return {
-    row: {
-      kind: "loadBalancer",
-      servers,
-      transport: {
+  const combined = isOwn
+    ? {
         ...transport,
         terminationDelayMs: terminationDelay ?? transport.terminationDelayMs,
         proxyProtocol: proxyProtocol ?? transport.proxyProtocol,
-      },
-    },
-  };
+      }
+    : transport;
+  const open = combined.proxyProtocol === null ? undefined : servers.find(isPublic);
+  if (open !== undefined)
+    diagnostics.warn(
+      "proxy-header-bypass",
+      at("loadBalancer"),
+      `the service "${name}" tells ${open.address} who its clients are by a PROXY header, which no TLS protects: whoever reaches that server, or is on the way to it, can say anything. Keep it in a private network`,
+      about,
+    );
+  return { row: { kind: "loadBalancer", servers, transport: combined } };
 }
 
 /** URLs of brokers that speak TLS. */

@@ -243,6 +243,12 @@ export const CODES = define({
       means: "A service has no server, or none with a weight above 0. Its clients are disconnected.",
       remedy: "Add a server.",
     },
+    "proxy-header-bypass": {
+      means:
+        "A server with a public address or name is told by PROXY headers who its clients are. A header goes before TLS, and nothing protects it: whoever reaches the server, or is on the way to it, can pretend to be any client.",
+      remedy:
+        "Let the server listen on 127.0.0.1 or in a private network, and take connections from Sluice alone. For one beyond that, use `tls: true` and tell it user names by `mqttIdentity`.",
+    },
     "server-address": {
       means: "The address of a server cannot be used. The server is left out, and the others serve.",
       remedy: "Write `host:port`, or a `port` alone for 127.0.0.1.",

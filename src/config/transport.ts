@@ -31,7 +31,7 @@ export const transport = section({
     { otherwise: "absent" },
   ),
   tls: field(
-    "How TLS is spoken to servers with `tls: true`, and to no others. Nothing is sent to a server whose certificate does not pass.",
+    "How TLS is spoken to servers with `tls: true`, and to no others. Nothing of a client's stream is sent to a server whose certificate does not pass; a PROXY header is, because it comes before TLS.",
     section({
       serverName: field("The name to ask for and to check the certificate against.", z.string().min(1).optional(), {
         otherwise: "the server's host",

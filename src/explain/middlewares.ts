@@ -5,6 +5,7 @@ import { formatDuration } from "../config/scalars.ts";
 import { IpAllowList } from "../middlewares/ip-allow-list.ts";
 import type { MiddlewareReject } from "../middlewares/middleware.ts";
 import type { MqttAuthRow } from "../middlewares/mqtt-auth.ts";
+import { MqttConnect } from "../middlewares/mqtt-connect.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
 import { partOf, readPart, type Users } from "../mqtt/user-parts.ts";
 import type { Row } from "../protocol/messages.ts";
@@ -47,6 +48,10 @@ export function connectRejectOf(rows: Rows, names: readonly string[], known: Kno
     if (row?.kind === "mqttIdentity") {
       const { reject } = foreseeIdentity(row, known);
       if (reject !== null) return { reason: reject.reason, problems: [reject.why] };
+    }
+    if (row?.kind === "mqttConnect") {
+      const refused = new MqttConnect(row).foresee(known.connect);
+      if (refused !== null) return { reason: refused.reason, problems: [] };
     }
     if (row?.kind === "mqttAuth") {
       const reason = authRejectOf(rows, row, known);
@@ -116,6 +121,12 @@ function saysOf(rows: Rows, row: MiddlewareRow, address: Uint8Array, known: Know
       return `${allows(row, address) ? "lets it pass" : "refuses it"}: ${sourceRange.slice(0, MAX_NETWORKS).join(", ")}${more}`;
     }
     case "mqttConnect":
+      switch (new MqttConnect(row).foresee(known.connect)?.reason) {
+        case "connect-not-allowed":
+          return `refuses it: it takes MQTT ${row.versions.join(", ")}`;
+        case "client-id-not-allowed":
+          return `refuses it: its client id is ${row.clientIdPattern === null ? "empty or too long" : `empty, too long, or does not match ${row.clientIdPattern}`}`;
+      }
       return `reads CONNECT, of MQTT ${row.versions.join(", ")}, within ${formatDuration(row.timeoutMs)} and ${row.maxSize} bytes`;
     case "mqttAuth": {
       const { username } = known.connect;

@@ -2,6 +2,7 @@
 
 import { RE2JS } from "re2js";
 import type { Connect, MqttVersion } from "../mqtt/connect.ts";
+import { MQTT_VERSIONS } from "../mqtt/version.ts";
 import type { Client, ConnectLimits, Middleware, Verdict } from "./middleware.ts";
 
 /** The settings as they go from master to worker. */
@@ -60,6 +61,15 @@ export class MqttConnect implements Middleware {
     // A middleware of this stage is not asked before there is a CONNECT; if it were, nobody would come in.
     if (connect === null) return VERSION;
     return this.#refusalOf(connect) ?? this.#pass;
+  }
+
+  /** Why it refuses each client that says this, whatever else it says; null: it may pass, or too little is known. */
+  foresee({ version, clientId }: Partial<Pick<Connect, "version" | "clientId">>): Refused | null {
+    const { versions } = this.#row;
+    if (version !== undefined && !versions.includes(version)) return VERSION;
+    // Without its version it may be that which is refused.
+    const isVersionTaken = version !== undefined || versions.length === MQTT_VERSIONS.length;
+    return isVersionTaken && clientId !== undefined && !this.#allowsClientId(clientId) ? CLIENT_ID : null;
   }
 
   #refusalOf(connect: Connect): Refused | null {

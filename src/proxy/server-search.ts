@@ -1,5 +1,5 @@
-// The search for a server: dials the targets in the balancer's order, every address of each, until one answers. With TLS, nothing is sent
-// to a server that is not who it should be.
+// The search for a server: dials the targets in the balancer's order, every address of each, until one answers. With TLS, nothing
+// but a PROXY header, which must come before it, is sent to a server that is not who it should be.
 
 import { isIP } from "node:net";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";

@@ -3,7 +3,9 @@ process.env.FULL_SIZE = "1";
 
 export {};
 
+await import("../unit/cli/print.test.ts");
 await import("../unit/compile/compile.test.ts");
 await import("../unit/compile/shadows.test.ts");
+await import("../unit/config/overrides.test.ts");
 await import("../unit/config/schema.test.ts");
 await import("../unit/keystores/forged.test.ts");

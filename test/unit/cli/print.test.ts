@@ -9,6 +9,7 @@ import { dynamicSchema, parseDynamic } from "../../../src/config/dynamic.ts";
 import { type FieldMeta, unwrap } from "../../../src/config/field.ts";
 import { parseStatic } from "../../../src/config/static.ts";
 import { staticSchema } from "../../../src/config/static-schema.ts";
+import { sized } from "../../support/full-size.ts";
 import { type Random, random } from "../../support/random.ts";
 
 const ODD = [
@@ -91,6 +92,8 @@ const ODD = [
   ],
 ];
 
+const SEEDS = sized(600, 150);
+
 class Maker {
   readonly #random: Random;
   #port = 1;
@@ -169,7 +172,7 @@ const UNPRINTABLE = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028\ufeff]/;
 describe("a configuration that is printed and loaded again is the same", () => {
   test("random static ones", () => {
     let loaded = 0;
-    for (let seed = 1; seed <= 600; seed++) {
+    for (let seed = 1; seed <= SEEDS; seed++) {
       const text = JSON.stringify(new Maker(seed).value(staticSchema));
       const diagnostics = new Diagnostics();
       const config = parseStatic("a.yml", text, diagnostics);
@@ -182,12 +185,12 @@ describe("a configuration that is printed and loaded again is the same", () => {
       expect(comparable(again.value)).toEqual(comparable(config.value));
       expect(withoutOrigins(renderStatic(again))).toBe(withoutOrigins(printed));
     }
-    expect(loaded).toBeGreaterThan(20);
+    expect(loaded).toBeGreaterThan(sized(20, 5));
   });
 
   test("random dynamic ones", () => {
     let loaded = 0;
-    for (let seed = 1; seed <= 600; seed++) {
+    for (let seed = 1; seed <= SEEDS; seed++) {
       const text = JSON.stringify(new Maker(seed).value(dynamicSchema));
       const diagnostics = new Diagnostics();
       const file = parseDynamic("a.yml", text, diagnostics, "file");
@@ -202,7 +205,7 @@ describe("a configuration that is printed and loaded again is the same", () => {
       expect(comparable(mergedAgain)).toEqual(comparable(merged));
       expect(withoutOrigins(renderDynamic(mergedAgain))).toBe(withoutOrigins(printed));
     }
-    expect(loaded).toBeGreaterThan(20);
+    expect(loaded).toBeGreaterThan(sized(20, 5));
   });
 });
 

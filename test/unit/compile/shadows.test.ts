@@ -246,7 +246,7 @@ test("tens of thousands of routers, and as many regexps, or rules made to be slo
     Object.fromEntries(
       Array.from({ length: count }, (_, index) => [kind(index), { rule: kind(index), priority: index % 7 }]),
     );
-  const part = sized(1, 3);
+  const part = sized(1, 5);
   const many = [
     make((index) => `HostSNI(\`h${index}.example\`)`, 30_000 / part),
     make((index) => `HostSNIRegexp(\`^h${index}\\.\`)`, 15_000 / part),

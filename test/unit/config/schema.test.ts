@@ -225,7 +225,7 @@ describe("JSON Schema", () => {
     // Each is about two fields, and not about the value.
     const OF_SEVERAL = /are two sources|are two requirements|is for a keyStore|does not go with|and certFile/;
     // Which of the values a field sees changes from one field to the next, and most kinds of fields come many times.
-    const step = sized(1, 5);
+    const step = sized(1, 10);
     let turn = 0;
     const differences: string[] = [];
     let compared = 0;

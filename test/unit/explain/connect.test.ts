@@ -6,6 +6,7 @@ import { readClient } from "../../../src/explain/client.ts";
 import type { Explanation } from "../../../src/explain/explanation.ts";
 import { textOf, verdictOf } from "../../../src/explain/text.ts";
 import { parseAddress } from "../../../src/ip/address.ts";
+import type { MiddlewareRow } from "../../../src/middlewares/row.ts";
 import type { RouterAction } from "../../../src/protocol/messages.ts";
 import type { Facts, MqttFacts } from "../../../src/rules/ast.ts";
 import { compile } from "../../../src/rules/matchers.ts";
@@ -132,6 +133,31 @@ describe("the answer says", () => {
     expect(off!.verdict.sees).toContain("CONNACK");
     const [other] = explained({ clientId: "x" }, rows);
     expect(other).toMatchObject({ verdict: { served: true }, router: { name: "rest@file" } });
+  });
+
+  test("that mqttConnect refuses it, as soon as enough is known for that", () => {
+    const row: MiddlewareRow = {
+      ...{ kind: "mqttConnect", timeoutMs: 1000, maxSize: 100, versions: ["5"], clientIdPattern: "dev-[0-9]" },
+      ...{ clientIdMaxLength: null, clientIdAllowEmpty: null, maxKeepAlive: null, cleanOnly: false, allowWill: true },
+      ...{ bridges: "pass", keepAliveZeroMs: null },
+    };
+    const explainer = explainerOf(
+      [{ ...ROWS[2]!, value: { ...ROWS[2]!.value, middlewares: ["m"] } }],
+      [SERVICE, { kind: "middleware", name: "m", value: row }],
+    );
+    const says = (options: Parameters<typeof readClient>[0]) => {
+      const [explanation] = explainer.explain(point, clientOf({ plain: true, from: "192.0.2.1", ...options }));
+      return [explanation!.verdict.reason, explanation!.middlewares[0]!.says];
+    };
+    const reads = "reads CONNECT, of MQTT 5, within 1s and 100 bytes";
+    expect(says({})).toEqual([null, reads]);
+    expect(says({ clientId: "x" })).toEqual([null, reads]);
+    expect(says({ clientId: "dev-1", mqttVersion: "5" })).toEqual([null, reads]);
+    expect(says({ mqttVersion: "3.1" })).toEqual(["connect-not-allowed", "refuses it: it takes MQTT 5"]);
+    expect(says({ clientId: "x", mqttVersion: "5" })).toEqual([
+      "client-id-not-allowed",
+      "refuses it: its client id is empty, too long, or does not match dev-[0-9]",
+    ]);
   });
 
   test("what is given is not shown whole when it is long, and what no client can send is refused", () => {

@@ -165,6 +165,7 @@ describe("counts and lengths of 4 294 967 295", () => {
 
 describe("as much as a store may be large", () => {
   const room = MAX_STORE_BYTES - 1000;
+  const sealedBytes = sized(room - 2000, room / 4) & ~7;
   const filled = (content: Buffer) => pfx([data(content)]);
   const CASES: Record<string, [() => Buffer, string]> = {
     "more bytes than that": [() => Buffer.concat([storeOf("JKS"), Buffer.alloc(MAX_STORE_BYTES)]), "limit"],
@@ -212,19 +213,19 @@ describe("as much as a store may be large", () => {
       },
       "limit",
     ],
-    "four megabytes in RC2": [
+    "as much as fits in RC2": [
       () => {
-        const sealed = der(0x80, Buffer.alloc(room & ~7));
+        const sealed = der(0x80, Buffer.alloc(sealedBytes));
         const info = sequence(DATA, pbe(6, count(1)), sealed);
         return pfx([sequence(ENCRYPTED_DATA, tagged(0, sequence(integer(0), info)))]);
       },
       "password",
     ],
-    "a JKS key of four megabytes": [
+    "a JKS key of as much as fits": [
       () => {
         const sealed = sequence(
           sequence(dottedOid("1.3.6.1.4.1.42.2.17.1.1"), NULL),
-          octets(Buffer.alloc(room - 2000)),
+          octets(Buffer.alloc(sealedBytes)),
         );
         return java(JKS, u32(1), u32(1), text("edge"), DATE, counted(sealed), u32(1), certificate);
       },
