@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { IClientOptions } from "mqtt";
 import { Authority, type Pair } from "../support/certs.ts";
+import { anyConnect } from "../support/connect-packet.ts";
 import { der, dottedOid, sequence, set } from "../support/der.ts";
 import { HostileCertificates } from "../support/hostile-certificates.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
@@ -182,6 +183,24 @@ describe("a common name is told by its ASN.1 type", () => {
       expect(access).toMatchObject({ reason: "identity-unusable", router: "named@file" });
       expect(access.server).toBeUndefined();
       expect(readFileSync(log, "utf8")).not.toContain(clientId);
+    });
+});
+
+describe("a session that is resumed is the client's who began it", () => {
+  const DISCONNECT = Buffer.from([0xe0, 0]);
+  for (const version of ["-tls1_2", "-tls1_3"])
+    test(version, async () => {
+      const session = join(directory, `session${version}`);
+      const shake = async (clientId: string, ...args: readonly string[]) => {
+        const stdin = Buffer.concat([anyConnect(clientId, { username: "dev-2" }), DISCONNECT]);
+        const to = ["-connect", `127.0.0.1:${sluice.port}`, "-servername", "named.test", "-ign_eof", version];
+        const { stdout } = await exec(["openssl", "s_client", ...to, ...args], { stdin });
+        expect(await logged(clientId)).toContain("u'dev-1'");
+        return stdout;
+      };
+      const certificate = ["-cert", first.cert, "-key", first.key];
+      await shake(`new${version}`, ...certificate, "-sess_out", session);
+      expect(await shake(`resumed${version}`, "-sess_in", session)).toContain("Reused, ");
     });
 });
 

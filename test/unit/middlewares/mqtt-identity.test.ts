@@ -4,11 +4,14 @@ import { describe, expect, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { IDENTITY_FIELDS } from "../../../src/certs/client-identity.ts";
-import type { Client } from "../../../src/middlewares/middleware.ts";
+import type { Client, Verdict } from "../../../src/middlewares/middleware.ts";
 import { MqttIdentity, type MqttIdentityRow } from "../../../src/middlewares/mqtt-identity.ts";
 import type { Connect } from "../../../src/mqtt/connect.ts";
 import { PLACEHOLDERS, parseTemplate, type Template } from "../../../src/mqtt/template.ts";
+import { isMqttText } from "../../../src/mqtt/text.ts";
 import { Authority } from "../../support/certs.ts";
+import { HostileCertificates } from "../../support/hostile-certificates.ts";
+import { random } from "../../support/random.ts";
 
 const authority = await Authority.create();
 const issue = async (subject: string, sans: readonly string[] = []): Promise<Buffer> => {
@@ -222,6 +225,23 @@ test("what is said of a refusal names the placeholder, and nothing that came fro
   expect(why({ username: "{cert.cn}" }, client({}, null))).toBe("{cert.cn} is missing");
   expect(why({ username: "{mqtt.clientId}" }, client({ clientId: "evil\x07" }))).not.toContain("evil");
   expect(why({ require: [["{mqtt.clientId}", "{cert.cn}"]] }, client({ clientId: "evil" }))).not.toContain("evil");
+});
+
+test("whatever a certificate holds, a client is told in text that MQTT takes, or refused", () => {
+  const certificates = new HostileCertificates(authority, random(8));
+  const asking = PLACEHOLDERS.map((each) => middleware({ username: `{${each}}` }));
+  let told = 0;
+  for (let round = 0; round < 200; round++) {
+    const who = client({}, certificates.next().der);
+    for (const each of asking) {
+      const verdict = each.judge(who) as Extract<Verdict, { kind: "pass" }> | { kind: "refuse" };
+      if (verdict.kind === "refuse") continue;
+      told++;
+      expect(isMqttText(verdict.rewrite!.username!)).toBe(true);
+      expect(verdict.rewrite!.username).not.toBe("");
+    }
+  }
+  expect(told).toBeGreaterThan(1000);
 });
 
 test("every field of a certificate has its placeholder", () => {
