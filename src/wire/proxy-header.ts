@@ -47,12 +47,6 @@ export type CommonNameFault = "common-name-unusable" | "common-name-too-long";
 
 type Addresses = Pick<ProxyFacts, "source" | "destination">;
 
-interface Payload {
-  readonly bytes: Buffer;
-  /** Where in it the checksum stands, if there is one. */
-  readonly checksumAt: number;
-}
-
 const V2_SIGNATURE = Buffer.from("0d0a0d0a000d0a515549540a", "hex");
 const START = 16;
 /** Version 2 and its two commands. */
@@ -83,36 +77,37 @@ export function writeProxyHeader(facts: ProxyFacts): ProxyWritten {
   const commonName = facts.tls?.certificate?.commonName ?? null;
   // A server would cut it at NUL, or write a line of its own into its log; and half of a surrogate pair has no UTF-8.
   if (commonName !== null && !isFitForName(commonName)) return { kind: "refuse", reason: "common-name-unusable" };
-  const dropped = new Set<Optional>();
-  for (let next = 0; ; next++) {
-    const payload = payloadOf(facts, dropped);
-    if (payload.bytes.length <= MAX_PAYLOAD) return { kind: "ok", bytes: seal(facts, payload) };
-    if (next === DROP_ORDER.length) return { kind: "refuse", reason: "common-name-too-long" };
-    dropped.add(DROP_ORDER[next]!);
+  for (let left = 0; left <= DROP_ORDER.length; left++) {
+    const bytes = headerWithout(DROP_ORDER.slice(0, left), facts);
+    if (bytes !== null) return { kind: "ok", bytes };
   }
+  return { kind: "refuse", reason: "common-name-too-long" };
 }
 
 /** Version 2 without a client: a health check. Mosquitto 2.1 serves it only with addresses, which others skip. */
 export function writeLocalHeader(addresses: Addresses | null): Buffer {
-  const block = addresses === null ? { family: UNSPEC, bytes: NOTHING } : addressBlock(addresses);
-  return Buffer.concat([start(LOCAL, block.family, block.bytes.length), block.bytes]);
+  const draft = new Draft();
+  const family = addresses === null ? UNSPEC : putAddresses(draft, addresses);
+  return draft.finish(LOCAL, family);
 }
 
-function payloadOf(facts: ProxyFacts, dropped: ReadonlySet<Optional>): Payload {
-  const kept = (part: Optional, value: string) => (dropped.has(part) ? "" : value);
-  const { authority, uniqueId, tls } = facts;
-  const before = Buffer.concat([
-    addressBlock(facts).bytes,
-    text(TLV.alpn, kept("alpn", facts.alpn)),
-    text(TLV.authority, kept("authority", authority)),
-  ]);
-  const bytes = Buffer.concat([
-    before,
-    facts.crc32c ? tlv(TLV.crc32c, Buffer.alloc(4)) : NOTHING,
-    uniqueId === null || dropped.has("uniqueId") ? NOTHING : tlv(TLV.uniqueId, uniqueId),
-    tls === null ? NOTHING : sslOf(tls, kept),
-  ]);
-  return { bytes, checksumAt: before.length + TLV_HEAD };
+/** null: the rest does not fit. */
+function headerWithout(dropped: readonly Optional[], facts: ProxyFacts): Buffer | null {
+  const kept = (part: Optional, value: string) => (dropped.includes(part) ? "" : value);
+  const { uniqueId, tls } = facts;
+  const draft = new Draft();
+  const family = putAddresses(draft, facts);
+  draft.putText(TLV.alpn, kept("alpn", facts.alpn));
+  draft.putText(TLV.authority, kept("authority", facts.authority));
+  const checksumAt = draft.length + TLV_HEAD;
+  if (facts.crc32c) draft.put(TLV.crc32c, NO_CHECKSUM);
+  if (uniqueId !== null && !dropped.includes("uniqueId")) draft.put(TLV.uniqueId, uniqueId);
+  if (tls !== null) putSsl(draft, tls, kept);
+  if (draft.isTooLong) return null;
+  const header = draft.finish(PROXY, family);
+  // It is over the whole header, with zeros in its own place (2.2.3).
+  if (facts.crc32c) header.writeUInt32BE(crc32c(header), checksumAt);
+  return header;
 }
 
 /** 2.2.5: PP2_CLIENT_SSL, and with a certificate CERT_CONN on the connection that showed it, CERT_SESS always. */
@@ -120,46 +115,28 @@ const [SSL, CERT_CONN, CERT_SESS] = [0x01, 0x02, 0x04];
 /** Any value but 0 says that nothing was verified. */
 const NOT_VERIFIED = 1;
 
-function sslOf(tls: ProxyTlsFacts, kept: (part: Optional, value: string) => string): Buffer {
+function putSsl(draft: Draft, tls: ProxyTlsFacts, kept: (part: Optional, value: string) => string): void {
   const { certificate, resumed } = tls;
   const head = Buffer.alloc(5);
   head[0] = certificate === null ? SSL : SSL | CERT_SESS | (resumed ? 0 : CERT_CONN);
   head.writeUInt32BE(certificate === null ? NOT_VERIFIED : certificate.verify, 1);
-  return tlv(
-    TLV.ssl,
-    Buffer.concat([
-      head,
-      text(TLV.sslVersion, kept("version", tls.version)),
-      text(TLV.sslCn, certificate?.commonName ?? ""),
-      text(TLV.sslCipher, kept("cipher", tls.cipher)),
-      text(TLV.sslSignature, kept("signatureAlgorithm", certificate?.signatureAlgorithm ?? "")),
-      text(TLV.sslKey, kept("keyAlgorithm", certificate?.keyAlgorithm ?? "")),
-    ]),
-  );
+  const from = draft.length;
+  draft.put(TLV.ssl, head);
+  draft.putText(TLV.sslVersion, kept("version", tls.version));
+  draft.putText(TLV.sslCn, certificate?.commonName ?? "");
+  draft.putText(TLV.sslCipher, kept("cipher", tls.cipher));
+  draft.putText(TLV.sslSignature, kept("signatureAlgorithm", certificate?.signatureAlgorithm ?? ""));
+  draft.putText(TLV.sslKey, kept("keyAlgorithm", certificate?.keyAlgorithm ?? ""));
+  draft.endAt(from);
 }
 
-/** The checksum is over the whole header, with zeros in its own place (2.2.3). */
-function seal(facts: ProxyFacts, { bytes, checksumAt }: Payload): Buffer {
-  const header = Buffer.concat([start(PROXY, addressBlock(facts).family, bytes.length), bytes]);
-  if (facts.crc32c) header.writeUInt32BE(crc32c(header), START + checksumAt);
-  return header;
-}
-
-function start(versionAndCommand: number, family: number, length: number): Buffer {
-  const bytes = Buffer.alloc(START);
-  V2_SIGNATURE.copy(bytes);
-  bytes[12] = versionAndCommand;
-  bytes[13] = family;
-  bytes.writeUInt16BE(length, 14);
-  return bytes;
-}
-
-function addressBlock({ source, destination }: Addresses): { family: number; bytes: Buffer } {
+/** @returns the family that they are of. */
+function putAddresses(draft: Draft, { source, destination }: Addresses): number {
   const [from, to] = sameFamily(source.address, destination.address);
-  const ports = Buffer.alloc(4);
-  ports.writeUInt16BE(source.port, 0);
-  ports.writeUInt16BE(destination.port, 2);
-  return { family: from.length === 4 ? TCP_OVER_IPV4 : TCP_OVER_IPV6, bytes: Buffer.concat([from, to, ports]) };
+  draft.append(from);
+  draft.append(to);
+  draft.append(Buffer.from([source.port >> 8, source.port & 0xff, destination.port >> 8, destination.port & 0xff]));
+  return from.length === 4 ? TCP_OVER_IPV4 : TCP_OVER_IPV6;
 }
 
 function sameFamily(from: Uint8Array, to: Uint8Array): [Uint8Array, Uint8Array] {
@@ -175,15 +152,55 @@ function asV6(address: Uint8Array): Uint8Array {
 }
 
 const TLV_HEAD = 3;
+const NO_CHECKSUM = new Uint8Array(4);
 
-function tlv(type: number, value: Uint8Array): Buffer {
-  const head = Buffer.from([type, value.length >> 8, value.length & 0xff]);
-  return Buffer.concat([head, value]);
+/** A header of version 2 in the making, in one piece of memory. When something has not fitted it is of no use any more. */
+class Draft {
+  readonly #bytes = Buffer.allocUnsafe(START + MAX_PAYLOAD);
+  length = START;
+  isTooLong = false;
+
+  append(bytes: Uint8Array): void {
+    if (!this.#hasRoom(bytes.length)) return;
+    this.#bytes.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  put(type: number, value: Uint8Array): void {
+    if (!this.#begin(type, value.length)) return;
+    this.append(value);
+  }
+
+  /** Nothing for an empty text. */
+  putText(type: number, value: string): void {
+    if (value === "" || !this.#begin(type, Buffer.byteLength(value))) return;
+    this.length += this.#bytes.write(value, this.length);
+  }
+
+  /** The part that begins there has all that came since. */
+  endAt(from: number): void {
+    if (!this.isTooLong) this.#bytes.writeUInt16BE(this.length - from - TLV_HEAD, from + 1);
+  }
+
+  /** Puts the fixed part before the rest. */
+  finish(versionAndCommand: number, family: number): Buffer {
+    V2_SIGNATURE.copy(this.#bytes);
+    this.#bytes[12] = versionAndCommand;
+    this.#bytes[13] = family;
+    this.#bytes.writeUInt16BE(this.length - START, 14);
+    return this.#bytes.subarray(0, this.length);
+  }
+
+  #begin(type: number, length: number): boolean {
+    if (!this.#hasRoom(TLV_HEAD + length)) return false;
+    this.#bytes[this.length] = type;
+    this.#bytes.writeUInt16BE(length, this.length + 1);
+    this.length += TLV_HEAD;
+    return true;
+  }
+
+  #hasRoom(length: number): boolean {
+    if (this.length + length > START + MAX_PAYLOAD) this.isTooLong = true;
+    return !this.isTooLong;
+  }
 }
-
-/** Nothing for an empty text. */
-function text(type: number, value: string): Buffer {
-  return value === "" ? NOTHING : tlv(type, Buffer.from(value, "utf8"));
-}
-
-const NOTHING = Buffer.alloc(0);
