@@ -14,6 +14,7 @@ export interface Split {
 export async function splitFlags(args: readonly string[], program: Command): Promise<Split> {
   const options = new Map(optionsOf(program).map((option) => [option.long!.toLowerCase(), option]));
   const names = [...options.values()].map(({ long }) => long!);
+  const typed = commandOf(args, program);
   const words: string[] = [];
   const own: string[] = [];
   const values: Flag[] = [];
@@ -31,7 +32,9 @@ export async function splitFlags(args: readonly string[], program: Command): Pro
     }
     const equals = arg.indexOf("=");
     const name = equals < 0 ? arg : arg.slice(0, equals);
-    const option = options.get(name.toLowerCase());
+    const itsOwn = typed.options.find(({ long }) => long?.toLowerCase() === name.toLowerCase());
+    const foreign = MEANT[name.toLowerCase()];
+    const option = itsOwn ?? (foreign === undefined ? options.get(name.toLowerCase()) : undefined);
     if (option !== undefined) {
       own.push(option.long + arg.slice(name.length));
       const takes = equals < 0 && option.required;
@@ -41,7 +44,7 @@ export async function splitFlags(args: readonly string[], program: Command): Pro
       }
       continue;
     }
-    const meant = MEANT[name.toLowerCase()] ?? onlyOne(names, name);
+    const meant = foreign ?? onlyOne(names, name);
     if (meant !== undefined) program.error(`error: unknown option '${name}' (did you mean "${meant}"?)`);
     if (/^-\w[\w.[\]]+$/.test(name))
       program.error(`error: unknown option '${name}' (options begin with two dashes: "-${name}")`);
@@ -69,7 +72,14 @@ export async function splitFlags(args: readonly string[], program: Command): Pro
   return { own: [...words, ...own], values };
 }
 
-/** What other programs call options, and what they are called here; in lower case. */
+/** The command that the words without dashes name. */
+function commandOf(args: readonly string[], program: Command): Command {
+  let command = program;
+  for (const word of args) command = command.commands.find((each) => each.name() === word) ?? command;
+  return command;
+}
+
+/** What other programs call options, and what they are called here, except by a command that has such an option itself; in lower case. */
 const MEANT: Readonly<Record<string, string>> = {
   "-c": "--configFile",
   "-f": "--configFile",

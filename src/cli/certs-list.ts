@@ -5,6 +5,7 @@ import { lifetimeOf, renewalTime } from "../acme/renewal.ts";
 import { printable } from "../text/printable.ts";
 import { filesAfterStart, isMadeAtStart, loadOffline } from "./offline.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
+import { tableOf } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Nothing is wrong with a development certificate that is not there yet. */
@@ -66,13 +67,7 @@ function table(lines: readonly Line[]): string[] {
       ...[source, names.join(", "), expires || "-", renewal || "-", state],
     ]),
   ];
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join("  ")
-      .trimEnd(),
-  );
+  return tableOf(rows);
 }
 
 function day(time: number): string {

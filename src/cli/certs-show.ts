@@ -2,10 +2,11 @@
 
 import { type Inspection, inspect, type Passwords } from "../certs/inspect/inspect.ts";
 import { type FileReport, problemsOf } from "../certs/inspect/report.ts";
-import { readSecret } from "../certs/secrets.ts";
+import type { Secret } from "../certs/secrets.ts";
 import { readFileBytes } from "../system/files.ts";
 import { printable } from "../text/printable.ts";
 import { textOf } from "./certs-text.ts";
+import { secretOption } from "./secret-options.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface ShowOptions {
@@ -18,8 +19,8 @@ export interface ShowOptions {
 
 /** @returns the exit code: 1 when the file cannot be read, or something is wrong with what is in it. */
 export async function showCertificates(file: string, options: ShowOptions, terminal: Terminal): Promise<number> {
-  const store = given("password", options.passwordFile, options.passwordEnv);
-  const key = given("keyPassword", options.keyPasswordFile, options.keyPasswordEnv);
+  const store = secretOption("password", options.passwordFile, options.passwordEnv);
+  const key = secretOption("keyPassword", options.keyPasswordFile, options.keyPasswordEnv);
   for (const secret of [store, key])
     if (secret.kind === "error") {
       terminal.error(printable(secret.message));
@@ -32,19 +33,7 @@ export async function showCertificates(file: string, options: ShowOptions, termi
   return problemsOf(report).length > 0 ? 1 : 0;
 }
 
-type Given = ReturnType<typeof readSecret>;
-
-function given(option: string, file: string | undefined, variable: string | undefined): Given {
-  if (file !== undefined && variable !== undefined)
-    return { kind: "error", message: `--${option}File and --${option}Env are two sources: give one of them` };
-  if (variable === undefined) return readSecret(undefined, file);
-  const value = process.env[variable];
-  return value === undefined
-    ? { kind: "error", message: `--${option}Env: the variable ${variable} is not set` }
-    : { kind: "ok", value };
-}
-
-function secretOf(secret: Given): string | null {
+function secretOf(secret: Secret): string | null {
   return secret.kind === "ok" ? secret.value : null;
 }
 

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { inspectStorages, resolverFacts } from "../acme/facts.ts";
 import type { StoredCertificate } from "../acme/storage.ts";
-import { createAuthority, developmentFiles, issueServer } from "../certs/authority.ts";
+import { developmentAuthority, developmentFiles, developmentServer } from "../authority/development.ts";
 import { chainWarnings } from "../certs/chain.ts";
 import { CertificateFiles } from "../certs/files.ts";
 import type { CompileInput } from "../compile/compile.ts";
@@ -44,8 +44,8 @@ export async function filesAfterStart(config: StaticConfig): Promise<Certificate
   if (wanted === undefined) return filesWith();
   const files = developmentFiles(wanted.directory);
   if (existsSync(files.cert) && existsSync(files.key)) return filesWith();
-  const authority = await createAuthority("Sluice check");
-  const { cert, key } = await issueServer(authority, wanted.names);
+  const authority = await developmentAuthority("Sluice check");
+  const { cert, key } = await developmentServer(authority, wanted.names);
   return filesWith([
     [files.caCert, authority.cert],
     [files.cert, cert],

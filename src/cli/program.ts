@@ -6,6 +6,7 @@ import type { Flag } from "../config/flags.ts";
 import { suggestion } from "../text/spelling.ts";
 import { BUN_VERSION, VERSION } from "../version.ts";
 import { splitFlags } from "./arguments.ts";
+import { addAuthorityCommands } from "./authority-commands.ts";
 import type { ShowOptions } from "./certs-show.ts";
 import type { ExplainOptions } from "./explain.ts";
 import type { Given } from "./static-file.ts";
@@ -115,7 +116,7 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     .action(async (file: string | undefined, options: { configFile?: string }) => {
       code = await (await import("./healthcheck.ts")).healthcheck(given(options, file), terminal);
     });
-  const certs = program.command("certs").description("look into certificates, keys and key stores");
+  const certs = program.command("certs").description("issue certificates, and look into them, keys and key stores");
   certs
     .command("show")
     .argument("<file>", "PEM, DER, PKCS#12, JKS, JCEKS or BKS")
@@ -137,11 +138,23 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     )
     .argument(...FILE_ARGUMENT)
     .option(...FILE_OPTION)
+    .option("--authority <directory>", "print what this authority has issued instead")
     .option("--json", "print it as JSON")
-    .action(async (file: string | undefined, options: { configFile?: string; json?: boolean }) => {
+    .action(async (file: string | undefined, options: { configFile?: string; authority?: string; json?: boolean }) => {
+      const { authority } = options;
+      if (authority !== undefined) {
+        refuseFlags();
+        const config = file ?? options.configFile;
+        if (config !== undefined) program.error(`error: --authority reads no configuration: leave out '${config}'`);
+        code = await (await import("./certs-authority.ts")).listIssued(authority, options.json ?? false, terminal);
+        return;
+      }
       const { listCertificates } = await import("./certs-list.ts");
       code = await listCertificates(given(options, file), options.json ?? false, terminal);
     });
+  addAuthorityCommands(certs, terminal, refuseFlags, (result) => {
+    code = result;
+  });
   program
     .command("version")
     .description("print the versions of Sluice and of the Bun it was tested with")

@@ -6,7 +6,7 @@ import { resolverFacts } from "../acme/facts.ts";
 import type { AcmeManager } from "../acme/manager.ts";
 import type { StoredCertificate } from "../acme/storage.ts";
 import type { AdminServer } from "../admin/server.ts";
-import { ensureDevelopmentCertificate } from "../certs/authority.ts";
+import { ensureDevelopmentCertificate } from "../authority/development.ts";
 import type { Compiled } from "../compile/compile.ts";
 import type { Code } from "../config/codes.ts";
 import { type Diagnostic, Diagnostics, describeDiagnostic, formatDiagnostic } from "../config/diagnostics.ts";

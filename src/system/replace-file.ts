@@ -21,7 +21,7 @@ const MAX_LINKS = 40;
  * is kept on another volume. `mode` is what the file gets, whatever the umask is.
  * @throws the system's error, and leaves the file as it was.
  */
-export function replaceFile(name: string, text: string, mode: number): void {
+export function replaceFile(name: string, content: string | Uint8Array, mode: number): void {
   const path = fileBehind(name);
   const temporary = `${path}.${process.pid}.tmp`;
   try {
@@ -29,7 +29,7 @@ export function replaceFile(name: string, text: string, mode: number): void {
     const fd = openSync(temporary, "wx", mode);
     try {
       fchmodSync(fd, mode);
-      writeAll(fd, Buffer.from(text));
+      writeAll(fd, Buffer.from(content));
       fsyncSync(fd);
     } finally {
       closeSync(fd);

@@ -30,8 +30,9 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   broker: { values: [] },
   keystores: { values: ["asn1"] },
   certs: { values: ["asn1", "keystores", "system", "text"], types: ["config"] },
+  authority: { values: ["asn1", "certs", "system", "text"] },
   acme: { values: ["asn1", "certs", "system"], types: ["config"] },
-  tls: { values: ["certs", "text", "wire"], types: ["config", "net"] },
+  tls: { values: ["authority", "certs", "text", "wire"], types: ["config", "net"] },
   // It shows what the others have, and asks nothing of them.
   observe: { values: ["system"], types: ["acme", "certs", "compile", "config", "middlewares", "proxy", "upstream"] },
   // What master and workers say to each other: plain data.
@@ -55,13 +56,27 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     types: ["certs"],
   },
   compile: {
-    values: ["acme", "certs", "config", "ip", "middlewares", "mqtt", "protocol", "rules", "text", "tls", "version.ts"],
+    values: [
+      "acme",
+      "authority",
+      "certs",
+      "config",
+      "ip",
+      "middlewares",
+      "mqtt",
+      "protocol",
+      "rules",
+      "text",
+      "tls",
+      "version.ts",
+    ],
     types: ["providers", "upstream"],
   },
   control: {
     values: [
       "acme",
       "admin",
+      "authority",
       "certs",
       "compile",
       "config",
@@ -81,7 +96,20 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   },
   cli: {
     values: [
-      ...["acme", "certs", "compile", "config", "control", "explain", "observe", "providers", "system", "text", "tls"],
+      ...[
+        "acme",
+        "authority",
+        "certs",
+        "compile",
+        "config",
+        "control",
+        "explain",
+        "observe",
+        "providers",
+        "system",
+        "text",
+        "tls",
+      ],
       "version.ts",
     ],
   },
