@@ -5,7 +5,8 @@ import type { RE2JS } from "re2js";
 import { type Decision, decideRoute, isProvisional } from "../proxy/decide.ts";
 import type { Route, Router, RoutingTables } from "../proxy/tables.ts";
 import type { Facts, MqttFacts } from "../rules/ast.ts";
-import { judge, type Unknown, type Why } from "../rules/explain.ts";
+import { judge, shortRule, type Unknown, type Why } from "../rules/explain.ts";
+import { remainder } from "../rules/remainder.ts";
 import type { RouteTable } from "../rules/table.ts";
 
 /** Routers of which each may be the one, by what is not known of the CONNECT. */
@@ -18,9 +19,9 @@ export interface Outcome {
   readonly decision: Decision;
   /** The first that could be right, by whose TLS settings the client is asked for its CONNECT; null where it is not asked. */
   readonly provisional: Decision | null;
-  /** Parts of rules that decide, and of which it is not known what they are of this client: this one's is true, or null where none is its own; */
+  /** What of the rules is open, since it is not known of this client: of this router's it is true (null: nothing is open); */
   readonly when: Why | null;
-  /** and those of the routers before it are not. */
+  /** of those of the routers before it, it is not. */
   readonly unless: readonly Why[];
 }
 
@@ -55,15 +56,17 @@ export function outcomesOf(
   const add = (route: Route | null, when: Why | null) =>
     outcomes.push({ decision: decide(route, full.facts), provisional: first, when, unless: [...unless] });
   for (const { rule, value: router } of table.ordered()) {
-    const { value, part, reason } = judge(rule, full.facts, full.unknown, regexps);
+    const { value, reason } = judge(rule, full.facts, full.unknown, regexps);
     if (value === "false") continue;
     if (outcomes.length >= MAX_OUTCOMES)
       throw new Error(
         `more than ${MAX_OUTCOMES} routers could be this client's: say more of its CONNECT with --clientId, --username and --mqttVersion`,
       );
-    add(tables.routeOf(router), value === "true" ? null : { part, reason });
-    if (value === "true") return outcomes;
-    unless.push({ part, reason });
+    const open =
+      value === "true" ? null : { part: shortRule(remainder(rule, full.facts, full.unknown, regexps)), reason };
+    add(tables.routeOf(router), open);
+    if (open === null) return outcomes;
+    unless.push(open);
   }
   add(null, null);
   return outcomes;

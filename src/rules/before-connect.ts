@@ -1,38 +1,37 @@
 // What a rule asks while no CONNECT is read: itself without its matchers of MQTT.
 
 import { isMqtt, type Rule } from "./ast.ts";
-
-const TRUE: Rule = { kind: "any" };
-const FALSE: Rule = { kind: "not", rule: TRUE };
+import { FALSE, joined, negated, TRUE } from "./fold.ts";
 
 /**
  * The rule that is true where `rule` could be, with every matcher of MQTT as the one of true and false that helps. Rules that say the
  * same but for the order, repetitions and parentheses come out equal: "!" stands at matchers alone, and parts are sorted.
  */
-export function beforeConnect(rule: Rule, negated = false): Rule {
+export function beforeConnect(rule: Rule, isNegated = false): Rule {
   switch (rule.kind) {
     case "any":
-      return negated ? FALSE : TRUE;
+      return isNegated ? FALSE : TRUE;
     case "not":
-      return beforeConnect(rule.rule, !negated);
+      return beforeConnect(rule.rule, !isNegated);
     case "and":
     case "or":
-      return joined(
-        (rule.kind === "or") === negated ? "and" : "or",
-        rule.rules.map((part) => beforeConnect(part, negated)),
+      return sorted(
+        joined(
+          (rule.kind === "or") === isNegated ? "and" : "or",
+          rule.rules.map((part) => beforeConnect(part, isNegated)),
+        ),
       );
     default:
-      return isMqtt(rule) ? TRUE : negated ? { kind: "not", rule } : rule;
+      return isMqtt(rule) ? TRUE : isNegated ? negated(rule) : rule;
   }
 }
 
-function joined(kind: "and" | "or", parts: readonly Rule[]): Rule {
-  const [decides, adds] = kind === "and" ? [FALSE, TRUE] : [TRUE, FALSE];
-  const byText = new Map<string, Rule>();
-  for (const part of parts.flatMap((each) => (each.kind === kind ? each.rules : [each]))) {
-    if (part === decides) return decides;
-    if (part !== adds) byText.set(JSON.stringify(part), part);
-  }
-  const rules = [...byText.keys()].sort().map((text) => byText.get(text)!);
-  return rules.length === 0 ? adds : rules.length === 1 ? rules[0]! : { kind, rules };
+/** Each part once. */
+function sorted(rule: Rule): Rule {
+  if (rule.kind !== "and" && rule.kind !== "or") return rule;
+  const byText = new Map(rule.rules.map((part) => [JSON.stringify(part), part]));
+  return joined(
+    rule.kind,
+    [...byText.keys()].sort().map((text) => byText.get(text)!),
+  );
 }

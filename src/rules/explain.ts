@@ -43,9 +43,8 @@ export function judge(
   switch (rule.kind) {
     case "not": {
       const inner = judge(rule.rule, facts, unknown, regexps);
-      const whole = formatRule(rule.rule);
-      const reason = inner.part === short(whole) ? inner.reason : `${inner.part}: ${inner.reason}`;
-      return { value: NEGATED[inner.value], part: short(formatRule(rule)), reason };
+      const reason = inner.part === shortRule(rule.rule) ? inner.reason : `${inner.part}: ${inner.reason}`;
+      return { value: NEGATED[inner.value], part: shortRule(rule), reason };
     }
     case "and":
     case "or": {
@@ -74,7 +73,7 @@ const NEGATED = { true: "false", false: "true", depends: "depends" } as const;
 type Leaf = Exclude<Rule, { kind: "not" | "and" | "or" }>;
 
 function judgeLeaf(rule: Leaf, facts: Facts, unknown: Unknown, regexps: Map<string, RE2JS>): Judgement {
-  const part = short(formatRule(rule));
+  const part = shortRule(rule);
   if (rule.kind === "clientIP" && unknown.address)
     return { value: "depends", part, reason: "it depends on the client's address" };
   if (rule.kind === "alpn" && unknown.alpn)
@@ -183,6 +182,11 @@ export function formatRule(rule: Rule, most = Number.POSITIVE_INFINITY): string 
       return `${parts.join(sign)}${more > 0 ? `${sign}... (${more} more)` : ""}`;
     }
   }
+}
+
+/** A rule as it is written, cut short where it is long. */
+export function shortRule(rule: Rule): string {
+  return short(formatRule(rule));
 }
 
 function group(rule: Rule, most: number): string {
