@@ -169,17 +169,22 @@ describe("the command", () => {
   });
 });
 
-test("the page on operations shows what is printed", async () => {
-  const page = readFileSync(join(ROOT, "docs/operations.md"), "utf8");
-  const section = /\n## Explain a connection\n([\s\S]*?)\n## /.exec(page)![1]!;
+test.each([
+  ["operations", "Explain a connection", 3],
+  ["mqtt", "Routing by CONNECT", 1],
+])("the page on %s shows what is printed", async (page, heading, count) => {
+  const text = readFileSync(join(ROOT, `docs/${page}.md`), "utf8");
+  const section = text.split(`\n## ${heading}\n`)[1]!.split("\n## ")[0]!;
   const yaml = /```yaml\n([\s\S]*?)```/.exec(section)![1]!;
   const shown = [...section.matchAll(/```sh\nbin\/sluice (.*)\n```\n\n```text\n([\s\S]*?)```/g)];
-  expect(shown).toHaveLength(3);
+  expect(shown).toHaveLength(count);
   const cwd = temporaryDirectory();
   for (const directory of ["config", "dynamic", "certs"]) mkdirSync(join(cwd, directory));
   const pair = await authority.issue({ names: ["mqtt.example.com"], notAfter: "21200101000000Z" });
-  copyFileSync(pair.cert, join(cwd, "certs/mqtt.crt"));
-  copyFileSync(pair.key, join(cwd, "certs/mqtt.key"));
+  for (const name of ["mqtt", "mqtt.example.com"]) {
+    copyFileSync(pair.cert, join(cwd, `certs/${name}.crt`));
+    copyFileSync(pair.key, join(cwd, `certs/${name}.key`));
+  }
   copyFileSync(authority.cert, join(cwd, "certs/devices-ca.crt"));
   writeFileSync(join(cwd, "dynamic/mqtt.yml"), yaml);
   const points = 'entryPoints: { mqtts: { address: ":8883" } }\n';
