@@ -3,6 +3,7 @@
 import { RE2JS } from "re2js";
 import type { Connect, MqttVersion } from "../mqtt/connect.ts";
 import { MQTT_VERSIONS } from "../mqtt/version.ts";
+import { MAX_MATCHED } from "../text/matching.ts";
 import type { Client, ConnectLimits, Middleware, Verdict } from "./middleware.ts";
 
 /** The settings as they go from master to worker. */
@@ -89,6 +90,6 @@ export class MqttConnect implements Middleware {
     const { clientIdMaxLength, clientIdAllowEmpty } = this.#row;
     if (clientId === "" && clientIdAllowEmpty !== null) return clientIdAllowEmpty;
     if (clientIdMaxLength !== null && [...clientId].length > clientIdMaxLength) return false;
-    return this.#pattern?.testExact(clientId) ?? true;
+    return this.#pattern === null || (clientId.length <= MAX_MATCHED && this.#pattern.testExact(clientId));
   }
 }

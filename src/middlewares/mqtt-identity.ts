@@ -4,6 +4,7 @@ import { RE2JS } from "re2js";
 import { ClientIdentity, type IdentityField } from "../certs/client-identity.ts";
 import type { ConnectChanges } from "../mqtt/rewrite.ts";
 import { type Filled, fill, type Placeholder, type Template, type Value } from "../mqtt/template.ts";
+import { MAX_MATCHED } from "../text/matching.ts";
 import type { Client, Middleware, MiddlewareReject, Verdict } from "./middleware.ts";
 
 /** What the broker gets for the client's password. */
@@ -34,9 +35,6 @@ export type Identified =
   | { readonly kind: "ok"; readonly changes: ConnectChanges }
   /** `why` is for people who look at one client; it holds no value of the client's. */
   | { readonly kind: "refuse"; readonly reason: IdentityReject; readonly why: string };
-
-/** A longer value matches no pattern: matching takes time for each character, on the worker's only thread. Characters. */
-const MAX_MATCHED = 1024;
 
 export class MqttIdentity implements Middleware {
   readonly stage = "connect";

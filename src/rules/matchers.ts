@@ -1,6 +1,7 @@
 // Turns a rule into a function that answers for one connection.
 import { RE2JS } from "re2js";
 import { isMapped, networkHolds, parseNetwork } from "../ip/address.ts";
+import { MAX_MATCHED } from "../text/matching.ts";
 import type { Facts, MqttFacts, MqttLeaf, Rule } from "./ast.ts";
 
 export type { Facts } from "./ast.ts";
@@ -76,7 +77,7 @@ function compileMqtt(rule: MqttLeaf, regexps: Map<string, RE2JS>): (connect: Mqt
     }
     case "mqttClientIdRegexp": {
       const regexp = regexpOf(rule.source, regexps);
-      return ({ clientId }) => regexp.test(clientId);
+      return ({ clientId }) => clientId.length <= MAX_MATCHED && regexp.test(clientId);
     }
     case "mqttUsername": {
       const { value } = rule;
@@ -84,7 +85,7 @@ function compileMqtt(rule: MqttLeaf, regexps: Map<string, RE2JS>): (connect: Mqt
     }
     case "mqttUsernameRegexp": {
       const regexp = regexpOf(rule.source, regexps);
-      return ({ username }) => username !== null && regexp.test(username);
+      return ({ username }) => username !== null && username.length <= MAX_MATCHED && regexp.test(username);
     }
     case "mqttVersion":
       return ({ version }) => version === rule.version;

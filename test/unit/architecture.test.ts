@@ -25,7 +25,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   rules: { values: ["ip", "mqtt/text.ts", "mqtt/version.ts", "text"] },
   // What may not be printed of PEM is said where PEM is read.
   config: { values: ["certs/pem-blocks.ts", "ip", "text"] },
-  middlewares: { values: ["certs", "ip", "mqtt"] },
+  middlewares: { values: ["certs", "ip", "mqtt", "text"] },
   providers: { values: ["config", "system"] },
   broker: { values: [] },
   keystores: { values: ["asn1"] },

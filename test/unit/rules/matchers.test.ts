@@ -194,3 +194,14 @@ describe("parseAddress", () => {
     }
   });
 });
+
+test("a regular expression is not tried on a name that is longer than any is", () => {
+  const facts = (clientId: string) =>
+    ({ sni: "", alpn: [], address: null, mqtt: { clientId, username: clientId, version: "5" } }) as const;
+  for (const source of ["MQTTClientIDRegexp(`x`)", "MQTTUsernameRegexp(`x`)"]) {
+    const parsed = parseRule(source);
+    if (parsed.kind !== "ok") throw new Error(source);
+    const matches = compile(parsed.rule);
+    expect([matches(facts("x".repeat(1024))), matches(facts("x".repeat(1025)))]).toEqual([true, false]);
+  }
+});
