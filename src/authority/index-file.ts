@@ -59,7 +59,7 @@ export class IndexFile {
     const { size } = fstatSync(fd);
     if (size > MAX_BYTES) throw new IndexDamaged(`${this.#path} has ${size} bytes; at most ${MAX_BYTES} are read`);
     // An older copy of it was put back.
-    if (size < this.#offset) [this.#ledger, this.#offset, this.#lines] = [new Ledger(), 0, 0];
+    if (size < this.#offset) this.#forget();
     const bytes = Buffer.alloc(size - this.#offset);
     let filled = 0;
     while (filled < bytes.length) {
@@ -73,11 +73,17 @@ export class IndexFile {
       this.#lines++;
       if (line === "" || line.startsWith("#")) continue;
       const event = eventOf(line);
-      if (event === null || !this.#ledger.add(event))
-        throw new IndexDamaged(
-          `${this.#path}:${this.#lines}: this is no event of an index: ${JSON.stringify(printable(line.slice(0, 60)))}. Put the line right, or take the file from a backup`,
-        );
+      if (event !== null && this.#ledger.add(event)) continue;
+      const place = `${this.#path}:${this.#lines}`;
+      this.#forget();
+      throw new IndexDamaged(
+        `${place}: this is no event of an index: "${printable(line.slice(0, 60))}". Put the line right, or take the file from a backup`,
+      );
     }
     this.#offset += end;
+  }
+
+  #forget(): void {
+    [this.#ledger, this.#offset, this.#lines] = [new Ledger(), 0, 0];
   }
 }
