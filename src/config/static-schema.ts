@@ -68,7 +68,10 @@ const entryPoint = z.object({
   proxyProtocol: field(
     "Read the PROXY protocol header, version 1 or 2, that a load balancer puts before each connection: see [Behind a load balancer](configuration.md#behind-a-load-balancer).",
     proxyProtocolIn.optional(),
-    { otherwise: "absent: a connection that begins with such a header is closed, except where all routers are plain" },
+    {
+      otherwise: "absent: a connection that begins with such a header is closed, except where all routers are plain",
+      nothingIsEmpty: true,
+    },
   ),
   http: unsupported("warn", "is for HTTP, which Sluice does not serve"),
   http2: unsupported("warn", "is for HTTP, which Sluice does not serve"),
