@@ -27,8 +27,12 @@ export interface Client {
   readonly sessionPresent: boolean;
 }
 
-/** Connects, or rejects when it is refused or closed before CONNACK. */
-export function mqttClient(endpoint: Endpoint, options: IClientOptions = {}): Promise<Client> {
+/** Connects, or rejects when it is refused or closed before CONNACK. `made` is told of the client before anything can have come. */
+export function mqttClient(
+  endpoint: Endpoint,
+  options: IClientOptions = {},
+  made: (client: MqttClient) => void = () => {},
+): Promise<Client> {
   const { ca, identity, port } = endpoint;
   const mqtt = connect({
     protocol: ca === undefined ? "mqtt" : "mqtts",
@@ -42,6 +46,7 @@ export function mqttClient(endpoint: Endpoint, options: IClientOptions = {}): Pr
     ...options,
   });
   cleanup(() => mqtt.end(true));
+  made(mqtt);
   // Messages of a kept session follow CONNACK at once, so this listens before it is connected.
   const messages: Message[] = [];
   mqtt.on("message", (topic, payload, { qos, retain }) => messages.push({ topic, payload, qos, retain }));

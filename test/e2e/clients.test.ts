@@ -1,0 +1,43 @@
+// A sample of clients.long.test.ts: one version of each client that people use, through a Sluice with every middleware and every option on.
+
+import { afterAll, expect, test } from "bun:test";
+import { type Kind, MOSQUITTO, MQTT_JS, PAHO_C, PAHO_PYTHON, type Version } from "../support/callers.ts";
+import { leavesWills, listens, nothingStays, observe, publishes, tellsRefusals } from "../support/client-suite.ts";
+import { guardedEdge } from "../support/guarded-edge.ts";
+
+/** A CONNECT with it has a little less than the 65536 bytes that mqttConnect takes. */
+const LARGE_WILL = 60_000;
+
+const edge = await guardedEdge();
+const observer = await observe(edge);
+
+afterAll(() => edge.sluice.kill());
+
+const SAMPLE: [Kind, Version][] = [
+  [MOSQUITTO, "3.1"],
+  [MQTT_JS, "3.1.1"],
+  [PAHO_PYTHON, "5"],
+  [PAHO_C, "5"],
+];
+
+for (const [kind, version] of SAMPLE) {
+  const name = kind.name.replace(/\W+/g, "");
+  test(`${kind.name}, MQTT ${version}: messages of each QoS come and go as they are, and refusals are told`, async () => {
+    await Promise.all([
+      publishes(edge, observer, kind, version, name),
+      listens(edge, observer, kind, version, name),
+      tellsRefusals(edge, kind, version, name),
+    ]);
+  });
+}
+
+test("a will of 60 kB comes when the connection breaks, and not after DISCONNECT", async () => {
+  await Promise.all([
+    leavesWills(edge, observer, MQTT_JS, "5", "js", LARGE_WILL),
+    leavesWills(edge, observer, PAHO_PYTHON, "3.1.1", "python", LARGE_WILL),
+  ]);
+});
+
+test("nothing of all this stays", async () => {
+  expect(await nothingStays(edge)).toEqual(["certificate-expires-soon", "cannot reach the server"]);
+});
