@@ -21,18 +21,22 @@ async function cleanUp(): Promise<void> {
   for (const action of cleanups.splice(0).reverse()) await action();
 }
 
-/** Polls until `condition` gives something truthy, and returns it. Milliseconds. */
+/**
+ * Polls until `condition` gives something truthy, and returns it. Milliseconds. What takes longer is asked more rarely: a condition may
+ * cost as much as what it waits for.
+ */
 export async function waitFor<T>(
   what: string,
   condition: () => T | Promise<T>,
   timeoutMs = 30_000,
 ): Promise<NonNullable<T>> {
-  const deadline = performance.now() + timeoutMs;
+  const start = performance.now();
   for (;;) {
     const value = await condition();
     if (value) return value as NonNullable<T>;
-    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
-    await new Promise((next) => setTimeout(next, 20));
+    const waited = performance.now() - start;
+    if (waited > timeoutMs) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
+    await new Promise((next) => setTimeout(next, Math.min(Math.max(20, waited / 8), 100)));
   }
 }
 
