@@ -145,7 +145,8 @@ test("SIGKILL of the master ends the workers while nobody reads their standard o
   cleanup(() => reader.kill("SIGKILL"));
   const sluice = await Sluice.start({ dynamic, workers: 2, within: ["sh", "-c", 'exec "$@" >"$0"', fifo] });
   const { workers } = sluice;
-  await clients(sluice.port, 3000);
+  // Their lines are several times what a pipe takes.
+  await clients(sluice.port, 1000);
   sluice.process.kill("SIGKILL");
   await waitFor("the workers to be gone", () => !workers.some(isAlive));
   expect(await isFree(sluice.port)).toBe(true);
