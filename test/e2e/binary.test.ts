@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { BUN_VERSION, VERSION } from "../../src/version.ts";
 import { Command } from "../support/command.ts";
 import { Pebble } from "../support/pebble.ts";
+import { childrenOf } from "../support/proc.ts";
 import { ROOT } from "../support/sluice.ts";
 import { exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
@@ -63,12 +64,6 @@ function route(host: string, brokerPort: number, tls = "{}"): string {
 }
 const DEVELOPMENT_PAIR = "tls: { certificates: [{ certFile: data/localhost.crt, keyFile: data/localhost.key }] }\n";
 
-const childrenOf = (pid: number) =>
-  Bun.spawnSync(["pgrep", "-P", String(pid)])
-    .stdout.toString()
-    .split("\n")
-    .filter(Boolean)
-    .map(Number);
 const roleOf = (pid: number) =>
   /SLUICE_ROLE=(\w+)/.exec(readFileSync(`/proc/${pid}/environ`, "utf8").replaceAll("\0", "\n"))?.[1];
 

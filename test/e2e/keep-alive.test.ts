@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tlsClient } from "../support/clients.ts";
 import { echoEdge } from "../support/echo.ts";
+import { childrenOf } from "../support/proc.ts";
 import { Sluice } from "../support/sluice.ts";
 import { cleanup, exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
@@ -90,7 +91,7 @@ test("it is set once, on the listener, and not at all where it is off", async ()
   }
   await waitFor("all to be over", () => sluice.accesses.length === 40);
   // strace passes no signal on.
-  process.kill(Number((await exec(["pgrep", "-P", String(sluice.process.pid)])).stdout.split("\n")[0]), "SIGTERM");
+  process.kill(childrenOf(sluice.process.pid)[0]!, "SIGTERM");
   expect(await sluice.process.exited).toBe(0);
   const lines = readFileSync(file, "utf8").split("\n");
   // "1234  bind(7, {sa_family=AF_INET, sin_port=htons(8883), ..."; the master has tried the address before.

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { BUN_VERSION, VERSION } from "../../src/version.ts";
 import { Command } from "../support/command.ts";
 import { canConnect } from "../support/mosquitto.ts";
+import { childrenOf } from "../support/proc.ts";
 import { BIN_SLUICE, ROOT, SLUICE } from "../support/sluice.ts";
 import { cleanup, exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
@@ -114,7 +115,7 @@ describe("what cannot start says why in one line and that it is not started, exi
     const { directory, port, adminPort } = await configured();
     const first = new Command([], { cwd: directory });
     await waitFor("the first Sluice", () => healthy(adminPort));
-    const [worker] = childrenOf(first).map(Number);
+    const [worker] = childrenOf(first.process.pid);
     process.kill(worker!, "SIGSTOP");
     first.process.kill("SIGKILL");
     await first.process.exited;
@@ -343,13 +344,8 @@ describe("the Bun that runs it", () => {
   });
 });
 
-const childrenOf = ({ process: { pid } }: Command) =>
-  Bun.spawnSync(["pgrep", "-P", String(pid)])
-    .stdout.toString()
-    .split("\n")
-    .filter(Boolean);
 /** A child that is gone by now, or is not yet what it is to be, is none. */
-const isWorker = (pid: string) => {
+const isWorker = (pid: number) => {
   try {
     return readFileSync(`/proc/${pid}/environ`, "utf8").includes("SLUICE_ROLE=worker\0");
   } catch {
@@ -367,7 +363,7 @@ test("a signal that comes while it starts: SIGHUP is no end, SIGTERM a clean one
   await sluice.gone();
 
   const early = new Command([], { cwd: directory });
-  await waitFor("a worker", () => childrenOf(early).some(isWorker));
+  await waitFor("a worker", () => childrenOf(early.process.pid).some(isWorker));
   expect(await early.stop()).toBe(0);
   await early.gone();
 });

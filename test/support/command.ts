@@ -1,6 +1,7 @@
 // `bin/sluice` as a user types it, with what it prints; in a session of its own, so that nothing of it can be left unnoticed.
 
 import type { Subprocess } from "bun";
+import { processes } from "./proc.ts";
 import { SLUICE } from "./sluice.ts";
 import { cleanup, waitFor } from "./tools.ts";
 
@@ -56,16 +57,24 @@ export class Command {
 
   /** Waits until no process of its session runs any more: a child that was told to end may need a moment. */
   async gone(): Promise<void> {
-    await waitFor(
-      "all its processes to be gone",
-      () => Bun.spawnSync(["pgrep", "-s", String(this.process.pid)]).stdout.toString() === "",
-      3000,
-    );
+    await waitFor("all its processes to be gone", () => this.#session().length === 0, 3000);
   }
 
   async #kill(): Promise<void> {
-    Bun.spawnSync(["pkill", "-KILL", "-s", String(this.process.pid)]);
+    for (const pid of this.#session()) killIfThere(pid);
     await this.process.exited;
+  }
+
+  #session(): number[] {
+    return processes(({ session }) => session === this.process.pid);
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has gone by itself.
   }
 }
 

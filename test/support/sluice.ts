@@ -3,6 +3,7 @@
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Subprocess } from "bun";
+import { childrenOf } from "./proc.ts";
 import { cleanup, freePort, temporaryDirectory, waitFor } from "./tools.ts";
 
 export const ROOT = resolve(import.meta.dir, "../..");
@@ -190,8 +191,7 @@ ${options.extra ?? ""}
 
   /** Pids of the worker processes. */
   get workers(): number[] {
-    const text = Bun.spawnSync(["pgrep", "-P", String(this.masterPid)]).stdout.toString();
-    return text.trim().split("\n").filter(Boolean).map(Number);
+    return childrenOf(this.masterPid);
   }
 
   get masterPid(): number {
