@@ -32,7 +32,7 @@ export class Accounts {
     if (read.kind === "error") throw new AcmeError("storage", read.message);
     const { account } = read.value;
     const ours = account !== null && hostOf(account.uri) === hostOf(resolver.endpoint.directory);
-    const key = ours ? readAccountKey(account.privateKey) : newAccountKey();
+    const key = ours ? readAccountKey(account.privateKey) : await newAccountKey();
     const client = new AcmeClient(resolver.endpoint, key, ours ? account.uri : null);
     if (!ours) {
       const { uri, body } = await client.register(resolver.email, resolver.externalAccount);

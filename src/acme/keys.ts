@@ -1,7 +1,7 @@
 // Keys, signing requests and challenge certificates for ACME.
 
-import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
-import { x509 } from "../certs/x509-library.ts";
+import { createHash, createPrivateKey, generateKeyPair, KeyObject, X509Certificate } from "node:crypto";
+import { promisify } from "node:util";
 
 /** Traefik's words. EC256 is the default here: small devices verify it fastest, and handshakes with it cost the least. */
 export type AcmeKeyType = "EC256" | "EC384" | "RSA2048" | "RSA4096" | "RSA8192";
@@ -29,13 +29,18 @@ const ACME_IDENTIFIER = "1.3.6.1.5.5.7.1.31";
 /** A challenge certificate is looked at within seconds. Milliseconds. */
 const CHALLENGE_LIFETIME = 3_600_000;
 
+/** Loaded when it is first used: commands that only read need not wait for it. */
+const library = () => import("../certs/x509-library.ts");
+
 type SigningAlgorithm =
   | { name: "ECDSA"; namedCurve: string; hash: string }
   | { name: "RSASSA-PKCS1-v1_5"; hash: string };
 
-/** A new account key: RSA of 4096 bits, which is what Traefik makes and reads back from PKCS#1. */
-export function newAccountKey(): KeyObject {
-  return generateKeyPairSync("rsa", { modulusLength: 4096 }).privateKey;
+const generateKeys = promisify(generateKeyPair);
+
+/** A new account key: RSA of 4096 bits, which is what Traefik makes and reads back from PKCS#1. Off the event loop: it takes a second. */
+export async function newAccountKey(): Promise<KeyObject> {
+  return (await generateKeys("rsa", { modulusLength: 4096 })).privateKey;
 }
 
 /** The account key of acme.json: PKCS#1 as Traefik has it, or PKCS#8. @throws when it is neither. */
@@ -58,6 +63,7 @@ export async function createRequest(
   names: readonly string[],
   keyType: AcmeKeyType,
 ): Promise<{ der: Buffer; key: string }> {
+  const { x509 } = await library();
   const algorithm = algorithmOf(keyType);
   const keys = await generate(keyType, algorithm);
   const request = await x509.Pkcs10CertificateRequestGenerator.create({
@@ -75,6 +81,7 @@ export async function createChallengeCertificate(
   name: string,
   keyAuthorization: string,
 ): Promise<{ cert: string; key: string }> {
+  const { x509 } = await library();
   const algorithm = algorithmOf("EC256");
   const keys = await generate("EC256", algorithm);
   const digest = createHash("sha256").update(keyAuthorization).digest();
@@ -114,5 +121,5 @@ async function generate(keyType: AcmeKeyType, algorithm: SigningAlgorithm): Prom
 }
 
 async function pemOf(key: CryptoKey): Promise<string> {
-  return `${x509.PemConverter.encode(await crypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY")}\n`;
+  return KeyObject.from(key).export({ type: "pkcs8", format: "pem" }) as string;
 }

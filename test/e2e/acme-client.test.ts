@@ -14,7 +14,7 @@ import { cleanup, freePort } from "../support/tools.ts";
 
 const [tlsPort, httpPort] = [await freePort(), await freePort()];
 const pebble = await Pebble.start({ tlsPort, httpPort, env: { PEBBLE_WFE_NONCEREJECT: "30" } });
-const key = newAccountKey();
+const key = await newAccountKey();
 
 function endpoint(of: Pebble): AcmeEndpoint {
   const ca = readFileSync(of.ca, "utf8");
