@@ -158,20 +158,20 @@ export class Connection implements Client, RelayOwner, LiveConnection {
     else this.#leases.push(lease);
   }
 
-  /** Counts it for a route; a former one's count, and all that was held for it, is taken back. */
+  /**
+   * Makes it one of a route's open connections; of a former route it is none any more, and all that was held for that is given back. It
+   * counts as routed when no other route can come: relayed, or at its end.
+   */
   choose(meters: RouteMeters | null): void {
     const former = this.record.meters;
     const gated = this.#gated;
     if (gated !== null) gated.changes = gated.idle = null;
     if (former !== null) {
-      former.connections--;
       former.open--;
       this.#release();
     }
     this.record.meters = meters;
-    if (meters === null) return;
-    meters.connections++;
-    meters.open++;
+    if (meters !== null) meters.open++;
   }
 
   /** Holds what came before there is a broker to write it to; over a limit, the connection ends. */
@@ -215,7 +215,9 @@ export class Connection implements Client, RelayOwner, LiveConnection {
    */
   relay(server: NativeSocket, terminationDelayMs: number, header: Buffer | null, ended: boolean): void {
     if (this.#charge instanceof Step) this.#charge.leave();
-    const relay = new Relay(this.edge.pool, this.socket, server, terminationDelayMs, this.record.meters!, this);
+    const meters = this.record.meters!;
+    meters.connections++;
+    const relay = new Relay(this.edge.pool, this.socket, server, terminationDelayMs, meters, this);
     this.#charge = relay;
     const gated = this.#gated;
     this.#gated = null;
@@ -256,6 +258,7 @@ export class Connection implements Client, RelayOwner, LiveConnection {
     if (reason === "handshake-timeout" || reason === "hello-timeout") this.socket.terminate();
     else if (hasAnswer) this.edge.lingers.close(this.socket);
     else closeGracefully(this.socket);
+    if (this.record.meters !== null) this.record.meters.connections++;
     this.#count(reason, 0, 0);
   }
 

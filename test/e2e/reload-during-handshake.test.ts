@@ -56,7 +56,7 @@ tls:
 const sluice = await Sluice.start({ dynamic: "{}\n" });
 
 /** A client that is held halfway through its handshake while the configuration becomes `after`. The servers are those of this client. */
-async function scene(after: (ports: { old: number; other: number }) => string) {
+async function scene(after: (ports: { old: number; other: number }) => string, meanwhile = async () => {}) {
   const greet = (text: string) => tcpServer((socket) => socket.write(text));
   const [old, other] = [await greet("old"), await greet("new")];
   await sluice.reload(() => sluice.replace("dynamic.yml", dynamic(old.port)));
@@ -68,6 +68,7 @@ async function scene(after: (ports: { old: number; other: number }) => string) {
     () => {},
   );
   await waitFor("the client to answer the server's flight", proxy.answered);
+  await meanwhile();
   await sluice.reload(() => sluice.replace("dynamic.yml", after({ old: old.port, other: other.port })));
   proxy.letGo();
   return { old, other, heard: () => heard };
@@ -89,6 +90,22 @@ test("a service that is another by now gets the client, and the former one does 
   const { old, other, heard } = await scene(({ other: port }) => dynamic(port));
   await waitFor("the new server's greeting", () => heard() === "new");
   expect([old.accepted(), other.accepted()]).toEqual([0, 1]);
+});
+
+test("a router that the client does not stay with has never counted it: a counter does not go down", async () => {
+  const counted = (router: string) => sluice.metric("sluice_router_connections_total", { router });
+  const open = (router: string) => sluice.metric("sluice_router_open_connections", { router });
+  const [before, others] = [await counted("r@file"), await open("r@file")];
+  const router = 'rule: "HostSNI(`localhost`)", service: s, tls: {}';
+  const { heard } = await scene(
+    ({ other }) => dynamic(other, `${router} }, nearer: { priority: 1000, ${router}`),
+    async () => {
+      expect([await open("r@file"), await counted("r@file")]).toEqual([others + 1, before]);
+    },
+  );
+  await waitFor("the new router's greeting", () => heard() === "new");
+  expect([await open("r@file"), await counted("r@file")]).toEqual([others, before]);
+  expect([await open("nearer@file"), await counted("nearer@file")]).toEqual([1, 1]);
 });
 
 test("a router that is off by now refuses", async () => {
