@@ -6,9 +6,9 @@ import { bmpPassword, decipher, derivePkcs12, open, PURPOSE, privateKey } from "
 import { Reader } from "./reader.ts";
 import { guarded, MAX_ENTRIES, Rounds, type Store, type StoreEntry, type StoreError, StoreProblem } from "./store.ts";
 
-const ENTRY = { end: 0, certificate: 1, key: 2, secret: 3, sealed: 4 } as const;
-const PRIVATE = 0;
-const MAC = 20;
+export const ENTRY = { end: 0, certificate: 1, key: 2, secret: 3, sealed: 4 } as const;
+export const PRIVATE = 0;
+export const MAC = 20;
 /** BouncyCastle writes 20 bytes. */
 const MAX_SALT = 1024;
 
@@ -76,7 +76,7 @@ function plainKey(reader: Reader): Buffer | null {
 }
 
 /** Unlike PKCS#12, BouncyCastle takes no password as no bytes at all. */
-function secretOf(password: string): Buffer {
+export function secretOf(password: string): Buffer {
   return password === "" ? Buffer.alloc(0) : bmpPassword(password);
 }
 
@@ -97,18 +97,22 @@ function unseal(sealed: Buffer, password: string): Buffer {
   });
 }
 
-/** HMAC-SHA1 over the entries. Versions 0 and 1 took the key's length for bits and so have one of two bytes. */
-function verify(
-  bytes: Buffer,
-  start: number,
-  version: number,
-  { salt, iterations, password }: { salt: Buffer; iterations: number; password: string },
-): void {
+interface MacParameters {
+  readonly salt: Buffer;
+  readonly iterations: number;
+  readonly password: string;
+}
+
+function verify(bytes: Buffer, start: number, version: number, parameters: MacParameters): void {
   const end = bytes.length - MAC;
   if (end <= start) throw new Malformed("it ends too early");
-  const size = version === 2 ? MAC : MAC >> 3;
-  const key = derivePkcs12("sha1", secretOf(password), salt, iterations, PURPOSE.mac, size, new Rounds());
-  const mac = createHmac("sha1", key).update(bytes.subarray(start, end)).digest();
+  const mac = createHmac("sha1", macKey(version, parameters)).update(bytes.subarray(start, end)).digest();
   if (!timingSafeEqual(mac, bytes.subarray(end)))
     throw new StoreProblem("password", "the store's password is wrong, or the file is damaged");
+}
+
+/** Of HMAC-SHA1 over the entries. Versions 0 and 1 took the key's length for bits and so have one of two bytes. */
+export function macKey(version: number, { salt, iterations, password }: MacParameters): Buffer {
+  const size = version === 2 ? MAC : MAC >> 3;
+  return derivePkcs12("sha1", secretOf(password), salt, iterations, PURPOSE.mac, size, new Rounds());
 }

@@ -3,20 +3,17 @@
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import { expect, parse, TAG } from "../asn1/ber.ts";
-import { decrypt, openSunJceks, openSunJks, privateKey, utf16be } from "./pbe.ts";
+import { decrypt, privateKey, saltAndRounds, utf16be } from "./pbe.ts";
 import { Reader } from "./reader.ts";
 import { guarded, MAX_ENTRIES, Rounds, type Store, type StoreEntry, type StoreError, StoreProblem } from "./store.ts";
+import { openSunJceks, openSunJks, SUN_JCEKS, SUN_JKS } from "./sun.ts";
 
 export const JKS_MAGIC = 0xfeedfeed;
 export const JCEKS_MAGIC = 0xcececece;
 
-const SUN_JKS = "1.3.6.1.4.1.42.2.17.1.1";
-const SUN_JCEKS = "1.3.6.1.4.1.42.2.19.1";
-/** What the store's checksum begins with, after the password. */
-const WHITENER = Buffer.from("Mighty Aphrodite", "utf8");
 const CHECKSUM = 20;
 
-const ENTRY = { key: 1, certificate: 2, secret: 3 } as const;
+export const ENTRY = { key: 1, certificate: 2, secret: 3 } as const;
 
 /** Reads a store. Its password only guards a checksum; null leaves it unchecked. Each key has its own password. */
 export function readJavaStore(bytes: Buffer, password: string | null): Store | StoreError {
@@ -63,12 +60,15 @@ function certificate(reader: Reader, version: number): Buffer {
   return reader.bytes();
 }
 
-/** SHA-1 over the password, a constant, and all that is before it. */
+/** What a store ends with: SHA-1 over the password, a constant, and all that is before it. */
+export function checksumOf(content: Buffer, password: string): Buffer {
+  return createHash("sha1").update(utf16be(password)).update("Mighty Aphrodite").update(content).digest();
+}
+
 function verify(bytes: Buffer, password: string): void {
   if (bytes.length < 12 + CHECKSUM) throw new StoreProblem("damaged", "it is damaged or truncated");
   const end = bytes.length - CHECKSUM;
-  const digest = createHash("sha1").update(utf16be(password)).update(WHITENER).update(bytes.subarray(0, end)).digest();
-  if (!timingSafeEqual(digest, bytes.subarray(end)))
+  if (!timingSafeEqual(checksumOf(bytes.subarray(0, end), password), bytes.subarray(end)))
     throw new StoreProblem("password", "the store's password is wrong, or the file is damaged");
 }
 
@@ -80,6 +80,9 @@ function unseal(sealed: Buffer, password: string): Buffer {
   const encrypted = expect(data, TAG.octets, "the private key").octets();
   const oid = expect(identifier, TAG.oid, "the private key's algorithm").oid();
   if (oid === SUN_JKS) return privateKey(openSunJks(encrypted, password));
-  if (oid === SUN_JCEKS) return privateKey(openSunJceks(parameters, encrypted, password, rounds));
+  if (oid === SUN_JCEKS) {
+    const { salt, iterations } = saltAndRounds(parameters);
+    return privateKey(openSunJceks(salt, iterations, encrypted, password, rounds));
+  }
   return privateKey(decrypt(algorithm!, encrypted, password, rounds));
 }

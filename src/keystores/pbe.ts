@@ -1,13 +1,12 @@
-// Password-based encryption of key stores: PKCS#12's own (RFC 7292 appendix B and C), PBES2 (RFC 8018), and Sun's.
+// Opens what a password seals in key stores: by PKCS#12's own encryption (RFC 7292 appendix B and C) and by PBES2 (RFC 8018).
 
 import { createDecipheriv, createHash, pbkdf2Sync } from "node:crypto";
 import { type Element, expect, Malformed, parse, TAG } from "../asn1/ber.ts";
-import { decryptRc2Cbc } from "./rc2.ts";
 import { type Rounds, StoreProblem } from "./store.ts";
 
-const PBES2 = "1.2.840.113549.1.5.13";
-const PBKDF2 = "1.2.840.113549.1.5.12";
-const PKCS12_PBE = "1.2.840.113549.1.12.1.";
+export const PBES2 = "1.2.840.113549.1.5.13";
+export const PBKDF2 = "1.2.840.113549.1.5.12";
+export const PKCS12_PBE = "1.2.840.113549.1.12.1.";
 const HMAC = "1.2.840.113549.2.";
 
 /** HMAC identifiers after their prefix (RFC 8018 B.1.2). */
@@ -21,8 +20,15 @@ const CIPHERS: Record<string, [string, number]> = {
   "1.2.840.113549.3.7": ["des-ede3-cbc", 24],
 };
 
-/** Bytes of the key of PKCS#12's own algorithms (RFC 7292 C): triple DES with three keys and two, RC2 with 128 bits and 40. */
-const PKCS12_KEY_BYTES: Record<string, number> = { 3: 24, 4: 16, 5: 16, 6: 5 };
+/** PKCS#12's own algorithms (RFC 7292 C), with the bytes of their key: RC4, triple DES with three keys and two, and RC2. */
+const PKCS12_CIPHERS: Record<string, [string, number]> = {
+  1: ["rc4", 16],
+  2: ["rc4", 5],
+  3: ["des-ede3-cbc", 24],
+  4: ["des-ede3-cbc", 16],
+  5: ["rc2-cbc", 16],
+  6: ["rc2-40-cbc", 5],
+};
 
 /** Purposes of PKCS#12's key derivation (RFC 7292 B.3). */
 export const PURPOSE = { key: 1, iv: 2, mac: 3 } as const;
@@ -96,20 +102,16 @@ function pkcs12Pbe(
   rounds: Rounds,
 ): Buffer {
   const { salt, iterations } = saltAndRounds(parameters);
-  const size = PKCS12_KEY_BYTES[oid.slice(PKCS12_PBE.length)];
-  if (size === undefined)
-    throw new StoreProblem("unsupported", "it is encrypted with RC4, which Sluice does not read: write the store anew");
+  const known = PKCS12_CIPHERS[oid.slice(PKCS12_PBE.length)];
+  if (known === undefined)
+    throw new StoreProblem("unsupported", `it is encrypted with an algorithm that Sluice does not know (${oid})`);
+  const [name, size] = known;
   const secret = bmpPassword(password);
-  const key = derivePkcs12("sha1", secret, salt, iterations, PURPOSE.key, size, rounds);
+  const derived = derivePkcs12("sha1", secret, salt, iterations, PURPOSE.key, size, rounds);
+  if (name === "rc4") return open(() => decipher(name, derived, null, data));
+  const key = name === "des-ede3-cbc" ? Buffer.concat([derived, derived]).subarray(0, 24) : derived;
   const iv = derivePkcs12("sha1", secret, salt, iterations, PURPOSE.iv, 8, rounds);
-  switch (oid.slice(PKCS12_PBE.length)) {
-    case "3":
-      return open(() => decipher("des-ede3-cbc", key, iv, data));
-    case "4":
-      return open(() => decipher("des-ede3-cbc", Buffer.concat([key, key.subarray(0, 8)]), iv, data));
-    default:
-      return open(() => decryptRc2Cbc(key, iv, data));
-  }
+  return open(() => decipher(name, key, iv, data));
 }
 
 function pbes2(parameters: Element | undefined, data: Buffer, password: string, rounds: Rounds): Buffer {
@@ -143,7 +145,8 @@ export function pbkdf2Parameters(parameters: Element | undefined): { hash: strin
   return { hash, salt, iterations };
 }
 
-function saltAndRounds(parameters: Element | undefined): { salt: Buffer; iterations: number } {
+/** PBEParameter (RFC 8018 A.3), which PKCS#12 and Sun have too. @throws Malformed */
+export function saltAndRounds(parameters: Element | undefined): { salt: Buffer; iterations: number } {
   const fields = expect(parameters, TAG.sequence, "the encryption's parameters").children();
   return {
     salt: expect(fields[0], TAG.octets, "the salt").content,
@@ -151,8 +154,8 @@ function saltAndRounds(parameters: Element | undefined): { salt: Buffer; iterati
   };
 }
 
-/** AES or triple DES in CBC mode with PKCS#7 padding. */
-export function decipher(name: string, key: Buffer, iv: Buffer, data: Buffer): Buffer {
+/** A block cipher in CBC mode with PKCS#7 padding, or RC4, which has no IV. */
+export function decipher(name: string, key: Buffer, iv: Buffer | null, data: Buffer): Buffer {
   const cipher = createDecipheriv(name, key, iv);
   return Buffer.concat([cipher.update(data), cipher.final()]);
 }
@@ -180,43 +183,4 @@ export function privateKey(decrypted: Buffer): Buffer {
     expect(value, TAG.octets, "its value");
     return key.whole;
   });
-}
-
-/** Sun's key protection of JKS: the key, XORed with a chain of SHA-1 digests of password and salt, between that salt and a checksum. */
-export function openSunJks(data: Buffer, password: string): Buffer {
-  if (data.length < 40) throw new Malformed("a key is too short");
-  const secret = utf16be(password);
-  const sha1 = (...parts: Buffer[]): Buffer => createHash("sha1").update(Buffer.concat(parts)).digest();
-  const sealed = data.subarray(20, data.length - 20);
-  const plain = Buffer.alloc(sealed.length);
-  let digest = data.subarray(0, 20);
-  for (let at = 0; at < sealed.length; at++) {
-    if (at % 20 === 0) digest = sha1(secret, digest);
-    plain[at] = sealed[at]! ^ digest[at % 20]!;
-  }
-  if (!sha1(secret, plain).equals(data.subarray(data.length - 20))) throw new StoreProblem("password", WRONG_PASSWORD);
-  return plain;
-}
-
-/** Sun's PBEWithMD5AndTripleDES of JCEKS: each half of the salt is hashed with the password by itself. */
-export function openSunJceks(parameters: Element | undefined, data: Buffer, password: string, rounds: Rounds): Buffer {
-  const { salt, iterations } = saltAndRounds(parameters);
-  if (salt.length !== 8) throw new Malformed("a salt has the wrong length");
-  const secret = Buffer.from(password, "latin1").map((byte) => byte & 0x7f);
-  const halves = Buffer.from(salt);
-  // Equal halves would give equal keys. What Sun's code then does is not quite the inversion it meant, and stores are made by it.
-  if (halves.subarray(0, 4).equals(halves.subarray(4)))
-    for (let i = 0; i < 2; i++) {
-      const byte = halves[i]!;
-      halves[i] = halves[3 - i]!;
-      halves[2] = byte;
-    }
-  rounds.take(iterations * 2);
-  const derived = [halves.subarray(0, 4), halves.subarray(4)].map((half) => {
-    let digest: Buffer = half;
-    for (let i = 0; i < iterations; i++) digest = createHash("md5").update(digest).update(secret).digest();
-    return digest;
-  });
-  const material = Buffer.concat(derived);
-  return open(() => decipher("des-ede3-cbc", material.subarray(0, 24), material.subarray(24), data));
 }

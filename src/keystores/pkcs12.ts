@@ -14,15 +14,15 @@ import {
 } from "./pbe.ts";
 import { guarded, MAX_ENTRIES, Rounds, type Store, type StoreEntry, type StoreError, StoreProblem } from "./store.ts";
 
-const DATA = "1.2.840.113549.1.7.1";
-const ENCRYPTED_DATA = "1.2.840.113549.1.7.6";
+export const DATA = "1.2.840.113549.1.7.1";
+export const ENCRYPTED_DATA = "1.2.840.113549.1.7.6";
 const SIGNED_DATA = "1.2.840.113549.1.7.2";
 const BAG = "1.2.840.113549.1.12.10.1.";
 const X509_CERTIFICATE = "1.2.840.113549.1.9.22.1";
-const FRIENDLY_NAME = "1.2.840.113549.1.9.20";
-const LOCAL_KEY_ID = "1.2.840.113549.1.9.21";
+export const FRIENDLY_NAME = "1.2.840.113549.1.9.20";
+export const LOCAL_KEY_ID = "1.2.840.113549.1.9.21";
 /** Oracle's attribute, which tells an entry of its own from a part of a chain; BouncyCastle writes it too. */
-const TRUSTED_KEY_USAGE = "2.16.840.1.113894.746875.1.1";
+export const TRUSTED_KEY_USAGE = "2.16.840.1.113894.746875.1.1";
 const PBMAC1 = "1.2.840.113549.1.5.14";
 /** Keys of PBMAC1, in bytes; shorter ones are forbidden by RFC 9579 section 9. */
 const MIN_MAC_KEY = 20;

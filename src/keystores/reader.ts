@@ -44,8 +44,29 @@ export class Reader {
     return this.take(this.u32());
   }
 
-  /** A string in modified UTF-8, which for what people write as an alias is UTF-8. */
+  /** A string in modified UTF-8, with a 16-bit length before it. */
   text(): string {
-    return this.take(this.take(2).readUInt16BE()).toString("utf8");
+    return decodeText(this.take(this.take(2).readUInt16BE()));
   }
+}
+
+/** Modified UTF-8: each unit of UTF-16 by itself. Bytes that are none, which other tools than Java write, are read as UTF-8. */
+function decodeText(bytes: Buffer): string {
+  const units: number[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const first = bytes[at]!;
+    const more = first < 0x80 ? 0 : first >> 5 === 0b110 ? 1 : first >> 4 === 0b1110 ? 2 : -1;
+    if (more < 0) return bytes.toString("utf8");
+    let unit = more === 0 ? first : first & (0x3f >> more);
+    for (let i = 1; i <= more; i++) {
+      const byte = bytes[at + i] ?? 0;
+      if (byte >> 6 !== 0b10) return bytes.toString("utf8");
+      unit = (unit << 6) | (byte & 0x3f);
+    }
+    units.push(unit);
+    at += more + 1;
+  }
+  const text = Buffer.alloc(units.length * 2);
+  for (const [i, unit] of units.entries()) text.writeUInt16LE(unit, i * 2);
+  return text.toString("utf16le");
 }

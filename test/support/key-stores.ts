@@ -4,12 +4,14 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cleanup, exec, temporaryDirectory } from "./tools.ts";
 
+const BOUNCY_CASTLE_JAR = "/usr/share/java/bcprov.jar";
+
 /** Makes keytool use BouncyCastle. */
 export const BOUNCY_CASTLE = [
   "-providerclass",
   "org.bouncycastle.jce.provider.BouncyCastleProvider",
   "-providerpath",
-  "/usr/share/java/bcprov.jar",
+  BOUNCY_CASTLE_JAR,
 ];
 
 export async function openssl(...args: string[]): Promise<string> {
@@ -28,6 +30,42 @@ export function keytool(...args: string[]): Promise<string> {
   return result;
 }
 
+export interface Seen {
+  readonly alias: string;
+  /** PKCS#8 in DER; null for a trusted certificate. */
+  readonly key: Buffer | null;
+  /** DER. */
+  readonly certificates: readonly Buffer[];
+}
+
+/**
+ * What Java's KeyStore sees in a file: with its own provider, or with BouncyCastle's. In the order of aliases; a string is the exception
+ * that it throws.
+ */
+export async function seenByJava(
+  type: "JKS" | "JCEKS" | "PKCS12" | "BKS" | "BKS-V1",
+  provider: "Java" | "BC",
+  file: string,
+  password: string,
+  keyPassword = password,
+): Promise<Seen[] | string> {
+  const utf16be = (text: string) => Buffer.from(text, "utf16le").swap16();
+  const secrets = [password, keyPassword].map((secret) => utf16be(secret).toString("base64"));
+  const said = (await keytool("look", type, provider, file, ...secrets)).trim();
+  if (said.startsWith("! ")) return said.slice(2);
+  const seen = said.split("\n").filter((line) => line !== "");
+  return seen
+    .map((line) => {
+      const [alias, key, ...certificates] = line.split(" ");
+      return {
+        alias: Buffer.from(alias!, "base64").swap16().toString("utf16le"),
+        key: key === "-" ? null : Buffer.from(key!, "base64"),
+        certificates: certificates.map((each) => Buffer.from(each, "base64")),
+      };
+    })
+    .sort((a, b) => (a.alias < b.alias ? -1 : 1));
+}
+
 class Keytools {
   readonly #process = Bun.spawn(
     [
@@ -36,6 +74,7 @@ class Keytools {
       ..."-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto".split(" "),
       ..."-Djdk.jceks.iterationCount=10000 -Dorg.bouncycastle.bks.enable_v1=true".split(" "),
       "--add-exports=java.base/sun.security.tools.keytool=ALL-UNNAMED",
+      ...["-cp", BOUNCY_CASTLE_JAR],
       join(import.meta.dir, "Keytools.java"),
     ],
     // A letter that is not ASCII reaches Java only in a locale that can write it.
