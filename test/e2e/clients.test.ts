@@ -39,5 +39,5 @@ test("a will of 60 kB comes when the connection breaks, and not after DISCONNECT
 });
 
 test("nothing of all this stays", async () => {
-  expect(await nothingStays(edge)).toEqual(["certificate-expires-soon", "cannot reach the server"]);
+  expect(await nothingStays(edge)).toEqual(["cannot reach the server"]);
 });

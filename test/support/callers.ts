@@ -69,6 +69,8 @@ export interface Session {
   break(): void;
   /** Sends DISCONNECT. */
   leave(): Promise<void>;
+  /** All that a program has printed, once it has ended by itself. */
+  ended?(): Promise<string>;
 }
 
 /** What came of an attempt to publish: `in`, or how the client tells that it is refused. */
@@ -381,6 +383,7 @@ export class Program {
   asSession(read: (line: string) => Arrived | null): Session {
     const { lines, process } = this;
     return {
+      ended: () => this.ended().then(() => this.output.join("\n")),
       get messages() {
         return lines.map(read).filter((each) => each !== null);
       },

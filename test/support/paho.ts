@@ -79,6 +79,11 @@ export class PahoClient implements Session {
     return this.#of("connect").map(({ code }) => code as number);
   }
 
+  /** Its connection is over. */
+  get isGone(): boolean {
+    return this.#of("disconnect").length > 0;
+  }
+
   /** What the broker said when it let it in last. */
   async admitted(): Promise<{ present: boolean; properties: Record<string, unknown> }> {
     return waitFor("Paho's client to be let in", () => {
@@ -119,7 +124,7 @@ export class PahoClient implements Session {
 
   async leave(): Promise<void> {
     this.#python.send({ client: this.#name, do: "leave" });
-    await waitFor("Paho's client to have left", () => this.#of("disconnect").length > 0 || null);
+    await waitFor("Paho's client to have left", () => this.isGone || null);
   }
 
   async #done(order: object): Promise<void> {
