@@ -74,8 +74,6 @@ function tlsFactsOf({ socket, record }: Connection): ProxyTlsFacts | "unusable" 
     certificate: {
       commonName: name.kind === "ok" ? name.text : null,
       verify: record.certificate === "verified" ? VERIFIED : NOT_VERIFIED,
-      signatureAlgorithm: "",
-      keyAlgorithm: "",
     },
   };
 }

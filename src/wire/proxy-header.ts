@@ -32,8 +32,6 @@ export interface ProxyTlsFacts {
     readonly commonName: string | null;
     /** 0 when it was verified, else an X.509 error. */
     readonly verify: number;
-    readonly signatureAlgorithm: string;
-    readonly keyAlgorithm: string;
   } | null;
 }
 
@@ -49,9 +47,9 @@ type Addresses = Pick<ProxyFacts, "source" | "destination">;
 
 const V2_SIGNATURE = Buffer.from("0d0a0d0a000d0a515549540a", "hex");
 const START = 16;
-/** Version 2 and its two commands. */
-const [LOCAL, PROXY] = [0x20, 0x21];
-const [UNSPEC, TCP_OVER_IPV4, TCP_OVER_IPV6] = [0x00, 0x11, 0x21];
+/** Version 2, and that somebody is spoken for. */
+const PROXY = 0x21;
+const [TCP_OVER_IPV4, TCP_OVER_IPV6] = [0x11, 0x21];
 
 /** Version 1. Never UNKNOWN: no form of it suits all receivers. Addresses of two families are both written as IPv6. */
 export function writeProxyLine({ source, destination }: Addresses): Buffer {
@@ -61,15 +59,7 @@ export function writeProxyLine({ source, destination }: Addresses): Buffer {
 }
 
 /** The optional parts that leave, one after another, until the rest fits. */
-const DROP_ORDER = [
-  "uniqueId",
-  "signatureAlgorithm",
-  "keyAlgorithm",
-  "alpn",
-  "cipher",
-  "authority",
-  "version",
-] as const;
+const DROP_ORDER = ["uniqueId", "alpn", "cipher", "authority", "version"] as const;
 type Optional = (typeof DROP_ORDER)[number];
 
 /** Version 2. Types in ascending order. The common name never leaves: a server may take it for the client's identity. */
@@ -82,13 +72,6 @@ export function writeProxyHeader(facts: ProxyFacts): ProxyWritten {
     if (bytes !== null) return { kind: "ok", bytes };
   }
   return { kind: "refuse", reason: "common-name-too-long" };
-}
-
-/** Version 2 without a client: a health check. Mosquitto 2.1 serves it only with addresses, which others skip. */
-export function writeLocalHeader(addresses: Addresses | null): Buffer {
-  const draft = new Draft();
-  const family = addresses === null ? UNSPEC : putAddresses(draft, addresses);
-  return draft.finish(LOCAL, family);
 }
 
 /** null: the rest does not fit. */
@@ -104,7 +87,7 @@ function headerWithout(dropped: readonly Optional[], facts: ProxyFacts): Buffer 
   if (uniqueId !== null && !dropped.includes("uniqueId")) draft.put(TLV.uniqueId, uniqueId);
   if (tls !== null) putSsl(draft, tls, kept);
   if (draft.isTooLong) return null;
-  const header = draft.finish(PROXY, family);
+  const header = draft.finish(family);
   // It is over the whole header, with zeros in its own place (2.2.3).
   if (facts.crc32c) header.writeUInt32BE(crc32c(header), checksumAt);
   return header;
@@ -125,8 +108,6 @@ function putSsl(draft: Draft, tls: ProxyTlsFacts, kept: (part: Optional, value: 
   draft.putText(TLV.sslVersion, kept("version", tls.version));
   draft.putText(TLV.sslCn, certificate?.commonName ?? "");
   draft.putText(TLV.sslCipher, kept("cipher", tls.cipher));
-  draft.putText(TLV.sslSignature, kept("signatureAlgorithm", certificate?.signatureAlgorithm ?? ""));
-  draft.putText(TLV.sslKey, kept("keyAlgorithm", certificate?.keyAlgorithm ?? ""));
   draft.endAt(from);
 }
 
@@ -183,9 +164,9 @@ class Draft {
   }
 
   /** Puts the fixed part before the rest. */
-  finish(versionAndCommand: number, family: number): Buffer {
+  finish(family: number): Buffer {
     V2_SIGNATURE.copy(this.#bytes);
-    this.#bytes[12] = versionAndCommand;
+    this.#bytes[12] = PROXY;
     this.#bytes[13] = family;
     this.#bytes.writeUInt16BE(this.length - START, 14);
     return this.#bytes.subarray(0, this.length);

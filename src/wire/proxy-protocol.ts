@@ -147,7 +147,7 @@ function hasRightChecksum(header: Uint8Array, tlvs: Tlvs): boolean {
 /** Types of 2.2, and of the parts of SSL. */
 export const TLV = {
   ...{ alpn: 0x01, authority: 0x02, crc32c: 0x03, uniqueId: 0x05, ssl: 0x20 },
-  ...{ sslVersion: 0x21, sslCn: 0x22, sslCipher: 0x23, sslSignature: 0x24, sslKey: 0x25 },
+  ...{ sslVersion: 0x21, sslCn: 0x22, sslCipher: 0x23 },
 } as const;
 
 /** What each byte makes of a checksum. */
