@@ -78,7 +78,7 @@ function partsOf(der: Buffer): SigningRequest {
     if (kind === undefined) ignored.push("a name of another kind than DNS, IP, URI and email");
     else names.push({ kind, value: kind === "IP" ? addressOf(content) : content.toString("latin1") });
   }
-  if (isAuthority(extensions)) ignored.push("to be an authority");
+  if (isAuthority(extensions)) ignored.push("the rights of an authority");
   return {
     kind: "ok",
     publicKey,

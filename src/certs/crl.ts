@@ -2,6 +2,7 @@
 
 import { constants, type KeyObject, type VerifyKeyObjectInput, verify, type X509Certificate } from "node:crypto";
 import { type Element, expect, Malformed, parse, TAG } from "../asn1/ber.ts";
+import { distinguishedName } from "./details.ts";
 import { looksLikePem, readPem } from "./pem-blocks.ts";
 import { canonicalName, extensionList, extensionsOf, identityOf, serialOf } from "./x509.ts";
 
@@ -84,6 +85,24 @@ export function loadRevocationLists(bytes: Buffer, authorities: readonly X509Cer
   return { kind: "ok", lists };
 }
 
+export interface DescribedList {
+  /** RFC 4514. */
+  readonly issuer: string;
+  readonly list: RevocationList;
+}
+
+/** What a list in DER says, whoever signed it: for people. Total: bad bytes are an error. */
+export function describeRevocationList(
+  der: Buffer,
+): DescribedList | { readonly kind: "error"; readonly message: string } {
+  try {
+    const { list, issuer } = read(der);
+    return { issuer: distinguishedName(issuer), list };
+  } catch (error) {
+    return { kind: "error", message: error instanceof Unsupported ? error.message : "it is damaged or truncated" };
+  }
+}
+
 class Unsupported extends Error {}
 
 /** A file that is half written must not pass for one with fewer lists. */
@@ -102,7 +121,11 @@ function whole(der: Buffer): Element {
   return list;
 }
 
-function read(der: Buffer): { list: RevocationList; isSignedBy: (key: KeyObject) => boolean } {
+function read(der: Buffer): {
+  list: RevocationList;
+  issuer: Element | undefined;
+  isSignedBy: (key: KeyObject) => boolean;
+} {
   const [tbs, algorithm, signature] = whole(der).children();
   const fields = expect(tbs, TAG.sequence, "the list").children();
   if (fields[0]?.tag === TAG.integer) fields.shift(); // the version
@@ -128,7 +151,7 @@ function read(der: Buffer): { list: RevocationList; isSignedBy: (key: KeyObject)
   const signed = tbs!.whole;
   const bits = expect(signature, BIT_STRING, "the signature").content;
   if (bits[0] !== 0) throw new Malformed("the signature is no whole number of bytes");
-  return { list, isSignedBy: (key) => isSigned(algorithm, signed, bits.subarray(1), key) };
+  return { list, issuer, isSignedBy: (key) => isSigned(algorithm, signed, bits.subarray(1), key) };
 }
 
 /** What the list covers, when it is enough to go by. @throws Unsupported */

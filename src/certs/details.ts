@@ -85,8 +85,8 @@ export function subjectOf(certificate: X509Certificate): string {
   return (subject || details?.names[0]?.value) ?? "(no name)";
 }
 
-/** RFC 4514 2, except that the parts of a multi-valued one are written as if they were single. */
-function distinguishedName(name: Element | undefined): string {
+/** RFC 4514 2, except that the parts of a multi-valued one are written as if they were single. @throws Malformed */
+export function distinguishedName(name: Element | undefined): string {
   return attributes(name)
     .flat()
     .reverse()

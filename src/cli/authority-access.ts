@@ -57,10 +57,11 @@ export async function authorityOf(options: AuthorityOptions, terminal: Terminal)
 }
 
 /** A number of days as it was typed. @throws Refusal */
-export function daysOf(typed: string | undefined, usual: number): number {
+export function daysOf(typed: string | undefined, usual: number, option = "--days"): number {
   if (typed === undefined) return usual;
   const days = /^\d{1,6}$/.test(typed) ? Number(typed) : 0;
-  if (days < 1 || days > MOST_DAYS) throw new Refusal(`--days is a number from 1 to ${MOST_DAYS}, and not '${typed}'`);
+  if (days < 1 || days > MOST_DAYS)
+    throw new Refusal(`${option} is a number from 1 to ${MOST_DAYS}, and not '${typed}'`);
   return days;
 }
 

@@ -34,7 +34,7 @@ export function issueServer(names: readonly string[], options: IssueOptions, ter
       return 0;
     }
     tell(terminal, folder, issued, paths);
-    terminal.log(dynamicLines(folder, authority.facts, plan.form.password !== null).join("\n"));
+    terminal.log(dynamicLines(folder, authority.facts, options).join("\n"));
     return 0;
   });
 }
@@ -42,7 +42,7 @@ export function issueServer(names: readonly string[], options: IssueOptions, ter
 /** One client for each name. @returns the exit code */
 export function issueClients(names: readonly string[], options: IssueOptions, terminal: Terminal): Promise<number> {
   return answering(terminal, async () => {
-    const subjects = names.map((name) => subjectOf(clientSubject(name), terminal));
+    const subjects = [...new Set(names)].map((name) => subjectOf(clientSubject(name), terminal));
     const plans = subjects.map((subject) => planOf("client", subject, options, CLIENT_DAYS));
     const authority = await authorityOf(options, terminal);
     const all: unknown[] = [];

@@ -37,7 +37,7 @@ export function renewCertificates(
     const authority = await authorityOf(options, terminal);
     const ledger = authority.facts.index.read();
     const entries =
-      words.length > 0 ? words.map((word) => latest(word, ledger)) : due(ledger, daysOf(options.within, 0));
+      words.length > 0 ? words.map((word) => latest(word, ledger)) : due(ledger, daysOf(options.within, 0, "--within"));
     const plans = [...new Set(entries)].map((entry) => planOf(entry, authority, options, form.password !== null));
     const all: unknown[] = [];
     for (const plan of plans) {

@@ -47,7 +47,7 @@ async function look(file: string, passwords: Passwords, { ask }: Terminal): Prom
   const read = readFileBytes(file);
   if (read.kind === "error") {
     const problems = [{ code: "unreadable", message: read.message }] as const;
-    return { file, type: null, entries: [], others: [], problems };
+    return { file, type: null, entries: [], lists: [], others: [], problems };
   }
   const known = { ...passwords };
   let inspection: Inspection;

@@ -1,12 +1,22 @@
 // What `sluice certs show` prints for people.
 
-import type { CertificateReport, EntryReport, FileReport, KeyDescription } from "../certs/inspect/report.ts";
+import type {
+  CertificateReport,
+  EntryReport,
+  FileReport,
+  KeyDescription,
+  ListReport,
+} from "../certs/inspect/report.ts";
 import { count } from "../text/words.ts";
 
 /** The lines that people read; names in them are as whoever made the file wrote them. */
 export function textOf(report: FileReport): string[] {
   const lines = [`${report.file}: ${report.type}, ${contents(report)}`];
   for (const problem of report.problems) lines.push(`  wrong: ${problem.message}`);
+  for (const list of report.lists) {
+    lines.push("", `  revocation list of ${list.issuer || "(empty)"}`);
+    for (const [name, value] of rowsOfList(list)) lines.push(`    ${name.padEnd(8)} ${value}`);
+  }
   for (const entry of report.entries) {
     lines.push("", `  ${titleOf(entry)}`);
     for (const [name, value] of rowsOf(entry)) lines.push(`    ${name.padEnd(8)} ${value}`);
@@ -19,9 +29,22 @@ function contents(report: FileReport): string {
   const prints = new Set(report.entries.flatMap((entry) => entry.certificates.map((each) => each.fingerprint)));
   const keys = report.entries.filter((entry) => entry.privateKey !== null).length;
   const parts = [count(prints.size, "certificate"), count(keys, "private key")];
+  if (report.lists.length > 0) parts.push(count(report.lists.length, "revocation list"));
   if (report.others.length > 0) parts.push(`and ${[...new Set(report.others)].join(", ")}`);
   return parts.join(", ");
 }
+
+function rowsOfList({ thisUpdate, nextUpdate, revoked }: ListReport): [string, string][] {
+  const until = nextUpdate === null ? "(no date)" : momentOf(nextUpdate);
+  const serials = revoked.slice(0, MAX_SERIALS).join(" ") + (revoked.length > MAX_SERIALS ? " ..." : "");
+  return [
+    ["valid", `${momentOf(thisUpdate)} to ${until}`],
+    ["revoked", revoked.length === 0 ? "nothing" : `${count(revoked.length, "certificate")}: ${serials}`],
+  ];
+}
+
+/** Serial numbers that are printed of a list; the JSON has all. */
+const MAX_SERIALS = 10;
 
 function titleOf({ alias, certificates: [leaf] }: EntryReport): string {
   if (alias !== null) return alias;

@@ -3,17 +3,19 @@
 import { join } from "node:path";
 import { stringify } from "yaml";
 import type { AuthorityFacts } from "../authority/authority.ts";
+import type { KeyOptions } from "./key-options.ts";
 
 /** Lines of YAML. The part about clients is a comment: who takes the lines as they are must not lock out everyone. */
 export function dynamicLines(
   folder: string,
   { files, hasIntermediate }: AuthorityFacts,
-  isKeyEncrypted: boolean,
+  { keyPasswordFile, keyPasswordEnv }: KeyOptions,
 ): string[] {
   const certificate = {
     certFile: join(folder, "server.crt"),
     keyFile: join(folder, "server.key"),
-    ...(isKeyEncrypted ? { keyPasswordFile: "FILE-OF-THE-PASSWORD" } : {}),
+    ...(keyPasswordFile === undefined ? {} : { keyPasswordFile }),
+    ...(keyPasswordEnv === undefined ? {} : { keyPassword: `\${${keyPasswordEnv}}` }),
   };
   const clientAuth = {
     caFiles: [files.root.cert, ...(hasIntermediate ? [files.intermediate.cert] : [])],

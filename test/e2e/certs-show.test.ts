@@ -110,6 +110,7 @@ describe("a sound file", () => {
           problems: [],
         },
       ],
+      lists: [],
       others: [],
       problems: [],
     });

@@ -5,12 +5,13 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readStore, storeType } from "../../keystores/read.ts";
 import type { Store, StoreEntry, StoreType } from "../../keystores/store.ts";
 import { contentOf } from "../content.ts";
+import { describeRevocationList } from "../crl.ts";
 import { orderChain } from "../issuers.ts";
 import { isCertificate, isPrivateKey, looksLikePem, readPem } from "../pem-blocks.ts";
 import { openKey } from "../private-key.ts";
 import { describeWrongContent } from "../wrong-content.ts";
 import { type Entry, fits, type Key, reportOf } from "./entry.ts";
-import type { EntryReport, FileReport, Problem } from "./report.ts";
+import type { EntryReport, FileReport, ListReport, Problem } from "./report.ts";
 
 export interface Passwords {
   /** Of the store, or of a key in PEM. */
@@ -29,12 +30,13 @@ export interface Inspection {
 export function inspect(file: string, bytes: Buffer, passwords: Passwords, now: number): Inspection {
   const inspector = new Inspector(passwords, now);
   const type = inspector.read(bytes);
-  const { entries, others, problems, wants } = inspector;
-  return { report: { file, type, entries, others, problems }, wants };
+  const { entries, lists, others, problems, wants } = inspector;
+  return { report: { file, type, entries, lists, others, problems }, wants };
 }
 
 class Inspector {
   readonly entries: EntryReport[] = [];
+  readonly lists: ListReport[] = [];
   readonly others: string[] = [];
   readonly problems: Problem[] = [];
   wants: keyof Passwords | null = null;
@@ -57,6 +59,7 @@ class Inspector {
       return type;
     }
     const certificate = parsed(bytes);
+    if (certificate === null && this.#list(bytes) === null) return "DER";
     if (certificate === null) {
       this.#problem(
         "unreadable",
@@ -100,9 +103,16 @@ class Inspector {
           const given = this.#passwords.key ?? this.#passwords.store;
           keys.push({ state: "locked", message: given === null ? LOCKED : opened.message });
         }
+      } else if (block.label === "X509 CRL") {
+        const message = this.#list(Buffer.from(block.body, "base64"));
+        if (message !== null)
+          this.#problem(
+            "list-unreadable",
+            `line ${block.line}: the revocation list that begins there cannot be read: ${message}`,
+          );
       } else this.others.push(block.label);
     }
-    if (certificates.length === 0 && keys.length === 0 && this.problems.length === 0)
+    if (certificates.length === 0 && keys.length === 0 && this.lists.length === 0 && this.problems.length === 0)
       this.#problem("unreadable", "it holds neither a certificate nor a private key in whole");
     const unclaimed = new Set(certificates);
     for (const key of keys) {
@@ -112,6 +122,19 @@ class Inspector {
       this.#add({ alias: null, chain, given: certificates, key, others: certificates.length });
     }
     this.#addUnclaimed([...unclaimed], certificates);
+  }
+
+  /** null when it is a list of revoked certificates; otherwise why it is none. */
+  #list(der: Buffer): string | null {
+    const described = describeRevocationList(der);
+    if ("kind" in described) return described.message;
+    const { issuer, list } = described;
+    const iso = (time: number) => (Number.isNaN(time) ? "" : new Date(time).toISOString());
+    const nextUpdate = list.nextUpdate === null ? null : iso(list.nextUpdate);
+    this.lists.push({ issuer, thisUpdate: iso(list.thisUpdate), nextUpdate, revoked: list.serials });
+    if (list.nextUpdate !== null && list.nextUpdate < this.#now)
+      this.#problem("list-due", `the revocation list of ${issuer} was good until ${nextUpdate}`);
+    return null;
   }
 
   #store(bytes: Buffer, type: StoreType): void {

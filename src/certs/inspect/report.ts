@@ -9,10 +9,23 @@ export interface FileReport {
   /** By its bytes, whatever the file is called; null when it is none of these or cannot be read. */
   readonly type: "PEM" | "DER" | StoreType | null;
   readonly entries: readonly EntryReport[];
-  /** Labels of PEM blocks that are neither certificates nor private keys. */
+  readonly lists: readonly ListReport[];
+  /** Labels of PEM blocks that are none of these. */
   readonly others: readonly string[];
   /** What is wrong with the file as a whole; what is wrong with an entry is there. */
   readonly problems: readonly Problem[];
+}
+
+/** A list of revoked certificates. Who signed it is not looked at. */
+export interface ListReport {
+  /** RFC 4514. */
+  readonly issuer: string;
+  /** ISO 8601, UTC. */
+  readonly thisUpdate: string;
+  /** When the next one is due; null: not said. */
+  readonly nextUpdate: string | null;
+  /** Serial numbers in upper-case hexadecimal without leading zeros. */
+  readonly revoked: readonly string[];
 }
 
 /** A certificate with its chain, a private key, or both. */
@@ -80,6 +93,9 @@ export interface Problem {
   readonly code:
     | "unreadable"
     | "cut-off"
+    /** A list of revoked certificates is past its next update, or cannot be read. */
+    | "list-due"
+    | "list-unreadable"
     | "password"
     | "expired"
     | "expires-soon"
