@@ -2,10 +2,10 @@
 // live/, lego, acme.sh, Caddy, mkcert, a Kubernetes secret: each has names of its own, but a key fits its certificate everywhere.
 
 import { createHash, createPublicKey, X509Certificate } from "node:crypto";
-import { readdirSync, type Stats, statSync } from "node:fs";
+import { readdirSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { describeError } from "../system/errors.ts";
-import { isThere, readFileBytes } from "../system/files.ts";
+import { isThere, readFileBytes, statOf } from "../system/files.ts";
 import { isCertificate, isPrivateKey, readPem } from "./pem-blocks.ts";
 import { openKey } from "./private-key.ts";
 
@@ -205,14 +205,6 @@ class Scan implements DirectoryScan {
         validity.notBefore - otherValidity.notBefore ||
         file.certificates.size - other.certificates.size) > 0
     );
-  }
-}
-
-function statOf(path: string) {
-  try {
-    return statSync(path);
-  } catch {
-    return null;
   }
 }
 

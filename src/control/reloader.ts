@@ -11,7 +11,7 @@ import type { Provider } from "../providers/provider.ts";
 import type { Watch } from "../system/watch.ts";
 import { createWatch } from "../system/watcher.ts";
 import { momentsOf, Reminder } from "./reminder.ts";
-import { cannotLoad } from "./start-error.ts";
+import { cannotLoad, whyNotLoaded } from "./start-error.ts";
 
 /** Editors and certificate tools write several files in a row; a change is read when none has followed for this long. */
 const SETTLE_MS = 50;
@@ -120,7 +120,7 @@ export class Reloader {
       diagnostics.error(
         "load-failed",
         { file: "the configuration", line: 0, column: 0 },
-        `cannot be loaded: ${(error as Error).message}`,
+        `cannot be loaded: ${whyNotLoaded(error as NodeJS.ErrnoException) ?? (error as Error).message}`,
       );
       const refused = this.#providers.map(({ name }) => name);
       return { compiled: null, refused, diagnostics, failures: null, durationMs: this.#lastAt - started };

@@ -27,19 +27,21 @@ export function brokerCannotListen(address: string, port: number, error: SystemE
 
 /** `error` is what the first load threw: nothing that is written in the configuration does that. */
 export function cannotLoad(error: unknown): StartError {
-  return new StartError(`the configuration: cannot be loaded: ${whyNotLoaded(error as NodeJS.ErrnoException)}`, {
-    cause: error,
-  });
+  const known = whyNotLoaded(error as NodeJS.ErrnoException);
+  const why =
+    known ??
+    `${(error as Error).message}: mend that, and start Sluice again; if nothing is wrong there, report it as a bug`;
+  return new StartError(`the configuration: cannot be loaded: ${why}`, { cause: error });
 }
 
-/** With what can be done about it (inotify(7)). */
-function whyNotLoaded({ code, syscall, path, message }: NodeJS.ErrnoException): string {
+/** What a load threw, with what can be done about it (inotify(7)); null for what nobody has thought of. */
+export function whyNotLoaded({ code, syscall, path }: NodeJS.ErrnoException): string | null {
   if (syscall === "watch" && code === "ENOSPC")
     return `${path} cannot be watched, the system's limit of watches is reached: raise sysctl fs.inotify.max_user_watches, or set providers.file.poll`;
   if (syscall === "watch" && code === "EMFILE")
     return `${path} cannot be watched, the system's limit of watchers is reached: raise sysctl fs.inotify.max_user_instances and the descriptor limit, or set providers.file.poll`;
   if (syscall === "uv_cwd") return "the working directory has been removed: start Sluice in one that exists";
-  return `${message}: mend that, and start Sluice again; if nothing is wrong there, report it as a bug`;
+  return null;
 }
 
 /** With what can be done about it; `option` is where the port is configured. */

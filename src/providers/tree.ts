@@ -1,10 +1,10 @@
 // The configuration files in a directory tree, whatever else is in it: links in a loop, pipes, a link to the whole machine.
 
-import { readdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { readdirSync, realpathSync, type Stats } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Diagnostics } from "../config/diagnostics.ts";
 import { describeError } from "../system/errors.ts";
-import { isThere } from "../system/files.ts";
+import { isThere, statOf } from "../system/files.ts";
 
 const EXTENSIONS = /\.(ya?ml|toml)$/i;
 /** A tree of configuration deeper than this is a mistake. */
@@ -123,12 +123,4 @@ function kindOf(info: Stats): string {
 /** Whether `path` is there and cannot be looked at, as a link to what is not mounted. */
 export function leadsToNothing(path: string): boolean {
   return statOf(path) === null && isThere(path);
-}
-
-function statOf(path: string): Stats | null {
-  try {
-    return statSync(path);
-  } catch {
-    return null;
-  }
 }

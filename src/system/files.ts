@@ -1,6 +1,6 @@
 // Reading the files that a configuration consists of, with errors fit for an operator.
 
-import { lstatSync, readFileSync, statSync } from "node:fs";
+import { lstatSync, readFileSync, type Stats, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { describeError } from "./errors.ts";
 
@@ -52,6 +52,15 @@ export function encodingOf(bytes: Buffer): "UTF-8" | "UTF-16" | "binary" {
   const zeros = (odd: number): boolean =>
     first.length > 3 && first.every((byte, at) => (byte === 0) === (at % 2 === odd));
   return zeros(0) || zeros(1) ? "UTF-16" : "binary";
+}
+
+/** What stands behind a path; null where that cannot be looked at. */
+export function statOf(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch {
+    return null;
+  }
 }
 
 /** Whether the entry itself is there, whatever it links to. */

@@ -1,8 +1,9 @@
 // Watches paths by asking again and again what they are: for file systems that send no events (NFS, SMB, some mounts of containers).
 
-import { type Stats, statSync } from "node:fs";
+import type { Stats } from "node:fs";
 import { resolve } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
+import { statOf } from "./files.ts";
 import { changedSince, type Watch } from "./watch.ts";
 
 export class PollWatch implements Watch {
@@ -87,15 +88,7 @@ function looksOf(paths: readonly string[]): string {
   return paths.map((path) => lookOf(statOf(path))).join(" ");
 }
 
-function statOf(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch {
-    return undefined;
-  }
-}
-
 /** What tells one state of a file from another. Not the time of the last access: reading is no change. */
-function lookOf(info: Stats | undefined): string {
-  return info === undefined ? "none" : [info.ino, info.size, info.mtimeMs, info.ctimeMs].join();
+function lookOf(info: Stats | null): string {
+  return info === null ? "none" : [info.ino, info.size, info.mtimeMs, info.ctimeMs].join();
 }
