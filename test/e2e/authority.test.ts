@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from "node:path";
 import { runCommand } from "../../src/cli/program.ts";
 import { sluiceCli } from "../support/cli.ts";
+import { ROOT } from "../support/sluice.ts";
 import { exec, temporaryDirectory } from "../support/tools.ts";
 
 /** A directory to type in, with an authority in authority/. */
@@ -520,4 +521,36 @@ describe("certs revoke", () => {
     await done("crl");
     expect((await type("list", "--authority=authority")).code).toBe(0);
   });
+});
+
+test("the commands of docs/certificates.md do what it says, in its order", async () => {
+  const cwd = temporaryDirectory();
+  await exec(
+    [
+      "openssl",
+      "req",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:P-256",
+      "-nodes",
+      "-keyout",
+      "k",
+      "-out",
+      "device.csr",
+      "-subj",
+      "/CN=device",
+    ],
+    { cwd },
+  );
+  const page = readFileSync(join(ROOT, "docs/certificates.md"), "utf8");
+  const blocks = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((match) => match[1]!);
+  const commands = blocks.flatMap((block) => block.split("\n")).filter((line) => line.startsWith("bin/sluice "));
+  expect(commands).toHaveLength(8);
+  for (const command of commands) {
+    const { code, stdout, stderr } = await sluiceCli(command.split(" ").slice(1), { cwd });
+    expect({ command, code, text: stdout + stderr }).toMatchObject({ command, code: 0 });
+  }
+  const yaml = /^```yaml\n([\s\S]*?)^```$/m.exec(page)![1]!;
+  for (const [, path] of yaml.matchAll(/(\S+\.(?:crt|key|pem))$/gm)) expect(existsSync(join(cwd, path!))).toBe(true);
 });

@@ -95,6 +95,8 @@ const pair = await authority.issue({
   notAfter: "21200101000000Z",
 });
 
+const list = join(temporaryDirectory(), "crl.pem");
+writeFileSync(list, await authority.crl());
 const passwords = join(temporaryDirectory(), "passwords");
 writeFileSync(
   passwords,
@@ -110,7 +112,10 @@ function makeFiles(node: unknown, directory: string): void {
     mkdirSync(dirname(to), { recursive: true });
     writeFileSync(to, readFileSync(from));
   };
-  const { certFile, keyFile, caFiles, rootCAs, certificateDirectories, passwordFile } = node as Record<string, never>;
+  const { certFile, keyFile, caFiles, rootCAs, certificateDirectories, passwordFile, crlFiles } = node as Record<
+    string,
+    never
+  >;
   if (certFile !== undefined) {
     put(certFile, pair.cert);
     if (keyFile !== undefined) put(keyFile, pair.key);
@@ -118,6 +123,7 @@ function makeFiles(node: unknown, directory: string): void {
   }
   if (passwordFile !== undefined) put(passwordFile, passwords);
   for (const path of [caFiles ?? [], rootCAs ?? []].flat()) put(path, authority.cert);
+  for (const path of [crlFiles ?? []].flat()) put(path, list);
   for (const entry of [certificateDirectories ?? []].flat()) {
     const path = typeof entry === "string" ? entry : (entry as { directory: string }).directory;
     put(`${path}/tls.crt`, pair.cert);
@@ -193,6 +199,23 @@ describe("commands", () => {
     expect(commands).toContain("npm start");
     expect(commands).toContain("npm test");
     expect(commands.filter((command) => !known(command))).toEqual([]);
+  });
+
+  test("every option of a certs command in the pages is one of its --help, and every such command is in docs/certificates.md", async () => {
+    const cwd = temporaryDirectory();
+    const helpOf = async (...args: string[]) => (await sluiceCli([...args, "--help"], { cwd })).stdout;
+    const unknown: string[] = [];
+    for (const command of commands) {
+      const [, name, options] = /^bin\/sluice certs (\w+)(.*)$/.exec(command) ?? [];
+      if (name === undefined) continue;
+      const known = [...(await helpOf("certs", name)).matchAll(/--\w+/g)].map(([option]) => option);
+      for (const [option] of options!.matchAll(/--\w+/g)) if (!known.includes(option)) unknown.push(command);
+    }
+    expect(unknown).toEqual([]);
+    const all = [...(await helpOf("certs")).matchAll(/^ {2}(\w+) [[<]/gm)].map((match) => match[1]!);
+    expect(all).toContain("renew");
+    const page = read("docs/certificates.md");
+    expect(all.filter((name) => name !== "help" && !page.includes(`certs ${name}`))).toEqual([]);
   });
 
   test("the two lines to copy are the ones that npm start prints", () => {
