@@ -1,6 +1,7 @@
 // Why a rule is true or false for a client: the part of it that decides, in words. `sluice explain` shows it; nothing routes by it.
 import type { RE2JS } from "re2js";
 import { formatIp, isMapped } from "../ip/address.ts";
+import { MAX_MATCHED } from "../text/matching.ts";
 import { type Facts, isMqtt, type MqttFacts, type MqttLeaf, type Rule } from "./ast.ts";
 import { compile } from "./matchers.ts";
 
@@ -33,16 +34,17 @@ export function why(rule: Rule, facts: Facts, regexps?: Map<string, RE2JS>): Why
   return value === "false" ? { part, reason } : null;
 }
 
-/** Kleene's three values. What decides: of an "&&" the first part that is false, of an "||" the first that is true. */
+/** Kleene's three values; `helps` as in `compile`. What decides: of an "&&" the first part that is false, of an "||" the first that is true. */
 export function judge(
   rule: Rule,
   facts: Facts,
   unknown: Unknown = {},
   regexps: Map<string, RE2JS> = new Map(),
+  helps = true,
 ): Judgement {
   switch (rule.kind) {
     case "not": {
-      const inner = judge(rule.rule, facts, unknown, regexps);
+      const inner = judge(rule.rule, facts, unknown, regexps, !helps);
       const reason = inner.part === shortRule(rule.rule) ? inner.reason : `${inner.part}: ${inner.reason}`;
       return { value: NEGATED[inner.value], part: shortRule(rule), reason };
     }
@@ -52,7 +54,7 @@ export function judge(
       let depends: Judgement | null = null;
       const rest: Judgement[] = [];
       for (const child of rule.rules) {
-        const judged = judge(child, facts, unknown, regexps);
+        const judged = judge(child, facts, unknown, regexps, helps);
         if (judged.value === deciding) return judged;
         if (judged.value === "depends") depends ??= judged;
         else if (rest.length < MAX_ALTERNATIVES) rest.push(judged);
@@ -64,7 +66,7 @@ export function judge(
         : { value: "false", part, reason: together(rest) };
     }
     default:
-      return judgeLeaf(rule, facts, unknown, regexps);
+      return judgeLeaf(rule, facts, unknown, regexps, helps);
   }
 }
 
@@ -72,7 +74,7 @@ const NEGATED = { true: "false", false: "true", depends: "depends" } as const;
 
 type Leaf = Exclude<Rule, { kind: "not" | "and" | "or" }>;
 
-function judgeLeaf(rule: Leaf, facts: Facts, unknown: Unknown, regexps: Map<string, RE2JS>): Judgement {
+function judgeLeaf(rule: Leaf, facts: Facts, unknown: Unknown, regexps: Map<string, RE2JS>, helps: boolean): Judgement {
   const part = shortRule(rule);
   if (rule.kind === "clientIP" && unknown.address)
     return { value: "depends", part, reason: "it depends on the client's address" };
@@ -84,7 +86,7 @@ function judgeLeaf(rule: Leaf, facts: Facts, unknown: Unknown, regexps: Map<stri
     if (mqtt === null || unknown[fact])
       return { value: "depends", part, reason: `it depends on the client's ${called}` };
   }
-  const holds = compile(rule, regexps)(facts);
+  const holds = compile(rule, regexps, helps)(facts);
   const reason = isMqtt(rule) ? mqttReason(rule, mqtt!, holds) : whyOf(rule, facts, holds);
   return { value: holds ? "true" : "false", part, reason };
 }
@@ -104,6 +106,8 @@ function mqttReason(rule: MqttLeaf, { clientId, username, version }: MqttFacts, 
   const value = fact === "clientId" ? clientId : username;
   if (value === null) return `the client sends no ${called}`;
   const shown = short(JSON.stringify(value));
+  if ("source" in rule && value.length > MAX_MATCHED)
+    return `the client's ${called} is longer than ${MAX_MATCHED} characters, and no regular expression is tried on it`;
   return "source" in rule ? `it is ${holds ? "" : "not "}found in ${shown}` : `the client's ${called} is ${shown}`;
 }
 

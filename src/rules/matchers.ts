@@ -16,6 +16,7 @@ const MANY_NAMES = 4;
  * `regexps` lets many rules share what they compile. Throws only on rules that `parseRule` did not make.
  *
  * `helps` is what a matcher of MQTT is while no CONNECT is read: true, and false below a "!", so that the rule is true where it could be.
+ * A regular expression that is not tried, because a name is too long for it, is the opposite: neither it nor its "!" lets anybody in.
  */
 export function compile(rule: Rule, regexps: Map<string, RE2JS> = new Map(), helps = true): Matcher {
   switch (rule.kind) {
@@ -63,13 +64,13 @@ export function compile(rule: Rule, regexps: Map<string, RE2JS> = new Map(), hel
     case "or":
       return compileOr(rule.rules, regexps, helps);
     default: {
-      const says = compileMqtt(rule, regexps);
+      const says = compileMqtt(rule, regexps, helps);
       return ({ mqtt }) => (mqtt === null ? helps : says(mqtt));
     }
   }
 }
 
-function compileMqtt(rule: MqttLeaf, regexps: Map<string, RE2JS>): (connect: MqttFacts) => boolean {
+function compileMqtt(rule: MqttLeaf, regexps: Map<string, RE2JS>, helps: boolean): (connect: MqttFacts) => boolean {
   switch (rule.kind) {
     case "mqttClientId": {
       const { value } = rule;
@@ -77,7 +78,7 @@ function compileMqtt(rule: MqttLeaf, regexps: Map<string, RE2JS>): (connect: Mqt
     }
     case "mqttClientIdRegexp": {
       const regexp = regexpOf(rule.source, regexps);
-      return ({ clientId }) => clientId.length <= MAX_MATCHED && regexp.test(clientId);
+      return ({ clientId }) => (clientId.length > MAX_MATCHED ? !helps : regexp.test(clientId));
     }
     case "mqttUsername": {
       const { value } = rule;
@@ -85,7 +86,7 @@ function compileMqtt(rule: MqttLeaf, regexps: Map<string, RE2JS>): (connect: Mqt
     }
     case "mqttUsernameRegexp": {
       const regexp = regexpOf(rule.source, regexps);
-      return ({ username }) => username !== null && username.length <= MAX_MATCHED && regexp.test(username);
+      return ({ username }) => username !== null && (username.length > MAX_MATCHED ? !helps : regexp.test(username));
     }
     case "mqttVersion":
       return ({ version }) => version === rule.version;

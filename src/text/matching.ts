@@ -1,7 +1,7 @@
 // How long a client's own text may be to match a regular expression of the configuration.
 
 /**
- * A longer one matches none. RE2 takes time for each character, on the worker's only thread: some 0.1 ms for as many, and 6 ms for the 65535
- * bytes that CONNECT has room for. In UTF-16 units.
+ * None is tried on a longer one, which counts as what lets nobody in. RE2 takes time for each character, on the worker's only thread: some
+ * 0.1 ms for as many, and 6 ms for the 65535 bytes that CONNECT has room for. In UTF-16 units.
  */
 export const MAX_MATCHED = 1024;

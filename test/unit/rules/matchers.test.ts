@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { parseAddress } from "../../../src/ip/address.ts";
 import type { MqttFacts } from "../../../src/rules/ast.ts";
+import { judge } from "../../../src/rules/explain.ts";
 import { compile, type Facts } from "../../../src/rules/matchers.ts";
 import { parseRule } from "../../../src/rules/parser.ts";
 import { cpuMs } from "../../support/cpu.ts";
@@ -203,5 +204,28 @@ test("a regular expression is not tried on a name that is longer than any is", (
     if (parsed.kind !== "ok") throw new Error(source);
     const matches = compile(parsed.rule);
     expect([matches(facts("x".repeat(1024))), matches(facts("x".repeat(1025)))]).toEqual([true, false]);
+  }
+});
+
+test("a name that is too long for a regular expression comes past neither it nor its opposite, and explain says so", () => {
+  const name = `admin${"x".repeat(1020)}`;
+  const facts = { sni: "", alpn: [], address: null, mqtt: { clientId: name, username: name, version: "5" } } as const;
+  const cases: [rule: string, expected: boolean][] = [
+    ["!MQTTUsernameRegexp(`^admin`)", false],
+    ["!MQTTClientIDRegexp(`^admin`)", false],
+    ["!(MQTTUsernameRegexp(`^admin`) && MQTTVersion(`5`))", false],
+    ["!!MQTTUsernameRegexp(`^admin`)", false],
+    ["!(!MQTTClientIDRegexp(`^admin`) || MQTTVersion(`3.1`))", false],
+    ["!MQTTUsername(`admin`)", true],
+    ["!MQTTUsernameRegexp(`^admin`) || MQTTVersion(`5`)", true],
+  ];
+  for (const [source, expected] of cases) {
+    const parsed = parseRule(source);
+    if (parsed.kind !== "ok") throw new Error(source);
+    expect([source, compile(parsed.rule)(facts), judge(parsed.rule, facts).value]).toEqual([
+      source,
+      expected,
+      expected ? "true" : "false",
+    ]);
   }
 });
