@@ -49,6 +49,7 @@ export class HashQueue {
    */
   run(work: () => Promise<boolean>, isGone: () => boolean): Promise<HashOutcome> {
     if (this.#running < this.#limits.atOnce) return this.#start(work);
+    if (this.#waiting.length >= this.#limits.mostWaiting) this.#dropGone();
     if (this.#waiting.length >= this.#limits.mostWaiting) return Promise.resolve("busy");
     return new Promise((resolve) => this.#waiting.push({ since: this.#now(), work, isGone, resolve }));
   }
@@ -63,6 +64,16 @@ export class HashQueue {
       this.#running--;
       this.#advance();
     }
+  }
+
+  /** Those who have left keep no place from those who stay: to come, ask and leave at once costs next to nothing. */
+  #dropGone(): void {
+    const here: Waiting[] = [];
+    for (const each of this.#waiting) {
+      if (each.isGone()) each.resolve("gone");
+      else here.push(each);
+    }
+    this.#waiting.splice(0, this.#waiting.length, ...here);
   }
 
   #advance(): void {

@@ -191,6 +191,23 @@ describe("the queue", () => {
     expect(await last).toBe(false);
   });
 
+  test("has room for those who stay where others have left, however many these are", async () => {
+    const { ends, work } = works();
+    const queue = new HashQueue({ atOnce: 1, mostWaiting: 100, longestWaitMs: 1000 }, () => 0);
+    const first = queue.run(work, stays);
+    let areGone = false;
+    const left = Array.from({ length: 99 }, () => queue.run(work, () => areGone));
+    const stayed = queue.run(work, stays);
+    expect(await queue.run(work, stays)).toBe("busy");
+    areGone = true;
+    const last = queue.run(work, stays);
+    expect(new Set(await Promise.all(left))).toEqual(new Set(["gone"]));
+    for (const [at, outcome] of [first, stayed, last].entries()) {
+      ends[at]!(true);
+      expect(await outcome).toBe(true);
+    }
+  });
+
   test("goes on after work that fails, which counts as busy", async () => {
     const queue = new HashQueue({ atOnce: 1, mostWaiting: 10, longestWaitMs: 1000 });
     const failing = queue.run(() => Promise.reject(new Error("no memory")), stays);
