@@ -7,6 +7,7 @@ import type { Reason } from "../proxy/reasons.ts";
 import type { ConnectFacts, ConnectionRecord } from "../proxy/record.ts";
 import { type AccessFilters, filterOf } from "./access-filter.ts";
 import type { Log } from "./log.ts";
+import { loggedName } from "./logged-name.ts";
 
 /** Lines are made together, when this many connections have ended: a line made while its code is warm costs half. */
 const BATCH = 64;
@@ -91,16 +92,9 @@ function words(record: ConnectionRecord): string {
 
 /** Client id and user name are the client's own words: CONNECT has bounded them, and control characters are none of theirs. */
 function mqttWords({ version, clientId, username, keepAlive, clean, will }: ConnectFacts): string {
-  const name = username === null ? "" : `,"username":${quote(shorten(username))}`;
+  const name = username === null ? "" : `,"username":${quote(loggedName(username))}`;
   const facts = `,"keepAlive":${keepAlive},"clean":${clean},"will":${will}`;
-  return `,"mqttVersion":"${version}","clientId":${quote(shorten(clientId))}${name}${facts}`;
-}
-
-/** Longest client id and user name that are logged, in UTF-16 units. */
-const MAX_NAME = 256;
-
-function shorten(name: string): string {
-  return name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}…` : name;
+  return `,"mqttVersion":"${version}","clientId":${quote(loggedName(clientId))}${name}${facts}`;
 }
 
 const PLAIN = /^[\w .:/*@=,+-]*$/;

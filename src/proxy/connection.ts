@@ -221,6 +221,7 @@ export class Connection implements Client, RelayOwner, LiveConnection {
     this.#charge = relay;
     const gated = this.#gated;
     this.#gated = null;
+    this.record.shortenNames();
     if (gated?.idle) this.hold(watchIdle(relay, this.edge.deadlines, gated.connect, gated.idle.keepAliveZeroMs));
     const ahead = this.#ahead;
     this.#ahead = null;

@@ -2,6 +2,7 @@
 
 import type { NotMqtt } from "../mqtt/connect.ts";
 import { type NativeSocket, unmap } from "../net/socket.ts";
+import { loggedName } from "../observe/logged-name.ts";
 import type { MqttFacts } from "../rules/ast.ts";
 import type { HandshakeCause } from "../tls/handshake-failure.ts";
 import type { Revocable } from "../tls/revocations.ts";
@@ -57,5 +58,13 @@ export class ConnectionRecord {
     // A client that has reset the connection already has no address any more.
     this.clientAddress = unmap(socket.remoteAddress ?? "");
     this.clientPort = socket.remotePort ?? 0;
+  }
+
+  /** Once nobody routes by them any more, the log alone wants the client's names: whole ones would be held by no limit. */
+  shortenNames(): void {
+    if (this.mqtt === null) return;
+    const { clientId, username } = this.mqtt;
+    const logged = { clientId: loggedName(clientId), username: username === null ? null : loggedName(username) };
+    this.mqtt = { ...this.mqtt, ...logged };
   }
 }

@@ -101,7 +101,7 @@ test("what a CONNECT has said is in the line, long names cut", () => {
   const [line] = lines({ ...PLAIN, mqtt });
   expect(JSON.parse(line!)).toMatchObject({
     mqttVersion: "5",
-    clientId: `${"x".repeat(256)}…`,
+    clientId: `${"x".repeat(255)}…`,
     username: 'a"b',
     keepAlive: 60,
     clean: true,
