@@ -6,7 +6,8 @@ import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import { bareName, DEFAULT_OPTIONS as DEFAULT_NAME } from "../config/names.ts";
 import type { Row } from "../protocol/messages.ts";
 import { didYouMean } from "../text/spelling.ts";
-import { compileOptions, DEFAULT_OPTIONS, isSameHandshake, verifies } from "../tls/options.ts";
+import { compileOptions } from "../tls/compile-options.ts";
+import { DEFAULT_OPTIONS, verifies } from "../tls/options.ts";
 import type { Merged } from "./merge.ts";
 
 /** The revocation lists that TLS options use. Times in milliseconds since the epoch. */
@@ -72,11 +73,8 @@ export function compileAllOptions(merged: Merged, files: CertificateFiles, diagn
     sound.set(DEFAULT_NAME, true);
     rows.push({ kind: "options", name: DEFAULT_NAME, value: DEFAULT_OPTIONS });
   }
-  const values = new Map(rows.map(({ name, value }) => [name, value]));
-  const isSame = (a: string, b: string): boolean => {
-    const [one, other] = [values.get(a), values.get(b)];
-    return one !== undefined && other !== undefined && isSameHandshake(one, other);
-  };
+  const keys = new Map(rows.map(({ name, value }) => [name, value.handshakeKey]));
+  const isSame = (a: string, b: string): boolean => keys.has(a) && keys.get(a) === keys.get(b);
   return { rows, sound, isSameHandshake: (a, b) => a === b || isSame(a, b), strict, verifying, revocations };
 }
 

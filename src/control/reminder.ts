@@ -3,7 +3,7 @@
 
 import { EXPIRY_WARNING_MS } from "../compile/certificates.ts";
 import type { Compiled } from "../compile/compile.ts";
-import { CRL_WARNING_MS } from "../tls/options.ts";
+import { CRL_WARNING_MS } from "../tls/revocation-remarks.ts";
 import { CLOCK_FLOOR } from "../version.ts";
 
 /** Clearly past the moment, whatever the timer's accuracy. */

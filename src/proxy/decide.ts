@@ -6,7 +6,6 @@
 import type { CertifiedKey } from "../certs/pem.ts";
 import type { Facts } from "../rules/ast.ts";
 import type { CertificateStore, SignatureOffer } from "../tls/certificates.ts";
-import { isSameHandshake } from "../tls/options.ts";
 import type { EntryRoutes, Route, RoutingTables, Termination } from "./tables.ts";
 
 export type Refusal = "no-route" | "unknown-sni" | "router-off";
@@ -57,7 +56,10 @@ export function isProvisional(route: Route, facts: Pick<Facts, "mqtt">): boolean
 
 /** Whether a client whose handshake was that of `former` may come in where `decision` lets it: it has shown all that is asked for there. */
 export function isServedUnder(former: Terminating, decision: Decision): decision is Terminating {
-  return decision.kind === "terminate" && isSameHandshake(decision.termination.options, former.termination.options);
+  return (
+    decision.kind === "terminate" &&
+    decision.termination.options.handshakeKey === former.termination.options.handshakeKey
+  );
 }
 
 /** An entry point with only plain routers does not peek: there the server may be the one that speaks first. */

@@ -7,8 +7,9 @@ import { createSecureContext } from "node:tls";
 import { CertificateFiles } from "../../../src/certs/files.ts";
 import { Diagnostics } from "../../../src/config/diagnostics.ts";
 import { parseDynamic } from "../../../src/config/dynamic.ts";
+import { compileOptions } from "../../../src/tls/compile-options.ts";
 import { CIPHERS, CURVES, DEFAULT_CIPHERS, inPreference } from "../../../src/tls/names.ts";
-import { compileOptions, DEFAULT_OPTIONS, maxRecord } from "../../../src/tls/options.ts";
+import { DEFAULT_OPTIONS, maxRecord } from "../../../src/tls/options.ts";
 import { Authority } from "../../support/certs.ts";
 
 const authority = await Authority.create();
