@@ -31,7 +31,7 @@ export const mqttConnect = section({
     { example: "5s" },
   ),
   maxSize: field(
-    "The most bytes of a CONNECT. No more than half of `limits.heldBytesPerConnection` is read, whatever is set here.",
+    "The most bytes of a CONNECT. No more than two fifths of `limits.heldBytesPerConnection` are read, whatever is set here.",
     z
       .number()
       .int()

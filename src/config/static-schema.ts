@@ -246,9 +246,9 @@ export const staticSchema = z.object({
         { unit: "connections per worker", otherwise: "(descriptor limit - 200) / 2", example: 10_000 },
       ),
       heldBytesPerConnection: field(
-        "The bytes that one direction of a connection may hold for a receiver that does not read. With more, the connection is cut.",
-        positive(1 << 30).default(512 * 1024),
-        { unit: "bytes", otherwise: "524288 (512 KiB)", example: 1_048_576 },
+        "The bytes that one direction of a connection may hold for a receiver that does not read, or for a client that waits to be let in. With more, the connection is cut. The client is stopped before that, but what has been read already is up to 512 KiB: with less than the default, one that sends much at once can be cut.",
+        positive(1 << 30).default(1024 * 1024),
+        { unit: "bytes", otherwise: "1048576 (1 MiB)", example: 2_097_152 },
       ),
       heldBytesPerWorker: field(
         "The bytes that all connections of a worker may hold together. With more, the connection that holds most is cut.",

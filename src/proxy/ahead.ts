@@ -5,9 +5,10 @@ import type { NativeSocket } from "../net/socket.ts";
 
 /**
  * The part of the limit at which a client is paused. As long as it is read its leaving is seen, so it is read for long: one that is
- * paused could leave unseen, and a broker would get the CONNECT of a client that is gone.
+ * paused could leave unseen, and a broker would get the CONNECT of a client that is gone. But one read of the system's is 512 KiB, and a
+ * record of TLS may have waited for its end: with the default limit of 1 MiB, who sends as fast as he can is paused and never cut.
  */
-export const PAUSE_SHARE = 0.5;
+export const PAUSE_SHARE = 0.4;
 /**
  * A chunk below this is joined with a smaller or equal one before it. What is limited is the sum of their bytes, and each chunk costs some
  * 200 more: a client that sends byte by byte would otherwise hold a hundred times what it is counted for.

@@ -40,7 +40,7 @@ test("the defaults", () => {
     workers: "auto",
     providers: { providersThrottleDuration: 200 },
     log: { level: "info" },
-    limits: { heldBytesPerConnection: 512 * 1024, heldBytesPerWorker: 256 * 1024 * 1024 },
+    limits: { heldBytesPerConnection: 1024 * 1024, heldBytesPerWorker: 256 * 1024 * 1024 },
   });
   for (const absent of [
     "ping",

@@ -366,6 +366,36 @@ test("fact 7: pause() stops the data, resume() brings all of it", async () => {
   await waitFor("all of it", () => received === total || null);
 });
 
+test.each(["plain", "TLS"])(
+  "fact 7: %s: after pause() comes the rest of one read and of one record, and no more",
+  async (what) => {
+    let [total, last, after] = [0, 0, 0];
+    const data = (socket: Any, chunk: Buffer) => {
+      if (last > 0) {
+        after += chunk.length;
+        return;
+      }
+      total += chunk.length;
+      // While nobody reads, the system's buffer fills up.
+      Bun.sleepSync(10);
+      if (total < 8 << 20) return;
+      last = chunk.length;
+      socket.pause();
+    };
+    const listener = what === "plain" ? listen({ data }) : tlsListener({ data }, { secureContext: context() });
+    const writer =
+      what === "plain"
+        ? netConnect(listener.port, "127.0.0.1")
+        : tlsConnect({ port: listener.port, host: "127.0.0.1", rejectUnauthorized: false });
+    writer.on("error", () => {});
+    writer.write(Buffer.alloc(32 << 20));
+    await waitFor("the pause", () => last > 0 || null);
+    await new Promise((next) => setTimeout(next, 100));
+    expect(last + after).toBeLessThanOrEqual(512 * 1024 + 16 * 1024);
+    writer.destroy();
+  },
+);
+
 test("fact 8: a chunk belongs to its receiver: later chunks do not change it", async () => {
   const chunks: Buffer[] = [];
   const listener = listen({ data: (_socket, chunk: Buffer) => chunks.push(chunk) });
