@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { appendFileSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { sluiceCli } from "../support/cli.ts";
+import { sized } from "../support/full-size.ts";
 import { SLUICE } from "../support/sluice.ts";
 import { cleanup, exec, temporaryDirectory, waitFor } from "../support/tools.ts";
 
@@ -29,27 +30,30 @@ async function place() {
   return { cwd, type, done, file, listed, inCrl };
 }
 
-test("twenty runs at once issue twenty certificates, and ten that revoke at once are all in the list", async () => {
+const RUNS = sized(20, 8);
+
+test(`${RUNS} runs at once issue ${RUNS} certificates, and half as many that revoke at once are all in the list`, async () => {
   const { cwd, file, listed, inCrl } = await place();
-  const names = Array.from({ length: 20 }, (_, n) => `dev-${n}`);
+  const names = Array.from({ length: RUNS }, (_, n) => `dev-${n}`);
   const run = (...args: string[]) => exec([SLUICE, "certs", ...args], { cwd, timeoutMs: 120_000 });
   const issued = await Promise.all(names.map((name) => run("client", name)));
   expect(issued.map(({ code, stderr }) => ({ code, stderr })).filter(({ code }) => code !== 0)).toEqual([]);
   const after = await listed();
   expect(after.map(({ commonName }) => commonName).sort()).toEqual([...names].sort());
-  expect(new Set(after.map(({ serial }) => serial)).size).toBe(20);
+  expect(new Set(after.map(({ serial }) => serial)).size).toBe(RUNS);
   expect(readdirSync(file("authority/issued")).sort()).toEqual(after.map(({ serial }) => `${serial}.crt`).sort());
-  const revoked = await Promise.all(names.slice(0, 10).map((name) => run("revoke", name)));
+  const revoked = await Promise.all(names.slice(0, RUNS / 2).map((name) => run("revoke", name)));
   expect(revoked.every(({ code }) => code === 0)).toBe(true);
   const gone = (await listed()).filter(({ state }) => state === "revoked").map(({ serial }) => serial);
-  expect(gone).toHaveLength(10);
+  expect(gone).toHaveLength(RUNS / 2);
   expect(await inCrl()).toEqual(gone.sort());
 });
 
 test("runs that are killed at any moment lose nothing that they said was done, and leave nothing that is in the way", async () => {
   const { cwd, type, file, listed, inCrl } = await place();
   const [issued, revoked] = [new Set<string>(), new Set<string>()];
-  for (let round = 0; round < 25; round++) {
+  const rounds = sized(25, 8);
+  for (let round = 0; round < rounds; round++) {
     const child = Bun.spawn([process.execPath, PRESS, file("authority"), file("clients"), `r${round}`], {
       cwd,
       stdio: ["ignore", "pipe", "inherit"],
@@ -81,7 +85,7 @@ test("runs that are killed at any moment lose nothing that they said was done, a
     const files = readdirSync(file("authority/issued")).filter((name) => name.endsWith(".crt"));
     expect(files.filter((name) => !known.has(name.slice(0, -4)))).toEqual([]);
   }
-  expect(issued.size).toBeGreaterThan(25);
+  expect(issued.size).toBeGreaterThan(rounds);
   expect((await type("crl")).code).toBe(0);
   expect((await type("list", "--authority=authority")).code).toBe(0);
   const gone = (await listed()).filter(({ state }) => state === "revoked").map(({ serial }) => serial);

@@ -3,6 +3,7 @@ process.env.FULL_SIZE = "1";
 
 export {};
 
+await import("../e2e/authority-index.test.ts");
 await import("../unit/cli/print.test.ts");
 await import("../unit/compile/compile.test.ts");
 await import("../unit/compile/shadows.test.ts");
