@@ -3,9 +3,9 @@
 
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
+import type { CertificateConfig, CertificateDirectoryConfig } from "../config/certificate.ts";
 import type { Code } from "../config/codes.ts";
 import type { Remark } from "../config/diagnostics.ts";
-import type { CertificateConfig, CertificateDirectoryConfig } from "../config/dynamic.ts";
 import { MAX_STORE_BYTES } from "../keystores/store.ts";
 import { readTextFile } from "../system/files.ts";
 import { loadRevocationLists, MAX_CRL_BYTES, type RevocationList } from "./crl.ts";

@@ -1,20 +1,16 @@
 // What providers offer as one configuration. Each provider has names of its own; of two equal ones in its files the first wins, and
 // the second one hears of it.
 
+import type { CertificateConfig, CertificateDirectoryConfig } from "../config/certificate.ts";
 import { type Diagnostics, formatPlace, type Place, type Subject } from "../config/diagnostics.ts";
-import type {
-  CertificateConfig,
-  CertificateDirectoryConfig,
-  DynamicFile,
-  GeneratedCertificateConfig,
-  RouterConfig,
-  ServiceConfig,
-  TlsOptionsConfig,
-} from "../config/dynamic.ts";
+import type { DynamicFile, GeneratedCertificateConfig } from "../config/dynamic.ts";
 import type { MiddlewareConfig } from "../config/middlewares.ts";
 import { bareName, DEFAULT_OPTIONS, fullName } from "../config/names.ts";
+import type { RouterConfig } from "../config/router.ts";
+import type { ServiceConfig } from "../config/service.ts";
 import type { Path } from "../config/source.ts";
 import { subjectAt } from "../config/subject.ts";
+import type { TlsOptionsConfig } from "../config/tls-options.ts";
 import type { TransportConfig } from "../config/transport.ts";
 
 /** Something named in a file, and how to say where any part of it stands. */

@@ -3,9 +3,10 @@
 import type { ResolverFacts } from "../acme/facts.ts";
 import type { Code } from "../config/codes.ts";
 import type { Place, Subject } from "../config/diagnostics.ts";
-import type { RouterConfig, TlsOptionsConfig } from "../config/dynamic.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
+import type { RouterConfig } from "../config/router.ts";
 import type { Path } from "../config/source.ts";
+import type { TlsOptionsConfig } from "../config/tls-options.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
 import type { RouterAction } from "../protocol/messages.ts";
 import type { Rule } from "../rules/ast.ts";

@@ -2,8 +2,8 @@
 
 import type { Code } from "../config/codes.ts";
 import type { Diagnostics, Subject } from "../config/diagnostics.ts";
-import type { RouterConfig } from "../config/dynamic.ts";
 import { bareName, DEFAULT_OPTIONS, qualify } from "../config/names.ts";
+import type { RouterConfig } from "../config/router.ts";
 import { STAGES } from "../middlewares/row.ts";
 import type { RouterAction } from "../protocol/messages.ts";
 import { suggestion } from "../text/spelling.ts";

@@ -3,8 +3,9 @@
 import type { Wanted } from "../acme/plan.ts";
 import type { Code } from "../config/codes.ts";
 import { type Diagnostics, formatPlace, type Place, type Subject } from "../config/diagnostics.ts";
-import type { RouterConfig, TlsOptionsConfig } from "../config/dynamic.ts";
 import { bareName, DEFAULT_OPTIONS, shortName } from "../config/names.ts";
+import type { RouterConfig } from "../config/router.ts";
+import type { TlsOptionsConfig } from "../config/tls-options.ts";
 import type { RouterAction, RouterRow, Row } from "../protocol/messages.ts";
 import { asksMqtt, type Rule } from "../rules/ast.ts";
 import { mayTakeNoName } from "../rules/no-name.ts";

@@ -3,9 +3,9 @@
 import type { CertificateFiles, Outcome } from "../certs/files.ts";
 import type { Code } from "../config/codes.ts";
 import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
-import type { ServiceConfig } from "../config/dynamic.ts";
 import { bareName, fullName, INTERNAL, qualify, shortName } from "../config/names.ts";
 import { formatHostPort, parseHostPort, parsePort } from "../config/scalars.ts";
+import type { ServiceConfig } from "../config/service.ts";
 import type { Path } from "../config/source.ts";
 import { TCP_SERVERS_TRANSPORT } from "../config/subject.ts";
 import { type TransportConfig, transport } from "../config/transport.ts";

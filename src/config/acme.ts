@@ -1,10 +1,8 @@
 // certificatesResolvers.<name>.acme: Traefik's fields, and a command for DNS.
 
 import { z } from "zod";
-import { duration, field, section, unsupported } from "./field.ts";
+import { duration, field, LATER, section, unsupported } from "./field.ts";
 import type { Say } from "./subject.ts";
-
-const LATER = "is not built into Sluice yet and is ignored";
 
 /** Where Let's Encrypt is asked; Traefik's default too. */
 const LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory";

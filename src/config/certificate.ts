@@ -1,4 +1,4 @@
-// A certificate with its key as the configuration names it: files or content in PEM, or an entry of a key store, with passwords.
+// Certificates as the configuration names them: files or content in PEM, an entry of a key store, a directory, or names to obtain one for.
 
 import { z } from "zod";
 import type { Code } from "./codes.ts";
@@ -84,3 +84,42 @@ export const certificate = certificateFields.meta({ oneOf: ["certFile", "keyStor
     issue([], "needs certFile or keyStore", "field-missing");
   for (const { field: name, message } of conflictsOf(value)) issue([name], message, "fields-conflict");
 });
+
+/** Every pair in a directory tree. */
+export const certificateDirectory = z
+  .object({
+    directory: field(
+      "Read with its sub-directories, 4 levels deep. An entry that is only a path stands for this field.",
+      word,
+      { kind: "directory", example: "/etc/letsencrypt/live" },
+    ),
+    keyPassword: password("Opens encrypted keys, also in the old form with `Proc-Type: 4,ENCRYPTED`."),
+    keyPasswordFile: passwordFile("the keys' password"),
+    default: field(
+      "Show the first of its pairs where no certificate fits, unless the store `default` names another one.",
+      z.boolean().default(false),
+      { example: true },
+    ),
+  })
+  .superRefine((value, context) => {
+    if (value.keyPassword !== undefined && value.keyPasswordFile !== undefined)
+      context.addIssue({
+        code: "custom",
+        path: ["keyPasswordFile"],
+        message: "and keyPassword are two sources: give one of them",
+        params: { code: "fields-conflict" satisfies Code },
+      });
+  })
+  .meta({ scalarKey: "directory" });
+
+/** What a resolver is to obtain. */
+export const domain = z.object({
+  main: field("The certificate's first name.", z.string(), { example: "mqtt.example.com" }),
+  sans: field("Its other names.", z.array(z.string()).default([]), {
+    otherwise: "none",
+    example: ["*.mqtt.example.com"],
+  }),
+});
+
+export type CertificateConfig = z.output<typeof certificate>;
+export type CertificateDirectoryConfig = z.output<typeof certificateDirectory>;

@@ -72,6 +72,8 @@ export const duration = (least = Number.NEGATIVE_INFINITY, message?: string) =>
 /** An object that may be written as `{}` or `true`. */
 export const section = <T extends z.ZodRawShape>(shape: T) =>
   z.object(shape).meta({ allowEmpty: true } satisfies FieldMeta);
+/** Why a field has no effect that could have one. */
+export const LATER = "is not built into Sluice yet and is ignored";
 /** A field of Traefik's that Sluice knows but lacks: `off` disables what carries it, `warn` says so, `error` refuses the file. */
 export const unsupported = (effect: Effect, why: string) =>
   z

@@ -3,14 +3,12 @@
 import { z } from "zod";
 import { accessLog } from "./access-log.ts";
 import { acme } from "./acme.ts";
-import { duration, field, otherHalf, section, unsupported } from "./field.ts";
+import { duration, field, LATER, otherHalf, section, unsupported } from "./field.ts";
 import { PRECEDENCE } from "./precedence.ts";
 import { proxyProtocolIn } from "./proxy-protocol.ts";
 import { parseHostPort } from "./scalars.ts";
 import { sidecar } from "./sidecar.ts";
 import { transport } from "./transport.ts";
-
-const LATER = "is not built into Sluice yet and is ignored";
 
 const address = z.string().superRefine((value, context) => {
   const parsed = parseHostPort(value);

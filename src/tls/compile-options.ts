@@ -6,7 +6,7 @@ import type { RevocationList } from "../certs/crl.ts";
 import type { CertificateFiles, Outcome } from "../certs/files.ts";
 import type { Code } from "../config/codes.ts";
 import type { Remark } from "../config/diagnostics.ts";
-import type { TlsOptionsConfig } from "../config/dynamic.ts";
+import type { TlsOptionsConfig } from "../config/tls-options.ts";
 import { suggestion } from "../text/spelling.ts";
 import { parseNamePattern } from "./client-names.ts";
 import { CIPHERS, CURVES, weaknessOf } from "./names.ts";

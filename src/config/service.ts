@@ -1,0 +1,77 @@
+// tcp.services: where connections can go.
+
+import { z } from "zod";
+import { field, LATER, section, unsupported } from "./field.ts";
+import { proxyProtocolOut } from "./proxy-protocol.ts";
+import { parsePort } from "./scalars.ts";
+
+const word = z.string().min(1);
+
+const server = z.object({
+  address: field(
+    "`host:port`. Names are resolved again for a dial when the answer is older than 3 s, and all addresses are tried.",
+    z.string().optional(),
+    { otherwise: "`port` on 127.0.0.1", example: "broker-a.internal:1883" },
+  ),
+  port: field(
+    "Without an `address`, this port on 127.0.0.1. With an `address` that has no port, the port.",
+    z
+      .string()
+      .refine((value) => (parsePort(value) ?? 0) > 0, { message: "must be a port from 1 to 65535" })
+      .optional(),
+    { kind: "port", numbers: [1, 65_535], otherwise: "in `address`", example: 1883 },
+  ),
+  tls: field("Speak TLS to this server.", z.boolean().default(false), { example: true }),
+  weight: unsupported("warn", "does not exist for a TCP server: use a weighted service"),
+});
+
+export const service = z.object({
+  loadBalancer: field(
+    "Servers. A service has either this or `weighted`.",
+    section({
+      servers: field(
+        "The brokers. Connections go to them in turn. When one fails, the next is tried, until all have been. Without any, clients are disconnected.",
+        z.array(server).default([]),
+        { otherwise: "empty" },
+      ),
+      serversTransport: field("The name of an entry of `tcp.serversTransports`.", word.optional(), {
+        otherwise: "`tcpServersTransport` of the static file",
+        example: "quick",
+      }),
+      terminationDelay: field(
+        "The same as in a transport, but an integer and not a duration. It is ignored when `serversTransport` is set.",
+        // Deprecated in Traefik, where it is taken for nanoseconds; here it means what its documentation says.
+        z.number().int().optional(),
+        { unit: "milliseconds", otherwise: "that of the transport", example: 100 },
+      ),
+      proxyProtocol: field(
+        "Traefik's old place of the transport's field; ignored with a warning when `serversTransport` is set.",
+        proxyProtocolOut.optional(),
+        { otherwise: "that of the transport" },
+      ),
+      healthCheck: unsupported("warn", LATER),
+    }).optional(),
+    { otherwise: "absent" },
+  ),
+  weighted: field(
+    "Other services, in turn by weight.",
+    section({
+      services: field(
+        "The services, each with its weight. They may be weighted too, up to 50 inside one another. If the weights add up to 10, a service with the weight 3 gets three of any ten connections in a row. If all servers of one service fail, the others are tried.",
+        z
+          .array(
+            z.object({
+              name: field("The service.", word, { example: "brokers" }),
+              weight: field("0 is never used.", z.number().int().min(0).max(1_000_000).default(1), { example: 3 }),
+            }),
+          )
+          .default([]),
+        { otherwise: "empty" },
+      ),
+      healthCheck: unsupported("warn", LATER),
+    }).optional(),
+    { otherwise: "absent" },
+  ),
+});
+
+export type ServiceConfig = z.output<typeof service>;
