@@ -7,6 +7,7 @@ import { suggestion } from "../text/spelling.ts";
 import { BUN_VERSION, VERSION } from "../version.ts";
 import { splitFlags } from "./arguments.ts";
 import { addAuthorityCommands } from "./authority-commands.ts";
+import type { ConvertOptions } from "./certs-convert.ts";
 import type { ShowOptions } from "./certs-show.ts";
 import type { ExplainOptions } from "./explain.ts";
 import type { Given } from "./static-file.ts";
@@ -130,6 +131,37 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     .action(async (file: string, options: ShowOptions) => {
       refuseFlags();
       code = await (await import("./certs-show.ts")).showCertificates(file, options, terminal);
+    });
+  certs
+    .command("convert")
+    .argument("<in>", "PEM, DER, PKCS#12, JKS, JCEKS or BKS")
+    .argument("<out>", "the file to write; its name says the format: .pem .crt .key .der .p12 .pfx .jks .jceks .bks")
+    .description("write certificates and keys in another format")
+    .option("--to <format>", "the format, where the name does not say it: pem, der, pkcs12, jks, jceks, bks, bks-v1")
+    .option("--from <format>", "refuse a file of any other format (what it is, is seen by its content)")
+    .option("--keyFile <file>", "the private key, where it is not in the same file as its certificate")
+    .option(
+      "--caFile <file>",
+      "authorities: they complete the chain, and a key store gets them as entries of their own",
+    )
+    .option("--keyOut <file>", "write the private key here, and only the certificates to <out> (PEM and DER)")
+    .option("--alias <alias>", "take this entry of a key store alone")
+    .option("--outAlias <alias>", "what the entry is called in <out> (default: as before, or the common name)")
+    .option("--passwordFile <file>", "the password of a store or a PEM key is the file's first line")
+    .option("--passwordEnv <name>", "... or the value of this environment variable")
+    .option("--keyPasswordFile <file>", "the same for a key that has a password of its own")
+    .option("--keyPasswordEnv <name>", "... or the value of this environment variable")
+    .option("--outPasswordFile <file>", "the password of <out>; in PEM and DER it encrypts the key")
+    .option("--outPasswordEnv <name>", "... or the value of this environment variable")
+    .option(
+      "--legacy [cipher]",
+      "PKCS#12 for Java 8, old Androids and the like, which is not safe: rc2 (default) or 3des",
+    )
+    .option("--force", "replace files that are there already")
+    .addHelpText("after", "\nA password that is needed and not given is asked for, where there is a terminal.")
+    .action(async (input: string, output: string, options: ConvertOptions) => {
+      refuseFlags();
+      code = await (await import("./certs-convert.ts")).convertCertificates(input, output, options, terminal);
     });
   certs
     .command("list")

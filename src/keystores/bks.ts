@@ -35,8 +35,10 @@ function read(bytes: Buffer, password: string | null): Store {
   const verified = password !== null && password !== "";
   if (verified) verify(bytes, reader.at, version, { salt, iterations, password });
   const entries: StoreEntry[] = [];
+  let others = 0;
   for (let tag = reader.u8(); tag !== ENTRY.end; tag = reader.u8()) {
-    if (entries.length >= MAX_ENTRIES) throw new StoreProblem("limit", `it has more than ${MAX_ENTRIES} entries`);
+    if (entries.length + others >= MAX_ENTRIES)
+      throw new StoreProblem("limit", `it has more than ${MAX_ENTRIES} entries`);
     const alias = reader.text();
     reader.skipDate();
     const chain = reader.u32();
@@ -47,18 +49,21 @@ function read(bytes: Buffer, password: string | null): Store {
       entries.push({ alias, kind: "certificate", certificates: [certificate(reader)], key: null });
     } else if (tag === ENTRY.key) {
       const pkcs8 = plainKey(reader);
-      if (pkcs8 !== null) entries.push({ alias, kind: "key", certificates, key: () => ({ kind: "ok", pkcs8 }) });
+      if (pkcs8 === null) others++;
+      else entries.push({ alias, kind: "key", certificates, key: () => ({ kind: "ok", pkcs8 }) });
     } else if (tag === ENTRY.secret) {
       reader.bytes();
+      others++;
     } else if (tag === ENTRY.sealed) {
       const sealed = reader.bytes();
       const key = (secret: string) => guarded(() => ({ kind: "ok", pkcs8: unseal(sealed, secret) }) as const);
       // A sealed entry without a certificate is a secret key.
       if (certificates.length > 0) entries.push({ alias, kind: "key", certificates, key });
+      else others++;
     } else throw new Malformed("an entry of unknown kind");
   }
   if (reader.left !== MAC) throw new Malformed("it has a wrong length");
-  return { kind: "ok", type: "BKS", entries, loose: [], verified };
+  return { kind: "ok", type: "BKS", entries, loose: [], others, verified };
 }
 
 function certificate(reader: Reader): Buffer {

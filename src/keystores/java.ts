@@ -52,7 +52,7 @@ function read(bytes: Buffer, password: string | null): Store {
     } else throw new StoreProblem("damaged", "it is damaged: an entry of unknown kind");
   }
   if (reader.left !== CHECKSUM) throw new StoreProblem("damaged", "it is damaged or truncated");
-  return { kind: "ok", type, entries, loose: [], verified: password !== null };
+  return { kind: "ok", type, entries, loose: [], others: 0, verified: password !== null };
 }
 
 function certificate(reader: Reader, version: number): Buffer {

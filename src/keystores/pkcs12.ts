@@ -67,14 +67,14 @@ function read(bytes: Buffer, password: string): Store {
   const verified = mac !== undefined;
   if (verified) verifyMac(mac, content, password, rounds);
 
-  const bags: Bag[] = [];
+  const bags = new Bags();
   for (const part of expect(parse(content), TAG.sequence, "the contents").children()) {
     const [kind, value] = contentInfo(part);
-    if (kind === DATA) collect(parse(value.octets()), bags);
+    if (kind === DATA) bags.collect(parse(value.octets()));
     else if (kind === ENCRYPTED_DATA) {
       const decrypted = decryptContent(value, password, rounds);
       // In a store without a MAC a wrong password may show only in what came out.
-      open(() => collect(parse(decrypted), bags));
+      open(() => bags.collect(parse(decrypted)));
     } else
       throw new StoreProblem("unsupported", "a part of it is encrypted to a certificate, which Sluice does not read");
   }
@@ -143,32 +143,46 @@ function wrongPassword(): StoreProblem {
   return new StoreProblem("password", WRONG_PASSWORD);
 }
 
-/** SafeContents: the bags that matter; CRLs and secrets are passed over. */
-function collect(contents: Element, bags: Bag[]): void {
-  for (const bag of expect(contents, TAG.sequence, "the contents of a part").children()) {
-    if (bags.length >= MAX_ENTRIES) throw new StoreProblem("limit", `it has more than ${MAX_ENTRIES} entries`);
-    const [oidElement, tagged, attributes] = expect(bag, TAG.sequence, "an entry").children();
-    const oid = expect(oidElement, TAG.oid, "the kind of an entry").oid();
-    const [value] = expect(tagged, TAG.context(0), "an entry's content").children();
-    if (!oid.startsWith(BAG) || value === undefined) continue;
-    const names = attributesOf(attributes);
-    switch (oid.slice(BAG.length)) {
-      case "1":
-        bags.push({ kind: "key", value, ...names });
-        break;
-      case "2":
-        bags.push({ kind: "sealed-key", value, ...names });
-        break;
-      case "3": {
-        const [type, der] = expect(value, TAG.sequence, "a certificate").children();
-        if (expect(type, TAG.oid, "the kind of a certificate").oid() !== X509_CERTIFICATE) break;
-        const [octets] = expect(der, TAG.context(0), "a certificate").children();
-        if (octets !== undefined) bags.push({ kind: "certificate", value: octets, ...names });
-        break;
+/** SafeContents: the bags that matter; CRLs and secrets are counted. */
+class Bags {
+  readonly found: Bag[] = [];
+  others = 0;
+
+  collect(contents: Element): void {
+    for (const bag of expect(contents, TAG.sequence, "the contents of a part").children()) {
+      if (this.found.length + this.others >= MAX_ENTRIES)
+        throw new StoreProblem("limit", `it has more than ${MAX_ENTRIES} entries`);
+      const [oidElement, tagged, attributes] = expect(bag, TAG.sequence, "an entry").children();
+      const oid = expect(oidElement, TAG.oid, "the kind of an entry").oid();
+      const [value] = expect(tagged, TAG.context(0), "an entry's content").children();
+      if (value === undefined) continue;
+      if (oid === `${BAG}6`) this.collect(value);
+      else {
+        const read = bagOf(oid, value, attributes);
+        if (read === null) this.others++;
+        else this.found.push(read);
       }
-      case "6":
-        collect(value, bags);
     }
+  }
+}
+
+/** null for a kind that is passed over. */
+function bagOf(oid: string, value: Element, attributes: Element | undefined): Bag | null {
+  if (!oid.startsWith(BAG)) return null;
+  const names = attributesOf(attributes);
+  switch (oid.slice(BAG.length)) {
+    case "1":
+      return { kind: "key", value, ...names };
+    case "2":
+      return { kind: "sealed-key", value, ...names };
+    case "3": {
+      const [type, der] = expect(value, TAG.sequence, "a certificate").children();
+      if (expect(type, TAG.oid, "the kind of a certificate").oid() !== X509_CERTIFICATE) return null;
+      const [octets] = expect(der, TAG.context(0), "a certificate").children();
+      return octets === undefined ? null : { kind: "certificate", value: octets, ...names };
+    }
+    default:
+      return null;
   }
 }
 
@@ -191,10 +205,10 @@ function attributesOf(set: Element | undefined): Pick<Bag, "alias" | "keyId" | "
 }
 
 /** Keys with the certificate that has their id, and the certificates that belong to no key. */
-function assemble(bags: readonly Bag[], verified: boolean): Store {
-  const certificates = bags.filter((bag) => bag.kind === "certificate");
+function assemble({ found, others }: Bags, verified: boolean): Store {
+  const certificates = found.filter((bag) => bag.kind === "certificate");
   const used = new Set<Bag>();
-  const entries = bags
+  const entries = found
     .filter((bag) => bag.kind !== "certificate")
     .map((bag): StoreEntry => {
       const own = certificates.find((each) => bag.keyId !== "" && each.keyId === bag.keyId);
@@ -213,7 +227,7 @@ function assemble(bags: readonly Bag[], verified: boolean): Store {
     if (each.trusted) entries.push({ alias: each.alias, kind: "certificate", certificates: [der], key: null });
     else loose.push(der);
   }
-  return { kind: "ok", type: "PKCS12", entries, loose, verified };
+  return { kind: "ok", type: "PKCS12", entries, loose, others, verified };
 }
 
 function keyOf(bag: Bag, password: string): Buffer {

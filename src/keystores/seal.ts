@@ -1,6 +1,8 @@
 // Seals with a password as PKCS#12 does today: PBES2 (RFC 8018) with PBKDF2-HMAC-SHA256 and AES-256-CBC.
 
 import { createCipheriv, pbkdf2Sync, randomBytes } from "node:crypto";
+import { EncryptedData, EncryptedPrivateKeyInfo } from "@peculiar/asn1-pkcs8";
+import { AsnConvert } from "@peculiar/asn1-schema";
 import { AlgorithmIdentifier } from "@peculiar/asn1-x509";
 import { Integer, Null, ObjectIdentifier, OctetString, Sequence } from "asn1js";
 import { PBES2, PBKDF2 } from "./pbe.ts";
@@ -39,3 +41,13 @@ export const sealModern: Seal = (plain, password) => {
     data: Buffer.concat([cipher.update(plain), cipher.final()]),
   };
 };
+
+/** A private key in PKCS#8, sealed: EncryptedPrivateKeyInfo in DER (RFC 5958 3). */
+export function encryptedKeyInfo(pkcs8: Buffer, password: string, seal: Seal = sealModern): Buffer {
+  const { algorithm, data } = seal(pkcs8, password);
+  const info = new EncryptedPrivateKeyInfo({
+    encryptionAlgorithm: algorithm,
+    encryptedData: new EncryptedData(data),
+  });
+  return Buffer.from(AsnConvert.serialize(info));
+}

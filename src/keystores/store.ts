@@ -25,6 +25,8 @@ export interface Store {
   readonly entries: readonly StoreEntry[];
   /** Certificates that belong to no entry of their own: PKCS#12 keeps chains so. DER. */
   readonly loose: readonly Buffer[];
+  /** Entries that are neither, such as secret keys: they are passed over. */
+  readonly others: number;
   /** The store's checksum was compared; false where it has none. */
   readonly verified: boolean;
 }

@@ -15,7 +15,6 @@ import {
   SafeBag,
   SafeContents,
 } from "@peculiar/asn1-pfx";
-import { EncryptedData, EncryptedPrivateKeyInfo } from "@peculiar/asn1-pkcs8";
 import { DigestInfo } from "@peculiar/asn1-rsa";
 import { AsnConvert, AsnSerializer, OctetString } from "@peculiar/asn1-schema";
 import { AlgorithmIdentifier } from "@peculiar/asn1-x509";
@@ -23,7 +22,7 @@ import * as asn1 from "asn1js";
 import { asGiven, type NewEntry, type SoundEntry, soundEntries } from "./new-entry.ts";
 import { bmpPassword, derivePkcs12, PURPOSE, utf16be } from "./pbe.ts";
 import { DATA, ENCRYPTED_DATA, FRIENDLY_NAME, LOCAL_KEY_ID, TRUSTED_KEY_USAGE } from "./pkcs12.ts";
-import { type Seal, sealModern } from "./seal.ts";
+import { encryptedKeyInfo, type Seal, sealModern } from "./seal.ts";
 import { Rounds } from "./store.ts";
 
 /** How the old PKCS#12 is encrypted: triple DES for all, or RC2 with 40 bits for the certificates as `openssl pkcs12 -legacy` does. */
@@ -56,7 +55,7 @@ export async function writePkcs12(
   const sound = soundEntries(entries, asGiven);
   // node-forge takes a fifth of a second to load.
   const seals = legacy === null ? { keys: sealModern, certificates: sealModern } : await legacySeals(legacy);
-  const { keys, certificates } = bagsOf(sound, (pkcs8) => sealedKey(pkcs8, password, seals.keys));
+  const { keys, certificates } = bagsOf(sound, (pkcs8) => encryptedKeyInfo(pkcs8, password, seals.keys));
   const parts: ContentInfo[] = [];
   if (certificates.length > 0) parts.push(encryptedPart(new SafeContents(certificates), password, seals.certificates));
   if (keys.length > 0) parts.push(dataPart(AsnConvert.serialize(new SafeContents(keys))));
@@ -75,7 +74,7 @@ async function legacySeals(legacy: LegacyCipher): Promise<{ keys: Seal; certific
 
 function bagsOf(
   entries: readonly SoundEntry[],
-  sealed: (pkcs8: Buffer) => ArrayBuffer,
+  sealed: (pkcs8: Buffer) => Buffer,
 ): { keys: SafeBag[]; certificates: SafeBag[] } {
   const keys: SafeBag[] = [];
   const certificates: SafeBag[] = [];
@@ -91,7 +90,13 @@ function bagsOf(
       continue;
     }
     const attributes = [...name, localKeyId(index + 1)];
-    keys.push(new SafeBag({ bagId: id_pkcs8ShroudedKeyBag, bagValue: sealed(entry.pkcs8), bagAttributes: attributes }));
+    keys.push(
+      new SafeBag({
+        bagId: id_pkcs8ShroudedKeyBag,
+        bagValue: Uint8Array.from(sealed(entry.pkcs8)).buffer,
+        bagAttributes: attributes,
+      }),
+    );
     add(entry.certificates[0]!, attributes);
   }
   // A certificate is there once: readers put chains together by who issued whom.
@@ -108,13 +113,6 @@ function certificateBag(der: Buffer, attributes: PKCS12Attribute[]): SafeBag {
     bagValue: AsnConvert.serialize(value),
     ...(attributes.length > 0 ? { bagAttributes: attributes } : {}),
   });
-}
-
-function sealedKey(pkcs8: Buffer, password: string, seal: Seal): ArrayBuffer {
-  const { algorithm, data } = seal(pkcs8, password);
-  return AsnConvert.serialize(
-    new EncryptedPrivateKeyInfo({ encryptionAlgorithm: algorithm, encryptedData: new EncryptedData(data) }),
-  );
 }
 
 /** EncryptedData of CMS (RFC 5652 8), whose content is implicitly tagged. */

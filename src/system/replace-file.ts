@@ -4,6 +4,7 @@ import {
   closeSync,
   fchmodSync,
   fsyncSync,
+  linkSync,
   openSync,
   readlinkSync,
   realpathSync,
@@ -12,6 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { isThere } from "./files.ts";
 
 /** As many as the kernel follows (path_resolution(7)). */
 const MAX_LINKS = 40;
@@ -22,7 +24,31 @@ const MAX_LINKS = 40;
  * @throws the system's error, and leaves the file as it was.
  */
 export function replaceFile(name: string, content: string | Uint8Array, mode: number): void {
-  const path = fileBehind(name);
+  putInPlace(fileBehind(name), content, mode, renameSync);
+}
+
+/** The same for a name that nothing has yet. @throws the system's error, EEXIST when something has that name */
+export function createFile(name: string, content: string | Uint8Array, mode: number): void {
+  putInPlace(name, content, mode, (temporary, path) => {
+    try {
+      linkSync(temporary, path); // unlike a rename it replaces nothing
+      rmSync(temporary);
+    } catch (error) {
+      // Not every file system has links.
+      if (!NO_LINKS.includes((error as NodeJS.ErrnoException).code ?? "") || isThere(path)) throw error;
+      renameSync(temporary, path);
+    }
+  });
+}
+
+const NO_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"];
+
+function putInPlace(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+  place: (temporary: string, path: string) => void,
+): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     rmSync(temporary, { force: true });
@@ -34,7 +60,7 @@ export function replaceFile(name: string, content: string | Uint8Array, mode: nu
     } finally {
       closeSync(fd);
     }
-    renameSync(temporary, path);
+    place(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
