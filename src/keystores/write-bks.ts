@@ -24,7 +24,7 @@ const ALGORITHMS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Writes a BKS store. Version 1 is for BouncyCastle before 1.47 and Android before 4; its checksum is worth 16 bits. The store's password
+ * Writes a BKS store. Version 1 is for BouncyCastle before 1.47; the key of its checksum has 16 bits (CVE-2018-5382). The store's password
  * seals the keys too, unless `keyPassword` is given. BouncyCastle tells aliases with capital letters apart. With an empty password it
  * compares no checksum.
  * @throws CannotWrite

@@ -546,7 +546,8 @@ test("the commands of docs/certificates.md do what it says, in its order", async
   const page = readFileSync(join(ROOT, "docs/certificates.md"), "utf8");
   const blocks = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((match) => match[1]!);
   const commands = blocks.flatMap((block) => block.split("\n")).filter((line) => line.startsWith("bin/sluice "));
-  expect(commands).toHaveLength(8);
+  expect(commands).toHaveLength(12);
+  writeFileSync(join(cwd, "password"), "changeit 42\n");
   for (const command of commands) {
     const { code, stdout, stderr } = await sluiceCli(command.split(" ").slice(1), { cwd });
     expect({ command, code, text: stdout + stderr }).toMatchObject({ command, code: 0 });

@@ -227,3 +227,26 @@ test("docs/architecture.md has every room, and no other", () => {
   const listed = [...page.matchAll(/^\| `src\/([\w.]+)\/?` \|/gm)].map((match) => match[1]!);
   expect(listed.sort()).toEqual([...new Set(sources().map(roomOf))].sort());
 });
+
+test("what only some commands write with is not loaded by a proxy that runs: libraries for stores, requests and certificates", () => {
+  const LIBRARIES = /^(?:import|export) (?!type )[^;]*?from "(node-forge|asn1js|@peculiar\/[^"]+)"/gm;
+  const STATIC = /^(?:import|export) (?!type )(?:[^;"]*? from )?"(\.[^"]+)"/gm;
+  const loaded: string[] = [];
+  const seen = new Set<string>();
+  const left = [
+    "main.ts",
+    "cli/run.ts",
+    "cli/program.ts",
+    ...sources().filter((file) => /^(?:proxy|control)\//.test(file)),
+  ];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    if (seen.has(next)) continue;
+    seen.add(next);
+    const file = next;
+    const text = readFileSync(join(ROOT, "src", file), "utf8");
+    for (const [, library] of text.matchAll(LIBRARIES)) loaded.push(`${file}: ${library}`);
+    left.push(...[...text.matchAll(STATIC)].map(([, named]) => posix.join(dirname(file), named!)));
+  }
+  expect(seen.size).toBeGreaterThan(100);
+  expect(loaded).toEqual([]);
+});
