@@ -4,11 +4,12 @@ import { expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tlsClient } from "../support/clients.ts";
+import { Command } from "../support/command.ts";
 import { ROOT } from "../support/sluice.ts";
 import { cleanup, exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
-/** On a terminal, with the shipped configuration on free ports and in a directory of its own. */
-async function npmStart(names = "localhost", change = (dynamic: string) => dynamic) {
+/** The shipped configuration on free ports and in a directory of its own; `env` has what is different. */
+async function shipped(names: string, change = (dynamic: string) => dynamic) {
   // A path that a shell would take apart.
   const directory = join(temporaryDirectory(), "my data");
   const [port, broker, admin] = [await freePort(), await freePort(), await freePort()];
@@ -17,18 +18,24 @@ async function npmStart(names = "localhost", change = (dynamic: string) => dynam
     .replaceAll("data/", `${directory}/`)
     .replace("127.0.0.1:1883", `127.0.0.1:${broker}`);
   writeFileSync(join(directory, "dynamic/mqtt.yml"), change(dynamic));
+  const env = {
+    SLUICE_ENTRYPOINTS_MQTTS_ADDRESS: `:${port}`,
+    SLUICE_ENTRYPOINTS_TRAEFIK_ADDRESS: `127.0.0.1:${admin}`,
+    SLUICE_EMBEDDEDBROKER_ADDRESS: `127.0.0.1:${broker}`,
+    SLUICE_DEVELOPMENTCERTIFICATE_DIRECTORY: directory,
+    SLUICE_DEVELOPMENTCERTIFICATE_NAMES: names,
+    SLUICE_PROVIDERS_FILE_DIRECTORY: join(directory, "dynamic"),
+  };
+  return { directory, port, env };
+}
+
+/** On a terminal. */
+async function npmStart(names = "localhost", change?: (dynamic: string) => string) {
+  const { directory, port, env } = await shipped(names, change);
   const child = Bun.spawn(["python3", join(ROOT, "test/support/press.py"), "npm", "start"], {
     cwd: ROOT,
     stdio: ["pipe", "pipe", "inherit"],
-    env: {
-      ...process.env,
-      SLUICE_ENTRYPOINTS_MQTTS_ADDRESS: `:${port}`,
-      SLUICE_ENTRYPOINTS_TRAEFIK_ADDRESS: `127.0.0.1:${admin}`,
-      SLUICE_EMBEDDEDBROKER_ADDRESS: `127.0.0.1:${broker}`,
-      SLUICE_DEVELOPMENTCERTIFICATE_DIRECTORY: directory,
-      SLUICE_DEVELOPMENTCERTIFICATE_NAMES: names,
-      SLUICE_PROVIDERS_FILE_DIRECTORY: join(directory, "dynamic"),
-    },
+    env: { ...process.env, ...env },
   });
   const screen = { text: "" };
   void (async () => {
@@ -48,7 +55,7 @@ async function npmStart(names = "localhost", change = (dynamic: string) => dynam
     press("^C");
     await child.exited;
   });
-  return { child, screen, printed, press, port, broker, directory };
+  return { child, screen, printed, press, port, directory };
 }
 
 test("the lines to copy work as they are printed, the file to edit next is named; Control-C, which npm hands on a second time, lets connections finish, says that it has stopped, and exits with 0", async () => {
@@ -104,8 +111,10 @@ test("a name that leads elsewhere comes with the line for /etc/hosts; a second C
 });
 
 test("no lines are printed where no router takes a name of the certificate", async () => {
-  const none = await npmStart("localhost", (text) => text.replace("HostSNI(`localhost`)", "HostSNI(`a.test`)"));
+  const { env } = await shipped("localhost", (text) => text.replace("HostSNI(`localhost`)", "HostSNI(`a.test`)"));
+  const none = new Command(["run", "--configFile=config/sluice.yml"], { cwd: ROOT, env });
   await none.printed("Next: ");
-  expect(none.screen.text).toContain("No router terminates TLS for a name of the development certificate (localhost).");
-  expect(none.screen.text).not.toContain("mosquitto_sub");
+  expect(none.stdout).toContain("No router terminates TLS for a name of the development certificate (localhost).");
+  expect(none.stdout).not.toContain("mosquitto_sub");
+  expect(await none.stop()).toBe(0);
 });

@@ -80,8 +80,8 @@ test("an idle terminated connection takes less than 10 kB", async () => {
 }, 60_000);
 
 test("memory does not grow over connections", async () => {
-  // A connection that is not let go takes 8 kB and more: 16 MB from one half to the other. test/long finds one small object of each.
-  expect(await growthOverConnections(500, 4, 500)).toBeLessThan(8 * 1024);
+  // A connection that is not let go takes 8 kB and more: 12 MB from one half to the other. test/long finds one small object of each.
+  expect(await growthOverConnections(500, 3, 500)).toBeLessThan(8 * 1024);
 });
 
 test("a reload that changes one route among 10 000 certificates sends a few hundred bytes", () => {
