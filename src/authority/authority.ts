@@ -155,15 +155,8 @@ export class Authority {
     await this.#inTurn(async (ledger) => {
       const names = subject.alternativeNames.map(nameText);
       const { commonName } = subject;
-      this.facts.index.append({
-        kind: "issued",
-        at: now,
-        serial,
-        purpose,
-        notAfter: validity.notAfter,
-        commonName,
-        names,
-      });
+      const { notAfter } = validity;
+      this.facts.index.append([{ kind: "issued", at: now, serial, purpose, notAfter, commonName, names }]);
       mkdirSync(this.facts.files.issuedDirectory, { recursive: true });
       replaceFile(this.facts.files.issued(serial), certificate, 0o644);
       if (isBehind(ledger)) await this.#writeList(ledger, this.notAfter);
@@ -180,7 +173,8 @@ export class Authority {
   async revoke(serials: readonly string[], reason: RevocationReason): Promise<Entry[]> {
     return this.#inTurn(async (ledger) => {
       const open = serials.filter((serial) => ledger.entries.get(serial)?.revoked === null);
-      for (const serial of open) this.facts.index.append({ kind: "revoked", at: Date.now(), serial, reason });
+      const at = Date.now();
+      this.facts.index.append(open.map((serial) => ({ kind: "revoked", at, serial, reason })));
       if (isBehind(ledger)) await this.#writeList(ledger, this.notAfter);
       return open.map((serial) => ledger.entries.get(serial)!);
     });
@@ -200,7 +194,7 @@ export class Authority {
     const above = this.facts.hasIntermediate ? readTextFile(this.facts.files.root.list) : null;
     if (above?.kind === "error") throw new Error(above.message);
     replaceFile(this.facts.files.list, own + (above?.text ?? ""), 0o644);
-    this.facts.index.append({ kind: "list", at: now, number, nextUpdate });
+    this.facts.index.append([{ kind: "list", at: now, number, nextUpdate }]);
     return { number, nextUpdate };
   }
 

@@ -28,7 +28,7 @@ export type Created = { readonly kind: "ok"; readonly authority: Authority } | A
 /** Makes an authority in a folder that has none. @throws the system's error, TurnTimeout */
 export async function createAuthority(plan: AuthorityPlan): Promise<Created> {
   const files = filesOf(plan.directory);
-  mkdirSync(plan.directory, { recursive: true, mode: 0o700 });
+  mkdirSync(plan.directory, { recursive: true });
   return inTurn(files.lock, async () => {
     if (existsSync(files.index)) return wrong(`${plan.directory} has an authority already`);
     const { root, intermediate: below } = files;
@@ -51,7 +51,7 @@ export async function createAuthority(plan: AuthorityPlan): Promise<Created> {
 async function writeFiles({ directory, name, days, key, hasIntermediate, passphrase }: AuthorityPlan): Promise<void> {
   const files = filesOf(directory);
   const now = Date.now();
-  const validity = { notBefore: now - BACKDATED, notAfter: now - BACKDATED + days * DAY };
+  const validity = { notBefore: now - BACKDATED, notAfter: now + days * DAY };
   const rootKey = await newKey(key);
   const rootCert = await selfSigned(name, rootKey, validity, hasIntermediate ? 1 : 0);
   replaceFile(files.root.key, keyText(rootKey, passphrase), 0o600);

@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { replaceFile } from "../system/replace-file.ts";
+import { replaceFiles } from "../system/replace-file.ts";
 import type { Authority, IssuedCertificate } from "./authority.ts";
 import { des3KeyText, keyText } from "./keys.ts";
 
@@ -44,12 +44,13 @@ export function occupied(folder: string, names: readonly string[]): string | nul
   return names.map((name) => join(folder, name)).find((path) => existsSync(path)) ?? null;
 }
 
-/** Writes files into a folder, each in one step, and gives their paths. @throws the system's error */
+/** Writes files into a folder, all of them or none but for an instant, and gives their paths. @throws the system's error */
 export function deliver(folder: string, files: readonly DeliveredFile[]): string[] {
   mkdirSync(folder, { recursive: true });
-  return files.map(({ name, content, isSecret }) => {
-    const path = join(folder, name);
-    replaceFile(path, content, isSecret ? 0o600 : 0o644);
-    return path;
-  });
+  const written = files.map(({ name, content, isSecret }) => ({
+    ...{ name: join(folder, name), content },
+    mode: isSecret ? 0o600 : 0o644,
+  }));
+  replaceFiles(written);
+  return written.map(({ name }) => name);
 }

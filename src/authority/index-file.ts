@@ -1,4 +1,4 @@
-// The file of an authority's index. It only grows, by one write() for each event, so that whatever happens leaves whole events: a last
+// The file of an authority's index. It only grows, by one write() for what is done at once, so that whatever happens leaves whole events: a last
 // line without its end is of a program that died within that write, and whose event nobody has heard of.
 
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
@@ -34,15 +34,16 @@ export class IndexFile {
     return this.#ledger;
   }
 
-  /** Appends an event, on the disk when this returns. Only for who has the authority's lock. @throws as `read` */
-  append(event: Event): void {
+  /** Appends events, all on the disk when this returns. Only for who has the authority's lock. @throws as `read` */
+  append(events: readonly Event[]): void {
+    if (events.length === 0) return;
     const fd = openSync(this.#path, constants.O_RDWR | constants.O_APPEND);
     try {
       this.#catchUp(fd);
       if (fstatSync(fd).size > this.#offset) ftruncateSync(fd, this.#offset);
-      const line = Buffer.from(lineOf(event));
+      const lines = Buffer.from(events.map(lineOf).join(""));
       try {
-        if (writeSync(fd, line) !== line.length)
+        if (writeSync(fd, lines) !== lines.length)
           throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC", path: this.#path, syscall: "write" });
         fsyncSync(fd);
       } catch (error) {

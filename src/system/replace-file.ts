@@ -18,18 +18,36 @@ import { isThere } from "./files.ts";
 /** As many as the kernel follows (path_resolution(7)). */
 const MAX_LINKS = 40;
 
+export interface NewFile {
+  readonly name: string;
+  readonly content: string | Uint8Array;
+  /** What the file gets, whatever the umask is. */
+  readonly mode: number;
+}
+
 /**
  * Writes a file beside `name`, syncs it, and renames it. A symbolic link stays, and what it leads to is replaced: the link is how a file
- * is kept on another volume. `mode` is what the file gets, whatever the umask is.
+ * is kept on another volume.
  * @throws the system's error, and leaves the file as it was.
  */
 export function replaceFile(name: string, content: string | Uint8Array, mode: number): void {
-  putInPlace(fileBehind(name), content, mode, renameSync);
+  replaceFiles([{ name, content, mode }]);
+}
+
+/**
+ * The same for files that belong together, in the order in which they are to appear: all are on the disk before the first is renamed, so
+ * between the first and the last there is next to no time.
+ */
+export function replaceFiles(files: readonly NewFile[]): void {
+  putInPlace(
+    files.map((file) => ({ ...file, name: fileBehind(file.name) })),
+    renameSync,
+  );
 }
 
 /** The same for a name that nothing has yet. @throws the system's error, EEXIST when something has that name */
 export function createFile(name: string, content: string | Uint8Array, mode: number): void {
-  putInPlace(name, content, mode, (temporary, path) => {
+  putInPlace([{ name, content, mode }], (temporary, path) => {
     try {
       linkSync(temporary, path); // unlike a rename it replaces nothing
       rmSync(temporary);
@@ -43,29 +61,28 @@ export function createFile(name: string, content: string | Uint8Array, mode: num
 
 const NO_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"];
 
-function putInPlace(
-  path: string,
-  content: string | Uint8Array,
-  mode: number,
-  place: (temporary: string, path: string) => void,
-): void {
-  const temporary = `${path}.${process.pid}.tmp`;
+function putInPlace(files: readonly NewFile[], place: (temporary: string, path: string) => void): void {
+  const temporary = (path: string): string => `${path}.${process.pid}.tmp`;
   try {
-    rmSync(temporary, { force: true });
-    const fd = openSync(temporary, "wx", mode);
-    try {
-      fchmodSync(fd, mode);
-      writeAll(fd, Buffer.from(content));
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    place(temporary, path);
+    for (const { name, content, mode } of files) write(temporary(name), content, mode);
+    for (const { name } of files) place(temporary(name), name);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    for (const { name } of files) rmSync(temporary(name), { force: true });
     throw error;
   }
-  syncDirectory(dirname(path));
+  for (const directory of new Set(files.map(({ name }) => dirname(name)))) syncDirectory(directory);
+}
+
+function write(path: string, content: string | Uint8Array, mode: number): void {
+  rmSync(path, { force: true });
+  const fd = openSync(path, "wx", mode);
+  try {
+    fchmodSync(fd, mode);
+    writeAll(fd, Buffer.from(content));
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Where symbolic links lead to, be there a file already or not; the name itself where they lead round in a circle. */

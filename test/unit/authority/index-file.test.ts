@@ -45,7 +45,7 @@ test("at whatever byte it ends, its whole lines count, and the next event goes b
     const lines = cut.toString("latin1").split("\n").slice(0, -1);
     const count = lines.filter((line) => line.includes("\tissued\t")).length;
     expect(new IndexFile(path).read().entries.size).toBe(count);
-    new IndexFile(path).append(next);
+    new IndexFile(path).append([next]);
     const written = readFileSync(path);
     const kept = cut.lastIndexOf("\n") + 1;
     expect(written.subarray(0, kept)).toEqual(Buffer.from(cut.subarray(0, kept)));
@@ -57,11 +57,11 @@ test("what others append is read at the next look, and an older copy that is put
   writeFileSync(path, HEADER + EVENTS.slice(0, 2).map(lineOf).join(""));
   const index = new IndexFile(path);
   expect(index.read().entries.size).toBe(1);
-  new IndexFile(path).append(EVENTS[2]!);
+  new IndexFile(path).append([EVENTS[2]!]);
   expect(index.read().entries.size).toBe(2);
-  new IndexFile(path).append(EVENTS[3]!);
+  new IndexFile(path).append([EVENTS[3]!]);
   expect(index.read().listIsBehind).toBe(true);
-  new IndexFile(path).append(EVENTS[4]!);
+  new IndexFile(path).append([EVENTS[4]!]);
   expect(index.read()).toMatchObject({ listIsBehind: false, list: { number: 2 } });
   writeFileSync(path, HEADER + lineOf(EVENTS[1]!));
   expect([...index.read().entries.keys()]).toEqual(["A1"]);
@@ -79,6 +79,6 @@ test.each([
     const index = new IndexFile(path);
     expect(() => index.read()).toThrow(IndexDamaged);
     expect(() => index.read()).toThrow(`${path}:8: this is no event of an index`);
-    expect(() => index.append(EVENTS[4]!)).toThrow(IndexDamaged);
+    expect(() => index.append([EVENTS[4]!])).toThrow(IndexDamaged);
   }
 });
