@@ -78,5 +78,3 @@ export const mqttConnect = section({
     { example: "15m" },
   ),
 });
-
-export type MqttConnectConfig = z.output<typeof mqttConnect>;

@@ -14,7 +14,7 @@ const FIELD_NAME = /^[A-Za-z_][\w-]{0,39}/;
 const known = new WeakMap<z.ZodType, boolean>();
 
 /** Whether a schema is of a secret, or there is one anywhere in it. */
-export function holdsSecret(schema: z.ZodType): boolean {
+function holdsSecret(schema: z.ZodType): boolean {
   let holds = known.get(schema);
   if (holds === undefined) {
     const { type, meta } = unwrap(schema);

@@ -5,7 +5,7 @@ import { isIP } from "node:net";
 import type { RE2JS } from "re2js";
 import type { Compiled } from "../compile/compile.ts";
 import type { Merged } from "../compile/merge.ts";
-import { type Diagnostic, type Diagnostics, formatDiagnostic, type Subject } from "../config/diagnostics.ts";
+import type { Diagnostics } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import type { MiddlewareReject } from "../middlewares/middleware.ts";
 import { isPlainOnly, isServedUnder } from "../proxy/decide.ts";
@@ -18,7 +18,7 @@ import { ruleNames } from "../rules/table.ts";
 import { didYouMean } from "../text/spelling.ts";
 import { certificateChoices, tlsFacts } from "./certificates.ts";
 import type { Client } from "./client.ts";
-import { type ExpectedResult, type Explanation, MAX_SHOWN, type ServiceFacts } from "./explanation.ts";
+import type { ExpectedResult, Explanation, ServiceFacts } from "./explanation.ts";
 import {
   AFTER_HANDSHAKE,
   CLOSED,
@@ -38,6 +38,7 @@ import {
   rejectOf,
 } from "./middlewares.ts";
 import { factsWith, type Outcome, outcomesOf } from "./outcomes.ts";
+import { Problems } from "./problems.ts";
 import { type Router, RouterReport } from "./routers.ts";
 import { serviceFacts, tablesOf } from "./services.ts";
 
@@ -53,9 +54,7 @@ interface Rejects {
 export class Explainer {
   readonly #compiled: Compiled;
   readonly #merged: Merged;
-  readonly #diagnostics: Diagnostics;
-  /** By what they are about. */
-  #errors: Map<string, Diagnostic[]> | null = null;
+  readonly #problems: Problems;
   readonly #tables: RoutingTables;
   readonly #regexps = new Map<string, RE2JS>();
   readonly #report: RouterReport;
@@ -65,7 +64,7 @@ export class Explainer {
   constructor(compiled: Compiled, merged: Merged, diagnostics: Diagnostics) {
     this.#compiled = compiled;
     this.#merged = merged;
-    this.#diagnostics = diagnostics;
+    this.#problems = new Problems(diagnostics);
     this.#report = new RouterReport(merged, this.#regexps);
     this.#tables = tablesOf([...compiled.rows.values()]);
   }
@@ -248,7 +247,7 @@ export class Explainer {
         const meant = didYouMean(client.sni, names);
         if (meant !== null) notes.push(`did you mean ${meant}?`);
       }
-      const problems = route === null ? [] : this.#problemsOf(route.router);
+      const problems = route === null ? [] : this.#problems.of(route.router);
       return refuse(reason, told(UNRECOGNIZED), problems);
     }
     if (provisional?.kind === "terminate" && !isServedUnder(provisional, decision)) return refuse("other-tls", CONNACK);
@@ -265,31 +264,6 @@ export class Explainer {
     return row?.kind === "router" ? row.value.middlewares : [];
   }
 
-  /** The diagnostics that turned a router off, those of the service or the options that they blame, and what these blame in turn. */
-  #problemsOf(router: string): string[] {
-    const lines = new Set<string>();
-    const seen = new Set<string>();
-    const add = (subject: Subject): void => {
-      const key = keyOf(subject);
-      if (seen.has(key) || lines.size >= MAX_SHOWN) return;
-      seen.add(key);
-      const own = this.#errorsAbout(key);
-      for (const each of own) lines.add(formatDiagnostic(each));
-      for (const { because } of own) if (because !== null) add(because);
-    };
-    add({ kind: "router", name: router });
-    // Only so many diagnostics are kept.
-    return lines.size === 0 ? ["see sluice check"] : [...lines].slice(0, MAX_SHOWN);
-  }
-
-  #errorsAbout(key: string): readonly Diagnostic[] {
-    this.#errors ??= Map.groupBy(
-      this.#diagnostics.list.filter(({ severity }) => severity === "error"),
-      ({ about }) => (about === null ? "" : keyOf(about)),
-    );
-    return this.#errors.get(key) ?? [];
-  }
-
   #others(point: EntryPointConfig, kind: "plain" | "tls"): Explanation["others"] {
     const { plain, tls } = this.#tables.routes(point.name);
     return {
@@ -297,10 +271,6 @@ export class Explainer {
       otherKind: kind === "plain" ? tls.size : plain.size,
     };
   }
-}
-
-function keyOf({ kind, name }: Subject): string {
-  return `${kind} ${name}`;
 }
 
 const ACME = "acme-tls/1";

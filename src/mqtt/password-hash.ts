@@ -7,11 +7,11 @@ import { promisify } from "node:util";
 /** Rounds of PBKDF2-HMAC-SHA512: five times what OWASP recommends for it (210 000). A password then takes some 0.8 s of a core. */
 export const MAX_ITERATIONS = 1_000_000;
 /** Memory of argon2id in KiB, twice that of the second recommended option of RFC 9106 (64 MiB). */
-export const MAX_ARGON2_MEMORY = 128 * 1024;
+const MAX_ARGON2_MEMORY = 128 * 1024;
 /** Passes of argon2id over its memory. */
-export const MAX_ARGON2_PASSES = 10;
+const MAX_ARGON2_PASSES = 10;
 /** Lanes of argon2id. */
-export const MAX_ARGON2_LANES = 8;
+const MAX_ARGON2_LANES = 8;
 
 /** Bytes of salt: `mosquitto_passwd` writes 12 up to 2.0 and 64 from 2.1 on, and Mosquitto 2.1 reads nothing else. */
 const SALT_BYTES: readonly number[] = [12, 64];

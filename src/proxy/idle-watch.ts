@@ -18,12 +18,12 @@ const SLACK_MS = 1000;
 const LOOKS = 8;
 
 /** How long a client may be silent; 0: for ever. Milliseconds. */
-export function idleLimit(keepAliveSeconds: number, keepAliveZeroMs: number): number {
+function idleLimit(keepAliveSeconds: number, keepAliveZeroMs: number): number {
   if (keepAliveSeconds > 0) return keepAliveSeconds * PER_SECOND_MS + SLACK_MS;
   return keepAliveZeroMs > 0 ? keepAliveZeroMs + SLACK_MS : 0;
 }
 
-export class IdleWatch implements Timed, Lease {
+class IdleWatch implements Timed, Lease {
   wheelTick = -1;
   wheelIndex = 0;
   readonly #relay: Relay;
@@ -64,7 +64,7 @@ export class IdleWatch implements Timed, Lease {
  * Stands before the server's side of a relay of MQTT 5 until the broker has answered CONNECT: in MQTT 5 it may set another keep alive (3.2.2.3.14).
  * It passes everything on as it comes, and steps aside after that one packet, or when it is no CONNACK.
  */
-export class ConnackTap implements SocketOwner {
+class ConnackTap implements SocketOwner {
   readonly #side: Side;
   readonly #reader = new ConnackReader("5");
   readonly #onKeepAlive: (seconds: number) => void;

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { ClientIdentity } from "../certs/client-identity.ts";
 import { parseAddress } from "../ip/address.ts";
 import type { NativeTlsSocket } from "../net/socket.ts";
-import type { ProxyProtocolOut } from "../upstream/service.ts";
+import type { ProxyProtocolOut, ProxyTlv } from "../upstream/service.ts";
 import { type ProxyTlsFacts, type ProxyWritten, writeProxyHeader, writeProxyLine } from "../wire/proxy-header.ts";
 import type { Endpoint } from "../wire/proxy-protocol.ts";
 import type { Connection } from "./connection.ts";
@@ -23,7 +23,7 @@ export function proxyHeaderOf(connection: Connection, { version, tlvs }: ProxyPr
   const destination = endpoint(address, port);
   if (source === null || destination === null) return { kind: "refuse", reason: "client-gone" };
   if (version === 1) return { kind: "ok", bytes: writeProxyLine({ source, destination }) };
-  const wants = (tlv: ProxyProtocolOut["tlvs"][number]) => tlvs.includes(tlv);
+  const wants = (tlv: ProxyTlv) => tlvs.includes(tlv);
   const endsHere = record.tlsVersion !== "";
   const tls = wants("ssl") && endsHere ? tlsFactsOf(connection) : null;
   if (tls === "unusable") return { kind: "refuse", reason: "common-name-unusable" };

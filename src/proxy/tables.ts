@@ -12,7 +12,8 @@ import { asksMqtt, type Facts } from "../rules/ast.ts";
 import { RouteTable } from "../rules/table.ts";
 import { CertificateStore } from "../tls/certificates.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
-import { type Balancer, RoundRobin, type Target, Weighted } from "../upstream/service.ts";
+import type { Balancer } from "../upstream/service.ts";
+import { Balancers } from "./balancers.ts";
 import type { Meters, RouteMeters } from "./meters.ts";
 
 /** The TLS of a terminating route. */
@@ -53,7 +54,6 @@ export interface EntryRoutes {
 type RowOf<K extends Row["kind"]> = Extract<Row, { kind: K }>["value"];
 
 const NO_ROUTES: EntryRoutes = { tls: new RouteTable(), plain: new RouteTable() };
-const NO_SERVERS: Balancer = new RoundRobin([]);
 const NO_MIDDLEWARES: Route["middlewares"] = { address: [], tls: [], connect: [] };
 
 /** What becomes of a row of each kind at a commit: it comes or is replaced, or it goes. */
@@ -72,7 +72,7 @@ export class RoutingTables {
   /** Answers to ACME challenges that are under way, by the name that is proved. */
   readonly challenges = new Map<string, RowOf<"challenge">>();
   readonly #routers = new Map<string, RowOf<"router">>();
-  readonly #services = new Map<string, RowOf<"service">>();
+  readonly #balancers: Balancers;
   readonly #middlewares = new Map<string, Middleware>();
   /** The parts of password files, by their names. */
   readonly #users = new Map<string, string>();
@@ -85,13 +85,9 @@ export class RoutingTables {
   readonly #entries = new Map<string, EntryRoutes>();
   /** The routers that connections have come to since the last commit. */
   readonly #resolved = new Map<Router, Route>();
-  /** Made on first use; they go on where they were when a reload leaves their service as it is. */
-  readonly #balancers = new Map<string, Balancer>();
   readonly #meters: Meters;
-  readonly #start: number;
   #pending: { put: readonly Row[]; drop: readonly string[] }[] = [];
   /** Since the last commit. */
-  #servicesChanged = false;
   #certificatesChanged = false;
 
   readonly #kinds: Kinds = {
@@ -100,8 +96,8 @@ export class RoutingTables {
       drop: (name) => this.#removeRouter(name),
     },
     service: {
-      put: (name, value) => this.#putService(name, value),
-      drop: (name) => this.#putService(name, null),
+      put: (name, value) => this.#balancers.put(name, value),
+      drop: (name) => this.#balancers.put(name, null),
     },
     middleware: {
       put: (name, value) =>
@@ -140,7 +136,7 @@ export class RoutingTables {
   /** `start` is where round robin begins, different in each worker; `onAuthentication` hears of each client that mqttAuth judges. */
   constructor(meters: Meters, start: number, onAuthentication: AuthServices["onAuthentication"] = () => {}) {
     this.#meters = meters;
-    this.#start = start;
+    this.#balancers = new Balancers(start);
     this.#authServices = { partOf: (name) => this.#users.get(name) ?? null, onAuthentication };
   }
 
@@ -159,7 +155,7 @@ export class RoutingTables {
     this.#pending = [];
     this.#resolved.clear();
     this.#connectLimits = null;
-    this.#forgetWeighted();
+    this.#balancers.forgetWeighted();
     this.#meters.keep(this.#routers);
     if (this.#certificatesChanged) {
       const fallback = this.#fallback === null ? null : (this.#certificates.get(this.#fallback) ?? null);
@@ -227,13 +223,6 @@ export class RoutingTables {
     for (const table of this.#tablesOf(row)) table.remove({ name, rule: row.rule });
   }
 
-  #putService(name: string, row: RowOf<"service"> | null): void {
-    if (row === null) this.#services.delete(name);
-    else this.#services.set(name, row);
-    this.#balancers.delete(name);
-    this.#servicesChanged = true;
-  }
-
   #putCertificate(name: string, row: RowOf<"certificate"> | null): void {
     if (row === null) this.#certificates.delete(name);
     else this.#certificates.set(name, row);
@@ -263,7 +252,7 @@ export class RoutingTables {
       action: middlewares === null ? "off" : action.kind,
       termination: this.#terminationOf(action),
       asksMqtt: asksMqtt(rule),
-      balancer: this.#balancer(service),
+      balancer: this.#balancers.of(service),
       middlewares: middlewares ?? NO_MIDDLEWARES,
       gate: middlewares === null || middlewares.connect.length === 0 ? null : widest(middlewares.connect),
       meters: this.#meters.route(name, service),
@@ -281,34 +270,6 @@ export class RoutingTables {
     if (found.includes(undefined)) return null;
     const at = (stage: Stage) => found.filter((each) => each !== undefined && each.stage === stage) as Middleware[];
     return { address: at("address"), tls: at("tls"), connect: at("connect") };
-  }
-
-  /** Those made of others begin anew with any change: one of them may hold what has changed. */
-  #forgetWeighted(): void {
-    if (!this.#servicesChanged) return;
-    this.#servicesChanged = false;
-    for (const name of this.#balancers.keys())
-      if (this.#services.get(name)?.kind !== "loadBalancer") this.#balancers.delete(name);
-  }
-
-  /** The master has refused cycles among weighted services; a name without a row has no servers. */
-  #balancer(name: string): Balancer {
-    const known = this.#balancers.get(name);
-    if (known !== undefined) return known;
-    const row = this.#services.get(name);
-    if (row === undefined) return NO_SERVERS;
-    let balancer: Balancer;
-    if (row.kind === "weighted") {
-      const children = row.services.map((child) => ({ balancer: this.#balancer(child.name), weight: child.weight }));
-      balancer = new Weighted(children);
-    } else {
-      const targets = row.servers.map((server): Target => {
-        return { service: name, key: `${name} ${server.address}`, server, transport: row.transport };
-      });
-      balancer = new RoundRobin(targets, this.#start);
-    }
-    this.#balancers.set(name, balancer);
-    return balancer;
   }
 }
 

@@ -44,7 +44,7 @@ export function isTemplate(value: string): boolean {
 }
 
 /** The regular expression that matches what a template of v2 matched: the whole name, in any case. null when its braces do not close. */
-export function templateAsRegexp(template: string): string | null {
+function templateAsRegexp(template: string): string | null {
   let regexp = "";
   let anyCase = false;
   let at = 0;

@@ -1,12 +1,12 @@
 // Services as plain data, and in which order their servers are tried.
 
-/** What a PROXY header of version 2 says besides addresses. */
-export const PROXY_TLVS = ["alpn", "authority", "ssl", "uniqueId", "crc32c"] as const;
+/** What a PROXY header of version 2 may say besides addresses. */
+export type ProxyTlv = "alpn" | "authority" | "ssl" | "uniqueId" | "crc32c";
 
 export interface ProxyProtocolOut {
   /** 1 or 2. */
   readonly version: number;
-  readonly tlvs: readonly (typeof PROXY_TLVS)[number][];
+  readonly tlvs: readonly ProxyTlv[];
 }
 
 /** How a broker is dialled. Times in milliseconds. */

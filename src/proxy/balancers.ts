@@ -1,0 +1,57 @@
+// The order in which servers are tried, for each service: made of the master's rows, and kept over reloads that leave a service as it is.
+
+import type { Row } from "../protocol/messages.ts";
+import { type Balancer, RoundRobin, type Target, Weighted } from "../upstream/service.ts";
+
+type ServiceRow = Extract<Row, { kind: "service" }>["value"];
+
+const NO_SERVERS: Balancer = new RoundRobin([]);
+
+export class Balancers {
+  readonly #services = new Map<string, ServiceRow>();
+  /** Made on first use; they go on where they were when a reload leaves their service as it is. */
+  readonly #made = new Map<string, Balancer>();
+  readonly #start: number;
+  #hasChanged = false;
+
+  /** `start` is where round robin begins, different in each worker. */
+  constructor(start: number) {
+    this.#start = start;
+  }
+
+  /** null: there is no such service any more. */
+  put(name: string, row: ServiceRow | null): void {
+    if (row === null) this.#services.delete(name);
+    else this.#services.set(name, row);
+    this.#made.delete(name);
+    this.#hasChanged = true;
+  }
+
+  /** Those made of others begin anew with any change: one of them may hold what has changed. */
+  forgetWeighted(): void {
+    if (!this.#hasChanged) return;
+    this.#hasChanged = false;
+    for (const name of this.#made.keys())
+      if (this.#services.get(name)?.kind !== "loadBalancer") this.#made.delete(name);
+  }
+
+  /** The master has refused cycles among weighted services; a name without a row has no servers. */
+  of(name: string): Balancer {
+    const known = this.#made.get(name);
+    if (known !== undefined) return known;
+    const row = this.#services.get(name);
+    if (row === undefined) return NO_SERVERS;
+    const made = this.#make(name, row);
+    this.#made.set(name, made);
+    return made;
+  }
+
+  #make(name: string, row: ServiceRow): Balancer {
+    if (row.kind === "weighted")
+      return new Weighted(row.services.map((child) => ({ balancer: this.of(child.name), weight: child.weight })));
+    const targets = row.servers.map((server): Target => {
+      return { service: name, key: `${name} ${server.address}`, server, transport: row.transport };
+    });
+    return new RoundRobin(targets, this.#start);
+  }
+}
