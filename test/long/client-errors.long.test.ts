@@ -14,7 +14,17 @@ const MQTT_JS = join(ROOT, "node_modules/mqtt/build/index.js");
 
 /** In front of .example.com. */
 const NAMES = ["good", "self-signed", "other-name", "expired", "mutual", "locked", "gone", "unknown"];
-const hosts = `127.0.0.1 localhost ${NAMES.map((name) => `${name}.example.com`).join(" ")}\n`;
+/** What the router of this name has for a middleware, and its service where it is not the broker. Each reads CONNECT. */
+const GATED: Readonly<Record<string, { readonly middleware: string; readonly service?: string }>> = {
+  version: { middleware: 'mqttConnect: { versions: ["3.1"] }' },
+  "client-id": { middleware: 'mqttConnect: { clientId: { pattern: "dev-[0-9]+" } }' },
+  "keep-alive": { middleware: "mqttConnect: { maxKeepAlive: 5s }" },
+  large: { middleware: "mqttConnect: { maxSize: 16 }" },
+  users: { middleware: "mqttAuth: { passwordFile: passwords }" },
+  strict: { middleware: "mqttAuth: { passwordFile: passwords, strictCodes: true }" },
+  away: { middleware: "mqttConnect: {}", service: "gone" },
+};
+const hosts = `127.0.0.1 localhost ${[...NAMES, ...Object.keys(GATED)].map((name) => `${name}.example.com`).join(" ")}\n`;
 const { directory, within, listens } = await place(SLUICE, hosts);
 
 const authority = await Authority.create();
@@ -40,14 +50,21 @@ workers: 1
 ping: {}
 `,
 );
-const router = (name: string, service: string, options = "{}") =>
-  `    ${name}: { entryPoints: [mqtts], rule: "HostSNI(\`${name}.example.com\`)", service: ${service}, tls: ${options} }\n`;
+const router = (name: string, service: string, options = "{}", middlewares = "") =>
+  `    ${name}: { entryPoints: [mqtts], rule: "HostSNI(\`${name}.example.com\`)", service: ${service}, tls: ${options}, middlewares: [${middlewares}] }\n`;
 const pair = ({ cert, key }: Pair) => `{ certFile: ${cert}, keyFile: ${key} }`;
 writeFileSync(
   join(directory, "dynamic.yml"),
   `
 tcp:
+  middlewares:
+${Object.entries(GATED)
+  .map(([name, { middleware }]) => `    ${name}: { ${middleware} }\n`)
+  .join("")}
   routers:
+${Object.entries(GATED)
+  .map(([name, { service = "broker" }]) => router(name, service, "{}", name))
+  .join("")}
 ${["good", "self-signed", "other-name", "expired"].map((name) => router(name, "broker")).join("")}
 ${router("mutual", "broker", "{ options: mutual }")}${router("locked", "locked")}${router("gone", "gone")}
     noName: { entryPoints: [mqtts], rule: "HostSNI(\`*\`) && !HostSNI(\`unknown.example.com\`)", priority: 1, service: broker, tls: {} }
@@ -58,7 +75,7 @@ ${router("mutual", "broker", "{ options: mutual }")}${router("locked", "locked")
     gone: { loadBalancer: { servers: [{ port: ${PORTS.nobody} }] } }
 tls:
   options: { mutual: { clientAuth: { caFiles: [${devices.cert}] } } }
-  certificates: [${[await issue("good", "mutual", "locked", "gone"), selfSigned, expired].map(pair).join(", ")}]
+  certificates: [${[await issue("good", "mutual", "locked", "gone", ...Object.keys(GATED)), selfSigned, expired].map(pair).join(", ")}]
   stores: { default: { defaultCertificate: ${pair(await issue("elsewhere"))} } }
 `,
 );
@@ -66,6 +83,9 @@ writeFileSync(
   join(directory, "mosquitto.conf"),
   "per_listener_settings true\nuser root\nlistener 1883 127.0.0.1\nallow_anonymous true\nlistener 1885 127.0.0.1\nallow_anonymous false\n",
 );
+expect(await exec(["mosquitto_passwd", "-c", "-b", "passwords", "anna", "secret"], { cwd: directory })).toMatchObject({
+  code: 0,
+});
 copyFileSync(join(PROGRAMS, "Client.java"), join(directory, "Client.java"));
 expect(await exec(["javac", "Client.java"], { cwd: directory })).toMatchObject({ code: 0 });
 for (const [command, ports] of [
@@ -87,6 +107,8 @@ interface Situation {
   /** What is trusted; null: no TLS. */
   readonly ca?: string | null;
   readonly identity?: Pair;
+  /** A user name, with the password x. */
+  readonly user?: string;
   /** Further options of openssl s_client. */
   readonly openssl?: string;
 }
@@ -104,6 +126,13 @@ const SITUATIONS: Readonly<Record<string, Situation>> = {
   "The client's certificate has expired": { name: "mutual", identity: late },
   "The broker refuses the client": { name: "locked" },
   "The broker does not answer": { name: "gone" },
+  "The MQTT version is not allowed": { name: "version" },
+  "The client id is not allowed": { name: "client-id" },
+  "The keep alive is too long": { name: "keep-alive" },
+  "The CONNECT is too large": { name: "large", user: "a-user-with-a-long-name" },
+  "Sluice does not let the user in": { name: "users" },
+  "The user name or the password is wrong": { name: "strict", user: "anna" },
+  "There is no broker for now": { name: "away" },
   "TLS to a plain port": { name: "good", port: "plain" },
   "TLS to a port that speaks HTTP": { name: "good", port: "http" },
   "No TLS to a TLS port": { name: "good", ca: null },
@@ -114,15 +143,33 @@ const SITUATIONS: Readonly<Record<string, Situation>> = {
 
 type Command = (host: string, port: number, situation: Situation) => string;
 
+const mosquittoPub: Command = (host, port, { ca, identity, user }) =>
+  [
+    ...["mosquitto_pub", "-h", host, "-p", port, "-t a -m b", ca === null ? "" : `--cafile ${ca}`],
+    ...[identity ? `--cert ${identity.cert} --key ${identity.key}` : "", user === undefined ? "" : `-u ${user} -P x`],
+  ].join(" ");
+const mqttJs: Command = (host, port, { ca, identity, user }) =>
+  [
+    ...[user === undefined ? "" : `MQTT_USER=${user}`, "node", `${PROGRAMS}/client.mjs`, MQTT_JS, host, port, ca ?? ""],
+    ...(identity ? [identity.cert, identity.key] : []),
+  ].join(" ");
+/** Debian's Python has Debian's paho-mqtt. */
+const paho =
+  (version: string): Command =>
+  (host, port, { ca, user }) =>
+    `${user === undefined ? "" : `MQTT_USER=${user}`} /usr/bin/python3 ${PROGRAMS}/paho_client.py ${host} ${port} ${ca} ${version}`;
+
 /** What connects, by the words of the page. */
 const CLIENTS: Readonly<Record<string, Command>> = {
-  mosquitto_pub: (host, port, { ca, identity }) =>
-    `mosquitto_pub -h ${host} -p ${port} -t a -m b ${ca === null ? "" : `--cafile ${ca}`} ${identity ? `--cert ${identity.cert} --key ${identity.key}` : ""}`,
+  mosquitto_pub: mosquittoPub,
+  "mosquitto_pub 5": (...args) => `${mosquittoPub(...args)} -V 5`,
   // It is kept open until an alert has had time to come.
   OpenSSL: (host, port, { ca, identity, openssl = "" }) =>
     `(sleep 2; echo Q) | openssl s_client -connect ${host}:${port} -servername ${host} -CAfile ${ca} -verify_return_error -verify_hostname ${host} ${openssl} ${identity ? `-cert ${identity.cert} -key ${identity.key}` : ""}`,
-  "MQTT.js": (host, port, { ca, identity }) =>
-    `node ${PROGRAMS}/client.mjs ${MQTT_JS} ${host} ${port} ${ca ?? ""} ${identity ? `${identity.cert} ${identity.key}` : ""}`,
+  "MQTT.js": mqttJs,
+  "MQTT.js 5": (...args) => `MQTT_VERSION=5 ${mqttJs(...args)}`,
+  "paho-mqtt": paho("3.1.1"),
+  "paho-mqtt 5": paho("5"),
   Python: (host, port, { ca, identity }) =>
     `python3 ${PROGRAMS}/client.py ${host} ${port} ${ca} ${identity ? `${identity.cert} ${identity.key}` : ""}`,
   Java: (host, port, { ca }) => `java -cp . Client ${host} ${port} ${ca}`,
@@ -141,6 +188,10 @@ test("every client gets through where all is well", async () => {
   expect(await says("mosquitto_pub", good)).toBe("");
   expect(await says("OpenSSL", good)).toContain("Verify return code: 0 (ok)");
   expect(await says("MQTT.js", good)).toStartWith("connect\n");
+  expect(await says("mosquitto_pub 5", good)).toBe("");
+  expect(await says("MQTT.js 5", good)).toStartWith("connect\n");
+  expect(await says("paho-mqtt", good)).toBe("Connection Accepted.\n");
+  expect(await says("paho-mqtt 5", good)).toBe("Success\n");
   expect(await says("Python", good)).toBe("answer: 20020000\n");
   expect(await says("Java", good)).toBe("answer: 32\n");
 }, 60_000);
