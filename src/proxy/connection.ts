@@ -1,6 +1,6 @@
 // One client connection: the socket, what is known, what is held, and the step that is in charge. Which step follows which is in way.ts.
 
-import type { Client, IdleLimit, Lease, Verdict } from "../middlewares/middleware.ts";
+import type { Client, IdleLimit, Lease, Middleware, Verdict } from "../middlewares/middleware.ts";
 import { connackFor, type Refusal } from "../mqtt/connack.ts";
 import type { Connect } from "../mqtt/connect.ts";
 import { type ConnectChanges, rewriteConnect } from "../mqtt/rewrite.ts";
@@ -65,6 +65,8 @@ interface Gated {
   readonly connect: Connect;
   changes: ConnectChanges | null;
   idle: IdleLimit | null;
+  /** What middlewares have said of it that took their time. */
+  readonly verdicts: Map<Middleware, Verdict>;
 }
 
 export class Connection implements Client, RelayOwner, LiveConnection {
@@ -127,7 +129,7 @@ export class Connection implements Client, RelayOwner, LiveConnection {
   connected(connect: Connect): void {
     const { version, clientId, username, keepAlive, clean, will } = connect;
     this.record.mqtt = { version, clientId, username, keepAlive, clean, will: will !== null };
-    this.#gated = { connect, changes: null, idle: null };
+    this.#gated = { connect, changes: null, idle: null, verdicts: new Map() };
   }
 
   /** What a middleware that lets it pass has said beside that. */
@@ -137,6 +139,19 @@ export class Connection implements Client, RelayOwner, LiveConnection {
     if (gated === null) return;
     if (rewrite !== undefined) gated.changes = { ...gated.changes, ...rewrite };
     if (idle !== undefined) gated.idle = idle;
+  }
+
+  /**
+   * What a middleware has said of this CONNECT that took its time, such as hashing a password; null: it is to be asked. It is the same one
+   * as long as no reload changes it, and would say the same: so a reload does not double the work for a crowd that waits.
+   */
+  verdictOf(middleware: Middleware): Verdict | null {
+    return this.#gated?.verdicts.get(middleware) ?? null;
+  }
+
+  /** Keeps what a middleware has said. A lease is for once. */
+  settle(middleware: Middleware, verdict: Verdict): void {
+    if (verdict.kind === "pass" && verdict.lease === null) this.#gated?.verdicts.set(middleware, verdict);
   }
 
   /** Hands the socket to the next step, which starts by itself. */

@@ -19,12 +19,13 @@ const authority = await Authority.create();
 const pair = await authority.issue({ names: ["localhost"] });
 const passwords = join(temporaryDirectory(), "passwords");
 
-/** Long enough for others to act meanwhile: some hundredths of a second. */
-function slowHash(password: string): string {
+function hashOf(password: string, iterations: number): string {
   const salt = Buffer.alloc(12, "salt");
-  return `$7$50000$${salt.toString("base64")}$${pbkdf2Sync(password, salt, 50_000, 64, "sha512").toString("base64")}`;
+  const hash = pbkdf2Sync(password, salt, iterations, 64, "sha512");
+  return `$7$${iterations}$${salt.toString("base64")}$${hash.toString("base64")}`;
 }
-writeFileSync(passwords, `slow:${slowHash("tea")}\n`);
+/** The second one's takes long enough for others to leave meanwhile: tenths of a second. */
+writeFileSync(passwords, `slow:${hashOf("tea", 20_000)}\nslowest:${hashOf("tea", 500_000)}\n`);
 
 const broker = await recordingBroker(Buffer.from(CONNACK, "hex"));
 const { streams } = broker;
@@ -51,7 +52,7 @@ afterAll(() => sluice.kill());
 
 const held = () => sluice.metric("sluice_relay_held_bytes");
 const open = () => sluice.metric("sluice_entrypoint_open_connections");
-const connect = (id: string, password = "tea") => anyConnect(id, { username: "slow", password });
+const connect = (id: string, password = "tea", username = "slow") => anyConnect(id, { username, password });
 const reload = (number: number) => sluice.reload(() => sluice.replace("dynamic.yml", dynamic(number)));
 
 async function allGone(): Promise<void> {
@@ -69,6 +70,24 @@ async function threeComeIn(name: string): Promise<void> {
   await allGone();
 }
 
+test("clients whose password is checked while the configuration is reloaded come in, once each, and it is checked once", async () => {
+  const dialled = broker.accepted();
+  const checks = () => sluice.metric("sluice_mqtt_authentication_duration_seconds_count", { result: "password" });
+  const before = await checks();
+  const clients = await Promise.all(
+    [0, 1, 2].map((at) => opening(sluice.port, "checked.test", connect(`there-${at}`, "tea", "slowest"))),
+  );
+  await reload(1);
+  await reload(2);
+  await Promise.all(clients.map((client) => client.until(CONNACK)));
+  expect(clients.map((client) => client.received())).toEqual([CONNACK, CONNACK, CONNACK]);
+  expect(broker.accepted()).toBe(dialled + 3);
+  expect(await checks()).toBe(before + 3);
+  for (const { socket } of clients) socket.end();
+  await allGone();
+  await threeComeIn("checked.test");
+});
+
 test("clients that leave while a password is checked leave nothing, and nobody is dialled", async () => {
   const dialled = broker.accepted();
   const ends: ((client: Answered) => void)[] = [
@@ -76,26 +95,13 @@ test("clients that leave while a password is checked leave nothing, and nobody i
     ({ socket }) => socket.destroy(),
     ({ socket }) => (socket as never as { resetAndDestroy(): void }).resetAndDestroy(),
   ];
-  const clients = await Promise.all(ends.map(() => opening(sluice.port, "checked.test", connect("leaving"))));
+  const clients = await Promise.all(
+    ends.map(() => opening(sluice.port, "checked.test", connect("leaving", "tea", "slowest"))),
+  );
   await waitFor("the CONNECTs to be held", async () => (await held()) > 0);
   for (const [at, client] of clients.entries()) ends[at]!(client);
   await allGone();
   expect(broker.accepted()).toBe(dialled);
-  await threeComeIn("checked.test");
-});
-
-test("clients whose password is checked while the configuration is reloaded come in, once each", async () => {
-  const dialled = broker.accepted();
-  const clients = await Promise.all(
-    [0, 1, 2].map((at) => opening(sluice.port, "checked.test", connect(`there-${at}`))),
-  );
-  await reload(1);
-  await reload(2);
-  await Promise.all(clients.map((client) => client.until(CONNACK)));
-  expect(clients.map((client) => client.received())).toEqual([CONNACK, CONNACK, CONNACK]);
-  expect(broker.accepted()).toBe(dialled + 3);
-  for (const { socket } of clients) socket.end();
-  await allGone();
   await threeComeIn("checked.test");
 });
 

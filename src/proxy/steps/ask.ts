@@ -19,9 +19,10 @@ export class Ask extends Step {
 
   start(): void {
     while (this.#asked < this.#middlewares.length) {
-      const verdict = this.#middlewares[this.#asked++]!.judge(this.connection);
+      const middleware = this.#middlewares[this.#asked++]!;
+      const verdict = this.connection.verdictOf(middleware) ?? middleware.judge(this.connection);
       if (verdict instanceof Promise) {
-        verdict.then((late) => this.#resume(late)).catch((error) => this.#fail(error));
+        verdict.then((late) => this.#resume(middleware, late)).catch((error) => this.#fail(error));
         return;
       }
       if (!this.#take(verdict)) return;
@@ -29,7 +30,8 @@ export class Ask extends Step {
     this.#next(null);
   }
 
-  #resume(late: Verdict): void {
+  #resume(middleware: Middleware, late: Verdict): void {
+    this.connection.settle(middleware, late);
     if (this.#take(late)) this.start();
   }
 

@@ -310,6 +310,43 @@ describe("a middleware that takes its time", () => {
     expect([given, dials(), ends.map(({ reason }) => reason)]).toEqual([1, 0, ["router-off"]]);
   });
 
+  /** A plain client whose CONNECT is judged by whoever is in force. */
+  function gated() {
+    const made = edgeWith([PLACEHOLDER, asked("r", { kind: "plain" }), router("other", { kind: "passthrough" }, 0)]);
+    const asks: ReturnType<typeof slow>[] = [slow()];
+    const { tables } = made.edge;
+    const match = tables.match.bind(tables);
+    tables.match = (table, facts) => {
+      const route = match(table, facts);
+      const middlewares = { address: [], tls: [], connect: [asks.at(-1)!.middleware] };
+      return route?.router === "r" ? { ...route, middlewares, gate: { timeoutMs: 1000, maxSize: 1000 } } : route;
+    };
+    return { ...made, asks };
+  }
+  const PASSES: Verdict = { kind: "pass", lease: null };
+
+  test("says it once of a CONNECT, whatever reloads change elsewhere", async () => {
+    const { edge, asks, reload, dials } = gated();
+    arrive(edge).send(CONNECT);
+    reload([router("other", { kind: "off", tls: true }, 0)]);
+    asks[0]!.answers[0]!(PASSES);
+    await settle();
+    expect([asks[0]!.answers.length, dials()]).toEqual([1, 1]);
+  });
+
+  test("that is another one after a reload is asked too", async () => {
+    const { edge, asks, reload, dials } = gated();
+    arrive(edge).send(CONNECT);
+    asks.push(slow());
+    reload([router("other", { kind: "off", tls: true }, 0)]);
+    asks[0]!.answers[0]!(PASSES);
+    await settle();
+    expect([asks[1]!.answers.length, dials()]).toEqual([1, 0]);
+    asks[1]!.answers[0]!({ kind: "refuse", reason: "bad-credentials" });
+    await settle();
+    expect([dials(), edge.connections.size, edge.pool.held]).toEqual([0, 0, 0]);
+  });
+
   test("a lease is given back once, at the end of the connection", async () => {
     const { edge, answers } = scene({ kind: "passthrough" });
     const { send } = arrive(edge);
