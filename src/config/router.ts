@@ -30,7 +30,7 @@ export const router = z.object({
     { otherwise: "`0`: from the rule", example: 100 },
   ),
   middlewares: field(
-    "What is asked about a client before it is let in: names of entries of `tcp.middlewares`, asked in this order.",
+    "What is asked about a client before it is let in: names of entries of `tcp.middlewares`. [Middlewares](configuration.md#middlewares) says in which order.",
     z.array(word).default([]),
     { otherwise: "none", example: ["office"] },
   ),

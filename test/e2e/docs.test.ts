@@ -276,6 +276,15 @@ describe("nothing is left out", () => {
     expect(lacking.filter((name) => !mentions(pieces, name))).toEqual([]);
   });
 
+  test("every section of the static configuration and every middleware is in the page on Traefik", () => {
+    const pieces = codeOf("docs/traefik-compatibility.md");
+    const paths = SCHEMAS.flatMap(([, schema]) => [...fieldsOf(schema)]).map(({ path }) => path.split("."));
+    const roots = [...fieldsOf(staticSchema)].map(({ path }) => path).filter((path) => !path.includes("."));
+    const middlewares = paths.filter((path) => path.length === 4 && path[1] === "middlewares").map((path) => path[3]!);
+    for (const known of ["limits", "inFlightConn", "mqttConnect"]) expect([...roots, ...middlewares]).toContain(known);
+    expect([...roots, ...middlewares].filter((name) => !mentions(pieces, name))).toEqual([]);
+  });
+
   const operations = codeOf("docs/operations.md");
 
   /** The string literals of the union types that hold the reasons. */

@@ -41,14 +41,15 @@ async function cable() {
 
 test("a client that has vanished is let go, whether it was silent or was being sent something", async () => {
   const { us, inside, pull } = await cable();
+  const door = `${us}:${await freePort()}`;
   const sluice = await Sluice.start({
     dynamic,
     entryPoint: keepAlive("2s"),
-    env: { SLUICE_ENTRYPOINTS_MQTTS_ADDRESS: `${us}:8883` },
+    env: { SLUICE_ENTRYPOINTS_MQTTS_ADDRESS: door },
   });
   for (let i = 0; i < 2; i++) {
     const client = Bun.spawn(
-      [...inside, "openssl", "s_client", "-quiet", "-connect", `${us}:8883`, "-servername", "localhost"],
+      [...inside, "openssl", "s_client", "-quiet", "-connect", door, "-servername", "localhost"],
       {
         stdio: ["pipe", "pipe", "ignore"],
       },
