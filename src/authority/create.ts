@@ -8,7 +8,7 @@ import { type Authority, type AuthorityError, DAY, openAuthority } from "./autho
 import { intermediate, revocationList, selfSigned } from "./certificate.ts";
 import { HEADER } from "./events.ts";
 import { filesOf } from "./folder.ts";
-import { type KeyChoice, keyText, newKey } from "./keys.ts";
+import { authorityKeyText, type KeyChoice, newKey } from "./keys.ts";
 
 /** How long before it was made an authority is good already: devices start with clocks that are off by hours. Milliseconds. */
 const BACKDATED = DAY;
@@ -54,13 +54,13 @@ async function writeFiles({ directory, name, days, key, hasIntermediate, passphr
   const validity = { notBefore: now - BACKDATED, notAfter: now + days * DAY };
   const rootKey = await newKey(key);
   const rootCert = await selfSigned(name, rootKey, validity, hasIntermediate ? 1 : 0);
-  replaceFile(files.root.key, keyText(rootKey, passphrase), 0o600);
+  replaceFile(files.root.key, await authorityKeyText(rootKey, passphrase), 0o600);
   replaceFile(files.root.cert, rootCert, 0o644);
   if (hasIntermediate) {
     const signer = { certificate: new X509Certificate(rootCert), key: rootKey };
     const belowKey = await newKey(key);
     const below = await intermediate(intermediateName(name), belowKey, validity, signer);
-    replaceFile(files.intermediate.key, keyText(belowKey, passphrase), 0o600);
+    replaceFile(files.intermediate.key, await authorityKeyText(belowKey, passphrase), 0o600);
     replaceFile(files.intermediate.cert, below, 0o644);
     // Good for as long as the root: its key may be kept where nobody writes lists.
     replaceFile(files.root.list, await revocationList([], 1, { ...validity, notBefore: now }, signer), 0o644);

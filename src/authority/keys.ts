@@ -35,6 +35,21 @@ export function keyText(key: KeyObject, passphrase: string | null): string {
   return key.export(passphrase === null ? form : { ...form, cipher: "aes-256-cbc", passphrase }) as string;
 }
 
+/**
+ * What a guess of an authority's passphrase costs: the figure of OWASP's Password Storage Cheat Sheet for PBKDF2 with HMAC-SHA-256. The
+ * key is opened once for each command. Keys of devices have the 2048 of OpenSSL, because small ones take seconds for more.
+ */
+const AUTHORITY_ITERATIONS = 600_000;
+
+/** The key of an authority, as `keyText` has it; a passphrase that protects it costs more to guess. */
+export async function authorityKeyText(key: KeyObject, passphrase: string | null): Promise<string> {
+  if (passphrase === null) return keyText(key, null);
+  const { encryptedKeyInfo, sealWith } = await import("../keystores/seal.ts");
+  const pkcs8 = key.export({ type: "pkcs8", format: "der" }) as Buffer;
+  const sealed = encryptedKeyInfo(pkcs8, passphrase, sealWith(AUTHORITY_ITERATIONS));
+  return `-----BEGIN ENCRYPTED PRIVATE KEY-----\n${sealed.toString("base64").replace(/.{64}(?=.)/g, "$&\n")}\n-----END ENCRYPTED PRIVATE KEY-----\n`;
+}
+
 /** As `openssl genrsa -des3` wrote keys for decades, for clients that read nothing newer. Its key derivation is one round of MD5. */
 export function des3KeyText(key: KeyObject, passphrase: string): string {
   const type = key.asymmetricKeyType === "rsa" ? "pkcs1" : "sec1";

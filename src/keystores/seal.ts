@@ -14,22 +14,28 @@ export type Seal = (
 ) => { readonly algorithm: AlgorithmIdentifier; readonly data: Buffer };
 
 /** What keytool writes (keystore.pkcs12.keyPbeIterationCount of OpenJDK's java.security). openssl has 2048. */
-const ITERATIONS = 10_000;
+const USUAL_ITERATIONS = 10_000;
 /** Bytes. RFC 8018 4.1 wants 8 at least; OpenSSL 3 and keytool have 16 and 20. */
 const SALT = 20;
 const HMAC_SHA256 = "1.2.840.113549.2.9";
 const AES_256_CBC = "2.16.840.1.101.3.4.1.42";
 
-/** The password counts as UTF-8. */
-export const sealModern: Seal = (plain, password) => {
+/** Each guess of the password costs that many iterations, and so does each use. The password counts as UTF-8. */
+export function sealWith(iterations: number): Seal {
+  return (plain, password) => seal(plain, password, iterations);
+}
+
+export const sealModern: Seal = sealWith(USUAL_ITERATIONS);
+
+function seal(plain: Buffer, password: string, iterations: number): ReturnType<Seal> {
   const [salt, iv] = [randomBytes(SALT), randomBytes(16)];
-  const cipher = createCipheriv("aes-256-cbc", pbkdf2Sync(password, salt, ITERATIONS, 32, "sha256"), iv);
+  const cipher = createCipheriv("aes-256-cbc", pbkdf2Sync(password, salt, iterations, 32, "sha256"), iv);
   const algorithm = (oid: string, parameters: Sequence | OctetString | Null) =>
     new Sequence({ value: [new ObjectIdentifier({ value: oid }), parameters] });
   const derivation = new Sequence({
     value: [
       new OctetString({ valueHex: salt }),
-      new Integer({ value: ITERATIONS }),
+      new Integer({ value: iterations }),
       algorithm(HMAC_SHA256, new Null()),
     ],
   });
@@ -40,7 +46,7 @@ export const sealModern: Seal = (plain, password) => {
     algorithm: new AlgorithmIdentifier({ algorithm: PBES2, parameters: parameters.toBER() }),
     data: Buffer.concat([cipher.update(plain), cipher.final()]),
   };
-};
+}
 
 /** A private key in PKCS#8, sealed: EncryptedPrivateKeyInfo in DER (RFC 5958 3). */
 export function encryptedKeyInfo(pkcs8: Buffer, password: string, seal: Seal = sealModern): Buffer {

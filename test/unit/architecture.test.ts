@@ -30,7 +30,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   broker: { values: [] },
   keystores: { values: ["asn1"] },
   certs: { values: ["asn1", "keystores", "system", "text"], types: ["config"] },
-  authority: { values: ["asn1", "certs", "system", "text"] },
+  authority: { values: ["asn1", "certs", "keystores", "system", "text"] },
   acme: { values: ["asn1", "certs", "system"], types: ["config"] },
   tls: { values: ["authority", "certs", "text", "wire"], types: ["config", "net"] },
   // It shows what the others have, and asks nothing of them.
