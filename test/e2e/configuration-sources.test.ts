@@ -109,16 +109,32 @@ describe("a sidecar", () => {
       ["a directory of encrypted keys", { CERTDIRECTORY: file("sealed"), KEYPASSWORD: "key-secret" }],
       ["a password from another variable", { CERTDIRECTORY: file("sealed"), KEYPASSWORD: "${OTHER}" }],
     ];
-    for (const [what, variables] of sources)
+    const environmentOf = (variables: Record<string, string>): Record<string, string> => ({
+      ...Object.fromEntries(Object.entries(variables).map(([name, value]) => [`SLUICE_SIDECAR_${name}`, value])),
+      OTHER: "key-secret",
+    });
+    // Real ones show that what is said is so: of a store, and of a directory.
+    for (const [what, variables] of sources) {
       test(what, async () => {
-        const given = Object.entries(variables).map(([name, value]) => [`SLUICE_SIDECAR_${name}`, value]);
-        const { port, command } = await sidecar({ ...Object.fromEntries(given), OTHER: "key-secret" });
+        const env = { SLUICE_SIDECAR: `127.0.0.1:${broker.port}`, ...environmentOf(variables) };
+        for (const sni of [["--sni", "localhost"], []]) {
+          const { stdout, stderr } = await sluiceCli(["explain", "--json", ...sni], { cwd: directory, env });
+          const { served, explanations } = JSON.parse(stdout);
+          expect(served).toBeTrue();
+          expect(explanations[0].certificates).toMatchObject([{ commonName: "sidecar" }]);
+          expect(stdout + stderr).not.toMatch(/(?:store|key)-secret/);
+        }
+      });
+      if (variables.KEYALIAS === undefined && variables.KEYPASSWORD !== "${OTHER}") continue;
+      test(`${what}, of one that runs`, async () => {
+        const { port, command } = await sidecar(environmentOf(variables));
         await waitFor("Sluice", () => shown(port, "localhost"));
         for (const name of ["localhost", ""]) expect(await shown(port, name)).toBe("sidecar");
         await command.stop();
         const { stdout, stderr } = await command.ended();
         expect(stdout + stderr).not.toMatch(/(?:store|key)-secret/);
       });
+    }
   });
 
   test("with a certificate directory shows its pair to everyone, and a new pair as soon as it is there", async () => {
