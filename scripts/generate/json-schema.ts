@@ -166,7 +166,8 @@ function sentences(schema: z.ZodType, meta: FieldMeta): string {
 }
 
 /** Whether there may be nothing behind the field: not where that is the same as an empty value, and such a value is none. */
-function takesNothing(type: z.ZodType, { nothingIsEmpty }: FieldMeta): boolean {
+function takesNothing(type: z.ZodType, { nothingIsEmpty, nothingIsWrong }: FieldMeta): boolean {
+  if (nothingIsWrong) return false;
   if (!nothingIsEmpty || type.def.type === "object") return true;
   return type.def.type === "array" && !checks(type).some((check) => check.check === "min_length");
 }

@@ -50,10 +50,23 @@ export function compileMqttIdentity(value: MqttIdentityConfig, files: Certificat
     if (entry.matches !== undefined) {
       const fault = regexpFault(entry.matches);
       if (fault !== null) return wrong(["require", index, "matches"], fault);
+      if (looked !== null && placeholdersOf(looked).length === 0)
+        return wrong(
+          ["require", index, "value"],
+          "it has no placeholder such as {cert.cn}: it is the same for every client",
+        );
       return looked === null ? null : { value: looked, matches: entry.matches };
     }
     const equals = template(entry.equals, ["require", index, "equals"]);
-    return looked === null || equals === null ? null : { value: looked, equals };
+    if (looked === null || equals === null) return null;
+    if (entry.value === entry.equals)
+      return wrong(
+        ["require", index],
+        "value and equals are the same text, which no client fails: to ask only that there is a value, write  matches: .+",
+      );
+    if (placeholdersOf(looked).length + placeholdersOf(equals).length === 0)
+      return wrong(["require", index], "it has no placeholder such as {cert.cn}: it would refuse every client");
+    return { value: looked, equals };
   };
   const row = {
     username: template(value.username, ["username"]),

@@ -3,6 +3,8 @@
 import { isIP } from "node:net";
 import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
 import { bareName } from "../config/names.ts";
+import type { MiddlewareRow } from "../middlewares/row.ts";
+import { placeholdersOf, type Template } from "../mqtt/template.ts";
 import { isOpen } from "./open-server.ts";
 import type { RouterDraft, RoutersInput } from "./router-draft.ts";
 import { serversOf } from "./service-graph.ts";
@@ -55,6 +57,34 @@ export function warnOddities(draft: Router, input: RoutersInput, diagnostics: Di
   if (action.kind === "passthrough" && service !== null) warnPlainPassthrough(draft, service, input, diagnostics);
   if (service !== null) warnBypass(draft, service, input, diagnostics);
   warnNoCertificate(draft, input, diagnostics);
+  warnUnproven(draft, input, diagnostics);
+}
+
+/** A user name that is made of nothing but what a client says of itself, and that nothing holds to what it has shown. */
+function warnUnproven({ middlewares, fullName, item }: Router, input: RoutersInput, diagnostics: Diagnostics): void {
+  const rows = middlewares.map((name) => input.middlewares.get(name) ?? null);
+  const at = rows.findLastIndex((row) => row?.kind === "mqttIdentity" && row.username !== null);
+  const row = rows[at];
+  if (row?.kind !== "mqttIdentity" || row.username === null) return;
+  const told = placeholdersOf(row.username);
+  const own = told.find((each) => each === "mqtt.clientId" || each === "mqtt.username");
+  if (own === undefined || !told.every((each) => each.startsWith("mqtt.") && !isProven(each, rows))) return;
+  diagnostics.warn(
+    "identity-unproven",
+    item.at("middlewares"),
+    `the router "${bareName(fullName)}" tells its server {${own}} for the user name, by its middleware "${bareName(middlewares[at]!)}", and clients may send any: add a require that holds it to what they have shown${own === "mqtt.username" ? ", or mqttAuth" : ""}`,
+    { kind: "router", name: fullName },
+  );
+}
+
+/** Whether a password or a requirement holds what a client says to something. */
+function isProven(own: string, rows: readonly (MiddlewareRow | null)[]): boolean {
+  const names = (template: Template) => (placeholdersOf(template) as string[]).includes(own);
+  return rows.some((row) => {
+    if (row?.kind === "mqttAuth") return own === "mqtt.username";
+    if (row?.kind !== "mqttIdentity") return false;
+    return row.require.some((each) => names(each.value) || ("equals" in each && names(each.equals)));
+  });
 }
 
 /** Where no certificate is verified, certificateIsEnough is for nobody. */

@@ -293,6 +293,11 @@ export const CODES = define({
         "A router's `mqttIdentity` asks for what none of its clients can have: a name in a certificate, where no certificate is verified, or a server name, where there is no TLS. The router is off.",
       remedy: "Give the router TLS options with `clientAuth` and `caFiles`, or take the placeholder out.",
     },
+    "identity-unproven": {
+      means:
+        "A router tells its server a user name that is the client's own word: its client id, or its user name, which no `mqttAuth` and no `require` holds to anything. Whoever comes in can be anybody.",
+      remedy: "Add a `require`, or a `mqttAuth` for user names, or make the user name of a certificate.",
+    },
     "identity-bypass": {
       means:
         "A router tells its server the clients' user names by `mqttIdentity`, or keeps their passwords from it by `mqttAuth`. The server has a public address or name, and is dialled without TLS. Whoever reaches it without Sluice can say any user name.",

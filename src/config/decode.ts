@@ -186,6 +186,13 @@ class Walk {
   #nothing(field: z.ZodType, keyNode: Node, path: Path): object | undefined {
     const { type, meta } = unwrap(field);
     if (meta.nothingIsEmpty) return type.def.type === "array" ? [] : {};
+    if (meta.nothingIsWrong)
+      return this.#error(
+        "field-missing",
+        keyNode,
+        path,
+        `${label(path)} has nothing behind it: give it a value, or remove the line`,
+      );
     if (field.def.type === "optional" && meta.allowEmpty)
       this.#diagnostics.warn(
         "section-empty",

@@ -29,6 +29,8 @@ export interface FieldMeta {
   allowEmpty?: boolean;
   /** With nothing behind it the field is empty (`{}` or `[]`, a text is missing), and not absent as others are. */
   nothingIsEmpty?: boolean;
+  /** With nothing behind it the field is an error: taken for absent, as others are, it would let in more than was meant. */
+  nothingIsWrong?: boolean;
   /** The field is Traefik's, but not built here. */
   unsupported?: { effect: Effect; why: string };
   /** The field is read from files of the other kind of configuration. */

@@ -37,7 +37,7 @@ export const proxyProtocolIn = z.object({
   required: field(
     "Close connections that come without a header, and all that come from elsewhere than `trustedIPs`.",
     z.boolean().default(false),
-    { example: true },
+    { example: true, nothingIsWrong: true },
   ),
 });
 
@@ -65,6 +65,12 @@ export function checkProxyProtocol(points: Iterable<EntryPointConfig>, problem: 
       const verdict = judgeNetwork(network);
       if (verdict === "none")
         problem("field-value", at, `${shown}, which is neither an IP address nor a network such as 10.0.0.0/8`);
+      else if (verdict === "mapped")
+        problem(
+          "field-value",
+          at,
+          `${shown}, which is IPv4 in the form of IPv6 with a prefix below 96, and has no IPv4 address in it: write it as IPv4`,
+        );
       else if (verdict === "slip")
         problem("field-value", at, `${shown}, which is every address there is: write a longer prefix, or none`);
       else if (verdict === "everybody" && isOpen && !insecure)
@@ -78,14 +84,15 @@ export function checkProxyProtocol(points: Iterable<EntryPointConfig>, problem: 
 const PRETEND =
   "Whoever reaches the entry point can pretend to come from any address: name the load balancers in trustedIPs";
 
-type NetworkVerdict = "good" | "none" | "everybody" | "slip" | { readonly all: string };
+type NetworkVerdict = "good" | "none" | "everybody" | "mapped" | "slip" | { readonly all: string };
 
-/** `slip`: an address with a prefix of 0. `all`: the network that an address with a short prefix stands for. */
+/** `mapped`: it holds no IPv4 address, and is written as if it did. `slip`: an address with a prefix of 0. `all`: the network that an address with a short prefix stands for. */
 function judgeNetwork(text: string): NetworkVerdict {
   const network = parseNetwork(text);
   if (network === null) return "none";
   const address = parseAddress(text.split("/")[0]!)!;
-  const isExact = Buffer.compare(address, network.address) === 0 || address.length !== network.address.length;
+  if (address.length !== network.address.length) return "mapped";
+  const isExact = Buffer.compare(address, network.address) === 0;
   if (network.prefix === 0) return isExact ? "everybody" : "slip";
   return isExact ? "good" : { all: formatNetwork(network) };
 }

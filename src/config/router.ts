@@ -10,7 +10,7 @@ export const router = z.object({
   entryPoints: field(
     "The entry points that it is on. Sluice warns about one that does not exist; if none exists, the load is refused: see [When something is wrong](configuration.md#when-something-is-wrong).",
     z.array(word).optional(),
-    { otherwise: "all, or those with `asDefault`", example: ["mqtts"] },
+    { otherwise: "all, or those with `asDefault`", example: ["mqtts"], nothingIsWrong: true },
   ),
   rule: field("The connections that it takes: see [Rules](configuration.md#rules).", z.string().optional(), {
     otherwise: "required",
@@ -32,7 +32,7 @@ export const router = z.object({
   middlewares: field(
     "What is asked about a client before it is let in: names of entries of `tcp.middlewares`. [Middlewares](configuration.md#middlewares) says in which order.",
     z.array(word).default([]),
-    { otherwise: "none", example: ["office"] },
+    { otherwise: "none", example: ["office"], nothingIsWrong: true },
   ),
   ruleSyntax: field(
     "`default` and `v3` are the same. `v2` refuses the load: Sluice does not read the rules of Traefik v2.",
@@ -50,6 +50,7 @@ export const router = z.object({
       options: field("The name of an entry of `tls.options`.", word.optional(), {
         otherwise: "`default`",
         example: "modern",
+        nothingIsWrong: true,
       }),
       certResolver: field(
         "The [resolver](reference/static.md#certificatesresolvers) that obtains a certificate for the names in the rule, one for all of them, unless configured certificates serve them already.",

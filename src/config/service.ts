@@ -21,7 +21,7 @@ const server = z.object({
       .optional(),
     { kind: "port", numbers: [1, 65_535], otherwise: "in `address`", example: 1883 },
   ),
-  tls: field("Speak TLS to this server.", z.boolean().default(false), { example: true }),
+  tls: field("Speak TLS to this server.", z.boolean().default(false), { example: true, nothingIsWrong: true }),
   weight: unsupported("warn", "does not exist for a TCP server: use a weighted service"),
 });
 
@@ -37,6 +37,7 @@ export const service = z.object({
       serversTransport: field("The name of an entry of `tcp.serversTransports`.", word.optional(), {
         otherwise: "`tcpServersTransport` of the static file",
         example: "quick",
+        nothingIsWrong: true,
       }),
       terminationDelay: field(
         "The same as in a transport, but an integer and not a duration. It is ignored when `serversTransport` is set.",
@@ -47,7 +48,7 @@ export const service = z.object({
       proxyProtocol: field(
         "Traefik's old place of the transport's field; ignored with a warning when `serversTransport` is set.",
         proxyProtocolOut.optional(),
-        { otherwise: "that of the transport" },
+        { otherwise: "that of the transport", nothingIsWrong: true },
       ),
       healthCheck: unsupported("warn", LATER),
     }).optional(),

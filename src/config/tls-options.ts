@@ -12,6 +12,7 @@ export const tlsOptions = z.object({
   minVersion: field("The lowest TLS version.", version.optional(), {
     otherwise: "`VersionTLS12`",
     example: "VersionTLS13",
+    nothingIsWrong: true,
   }),
   maxVersion: field("The highest TLS version.", version.optional(), {
     otherwise: "`VersionTLS13`",
@@ -23,6 +24,7 @@ export const tlsOptions = z.object({
     {
       otherwise: "[the suites with forward secrecy](security.md#cipher-suites)",
       example: ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"],
+      nothingIsWrong: true,
     },
   ),
   curvePreferences: field(
@@ -38,12 +40,12 @@ export const tlsOptions = z.object({
   alpnProtocols: field(
     "The protocols, in the order of preference. A client that offers only others is refused; one that offers none is served. Without the field, Sluice answers `mqtt` to clients that offer it, and serves every client.",
     z.array(z.string().min(1).max(255)).optional(),
-    { otherwise: "none", example: ["mqtt"] },
+    { otherwise: "none", example: ["mqtt"], nothingIsWrong: true },
   ),
   sniStrict: field(
     "Refuse a client for whose name there is no certificate, instead of showing the default one.",
     z.boolean().default(false),
-    { example: true },
+    { example: true, nothingIsWrong: true },
   ),
   clientAuth: field(
     "Certificates that clients show. A good one is issued by one of `caFiles`, for use by clients, and valid now.",
@@ -64,7 +66,7 @@ export const tlsOptions = z.object({
       closeRevoked: field(
         "When a certificate is revoked, also close the open connections of its client, within a second.",
         z.boolean().default(false),
-        { example: true },
+        { example: true, nothingIsWrong: true },
       ),
       allowedNames: field(
         "Patterns: one of the certificate's names must match one of them. See [allowedNames](configuration.md#allowednames).",

@@ -28,7 +28,8 @@ export const transport = section({
   proxyProtocol: field(
     "Send a PROXY protocol header before everything else, so that the server knows whose connection it is: see [The broker knows its clients' addresses](configuration.md#the-broker-knows-its-clients-addresses).",
     proxyProtocolOut.optional(),
-    { otherwise: "absent" },
+    // Without it a server that reads headers would believe those that clients send.
+    { otherwise: "absent", nothingIsWrong: true },
   ),
   tls: field(
     "How TLS is spoken to servers with `tls: true`, and to no others. Nothing of a client's stream is sent to a server whose certificate does not pass; a PROXY header is, because it comes before TLS.",
@@ -44,6 +45,7 @@ export const transport = section({
         kind: "file or content",
         otherwise: "the public authorities built into Bun",
         example: ["certs/internal-ca.crt"],
+        nothingIsWrong: true,
       }),
       certificates: field(
         "The client certificate that Sluice shows. Only the first is used.",

@@ -46,7 +46,6 @@ describe("lists", () => {
     ['entryPoints: "mqtts, other ,third"', ["mqtts", "other", "third"]],
     ["entryPoints: [mqtts, other]", ["mqtts", "other"]],
     ["entryPoints: [8883]", ["8883"]],
-    ["entryPoints:", undefined],
     ["", undefined],
   ])("%j", (text, list) => expect(routerOf(text).entryPoints).toEqual(list as never));
 
@@ -133,6 +132,41 @@ describe("nothing", () => {
     expect([value.tls.options.a!.clientAuth, value.tls.options.b!.clientAuth]).toMatchObject([
       { caFiles: [] },
       undefined,
+    ]);
+  });
+
+  test.each([
+    ["tcp: { routers: { r: { middlewares: } } }", "tcp.routers.r.middlewares"],
+    ["tcp: { routers: { r: { entryPoints: } } }", "tcp.routers.r.entryPoints"],
+    ["tcp: { routers: { r: { tls: { options: } } } }", "tcp.routers.r.tls.options"],
+    [
+      "tcp: { services: { s: { loadBalancer: { serversTransport: } } } }",
+      "tcp.services.s.loadBalancer.serversTransport",
+    ],
+    ["tcp: { services: { s: { loadBalancer: { proxyProtocol: } } } }", "tcp.services.s.loadBalancer.proxyProtocol"],
+    [
+      "tcp: { services: { s: { loadBalancer: { servers: [{ tls: }] } } } }",
+      "tcp.services.s.loadBalancer.servers.0.tls",
+    ],
+    ["tcp: { serversTransports: { t: { proxyProtocol: } } }", "tcp.serversTransports.t.proxyProtocol"],
+    ["tcp: { serversTransports: { t: { tls: { rootCAs: } } } }", "tcp.serversTransports.t.tls.rootCAs"],
+    ...["minVersion", "cipherSuites", "alpnProtocols", "sniStrict"].map((field) => [
+      `tls: { options: { o: { ${field}: } } }`,
+      `tls.options.o.${field}`,
+    ]),
+    ["tls: { options: { o: { clientAuth: { closeRevoked: } } } }", "tls.options.o.clientAuth.closeRevoked"],
+    ...[
+      ...["versions", "clientId", "maxKeepAlive", "cleanOnly", "allowWill", "bridges", "idleTimeout"],
+      ...["clientId: { pattern", "clientId: { maxLength", "clientId: { allowEmpty"],
+    ].map((field) => [
+      `tcp: { middlewares: { m: { mqttConnect: { ${field}: ${field.includes("{") ? "}" : ""} } } } }`,
+      `tcp.middlewares.m.mqttConnect.${field.replace(": { ", ".")}`,
+    ]),
+  ])("%s: what keeps clients out is not taken for absent when there is nothing behind it", (text, field) => {
+    const diagnostics = new Diagnostics();
+    expect(parseDynamic("f.yml", text!, diagnostics)).toBe(null);
+    expect(diagnostics.list.map(({ code, message }) => [code, message])).toEqual([
+      ["field-missing", `${field} has nothing behind it: give it a value, or remove the line`],
     ]);
   });
 
