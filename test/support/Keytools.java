@@ -31,8 +31,7 @@ class Keytools {
     try {
       KeyStore store =
           words[2].equals("BC")
-              ? KeyStore.getInstance(words[1], (Provider)
-                  Class.forName("org.bouncycastle.jce.provider.BouncyCastleProvider").getConstructor().newInstance())
+              ? KeyStore.getInstance(words[1], bouncyCastle())
               : KeyStore.getInstance(words[1]);
       try (InputStream file = new FileInputStream(words[3])) {
         store.load(file, decoded(words[4]).toCharArray());
@@ -50,6 +49,16 @@ class Keytools {
       System.out.println("! " + error);
     }
   }
+
+  /** Made once, and only where it is asked for: it costs half a second. */
+  private static Provider bouncyCastle() throws Exception {
+    if (bouncyCastle == null)
+      bouncyCastle =
+          (Provider) Class.forName("org.bouncycastle.jce.provider.BouncyCastleProvider").getConstructor().newInstance();
+    return bouncyCastle;
+  }
+
+  private static Provider bouncyCastle;
 
   private static String decoded(String word) {
     return new String(Base64.getDecoder().decode(word), StandardCharsets.UTF_16BE);
