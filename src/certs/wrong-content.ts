@@ -13,10 +13,10 @@ const NOUN: Readonly<Record<Wanted, string>> = {
   "revocation list": "revocation list",
 };
 
-/** What Sluice reads of each in PEM alone is written anew by openssl. FILE stands for the file. */
+/** What writes anew what Sluice reads in PEM alone. FILE stands for the file. */
 const CONVERT: Readonly<Partial<Record<Thing, string>>> = {
-  certificate: "openssl x509 -inform DER -in FILE -out FILE.pem",
-  "private key": "openssl pkey -inform DER -in FILE -out FILE.pem",
+  certificate: "sluice certs convert FILE FILE.pem",
+  "private key": "sluice certs convert FILE FILE.pem",
   "PKCS#7": "openssl pkcs7 -print_certs -in FILE -out FILE.pem",
 };
 

@@ -156,7 +156,9 @@ describe("what is written is safe", () => {
   });
 });
 
-describe("what cannot be done is said with its remedy", () => {
+describe("what cannot be done is said with its remedy", async () => {
+  writeFileSync(path("page.crt"), "<!DOCTYPE html><html></html>");
+  await openssl("req", "-in", path("edge.csr"), "-outform", "DER", "-out", path("csr.der"));
   const cases: Record<string, [args: string[], message: string]> = {
     "several entries into DER": [
       ["authorities.pem", "x.der"],
@@ -206,6 +208,11 @@ describe("what cannot be done is said with its remedy", () => {
     ],
     "the same file twice": [["pair.pem", "x.pem", "--keyOut=x.pem"], "--keyOut and x.pem are the same file"],
     "something else": [["edge.csr", "x.p12", OUT], "edge.csr: it holds neither a certificate nor a private key"],
+    "a request in DER": [
+      ["csr.der", "x.p12", OUT],
+      "csr.der: it is a certificate signing request, and no certificate: give what the authority has issued for it",
+    ],
+    "a web page": [["page.crt", "x.p12", OUT], "page.crt: it is a web page, and no certificate"],
     "a file that is not there": [["no.pem", "x.p12", OUT], `${path("no.pem")}: no such file`],
     "two passwords": [
       ["pair.pem", "x.p12", OUT, "--outPasswordFile=edge.key"],

@@ -7,6 +7,7 @@ import { contentOf } from "../content.ts";
 import { orderChain } from "../issuers.ts";
 import { isCertificate, isPrivateKey, looksLikePem, type PemBlock, readPem } from "../pem-blocks.ts";
 import { openKey } from "../private-key.ts";
+import { describeWrongContent } from "../wrong-content.ts";
 import { CannotConvert, Locked, type Material, nameOf, type Part } from "./material.ts";
 
 export interface ReadPasswords {
@@ -37,12 +38,12 @@ export function readPieces(bytes: Buffer, passwords: ReadPasswords): Pieces {
   const password = passwords.key ?? passwords.store;
   if (looksLikePem(bytes)) return readPemPieces(bytes.toString("latin1"), password);
   const content = contentOf(bytes);
-  if (content.form !== "DER")
-    throw new CannotConvert("it is neither PEM, DER, PKCS#12, JKS, JCEKS nor BKS, or it is damaged");
-  if (content.thing === "certificate")
+  if (content.form === "DER" && content.thing === "certificate")
     return { format: "DER", keys: [], certificates: [new X509Certificate(bytes)], notes: [] };
-  if (content.thing !== "private key")
-    throw new CannotConvert(`it holds a ${content.thing}, and neither a certificate nor a private key`);
+  if (content.form !== "DER" || content.thing !== "private key")
+    throw new CannotConvert(
+      `it ${describeWrongContent(bytes, "certificate") ?? "is neither PEM, DER, PKCS#12, JKS, JCEKS nor BKS, or it is damaged"}`,
+    );
   return { format: "DER", keys: [openDerKey(bytes, password)], certificates: [], notes: [] };
 }
 

@@ -49,11 +49,11 @@ write("cut.cer", readFileSync(path("cert.cer")).subarray(0, 200));
 write("crl.pem", await authority.crl());
 write("crl.der", await authority.crl({ form: "DER" }));
 
-const TO_PEM = { cert: "openssl x509 -inform DER", key: "openssl pkey -inform DER" };
+const TO_PEM = "sluice certs convert FILE FILE.pem";
 
 describe("certFile", () => {
   const cases: [file: string, message: RegExp | string][] = [
-    ["cert.cer", `is a certificate in DER, and PEM is read here: ${TO_PEM.cert} -in FILE -out FILE.pem`],
+    ["cert.cer", `is a certificate in DER, and PEM is read here: ${TO_PEM}`],
     ["cut.cer", "is in DER and cut off, so it cannot be read"],
     ["key.der", "holds a private key, and no certificate: give it as keyFile, and the certificate as certFile"],
     ["sealed.der", /^holds a private key, and no certificate/],
@@ -86,7 +86,7 @@ describe("certFile", () => {
 
 describe("keyFile", () => {
   const cases: [file: string, message: RegExp | string][] = [
-    ["key.der", `is a private key in DER, and PEM is read here: ${TO_PEM.key} -in FILE -out FILE.pem`],
+    ["key.der", `is a private key in DER, and PEM is read here: ${TO_PEM}`],
     ["sealed.der", /^is a private key in DER/],
     ["cert.pem", "holds a certificate, and no private key: give the key that belongs to it as keyFile"],
     ["cert.cer", /^holds a certificate, and no private key/],

@@ -44,6 +44,10 @@ async function byKeytool(chain: Chain, type: string, ...args: string[]): Promise
 const KINDS: Record<string, [Make, Victim["costMs"]]> = {
   "PKCS#12": [(chain) => pkcs12(chain), 1],
   "PKCS#12, legacy": [(chain) => pkcs12(chain, "-legacy"), 1],
+  "PKCS#12, RC4": [
+    (chain) => pkcs12(chain, "-legacy", "-keypbe", "PBE-SHA1-RC4-128", "-certpbe", "PBE-SHA1-RC4-40"),
+    1,
+  ],
   "PKCS#12 without a MAC": [(chain) => pkcs12(chain, "-nomac", "-certpbe", "AES-256-CBC"), 1],
   "PKCS#12 without encryption": [(chain) => pkcs12(chain, ...plain), 1],
   "PKCS#12 without encryption, RSA": [(_, rsa) => pkcs12(rsa, ...plain), 1],
