@@ -16,6 +16,11 @@ const PER_SECOND_MS = 1500;
 const SLACK_MS = 1000;
 /** Looks within the limit. */
 const LOOKS = 8;
+/**
+ * How late a look may come. When it is later, the worker has stood still, and what the client has sent meanwhile may not be read yet: that
+ * time is not the client's silence.
+ */
+const LATE_MS = 500;
 
 /** How long a client may be silent; 0: for ever. Milliseconds. */
 function idleLimit(keepAliveSeconds: number, keepAliveZeroMs: number): number {
@@ -30,11 +35,15 @@ class IdleWatch implements Timed, Lease {
   readonly #deadlines: Deadlines;
   #limitMs = 0;
   #received = 0;
-  #heardAt = performance.now();
+  #silentMs = 0;
+  #lookedAt: number;
+  readonly #now: () => number;
 
-  constructor(relay: Relay, deadlines: Deadlines) {
+  constructor(relay: Relay, deadlines: Deadlines, now: () => number) {
     this.#relay = relay;
     this.#deadlines = deadlines;
+    this.#now = now;
+    this.#lookedAt = now();
   }
 
   /** Begins, or goes on with another limit. Milliseconds; 0: for ever. */
@@ -46,12 +55,17 @@ class IdleWatch implements Timed, Lease {
 
   onDeadline(): void {
     const { client } = this.#relay;
-    const now = performance.now();
+    const now = this.#now();
+    const passed = Math.min(now - this.#lookedAt, this.#limitMs / LOOKS + LATE_MS);
+    this.#lookedAt = now;
     // Who is paused, because the broker does not keep up, is not read: what it sends meanwhile is not seen.
     if (client.received !== this.#received || client.paused) {
       this.#received = client.received;
-      this.#heardAt = now;
-    } else if (now - this.#heardAt >= this.#limitMs) return this.#relay.close("keep-alive-timeout");
+      this.#silentMs = 0;
+    } else {
+      this.#silentMs += passed;
+      if (this.#silentMs >= this.#limitMs) return this.#relay.close("keep-alive-timeout");
+    }
     this.#deadlines.set(this, this.#limitMs / LOOKS);
   }
 
@@ -97,9 +111,15 @@ class ConnackTap implements SocketOwner {
   onHandshake(_success: boolean, _error: HandshakeError | null): void {}
 }
 
-/** Puts a relay that begins under watch. The lease ends it. */
-export function watchIdle(relay: Relay, deadlines: Deadlines, connect: Connect, keepAliveZeroMs: number): Lease {
-  const watch = new IdleWatch(relay, deadlines);
+/** Puts a relay that begins under watch. The lease ends it. `now` is the clock; milliseconds. */
+export function watchIdle(
+  relay: Relay,
+  deadlines: Deadlines,
+  connect: Pick<Connect, "version" | "keepAlive">,
+  keepAliveZeroMs: number,
+  now: () => number = () => performance.now(),
+): Lease {
+  const watch = new IdleWatch(relay, deadlines, now);
   watch.limit(idleLimit(connect.keepAlive, keepAliveZeroMs));
   if (connect.version === "5") {
     const { server } = relay;
