@@ -83,5 +83,5 @@ function clientOf({ sni, address = "", connect, certificate = null }: Known): Pa
     ...{ maximumPacketSize: null, sessionExpiry: 0, authenticationMethod: null },
     ...{ version, clientId, username },
   };
-  return { clientAddress: address, sni, clientSubject: "", connect: sent, clientCertificate: certificate };
+  return { clientAddress: address, sni, connect: sent, clientCertificate: certificate };
 }

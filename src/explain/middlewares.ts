@@ -95,14 +95,7 @@ function rowOf(rows: Rows, name: string): MiddlewareRow | null {
 }
 
 function allows({ sourceRange }: Extract<MiddlewareRow, { kind: "ipAllowList" }>, address: Uint8Array): boolean {
-  const client = {
-    clientAddress: formatAddress(address),
-    sni: "",
-    clientSubject: "",
-    connect: null,
-    clientCertificate: null,
-  };
-  return new IpAllowList(sourceRange).judge(client).kind === "pass";
+  return new IpAllowList(sourceRange).allows(formatAddress(address));
 }
 
 function hasUser(rows: Rows, { parts }: Users, username: string): boolean {

@@ -5,16 +5,15 @@ import type { Connect } from "../mqtt/connect.ts";
 import type { ConnectChanges } from "../mqtt/rewrite.ts";
 
 /**
- * When a middleware is asked, by what is known then: the client's address, the hello and the router (`address`, before TLS); what the
- * TLS handshake has shown (`tls`); the client's CONNECT (`connect`). Nothing has been dialled at any of them.
+ * When a middleware is asked, by what is known then: the client's address, the hello and the router (`address`, before TLS), or also what
+ * the handshake has shown and the client's CONNECT (`connect`). Nothing has been dialled at either of them.
  */
-export type Stage = "address" | "tls" | "connect";
+export type Stage = "address" | "connect";
 
 /** What a middleware may know of a client. A text is "" while it is not known. */
 export interface Client {
   readonly clientAddress: string;
   readonly sni: string;
-  readonly clientSubject: string;
   /** What it has sent first; null before the stage `connect`. Its buffers are the client's: who keeps them copies them. */
   readonly connect: Connect | null;
   /** The client's certificate in DER, where it has been verified; null otherwise. Asking for it costs a copy. */

@@ -1,7 +1,8 @@
 // mqttConnect: what a client's CONNECT may be. That it conforms to MQTT at all has been seen to by who has read it.
 
 import { RE2JS } from "re2js";
-import type { Connect, MqttVersion } from "../mqtt/connect.ts";
+import type { Connect } from "../mqtt/connect.ts";
+import type { MqttVersion } from "../mqtt/version.ts";
 import { MQTT_VERSIONS } from "../mqtt/version.ts";
 import { MAX_MATCHED } from "../text/matching.ts";
 import type { Client, ConnectLimits, Middleware, Verdict } from "./middleware.ts";

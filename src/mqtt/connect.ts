@@ -9,9 +9,6 @@ import { checkTopic, NOTHING_STATED, readConnectProperties, skipWillProperties, 
 import { isTls, type NotMqtt, nameStranger } from "./strangers.ts";
 import type { MqttVersion } from "./version.ts";
 
-export type { NotMqtt } from "./strangers.ts";
-export type { MqttVersion } from "./version.ts";
-
 export interface Will {
   readonly topic: string;
   /** A view of the packet. */

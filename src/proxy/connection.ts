@@ -112,10 +112,6 @@ export class Connection implements Client, RelayOwner, LiveConnection {
     return this.record.sni;
   }
 
-  get clientSubject(): string {
-    return this.record.clientSubject;
-  }
-
   get clientCertificate(): Buffer | null {
     if (this.record.certificate !== "verified") return null;
     return (this.socket as NativeTlsSocket).getPeerX509Certificate()?.raw ?? null;

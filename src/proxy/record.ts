@@ -1,6 +1,6 @@
 // What is known of a connection. It grows along the way; metrics and the access log are told of it when the connection ends.
 
-import type { NotMqtt } from "../mqtt/connect.ts";
+import type { NotMqtt } from "../mqtt/strangers.ts";
 import { type NativeSocket, unmap } from "../net/socket.ts";
 import { loggedName } from "../observe/logged-name.ts";
 import type { MqttFacts } from "../rules/ast.ts";

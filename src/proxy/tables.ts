@@ -54,7 +54,7 @@ export interface EntryRoutes {
 type RowOf<K extends Row["kind"]> = Extract<Row, { kind: K }>["value"];
 
 const NO_ROUTES: EntryRoutes = { tls: new RouteTable(), plain: new RouteTable() };
-const NO_MIDDLEWARES: Route["middlewares"] = { address: [], tls: [], connect: [] };
+const NO_MIDDLEWARES: Route["middlewares"] = { address: [], connect: [] };
 
 /** What becomes of a row of each kind at a commit: it comes or is replaced, or it goes. */
 type Kinds = {
@@ -269,7 +269,7 @@ export class RoutingTables {
     const found = middlewares.map((name) => this.#middlewares.get(name));
     if (found.includes(undefined)) return null;
     const at = (stage: Stage) => found.filter((each) => each !== undefined && each.stage === stage) as Middleware[];
-    return { address: at("address"), tls: at("tls"), connect: at("connect") };
+    return { address: at("address"), connect: at("connect") };
   }
 }
 

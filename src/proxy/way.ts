@@ -1,6 +1,6 @@
 // The way of a connection, from accept to relay: which step follows which, and what a step's outcome leads to.
 //
-//   admit -> [preface] -> peek -> decide -> [middlewares] -> turn -> handshake -> identify -> [middlewares] -> [gate -> middlewares] -> dial -> relay
+//   admit -> [preface] -> peek -> decide -> [middlewares] -> turn -> handshake -> identify -> [gate -> middlewares] -> dial -> relay
 //                                   |-- plain: [gate -> middlewares] -> dial -> relay
 //                                   |-- passed through: dial -> relay
 //                                   '-- acme-tls/1: handshake -> end
@@ -10,7 +10,7 @@
 
 import { formatIp, parseAddress } from "../ip/address.ts";
 import type { ConnectLimits, Stage } from "../middlewares/middleware.ts";
-import type { MqttVersion } from "../mqtt/connect.ts";
+import type { MqttVersion } from "../mqtt/version.ts";
 import type { NativeSocket, NativeTlsSocket } from "../net/socket.ts";
 import { encodeAlpn, type ServerUpgrade } from "../net/tls.ts";
 import type { Facts } from "../rules/ast.ts";
@@ -202,12 +202,7 @@ function letIn(connection: Connection, decision: Terminating, facts: Facts, shak
     return awaitConnect(connection, connection.edge.tables.connectLimits, () =>
       decideAgain(connection, decision, facts, shaken),
     );
-  const again = () => letIn(connection, decision, facts, shaken);
-  ask(connection, decision.route, "tls", (refused) => {
-    if (refused !== null) connection.reject(refused);
-    else if (isStale(connection)) again();
-    else enter(connection, decision.route, again);
-  });
+  enter(connection, decision.route, () => letIn(connection, decision, facts, shaken));
 }
 
 /** A reload came during the handshake or later, or its CONNECT tells now which of several routers it belongs to. */

@@ -1,10 +1,9 @@
 // Turns a rule into a function that answers for one connection.
+
 import { RE2JS } from "re2js";
 import { isMapped, networkHolds, parseNetwork } from "../ip/address.ts";
 import { MAX_MATCHED } from "../text/matching.ts";
 import type { Facts, MqttFacts, MqttLeaf, Rule } from "./ast.ts";
-
-export type { Facts } from "./ast.ts";
 
 export type Matcher = (facts: Facts) => boolean;
 

@@ -1,6 +1,7 @@
 // The recorded CONNECTs of test/fixtures/vectors/connect.json, and what is to become of each here.
 
-import type { ConnectFault, MqttVersion } from "../../src/mqtt/connect.ts";
+import type { ConnectFault } from "../../src/mqtt/connect.ts";
+import type { MqttVersion } from "../../src/mqtt/version.ts";
 import { type Recorded, readVectors } from "./recorded.ts";
 
 export interface WillFields {

@@ -12,7 +12,6 @@ const NO_SERVICES: AuthServices = { partOf: () => null, onAuthentication: () => 
 const from = (clientAddress: string): Client => ({
   clientAddress,
   sni: "",
-  clientSubject: "",
   connect: null,
   clientCertificate: null,
 });

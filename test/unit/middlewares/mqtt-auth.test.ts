@@ -29,7 +29,7 @@ function auth(settings: Partial<Settings> = {}) {
   });
   const judge = (username: string | null, password: string | null, certificate = false): Promise<Verdict> | Verdict =>
     middleware.judge({
-      ...{ clientAddress: "192.0.2.1", sni: "", clientSubject: "" },
+      ...{ clientAddress: "192.0.2.1", sni: "" },
       connect: { username, password: password === null ? null : Buffer.from(password) } as Connect,
       clientCertificate: certificate ? Buffer.from("DER") : null,
     } satisfies Client);
@@ -96,7 +96,7 @@ test("nothing is hashed for clients that leave while they wait, and none of them
     onAuthentication: (result) => void results.push(result),
   });
   const client: Client = {
-    ...{ clientAddress: "192.0.2.1", sni: "", clientSubject: "" },
+    ...{ clientAddress: "192.0.2.1", sni: "" },
     connect: { username: "anna", password: Buffer.from("tea & sugar") } as Connect,
     clientCertificate: null,
     get isOver() {

@@ -23,7 +23,7 @@ const ROW: MqttConnectRow = {
 function judge(row: Partial<MqttConnectRow>, clientId: string): string {
   const read = readConnect(anyConnect(clientId), 65_536);
   if (read.kind !== "ok") throw new Error(`it was not read: ${read.kind}`);
-  const client = { clientAddress: "", sni: "", clientSubject: "", clientCertificate: null, connect: read.connect };
+  const client = { clientAddress: "", sni: "", clientCertificate: null, connect: read.connect };
   return new MqttConnect({ ...ROW, ...row }).judge(client).kind;
 }
 
@@ -54,6 +54,6 @@ test("maxLength counts characters and not bytes or UTF-16 units", () => {
 });
 
 test("asked before there is a CONNECT, it lets nobody in", () => {
-  const client = { clientAddress: "", sni: "", clientSubject: "", clientCertificate: null, connect: null };
+  const client = { clientAddress: "", sni: "", clientCertificate: null, connect: null };
   expect(new MqttConnect(ROW).judge(client).kind).toBe("refuse");
 });

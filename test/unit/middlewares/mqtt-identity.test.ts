@@ -76,7 +76,6 @@ const client = (
 ): Client => ({
   clientAddress: "2001:db8::1",
   sni: "mqtt.example.com",
-  clientSubject: "",
   connect: { ...SENT, ...sent },
   clientCertificate: certificate,
   ...more,

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { type ConnackRead, ConnackReader } from "../../../src/mqtt/connack-reader.ts";
-import type { MqttVersion } from "../../../src/mqtt/connect.ts";
+import type { MqttVersion } from "../../../src/mqtt/version.ts";
 import { random } from "../../support/random.ts";
 import { field, varint } from "../../support/random-connect.ts";
 

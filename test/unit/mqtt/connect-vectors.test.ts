@@ -1,7 +1,8 @@
 // Every recorded CONNECT is read as the texts of 3.1, 3.1.1 and 5 have it, however it is cut; test/fixtures/vectors/connect.json.
 
 import { describe, expect, test } from "bun:test";
-import { type Connect, type ConnectRead, type MqttVersion, readConnect } from "../../../src/mqtt/connect.ts";
+import { type Connect, type ConnectRead, readConnect } from "../../../src/mqtt/connect.ts";
+import type { MqttVersion } from "../../../src/mqtt/version.ts";
 import {
   type ConnectFields,
   type ConnectVector,

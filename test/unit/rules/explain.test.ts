@@ -1,8 +1,9 @@
 // Why a rule does not match: null exactly if it matches, and else the part that is false, in words.
 import { describe, expect, test } from "bun:test";
 import { parseAddress } from "../../../src/ip/address.ts";
+import type { Facts } from "../../../src/rules/ast.ts";
 import { formatAddress, formatRule, judge, why } from "../../../src/rules/explain.ts";
-import { compile, type Facts } from "../../../src/rules/matchers.ts";
+import { compile } from "../../../src/rules/matchers.ts";
 import { parseRule, type Rule } from "../../../src/rules/parser.ts";
 import { networksOf, regionsOf } from "../../../src/rules/regions.ts";
 import { ALL_CONNECTS, randomMqttLeaf } from "../../support/mqtt-rules.ts";

@@ -1,8 +1,9 @@
 // What `implies` says yes to is true of every connection; and it says yes to what people write.
 import { describe, expect, test } from "bun:test";
 import { parseAddress } from "../../../src/ip/address.ts";
+import type { Facts } from "../../../src/rules/ast.ts";
 import { alternativesOf, implies } from "../../../src/rules/implies.ts";
-import { compile, type Facts } from "../../../src/rules/matchers.ts";
+import { compile } from "../../../src/rules/matchers.ts";
 import { parseRule, type Rule } from "../../../src/rules/parser.ts";
 import { cpuMs } from "../../support/cpu.ts";
 import { ALL_CONNECTS, randomMqttLeaf } from "../../support/mqtt-rules.ts";

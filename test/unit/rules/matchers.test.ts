@@ -1,9 +1,9 @@
 // What a rule says about a connection (Traefik v3 semantics).
 import { describe, expect, test } from "bun:test";
 import { parseAddress } from "../../../src/ip/address.ts";
-import type { MqttFacts } from "../../../src/rules/ast.ts";
+import type { Facts, MqttFacts } from "../../../src/rules/ast.ts";
 import { judge } from "../../../src/rules/explain.ts";
-import { compile, type Facts } from "../../../src/rules/matchers.ts";
+import { compile } from "../../../src/rules/matchers.ts";
 import { parseRule } from "../../../src/rules/parser.ts";
 import { cpuMs } from "../../support/cpu.ts";
 

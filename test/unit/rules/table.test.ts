@@ -1,8 +1,9 @@
 // The route table gives what a sorted linear scan would give, only faster.
 import { describe, expect, test } from "bun:test";
 import { parseAddress } from "../../../src/ip/address.ts";
+import type { Facts } from "../../../src/rules/ast.ts";
 import { asksMqtt } from "../../../src/rules/ast.ts";
-import { compile, type Facts } from "../../../src/rules/matchers.ts";
+import { compile } from "../../../src/rules/matchers.ts";
 import { defaultPriority, parseRule, type Rule } from "../../../src/rules/parser.ts";
 import { orderRoutes, type RouteEntry, RouteTable, ruleNames } from "../../../src/rules/table.ts";
 import { ALL_CONNECTS, randomMqttLeaf } from "../../support/mqtt-rules.ts";
