@@ -29,7 +29,8 @@ export async function answering(terminal: Terminal, command: () => Promise<numbe
     const { syscall, path, message } = error as NodeJS.ErrnoException;
     if (error instanceof Refusal || error instanceof IndexDamaged || error instanceof TurnTimeout)
       terminal.error(printable(message));
-    else if (syscall !== undefined) terminal.error(printable(`${path ?? message}: ${describeError(error)}`));
+    else if (syscall !== undefined)
+      terminal.error(printable(path === undefined ? describeError(error) : `${path}: ${describeError(error)}`));
     else throw error;
     return 1;
   }

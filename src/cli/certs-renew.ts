@@ -80,11 +80,16 @@ function planOf(entry: Entry, authority: Authority, options: RenewOptions, hasPa
   const alternativeNames = names.map(nameOf);
   const subject: Subject = { commonName, alternativeNames };
   const folder = join(options[`${purpose}s`], folderName(commonName || alternativeNames[0]!.value));
+  const certFile = join(folder, `${purpose}.crt`);
+  if (!existsSync(certFile))
+    throw new Refusal(
+      `${certFile} is not there: --${purpose}s says in which directory the folders of ${purpose}s are. What certs sign issued, it issues again from the request`,
+    );
   const issued = readTextFile(authority.facts.files.issued(serial));
   if (issued.kind === "error") throw new Refusal(issued.message);
   const { publicKey } = new X509Certificate(issued.text);
   const keyFile = join(folder, `${purpose}.key`);
-  // A key that somebody else has, as with `certs sign`, cannot be made anew here.
+  // A key that was taken away cannot be replaced here.
   if (options.sameKey || !existsSync(keyFile)) return { entry, purpose, subject, folder, key: publicKey };
   const key = readTextFile(keyFile);
   if (key.kind === "ok" && /ENCRYPTED/.test(key.text) && !hasPassword)

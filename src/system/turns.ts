@@ -22,7 +22,7 @@ export async function inTurn<T>(file: string, work: () => Promise<T>): Promise<T
   const lock = open(file);
   try {
     const deadline = performance.now() + LONGEST_WAIT;
-    while (!take(lock)) {
+    while (!take(lock, file)) {
       if (performance.now() > deadline)
         throw new TurnTimeout(`${file}: another program has held this lock for ${LONGEST_WAIT / 1000} s`);
       await new Promise((next) => setTimeout(next, POLL.least + Math.random() * (POLL.most - POLL.least)));
@@ -37,17 +37,30 @@ function open(file: string): Database {
   try {
     return new Database(file, { create: true, readwrite: true });
   } catch {
-    const code = existsSync(dirname(file)) ? "EACCES" : "ENOENT";
-    throw Object.assign(new Error(`${code}: ${file}`), { code, path: file, syscall: "open" });
+    throw systemError(file, existsSync(dirname(file)) ? "EACCES" : "ENOENT");
   }
 }
 
-function take(lock: Database): boolean {
+function take(lock: Database, file: string): boolean {
   try {
+    // No journal beside the file: nothing is ever written that would have to be taken back.
+    lock.run("PRAGMA journal_mode = MEMORY");
     lock.run("BEGIN EXCLUSIVE");
     return true;
   } catch (error) {
-    if (error instanceof SQLiteError && error.code === "SQLITE_BUSY") return false;
-    throw error;
+    if (!(error instanceof SQLiteError)) throw error;
+    if (error.code === "SQLITE_BUSY") return false;
+    throw systemError(file, CODES[error.code ?? ""] ?? error.code ?? "EIO");
   }
+}
+
+/** What the system said to SQLite. */
+const CODES: Readonly<Record<string, string>> = {
+  SQLITE_FULL: "ENOSPC",
+  SQLITE_READONLY: "EACCES",
+  SQLITE_CANTOPEN: "EACCES",
+};
+
+function systemError(path: string, code: string): Error {
+  return Object.assign(new Error(`${code}: ${path}`), { code, path, syscall: "open" });
 }

@@ -139,3 +139,28 @@ test("a revocation whose list was not written is told of, and is in the next lis
   await done("revoke", second!.serial);
   expect(await inCrl()).toEqual([first!.serial, second!.serial].sort());
 });
+
+test("on a full disk nothing is handed over and the index stays whole; with room again everything goes on", async () => {
+  const directory = temporaryDirectory();
+  const script = `
+    mount -t tmpfs -o size=100k tmpfs "$PWD" && cd "$PWD"
+    sluice() { "${SLUICE}" certs "$@"; }
+    sluice init && sluice client first && cp authority/index.txt before
+    dd if=/dev/zero of=fill bs=1k count=200
+    for name in a b c; do sluice client $name; echo "issued: $?"; done
+    sluice revoke first; echo "revoked: $?"
+    rm fill
+    sluice revoke first && sluice client later && sluice list --authority=authority
+    cmp -n "$(stat -c %s before)" before authority/index.txt && echo "the beginning is the same"
+    openssl crl -in authority/crl.pem -noout -text`;
+  const { stdout, stderr } = await exec(["unshare", "-m", "sh", "-c", `cd ${directory} && ${script}`], {
+    timeoutMs: 60_000,
+  });
+  expect(stdout.match(/issued: 1/g)).toHaveLength(3);
+  expect(stdout).toContain("revoked: 1\n");
+  expect(stderr.match(/no space left on the device/g)).toHaveLength(4);
+  expect(stdout).toMatch(/^later +client +\w+ +\S+ +good$/m);
+  expect(stdout).toMatch(/^first +client +\w+ +\S+ +revoked on /m);
+  expect(stdout).toContain("the beginning is the same\n");
+  expect(stdout).toMatch(/Serial Number: /);
+});

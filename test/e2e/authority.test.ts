@@ -469,12 +469,15 @@ describe("certs renew", () => {
     expect((await type("renew", "--within=x")).stderr).toStartWith("--within is a number");
   });
 
-  test("a key that is encrypted is not written anew without a password, and that of a request stays", async () => {
+  test("a key that is encrypted is not written anew without a password, and a folder that is elsewhere is not made anew", async () => {
     const { done, type, file } = await place();
     writeFileSync(file("secret"), "sesame");
     await done("client", "dev-1", "--keyPasswordFile=secret");
     expect((await type("renew", "dev-1")).stderr).toBe(
       "clients/dev-1/client.key is encrypted: give --keyPasswordFile for the new key, or --sameKey\n",
+    );
+    expect((await type("renew", "dev-1", "--clients=elsewhere")).stderr).toStartWith(
+      "elsewhere/dev-1/client.crt is not there: --clients says in which directory the folders of clients are.",
     );
     await done("renew", "dev-1", "--keyPasswordFile=secret");
     expect(readFileSync(file("clients/dev-1/client.key"), "utf8")).toContain("ENCRYPTED");
