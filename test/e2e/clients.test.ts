@@ -1,9 +1,20 @@
 // A sample of clients.long.test.ts: one version of each client that people use, through a Sluice with every middleware and every option on.
 
 import { afterAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Kind, MOSQUITTO, MQTT_JS, PAHO_C, PAHO_PYTHON, type Version } from "../support/callers.ts";
-import { leavesWills, listens, nothingStays, observe, publishes, tellsRefusals } from "../support/client-suite.ts";
+import {
+  leavesWills,
+  listens,
+  nothingStays,
+  observe,
+  publishes,
+  TELLS,
+  tellsRefusals,
+} from "../support/client-suite.ts";
 import { guardedEdge } from "../support/guarded-edge.ts";
+import { ROOT } from "../support/sluice.ts";
 
 /** A CONNECT with it has a little less than the 65536 bytes that mqttConnect takes. */
 const LARGE_WILL = 60_000;
@@ -36,6 +47,35 @@ test("a will of 60 kB comes when the connection breaks, and not after DISCONNECT
     leavesWills(edge, observer, MQTT_JS, "5", "js", LARGE_WILL),
     leavesWills(edge, observer, PAHO_PYTHON, "3.1.1", "python", LARGE_WILL),
   ]);
+});
+
+test("what the documentation says of each client is what it tells", () => {
+  const page = readFileSync(join(ROOT, "docs/mqtt.md"), "utf8");
+  const rows = new Map(
+    [
+      ["mosquitto_pub, mosquitto_sub", MOSQUITTO],
+      ["MQTT.js", MQTT_JS],
+      ["Paho for Python", PAHO_PYTHON],
+      ["paho_c_pub, paho_c_sub", PAHO_C],
+    ].map(([name, kind]) => [
+      kind as Kind,
+      page
+        .split("\n")
+        .find((line) => line.startsWith(`| ${name} |`))!
+        .split("|"),
+    ]),
+  );
+  for (const [kind, cells] of rows)
+    for (const version of ["3.1.1", "5"] as const)
+      for (const [column, refusal] of [
+        [2, "password"],
+        [3, "broker"],
+      ] as const) {
+        const told = String(TELLS[kind.name]!(version, refusal));
+        // In words as they are, or at least the code.
+        const said = /Connection error: (.*)/.exec(told)?.[1] ?? /\d+/.exec(told)![0];
+        expect(cells[column]).toMatch(new RegExp(`\\b${said.replaceAll(".", "\\.")}`));
+      }
 });
 
 test("nothing of all this stays", async () => {
