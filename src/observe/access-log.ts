@@ -5,6 +5,7 @@
 
 import type { Reason } from "../proxy/reasons.ts";
 import type { ConnectFacts, ConnectionRecord } from "../proxy/record.ts";
+import { printable } from "../text/printable.ts";
 import { type AccessFilters, filterOf } from "./access-filter.ts";
 import type { Log } from "./log.ts";
 import { loggedName } from "./logged-name.ts";
@@ -90,11 +91,17 @@ function words(record: ConnectionRecord): string {
   return text;
 }
 
-/** Client id and user name are the client's own words: CONNECT has bounded them, and control characters are none of theirs. */
+/** Client id and user name are the client's own words: CONNECT has bounded them. */
 function mqttWords({ version, clientId, username, keepAlive, clean, will }: ConnectFacts): string {
-  const name = username === null ? "" : `,"username":${quote(loggedName(username))}`;
+  const name = username === null ? "" : `,"username":${quoteName(username)}`;
   const facts = `,"keepAlive":${keepAlive},"clean":${clean},"will":${will}`;
-  return `,"mqttVersion":"${version}","clientId":${quote(loggedName(clientId))}${name}${facts}`;
+  return `,"mqttVersion":"${version}","clientId":${quoteName(clientId)}${name}${facts}`;
+}
+
+/** MQTT allows what turns the direction of writing, ends lines or cannot be seen: with it a client could show another name than its own. */
+function quoteName(name: string): string {
+  const text = loggedName(name);
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(printable(text));
 }
 
 const PLAIN = /^[\w .:/*@=,+-]*$/;

@@ -34,7 +34,10 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   acme: { values: ["asn1", "certs", "system"], types: ["config"] },
   tls: { values: ["authority", "certs", "text", "wire"], types: ["config", "net"] },
   // It shows what the others have, and asks nothing of them.
-  observe: { values: ["system"], types: ["acme", "certs", "compile", "config", "middlewares", "proxy", "upstream"] },
+  observe: {
+    values: ["system", "text"],
+    types: ["acme", "certs", "compile", "config", "middlewares", "proxy", "upstream"],
+  },
   // What master and workers say to each other: plain data.
   protocol: { values: [], types: ["certs", "middlewares", "observe", "rules", "tls", "upstream"] },
   proxy: {

@@ -109,6 +109,20 @@ test("what a CONNECT has said is in the line, long names cut", () => {
   });
 });
 
+test("what turns the direction of writing, ends a line or cannot be seen is escaped in a client's names", () => {
+  const mqtt = {
+    version: "5",
+    clientId: "dev\u202e1-nimda",
+    username: "a\u2028b\u200bc",
+    keepAlive: 60,
+    clean: true,
+    will: false,
+  };
+  const [line] = lines({ ...PLAIN, mqtt });
+  expect(JSON.parse(line!)).toMatchObject({ clientId: "dev\\u202e1-nimda", username: "a\\u2028b\\u200bc" });
+  expect(line).not.toMatch(/[\u202e\u2028\u200b]/);
+});
+
 test("every connection gets its line, also those that end together", () => {
   expect(lines(PLAIN, 150)).toHaveLength(150);
 });
