@@ -95,6 +95,9 @@ function compileAllowList({
   };
 }
 
+/** For clients that ask for no keep alive. Milliseconds. */
+const KEEP_ALIVE_ZERO_MS = 3_600_000;
+
 function compileMqttConnect(value: NonNullable<MiddlewareConfig["mqttConnect"]>): MiddlewareRow | MiddlewareFault {
   const { timeout, maxSize, versions, clientId, maxKeepAlive, cleanOnly, allowWill, bridges } = value;
   const pattern = clientId?.pattern ?? null;
@@ -112,7 +115,7 @@ function compileMqttConnect(value: NonNullable<MiddlewareConfig["mqttConnect"]>)
     cleanOnly,
     allowWill,
     bridges,
-    keepAliveZeroMs: value.idleTimeout === undefined ? null : value.keepAliveZero,
+    keepAliveZeroMs: value.idleTimeout === undefined ? null : (value.keepAliveZero ?? KEEP_ALIVE_ZERO_MS),
   };
 }
 

@@ -1,6 +1,7 @@
 // The middleware mqttConnect in the configuration.
 
 import { z } from "zod";
+import type { Code } from "./codes.ts";
 import { duration, field, section } from "./field.ts";
 
 const clientId = section({
@@ -83,7 +84,15 @@ export const mqttConnect = section({
   ),
   keepAliveZero: field(
     "With `idleTimeout`, how long a client that asks for no keep alive (0) may send nothing. 0: for ever.",
-    duration(0, "must not be negative").default(3_600_000),
-    { example: "15m" },
+    duration(0, "must not be negative").optional(),
+    { otherwise: "1h", example: "15m" },
   ),
+}).superRefine(({ idleTimeout, keepAliveZero }, context) => {
+  if (keepAliveZero !== undefined && idleTimeout === undefined)
+    context.addIssue({
+      code: "custom",
+      path: ["keepAliveZero"],
+      message: "says nothing without  idleTimeout: keepAlive, and nobody would be closed: give both, or remove it",
+      params: { code: "fields-conflict" satisfies Code },
+    });
 });
