@@ -6,17 +6,16 @@ import { join, resolve } from "node:path";
 import type { CertificateConfig, CertificateDirectoryConfig } from "../config/certificate.ts";
 import type { Code } from "../config/codes.ts";
 import type { Remark } from "../config/diagnostics.ts";
-import { MAX_STORE_BYTES } from "../keystores/store.ts";
 import { readTextFile } from "../system/files.ts";
 import { loadRevocationLists, MAX_CRL_BYTES, type RevocationList } from "./crl.ts";
 import { scanDirectory } from "./directories.ts";
 import { FilesRead, INLINE, sourceOf } from "./file-or-content.ts";
 import { CertificateMemory } from "./memory.ts";
+import { type Pair, type Problem, readPair, UNREADABLE } from "./pair.ts";
 import { type Authorities, type Loaded, loadAuthorities, loadPair } from "./pem.ts";
 import { readSecret, type Secret } from "./secrets.ts";
-import { loadFromStore } from "./store-pair.ts";
 import { loadTrustStore } from "./trust-store.ts";
-import { describeWrongContent, type Wanted } from "./wrong-content.ts";
+import { describeWrongContent } from "./wrong-content.ts";
 
 /** A source whose last reading failed. */
 export interface Failure {
@@ -38,8 +37,6 @@ interface Remembered<T> {
   readonly digest: string;
   readonly value: T;
 }
-
-export type Pair = Extract<Loaded, { kind: "ok" }>;
 
 export interface DirectoryPair extends Pair {
   readonly certFile: string;
@@ -84,7 +81,7 @@ export class CertificateFiles {
   pair(config: CertificateConfig): Outcome<Pair> {
     const { certFile, keyFile, keyStore, keyAlias } = config;
     const key = JSON.stringify(["pair", certFile, keyFile, keyStore, keyAlias]);
-    const loaded = keyStore === undefined ? this.#pemPair(config) : this.#storePair(config);
+    const loaded = readPair(config, this.#read);
     if ("field" in loaded) return this.#bad(key, loaded);
     // An expired certificate does not take the place of one that is valid.
     const former = this.#memory.recall<Pair>(key);
@@ -267,54 +264,6 @@ export class CertificateFiles {
     this.#memory.retain(this.#used);
   }
 
-  #pemPair(config: CertificateConfig): Pair | Problem {
-    const password = readSecret(config.keyPassword, config.keyPasswordFile, (path) => this.paths.add(path));
-    const cert = this.#read.text(config.certFile!);
-    const key = config.keyFile === undefined ? cert : this.#read.text(config.keyFile);
-    const keyField = config.keyFile === undefined ? "certFile" : "keyFile";
-    const unread = (field: string, value: string, wanted: Wanted, message: string): Problem => ({
-      ...{ code: UNREADABLE, field, source: sourceOf(value) },
-      message: this.#read.describeWrong(value, wanted) ?? message,
-    });
-    if (cert.kind === "error") return unread("certFile", config.certFile!, "certificate", cert.message);
-    if (key.kind === "error") return unread(keyField, config.keyFile!, "private key", key.message);
-    const source = key.path ?? INLINE;
-    if (password.kind === "error")
-      return { code: "key-password", field: passwordField(config), source, message: password.message };
-    const loaded = loadPair(cert.text, key.text, password.value);
-    if (loaded.kind === "ok") return loaded;
-    const inKey = loaded.part !== "certificate";
-    const named = (inKey ? key.path : cert.path) ?? INLINE;
-    const field = inKey ? keyField : "certFile";
-    const value = inKey ? (config.keyFile ?? config.certFile!) : config.certFile!;
-    const message = this.#read.describeWrong(value, inKey ? "private key" : "certificate") ?? loaded.message;
-    return { code: loaded.code, field, source: named, message: `${named}: ${message}` };
-  }
-
-  #storePair(config: CertificateConfig): Pair | Problem {
-    const { keyStore, keyStoreType, keyAlias } = config;
-    const seen = (path: string): void => void this.paths.add(path);
-    const storePassword = readSecret(config.keyStorePassword, config.keyStorePasswordFile, seen);
-    const keyPassword = readSecret(config.keyPassword, config.keyPasswordFile, seen);
-    const file = this.#read.bytes(keyStore!, MAX_STORE_BYTES);
-    if (file.kind === "error")
-      return { code: UNREADABLE, field: "keyStore", source: resolve(keyStore!), message: file.message };
-    const { path: source } = file;
-    if (storePassword.kind === "error")
-      return { code: "key-password", field: "keyStorePassword", source, message: storePassword.message };
-    if (keyPassword.kind === "error")
-      return { code: "key-password", field: passwordField(config), source, message: keyPassword.message };
-    const request = {
-      type: keyStoreType,
-      storePassword: storePassword.value,
-      keyPassword: keyPassword.value,
-      alias: keyAlias,
-    };
-    const loaded = loadFromStore(file.bytes, request);
-    if (loaded.kind === "ok") return loaded;
-    return { code: loaded.code, field: "keyStore", source, message: `${source}: ${loaded.message}` };
-  }
-
   #good<T>(key: string, value: T): Outcome<T> {
     this.#used.add(key);
     this.#memory.keep(key, value);
@@ -343,18 +292,6 @@ export class CertificateFiles {
 }
 
 const NO_SECRET: Secret = { kind: "ok", value: null };
-
-/** The code of a file that is not there, or cannot be read. */
-const UNREADABLE: Code = "file-unreadable";
-
-interface Problem extends Remark {
-  readonly field: string;
-  readonly source: string;
-}
-
-function passwordField(config: CertificateConfig): string {
-  return config.keyPasswordFile === undefined ? "keyPassword" : "keyPasswordFile";
-}
 
 function hasExpired(pair: Pair): boolean {
   return pair.facts.notAfter < Date.now();

@@ -3,7 +3,8 @@
 import type { Wanted } from "../acme/plan.ts";
 import type { StoredCertificate } from "../acme/storage.ts";
 import { shownSource } from "../certs/file-or-content.ts";
-import type { CertificateFiles, Pair } from "../certs/files.ts";
+import type { CertificateFiles } from "../certs/files.ts";
+import type { Pair } from "../certs/pair.ts";
 import { loadPair } from "../certs/pem.ts";
 import type { KeyType } from "../certs/private-key.ts";
 import type { CertificateConfig } from "../config/certificate.ts";
