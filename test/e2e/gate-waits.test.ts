@@ -35,13 +35,15 @@ const dynamic = (number: number) => `
 tcp:
   middlewares:
     three: { inFlightConn: { amount: 3 } }
-    connect: { mqttConnect: { timeout: 2s } }
+    connect: { mqttConnect: { timeout: 30s } }
+    quick: { mqttConnect: { timeout: 3s } }
     auth: { mqttAuth: { passwordFile: ${passwords}, stripPassword: true } }
   routers:
     checked: { rule: "HostSNI(\`checked.test\`)", service: broker, tls: {}, middlewares: [three, connect, auth] }
     asked: { rule: "HostSNI(\`asked.test\`) && !MQTTClientID(\`x${number}\`)", service: broker, tls: {}, middlewares: [three, connect] }
     dead: { rule: "HostSNI(\`dead.test\`)", service: dead, tls: {}, middlewares: [connect] }
     open: { rule: "HostSNI(\`open.test\`)", service: broker, tls: {}, middlewares: [connect] }
+    quick: { rule: "HostSNI(\`quick.test\`)", service: broker, tls: {}, middlewares: [quick] }
   services:
     broker: { loadBalancer: { servers: [{ port: ${broker.port} }] } }
     dead: { loadBalancer: { servers: [{ port: ${nobody} }] } }
@@ -158,7 +160,7 @@ test("clients that are refused and never close keep no descriptor", async () => 
     Array.from({ length: 150 }, (_, at) => opening(sluice.port, "dead.test", connect(`stays-${at}`))),
   );
   for (const client of clients) await client.until("20020003");
-  await waitFor("the descriptors to be back", () => openDescriptors(pid!) <= before + 1 || null, 5000);
+  await waitFor("the descriptors to be back", () => openDescriptors(pid!) <= before + 1 || null);
   for (const { socket } of clients) socket.destroy();
   await allGone();
 });
@@ -169,8 +171,8 @@ test("clients that stop in the middle of a large CONNECT are counted for what th
     anyConnect("a").subarray(2),
     Buffer.alloc(30_000),
   ]);
-  const clients = await Promise.all(Array.from({ length: 50 }, () => opening(sluice.port, "open.test", bytes)));
-  await waitFor("them to be held", async () => (await held()) === 50 * bytes.length);
+  const clients = await Promise.all([0, 1, 2].map(() => opening(sluice.port, "quick.test", bytes)));
+  await waitFor("them to be held", async () => (await held()) === 3 * bytes.length);
   await Promise.all(clients.map((client) => client.closed()));
   await allGone();
 });

@@ -12,6 +12,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 VERSIONS = {"3.1": mqtt.MQTTv31, "3.1.1": mqtt.MQTTv311, "5": mqtt.MQTTv5}
+# From 2.0 on it has to be said how it calls back.
+CALLBACKS = [mqtt.CallbackAPIVersion.VERSION1] if hasattr(mqtt, "CallbackAPIVersion") else []
 LOCK = threading.Lock()
 clients = {}
 
@@ -51,7 +53,7 @@ def connect(name, order):
     version = order["version"]
     five = version == "5"
     options = {} if five else {"clean_session": order.get("clean", True)}
-    client = mqtt.Client(order["clientId"], protocol=VERSIONS[version], **options)
+    client = mqtt.Client(*CALLBACKS, order["clientId"], protocol=VERSIONS[version], **options)
     clients[name] = client
     if "username" in order:
         client.username_pw_set(order["username"], order.get("password"))
