@@ -14,6 +14,7 @@ import { staticSchema } from "../../src/config/static-schema.ts";
 import { HANDSHAKE_CAUSES } from "../../src/tls/handshake-failure.ts";
 import { Authority } from "../support/certs.ts";
 import { sluiceCli } from "../support/cli.ts";
+import { stepsOf } from "../support/guide.ts";
 import { ROOT } from "../support/sluice.ts";
 import { temporaryDirectory } from "../support/tools.ts";
 
@@ -172,6 +173,10 @@ describe("examples", () => {
     const broken = { where: "", kind: "dynamic", text: "tcp: { routers: { a: { rul: x } } }\n" };
     expect((await check(broken)).code).toBe(1);
   });
+});
+
+test("every block of a guide says what a test does with it", () => {
+  for (const guide of GUIDES) expect(() => stepsOf(guide.replace("docs/", ""))).not.toThrow();
 });
 
 describe("commands", () => {

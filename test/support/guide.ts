@@ -10,6 +10,8 @@ import { cleanup, exec, type Finished, waitFor } from "./tools.ts";
 /** Names that a guide takes for this machine. */
 const HOSTS = "127.0.0.1 localhost broker.example.org mqtt.example.com\n";
 
+const BACKGROUND = /^background until (\d+)$/;
+
 export interface Step {
   /** `newer` ones need a program that Debian stable does not have: they are run in test/peers alone. */
   readonly newer: boolean;
@@ -22,6 +24,8 @@ export interface Step {
 /**
  * The marked blocks of a guide, such as `guides/acme.md`. Every block must be marked; `shown` ones need what a test has not: the public
  * net, another machine. Those marked `check` are tried in docs.test.ts.
+ *
+ * @throws when a block has no mark, or one that says nothing.
  */
 export function stepsOf(name: string): Step[] {
   const guide = readFileSync(join(ROOT, "docs", name), "utf8");
@@ -31,6 +35,7 @@ export function stepsOf(name: string): Step[] {
   return blocks.flatMap(([block, newer, kind, what, text]) => {
     if (kind === undefined) throw new Error(`${name}: a block without a mark: ${block.slice(0, 80)}`);
     if (kind === "shown" || kind === "check") return [];
+    if (kind === "run" && !BACKGROUND.test(what ?? "")) expectedOf(what ?? "");
     return [{ newer: newer !== undefined, kind: kind as Step["kind"], what: what ?? "", text: text! }];
   });
 }
@@ -71,7 +76,7 @@ export async function follow(steps: readonly Step[], { program, path }: Follower
       writeFileSync(join(directory, what), text);
       continue;
     }
-    const port = /^background until (\d+)$/.exec(what)?.[1];
+    const port = BACKGROUND.exec(what)?.[1];
     if (port !== undefined) {
       const child = Bun.spawn(within(replacing(text)), { stdout: "ignore", stderr: "ignore", env });
       cleanup(async () => {
