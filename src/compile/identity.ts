@@ -83,7 +83,8 @@ export function compileMqttIdentity(value: MqttIdentityConfig, files: Certificat
 
 /** As with other passwords (certs/secrets.ts), the first line of a file counts. */
 function firstLine(text: string): Parsed<string> {
-  const [line = ""] = text.split(/\r?\n/, 1);
+  // The byte order mark of some editors is no part of a password.
+  const [line = ""] = text.replace(/^\uFEFF/, "").split(/\r?\n/, 1);
   if (line === "") return { kind: "error", code: "file-unreadable", message: "there is no password in its first line" };
   // What is no UTF-8 has been replaced, and would be another password.
   if (line.includes("\ufffd"))

@@ -4,7 +4,7 @@ import type { CertificateFiles } from "../certs/files.ts";
 import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import type { MiddlewareConfig } from "../config/middlewares.ts";
 import { bareName } from "../config/names.ts";
-import { parseNetwork } from "../ip/address.ts";
+import { isLostIpv4, LOST_IPV4, parseNetwork } from "../ip/address.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
 import { compileMqttIdentity } from "./identity.ts";
 import type { Item } from "./merge.ts";
@@ -85,13 +85,15 @@ function compileKind(value: MiddlewareConfig, context: Context): CompiledMiddlew
 function compileAllowList({
   sourceRange,
 }: NonNullable<MiddlewareConfig["ipAllowList"]>): MiddlewareRow | MiddlewareFault {
-  const wrong = sourceRange.findIndex((network) => parseNetwork(network) === null);
+  const wrong = sourceRange.findIndex((network) => parseNetwork(network) === null || isLostIpv4(network));
   if (wrong < 0) return { kind: "ipAllowList", sourceRange };
   const what = JSON.stringify(sourceRange[wrong]!.slice(0, 60));
   return {
     code: "middleware-value",
     path: ["sourceRange", wrong],
-    message: `${what} is neither an IP address nor a network such as 10.0.0.0/8`,
+    message: isLostIpv4(sourceRange[wrong]!)
+      ? `${what} is ${LOST_IPV4}`
+      : `${what} is neither an IP address nor a network such as 10.0.0.0/8`,
   };
 }
 

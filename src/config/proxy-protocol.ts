@@ -1,7 +1,7 @@
 // The PROXY protocol in the configuration: towards servers, and from load balancers.
 
 import { z } from "zod";
-import { formatNetwork, parseAddress, parseNetwork } from "../ip/address.ts";
+import { formatNetwork, isLostIpv4, LOST_IPV4, parseAddress, parseNetwork } from "../ip/address.ts";
 import { type EntryPointConfig, isLoopback } from "./entry-points.ts";
 import { field, section } from "./field.ts";
 import type { Say } from "./subject.ts";
@@ -65,12 +65,7 @@ export function checkProxyProtocol(points: Iterable<EntryPointConfig>, problem: 
       const verdict = judgeNetwork(network);
       if (verdict === "none")
         problem("field-value", at, `${shown}, which is neither an IP address nor a network such as 10.0.0.0/8`);
-      else if (verdict === "mapped")
-        problem(
-          "field-value",
-          at,
-          `${shown}, which is IPv4 in the form of IPv6 with a prefix below 96, and has no IPv4 address in it: write it as IPv4`,
-        );
+      else if (verdict === "mapped") problem("field-value", at, `${shown}, which is ${LOST_IPV4}`);
       else if (verdict === "slip")
         problem("field-value", at, `${shown}, which is every address there is: write a longer prefix, or none`);
       else if (verdict === "everybody" && isOpen && !insecure)
@@ -91,7 +86,7 @@ function judgeNetwork(text: string): NetworkVerdict {
   const network = parseNetwork(text);
   if (network === null) return "none";
   const address = parseAddress(text.split("/")[0]!)!;
-  if (address.length !== network.address.length) return "mapped";
+  if (isLostIpv4(text)) return "mapped";
   const isExact = Buffer.compare(address, network.address) === 0;
   if (network.prefix === 0) return isExact ? "everybody" : "slip";
   return isExact ? "good" : { all: formatNetwork(network) };

@@ -144,6 +144,18 @@ export function parseNetwork(text: string): Network | null {
   return masked(wide, prefix);
 }
 
+/**
+ * Whether this network, which `parseNetwork` reads, is written as IPv4 in IPv6 clothes and has no IPv4 address in it: its prefix is below 96.
+ * Nobody means that, and a list or a rule with it says something else than it seems to.
+ */
+export function isLostIpv4(text: string): boolean {
+  return parseAddress(text.split("/", 1)[0]!)?.length === 4 && parseNetwork(text)?.address.length === 16;
+}
+
+/** What is wrong with such a network, behind "which is". */
+export const LOST_IPV4 =
+  "IPv4 in the form of IPv6 with a prefix below 96, and has no IPv4 address in it: write it as IPv4";
+
 function masked(address: Uint8Array, prefix: number): Network {
   const bytes = address.slice();
   for (let at = 0; at < bytes.length; at++) {

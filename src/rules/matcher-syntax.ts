@@ -1,7 +1,7 @@
 // The matchers that exist and what their values may be: from a name and a text to a leaf of the rule, or to words of help.
 
 import { RE2JS } from "re2js";
-import { formatNetwork, parseNetwork } from "../ip/address.ts";
+import { formatNetwork, isLostIpv4, LOST_IPV4, parseNetwork } from "../ip/address.ts";
 import { isMqttText } from "../mqtt/text.ts";
 import { readVersion } from "../mqtt/version.ts";
 import { isNoHost } from "../text/host-name.ts";
@@ -132,6 +132,7 @@ function ofTemplate(value: string): string {
 
 function readClientIP(value: string): ValueResult {
   const network = parseNetwork(value);
+  if (isLostIpv4(value)) return { kind: "error", message: `${JSON.stringify(value.slice(0, 60))} is ${LOST_IPV4}` };
   if (network) return { kind: "ok", rule: { kind: "clientIP", cidr: formatNetwork(network) } };
   return {
     kind: "error",

@@ -35,7 +35,8 @@ const acl = "user dev-1\ntopic readwrite dev-1/#\nuser dev-2\ntopic readwrite de
 const broker = await Mosquitto.start({
   lines: [`log_dest file ${log}`, "log_type all", `acl_file ${file("acl", acl)}`],
 });
-const secret = file("secret", "only the edge knows\nand not this line\n");
+// With the byte order mark of some editors, which is no part of it.
+const secret = file("secret", "\uFEFFonly the edge knows\nand not this line\n");
 const passwords = file("passwords", "dev-1:only the edge knows\n");
 const { code } = await exec(["mosquitto_passwd", "-U", passwords]);
 if (code !== 0) throw new Error("mosquitto_passwd");

@@ -189,6 +189,8 @@ describe("a mistake is an error at its column", () => {
     ["ClientIP(`10.0.0.0/08`)", 10, /neither/],
     ["ClientIP(`10.0.0.0/`)", 10, /neither/],
     ["ClientIP(`::/129`)", 10, /neither/],
+    ["!ClientIP(`::ffff:10.0.0.0/8`)", 11, /^"::ffff:10\.0\.0\.0\/8" is IPv4 in the form of IPv6 .* write it as IPv4$/],
+    ["ClientIP(`::ffff:0:0/95`)", 10, /has no IPv4 address in it/],
     ["ClientIP(`fe80::1%eth0`)", 10, /neither/],
     ["ClientIP(`example.com`)", 10, /neither/],
     ["HostSNI(`a`) && ALPN(`acme-tls/1`)", 22, /RFC 8737/],
