@@ -1,6 +1,6 @@
 // Opens what a password seals in key stores: by PKCS#12's own encryption (RFC 7292 appendix B and C) and by PBES2 (RFC 8018).
 
-import { createDecipheriv, createHash, pbkdf2Sync } from "node:crypto";
+import { createDecipheriv, createHash, hash, pbkdf2Sync } from "node:crypto";
 import { type Element, expect, Malformed, parse, TAG } from "../asn1/ber.ts";
 import { type Rounds, StoreProblem } from "./store.ts";
 
@@ -49,7 +49,7 @@ export function utf16be(text: string): Buffer {
 
 /** PKCS#12's key derivation (RFC 7292 B.2). `password` as its bytes; rounds are taken from the purse. */
 export function derivePkcs12(
-  hash: string,
+  algorithm: string,
   password: Buffer,
   salt: Buffer,
   iterations: number,
@@ -58,7 +58,7 @@ export function derivePkcs12(
   rounds: Rounds,
 ): Buffer {
   if (salt.length > MAX_SALT) throw new Malformed("a salt is too long");
-  const block = hash === "sha384" || hash === "sha512" ? 128 : 64;
+  const block = algorithm === "sha384" || algorithm === "sha512" ? 128 : 64;
   const fill = (bytes: Buffer): Buffer =>
     bytes.length === 0 ? bytes : Buffer.alloc(block * Math.ceil(bytes.length / block), bytes);
   const seed = Buffer.concat([fill(salt), fill(password)]);
@@ -66,8 +66,9 @@ export function derivePkcs12(
   let made = 0;
   while (made < size) {
     rounds.take(iterations);
-    let digest = createHash(hash).update(Buffer.alloc(block, purpose)).update(seed).digest();
-    for (let i = 1; i < iterations; i++) digest = createHash(hash).update(digest).digest();
+    let digest = createHash(algorithm).update(Buffer.alloc(block, purpose)).update(seed).digest();
+    // Half the time of a Hash for each.
+    for (let i = 1; i < iterations; i++) digest = hash(algorithm, digest, "buffer");
     parts.push(digest);
     made += digest.length;
     if (made >= size) break;
