@@ -12,7 +12,7 @@ export interface Split {
 
 /** The schema is loaded only where there is a flag: `version` starts faster without. What stands after `--` is no flag. */
 export async function splitFlags(args: readonly string[], program: Command): Promise<Split> {
-  const options = new Map(optionsOf(program).map((option) => [option.long!.toLowerCase(), option]));
+  const options = new Map(optionsOf(program).map((option) => [spelling(option.long!), option]));
   const names = [...options.values()].map(({ long }) => long!);
   const typed = commandOf(args, program);
   const words: string[] = [];
@@ -32,9 +32,9 @@ export async function splitFlags(args: readonly string[], program: Command): Pro
     }
     const equals = arg.indexOf("=");
     const name = equals < 0 ? arg : arg.slice(0, equals);
-    const itsOwn = typed.options.find(({ long }) => long?.toLowerCase() === name.toLowerCase());
+    const itsOwn = typed.options.find(({ long }) => long !== undefined && spelling(long) === spelling(name));
     const foreign = MEANT[name.toLowerCase()];
-    const option = itsOwn ?? (foreign === undefined ? options.get(name.toLowerCase()) : undefined);
+    const option = itsOwn ?? (foreign === undefined ? options.get(spelling(name)) : undefined);
     if (option !== undefined) {
       own.push(option.long + arg.slice(name.length));
       const takes = equals < 0 && option.required;
@@ -70,6 +70,11 @@ export async function splitFlags(args: readonly string[], program: Command): Pro
     } else values.push(flag);
   }
   return { own: [...words, ...own], values };
+}
+
+/** By which an option is known: in any case, and with hyphens where others have them (--out-password-file). */
+function spelling(name: string): string {
+  return name.toLowerCase().replace(/(?<=\w)-/g, "");
 }
 
 /** The command that the words without dashes name. */

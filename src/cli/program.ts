@@ -155,7 +155,7 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     .option("--outPasswordEnv <name>", "... or the value of this environment variable")
     .option(
       "--legacy [cipher]",
-      "PKCS#12 for Java 8, old Androids and the like, which is not safe: rc2 (default) or 3des",
+      "PKCS#12 for Java 8, old Androids and the like, which is not safe: by RC2, or with =3des by that alone",
     )
     .option("--force", "replace files that are there already")
     .addHelpText("after", "\nA password that is needed and not given is asked for, where there is a terminal.")

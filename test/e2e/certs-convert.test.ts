@@ -63,7 +63,7 @@ test("a key with its chain goes through every format and comes out as it went in
   await converted("5.bks", "6.pfx", IN, OUT, "--legacy");
   await converted("6.pfx", "7.p12", IN, OUT, "--legacy=3des");
   await converted("7.p12", "8.pem", IN);
-  expect(text("8.pem")).toBe(blocks(text("pair.pem")).join("\n") + "\n");
+  expect(text("8.pem")).toBe(`${blocks(text("pair.pem")).join("\n")}\n`);
   const key = await openssl("pkcs12", "-in", path("7.p12"), "-nodes", "-nocerts", "-passin", `pass:${PASSWORD}`);
   expect(blocks(key)).toEqual(blocks(pkcs8));
   for (const name of ["2.jks", "3.bks", "5.bks"]) expect(inStore(name)).toEqual(["gerät 1 🔑: key 3"]);
@@ -272,7 +272,7 @@ test("passwords are asked for where there is a terminal: that of the store, then
 
 test("the program itself converts, and its output opens in openssl", async () => {
   writeFileSync(path("secret"), `${PASSWORD}\n`);
-  const args = ["certs", "convert", "edge.crt", "real.p12", "--keyFile", "edge.key", "--outPasswordFile", "secret"];
+  const args = ["certs", "convert", "edge.crt", "real.p12", "--keyFile", "edge.key", "--out-password-file", "secret"];
   const { code, stdout, stderr } = await exec([SLUICE, ...args], { cwd: directory });
   expect({ code, stdout, stderr }).toEqual({
     code: 0,

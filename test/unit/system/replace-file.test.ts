@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { replaceFile } from "../../../src/system/replace-file.ts";
+import { createFile, replaceFile } from "../../../src/system/replace-file.ts";
 import { temporaryDirectory } from "../../support/tools.ts";
 
 /** A volume that is mounted somewhere, and a directory in which a link leads to a file of it. */
@@ -58,4 +58,21 @@ test("what cannot be written leaves the former file, and nothing beside it", () 
   mkdirSync(path);
   expect(() => replaceFile(path, "new", 0o600)).toThrow("EISDIR");
   expect(readdirSync(directory)).toEqual(["file"]);
+});
+
+test("a file that is made takes the place of none that is there, not even of a link that leads to nothing", () => {
+  const directory = temporaryDirectory();
+  const at = (name: string) => join(directory, name);
+  const before = process.umask(0);
+  try {
+    createFile(at("new"), "text", 0o600);
+  } finally {
+    process.umask(before);
+  }
+  expect(readFileSync(at("new"), "utf8")).toBe("text");
+  expect(statSync(at("new")).mode & 0o777).toBe(0o600);
+  symlinkSync("nowhere", at("link"));
+  for (const name of ["new", "link"]) expect(() => createFile(at(name), "other", 0o600)).toThrow("EEXIST");
+  expect(readFileSync(at("new"), "utf8")).toBe("text");
+  expect(readdirSync(directory).sort()).toEqual(["link", "new"]);
 });
