@@ -19,10 +19,10 @@ export function cannotListen({ name, host, port }: EntryPointConfig, error: unkn
   return new StartError(`entry point ${name}: cannot listen on ${where}: ${why}`);
 }
 
+/** Who has a broker already needs no second one: the routes lead to that address. */
 export function brokerCannotListen(address: string, port: number, error: SystemError): StartError {
-  return new StartError(
-    `embeddedBroker: cannot listen on ${address}: ${whyNot(port, "embeddedBroker.address", error)}`,
-  );
+  const option = "embeddedBroker.address, or take embeddedBroker out if that is your broker";
+  return new StartError(`embeddedBroker: cannot listen on ${address}: ${whyNot(port, option, error)}`);
 }
 
 /** `error` is what the first load threw: nothing that is written in the configuration does that. */
@@ -44,7 +44,7 @@ export function whyNotLoaded({ code, syscall, path }: NodeJS.ErrnoException): st
   return null;
 }
 
-/** With what can be done about it; `option` is where the port is configured. */
+/** With what can be done about it; `option` is what to change: where the port is configured. */
 function whyNot(port: number, option: string, error: SystemError): string {
   const why = describeError(error);
   if (error.code === "EADDRINUSE") {

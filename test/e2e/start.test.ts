@@ -85,7 +85,7 @@ describe("what cannot start says why in one line and that it is not started, exi
     const port = await taken();
     const { directory } = await configured((text) => `${text}embeddedBroker: { address: "127.0.0.1:${port}" }\n`);
     expect(await refused(directory)).toBe(
-      `embeddedBroker: cannot listen on 127.0.0.1:${port}: the address is already in use, by process ${process.pid} (${OWN_NAME}): stop that, or change embeddedBroker.address`,
+      `embeddedBroker: cannot listen on 127.0.0.1:${port}: the address is already in use, by process ${process.pid} (${OWN_NAME}): stop that, or change embeddedBroker.address, or take embeddedBroker out if that is your broker`,
     );
   });
 
