@@ -188,7 +188,12 @@ export class Authority {
   async #writeList(ledger: Ledger, nextUpdate: number) {
     const now = Date.now();
     const revoked: Revocation[] = [];
-    for (const { serial, revoked: why } of ledger.entries.values()) if (why !== null) revoked.push({ serial, ...why });
+    for (const { serial, notAfter, revoked: why } of ledger.entries.values()) {
+      // One that has expired may leave once a list had it since then (RFC 5280 3.3).
+      const before = ledger.list?.at ?? 0;
+      const isDone = why !== null && notAfter < before && why.at < before;
+      if (why !== null && !isDone) revoked.push({ serial, ...why });
+    }
     const number = (ledger.list?.number ?? 0) + 1;
     const own = await revocationList(revoked, number, { notBefore: now, notAfter: nextUpdate }, this.#signer);
     const above = this.facts.hasIntermediate ? readTextFile(this.facts.files.root.list) : null;

@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFiles } from "../system/replace-file.ts";
+import { inTurn } from "../system/turns.ts";
 import type { Authority, IssuedCertificate } from "./authority.ts";
 import { des3KeyText, keyText } from "./keys.ts";
 
@@ -44,13 +45,36 @@ export function occupied(folder: string, names: readonly string[]): string | nul
   return names.map((name) => join(folder, name)).find((path) => existsSync(path)) ?? null;
 }
 
-/** Writes files into a folder, all of them or none but for an instant, and gives their paths. @throws the system's error */
-export function deliver(folder: string, files: readonly DeliveredFile[]): string[] {
-  mkdirSync(folder, { recursive: true });
-  const written = files.map(({ name, content, isSecret }) => ({
-    ...{ name: join(folder, name), content },
-    mode: isSecret ? 0o600 : 0o644,
-  }));
-  replaceFiles(written);
-  return written.map(({ name }) => name);
+export type HandedOver =
+  | { readonly kind: "ok"; readonly paths: readonly string[] }
+  /** Something is there already, and was not to be replaced. */
+  | { readonly kind: "taken"; readonly path: string };
+
+/**
+ * Writes files into a folder, all of them or none but for an instant. Runs at the same time take turns, so that a key and a certificate
+ * of two of them never stand beside each other.
+ * @throws the system's error, TurnTimeout
+ */
+export function handOver(
+  authority: Authority,
+  folder: string,
+  files: readonly DeliveredFile[],
+  isReplacing: boolean,
+): Promise<HandedOver> {
+  return inTurn(authority.facts.files.lock, async (): Promise<HandedOver> => {
+    const taken = isReplacing
+      ? null
+      : occupied(
+          folder,
+          files.map(({ name }) => name),
+        );
+    if (taken !== null) return { kind: "taken", path: taken };
+    mkdirSync(folder, { recursive: true });
+    const written = files.map(({ name, content, isSecret }) => ({
+      ...{ name: join(folder, name), content },
+      mode: isSecret ? 0o600 : 0o644,
+    }));
+    replaceFiles(written);
+    return { kind: "ok", paths: written.map(({ name }) => name) };
+  });
 }

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import type { Authority, IssuedCertificate, IssueRequest } from "../authority/authority.ts";
-import { type DeliveredFile, deliver, occupied, pemFiles } from "../authority/delivery.ts";
+import { type DeliveredFile, handOver, occupied, pemFiles } from "../authority/delivery.ts";
 import { folderName } from "../authority/folder.ts";
 import { clientSubject, type NamedSubject, nameText, type Subject, serverSubject } from "../authority/names.ts";
 import { printable } from "../text/printable.ts";
@@ -66,11 +66,15 @@ function subjectOf(named: NamedSubject, terminal: Terminal): Subject {
 function planOf(purpose: "server" | "client", subject: Subject, options: IssueOptions, usualDays: number) {
   const days = daysOf(options.days, usualDays);
   const folder = join(options.out, folderName(subject.commonName || subject.alternativeNames[0]!.value));
-  const taken = options.force ? null : occupied(folder, [`${purpose}.key`, `${purpose}.crt`]);
-  if (taken !== null)
-    throw new Refusal(`${taken} is there already: sluice certs renew replaces it, and --force makes another one`);
+  const taken = options.force ? null : occupied(folder, [`${purpose}.key`, `${purpose}.crt`, "ca.crt"]);
+  if (taken !== null) throw new Refusal(alreadyThere(taken));
   return { purpose, subject, days, key: keyChoice(options, 2048), form: keyForm(options), folder };
 }
+
+function alreadyThere(path: string): string {
+  return `${path} is there already: sluice certs renew replaces it, and --force makes another one`;
+}
+
 type Plan = ReturnType<typeof planOf>;
 
 async function issueInto(authority: Authority, plan: Plan, options: IssueOptions, terminal: Terminal) {
@@ -78,7 +82,9 @@ async function issueInto(authority: Authority, plan: Plan, options: IssueOptions
   const files: DeliveredFile[] = pemFiles(authority, issued, plan.purpose, plan.form);
   const notice = keyNotice(plan.key);
   if (notice !== null && options.json !== true) say(terminal, notice);
-  return { folder: plan.folder, issued, paths: deliver(plan.folder, files) };
+  const handed = await handOver(authority, plan.folder, files, options.force ?? false);
+  if (handed.kind === "taken") throw new Refusal(alreadyThere(handed.path));
+  return { folder: plan.folder, issued, paths: handed.paths };
 }
 
 /** Issues, and says when it ends earlier than was asked for. @throws Refusal */

@@ -4,7 +4,7 @@ import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Authority, DAY, entriesCalled } from "../authority/authority.ts";
-import { deliver, pemFiles } from "../authority/delivery.ts";
+import { handOver, pemFiles } from "../authority/delivery.ts";
 import type { Entry, Ledger } from "../authority/events.ts";
 import { folderName } from "../authority/folder.ts";
 import { type KeyChoice, kindOf } from "../authority/keys.ts";
@@ -46,7 +46,8 @@ export function renewCertificates(
       const days = daysOf(options.days, usual);
       if (purpose === "server") for (const notice of serverNotices(days)) say(terminal, notice);
       const issued = await issue(authority, { purpose, subject, days, key: plan.key }, terminal);
-      const paths = deliver(folder, pemFiles(authority, issued, purpose, form));
+      const handed = await handOver(authority, folder, pemFiles(authority, issued, purpose, form), true);
+      const paths = handed.kind === "ok" ? handed.paths : [];
       if (options.json) all.push({ ...jsonOf(folder, issued, subject, paths), former: plan.entry.serial });
       else terminal.log(printable(`renewed: ${folder}, good until ${dayOf(issued.notAfter)}`));
     }

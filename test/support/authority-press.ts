@@ -3,7 +3,7 @@
 import { writeSync } from "node:fs";
 import { join } from "node:path";
 import { openAuthority } from "../../src/authority/authority.ts";
-import { deliver, pemFiles } from "../../src/authority/delivery.ts";
+import { handOver, pemFiles } from "../../src/authority/delivery.ts";
 import { clientSubject } from "../../src/authority/names.ts";
 
 const [directory, out, prefix] = process.argv.slice(2) as [string, string, string];
@@ -17,7 +17,7 @@ for (let n = 0; ; n++) {
   if (named.kind === "error") throw new Error(named.message);
   const answer = await authority.issue({ purpose: "client", subject: named.subject, days: 30, key: "ec" });
   if (answer.kind === "error") throw new Error(answer.message);
-  deliver(join(out, name), pemFiles(authority, answer.issued, "client"));
+  await handOver(authority, join(out, name), pemFiles(authority, answer.issued, "client"), false);
   say(`issued ${answer.issued.serial}`);
   if (n % 2 === 0) continue;
   await authority.revoke([answer.issued.serial], "superseded");
