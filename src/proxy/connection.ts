@@ -65,8 +65,8 @@ interface Gated {
   readonly connect: Connect;
   changes: ConnectChanges | null;
   idle: IdleLimit | null;
-  /** What middlewares have said of it that took their time. */
-  readonly verdicts: Map<Middleware, Verdict>;
+  /** What middlewares have said of it that took their time; null: none has. */
+  verdicts: Map<Middleware, Verdict> | null;
 }
 
 export class Connection implements Client, RelayOwner, LiveConnection {
@@ -125,7 +125,7 @@ export class Connection implements Client, RelayOwner, LiveConnection {
   connected(connect: Connect): void {
     const { version, clientId, username, keepAlive, clean, will } = connect;
     this.record.mqtt = { version, clientId, username, keepAlive, clean, will: will !== null };
-    this.#gated = { connect, changes: null, idle: null, verdicts: new Map() };
+    this.#gated = { connect, changes: null, idle: null, verdicts: null };
   }
 
   /** What a middleware that lets it pass has said beside that. */
@@ -142,12 +142,15 @@ export class Connection implements Client, RelayOwner, LiveConnection {
    * as long as no reload changes it, and would say the same: so a reload does not double the work for a crowd that waits.
    */
   verdictOf(middleware: Middleware): Verdict | null {
-    return this.#gated?.verdicts.get(middleware) ?? null;
+    return this.#gated?.verdicts?.get(middleware) ?? null;
   }
 
   /** Keeps what a middleware has said. A lease is for once. */
   settle(middleware: Middleware, verdict: Verdict): void {
-    if (verdict.kind === "pass" && verdict.lease === null) this.#gated?.verdicts.set(middleware, verdict);
+    const gated = this.#gated;
+    if (gated === null || verdict.kind !== "pass" || verdict.lease !== null) return;
+    gated.verdicts ??= new Map();
+    gated.verdicts.set(middleware, verdict);
   }
 
   /** Hands the socket to the next step, which starts by itself. */
