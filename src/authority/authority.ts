@@ -145,7 +145,9 @@ export class Authority {
     const now = Date.now();
     const notAfter = Math.min(now + days * DAY, this.notAfter);
     if (notAfter < now + LEAST)
-      return wrong(`the authority ends on ${day(this.notAfter)}: nothing can be issued by it any more`);
+      return wrong(
+        `the authority ${notAfter < now ? "ended" : "ends"} on ${day(this.notAfter)}: nothing can be issued by it any more`,
+      );
     const ownKey = typeof key === "string" ? await newKey(key) : null;
     const publicKey = ownKey === null ? (key as KeyObject) : createPublicKey(ownKey);
     const notBefore = Math.max(now - BACKDATED, Date.parse(this.facts.issuer.validFrom));

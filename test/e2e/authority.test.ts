@@ -4,6 +4,8 @@ import { describe, expect, test } from "bun:test";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { selfSigned } from "../../src/authority/certificate.ts";
+import { keyText, newKey } from "../../src/authority/keys.ts";
 import { runCommand } from "../../src/cli/program.ts";
 import { sluiceCli } from "../support/cli.ts";
 import { ROOT } from "../support/sluice.ts";
@@ -107,6 +109,40 @@ describe("certs show, node and OpenSSL read the same in what is issued", () => {
     ])
       expect({ each, code: (await done("show", each)).code }).toEqual({ each, code: 0 });
     expect((await done("show", "authority/crl.pem")).stdout).toContain("revocation list of CN=Größe & Söhne\n");
+  });
+
+  test("the longest names", async () => {
+    const { done, json, file, openssl } = await place(`--name=${"ü".repeat(64)}`, "--intermediate");
+    for (const name of ["🚀".repeat(64), "a".repeat(64), `${"日".repeat(63)}/`]) {
+      const [{ folder, serial }] = await json("client", name);
+      const verify = ["verify", "-x509_strict", "-CAfile", "authority/ca.crt", "-untrusted", `${folder}/client.crt`];
+      expect(await openssl(...verify, `${folder}/client.crt`)).toMatchObject({ code: 0 });
+      expect((await json("show", `${folder}/client.crt`)).entries[0].certificates[0]).toMatchObject({
+        commonName: name,
+        serial,
+      });
+      expect(existsSync(file(`${folder}/client.key`))).toBe(true);
+      expect((await json("revoke", name)).revoked).toHaveLength(1);
+    }
+    const long = `${"a".repeat(63)}.${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(61)}`;
+    await done("server", long);
+    const [folder] = readdirSync(file("servers"));
+    const text = (await openssl("x509", "-in", `servers/${folder}/server.crt`, "-noout", "-text")).stdout;
+    // With no name else the alternative names are critical (RFC 5280 4.1.2.6).
+    expect(text).toMatch(/Subject: \n/);
+    expect(text).toContain(`X509v3 Subject Alternative Name: critical\n                DNS:${long}\n`);
+    const strict = [
+      "verify",
+      "-x509_strict",
+      "-purpose",
+      "sslserver",
+      "-verify_hostname",
+      long,
+      "-CAfile",
+      "authority/ca.crt",
+    ];
+    const path = `servers/${folder}/server.crt`;
+    expect(await openssl(...strict, "-untrusted", path, path)).toMatchObject({ code: 0 });
   });
 
   test("the serial number has 128 random bits: any first bit, and never a leading zero byte", async () => {
@@ -262,6 +298,43 @@ describe("keys", () => {
     const opened = await openssl("pkey", "-in", "servers/a.example/server.key", "-passin", "file:secret", "-noout");
     expect(opened.code).toBe(0);
   });
+});
+
+test("what has expired leaves the list once a list had it since then", async () => {
+  const { done, json, file, openssl } = await place();
+  const index = file("authority/index.txt");
+  const events = [
+    "2025-01-01T00:00:00Z\tissued\tA1B2\tclient\t2025-02-01T00:00:00Z\told\tDNS:old",
+    "2025-01-02T00:00:00Z\trevoked\tA1B2\tkeyCompromise",
+    "2025-01-02T00:00:00Z\tlist\t7\t2036-01-01T00:00:00Z",
+  ];
+  writeFileSync(index, `${readFileSync(index, "utf8")}${events.join("\n")}\n`);
+  const listed = async () =>
+    (await openssl("crl", "-in", "authority/crl.pem", "-noout", "-text")).stdout.includes("A1B2");
+  await done("crl");
+  expect(await listed()).toBe(true);
+  await done("crl");
+  expect(await listed()).toBe(false);
+  expect((await json("list", "--authority=authority")).certificates[0].state).toBe("revoked");
+});
+
+test("an authority that has ended issues nothing more, and says so", async () => {
+  const { type, file, openssl } = await place();
+  const key = await newKey("ec");
+  const validity = { notBefore: Date.now() - 2 * DAY, notAfter: Date.now() - DAY };
+  writeFileSync(file("authority/ca.key"), keyText(key, null));
+  writeFileSync(file("authority/ca.crt"), await selfSigned("ended", key, validity, 0));
+  expect((await type("client", "dev-1")).stderr).toMatch(
+    /^the authority ended on \d{4}-\d\d-\d\d: nothing can be issued by it any more\n$/,
+  );
+  expect((await type("list", "--authority=authority")).stderr).toMatch(/^wrong: the authority ended on \d{4}-/);
+  // A key that is another's.
+  writeFileSync(file("authority/ca.key"), (await openssl("genpkey", "-algorithm", "ed25519")).stdout);
+  expect((await type("client", "dev-1")).stderr).toBe(
+    "authority/ca.key: this is not the key of the authority's certificate\n",
+  );
+  writeFileSync(file("authority/ca.key"), "nothing");
+  expect((await type("client", "dev-1")).stderr).toBe("authority/ca.key holds no private key in PEM form\n");
 });
 
 test("the lines that certs server prints are a dynamic configuration that check takes", async () => {

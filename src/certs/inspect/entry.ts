@@ -43,7 +43,8 @@ export function reportOf({ alias, chain, given, key, others }: Entry, now: numbe
     const end = endOf(chain);
     const inOrder = given === null ? null : !isOutOfOrder(chain, given);
     if (inOrder === false) problems.push({ code: "chain-order", message: OUT_OF_ORDER });
-    const missing = describeMissing(chain, end);
+    // Who shows a client's certificate need not send what the server has as its root.
+    const missing = detailsOf(leaf.raw)?.notForServers ? null : describeMissing(chain, end);
     if (missing !== null) problems.push({ code: "chain-incomplete", message: missing });
     const issuer = end.kind === "public-root" ? end.root : end.kind === "open" ? end.issuer : null;
     report = { inOrder, complete: end.kind !== "open", end: end.kind, issuer };
