@@ -148,11 +148,12 @@ test.each([
   ["dead.test", "20020003", "dial-failed"],
 ])("%s: a client that sends 10 MB behind its CONNECT and is refused reads why", async (name, connack, reason) => {
   for (let round = 0; round < 3; round++) {
-    const count = sluice.accesses.length;
-    const client = await opening(sluice.port, name, connect("eager", "coffee"));
+    const id = `refused-${name}-${round}`;
+    const client = await opening(sluice.port, name, connect(id, "coffee"));
     client.socket.write(Buffer.alloc(10 * MB));
     expect(await client.closed()).toBe(connack);
-    expect((await waitFor("its line", () => sluice.accesses[count] ?? null)).reason).toBe(reason);
+    const line = () => sluice.accesses.find(({ clientId }) => clientId === id) ?? null;
+    expect((await waitFor("its line", line)).reason).toBe(reason);
     client.socket.destroy();
   }
   await allGone();
