@@ -73,3 +73,43 @@ for (const init of [[], ["--intermediate"]])
     await waitFor("the echo", () => stays.state.received === "still here");
     expect(sluice.lines.filter(({ level }) => level === "error")).toEqual([]);
   });
+
+test("a server's certificate that is renewed with a new key serves from then on, and nothing is found wrong meanwhile", async () => {
+  const cwd = temporaryDirectory();
+  const [authority, servers] = [join(cwd, "authority"), join(cwd, "servers")];
+  const certs = async (...args: string[]) => {
+    const finished = await sluiceCli(["certs", ...args], { cwd });
+    if (finished.code !== 0) throw new Error(finished.stderr);
+    return finished.stdout;
+  };
+  await certs("init");
+  const lines = await certs("server", "edge.test", `--authority=${authority}`, `--out=${servers}`);
+  const backend = await Backend.start("broker");
+  const sluice = await Sluice.start({
+    dynamic: JSON.stringify({
+      tcp: {
+        routers: { mqtt: { rule: "HostSNI(`edge.test`)", service: "broker", tls: {} } },
+        services: { broker: { loadBalancer: { servers: [{ port: backend.port }] } } },
+      },
+      ...parse(lines),
+    }),
+  });
+  const served = () =>
+    new Promise<string>((resolve, reject) => {
+      const ca = readFileSync(join(authority, "ca.crt"));
+      const socket = connect({ host: "127.0.0.1", port: sluice.port, servername: "edge.test", ca }, () => {
+        resolve(socket.getPeerX509Certificate()!.serialNumber.toUpperCase());
+        socket.destroy();
+      });
+      socket.on("error", reject);
+    });
+  for (let round = 0; round < 3; round++) {
+    const before = await served();
+    const [renewed] = JSON.parse(
+      await certs("renew", "edge.test", `--authority=${authority}`, `--servers=${servers}`, "--json"),
+    );
+    expect(renewed.former).toBe(before);
+    await waitFor("the renewed one", async () => (await served()) === renewed.serial);
+  }
+  expect(sluice.lines.filter(({ level }) => level === "error" || level === "warn")).toEqual([]);
+});
