@@ -10,7 +10,7 @@ const GUIDES = ["start.md", ...readdirSync(join(ROOT, "docs/guides")).map((name)
 
 /**
  * Guides to what cannot be had here, whose way is gone elsewhere: a public authority (seed-003.test.ts, with another one), systemd and a
- * cluster (systemd.test.ts, kubernetes.test.ts), an engine for containers (npm run test:image); and pairs, which coming-from.test.ts runs.
+ * cluster (systemd.test.ts, kubernetes.test.ts), an engine for containers (npm run test:image); and pairs, which coming-from.long.test.ts runs.
  */
 const ELSEWHERE = ["acme", "systemd", "kubernetes", "containers", "coming-from"].map((name) => `guides/${name}.md`);
 
