@@ -74,14 +74,11 @@ export class MqttIdentity implements Middleware {
     // [MQTT-3.1.2-22]: without a user name it could not be sent, and the broker would take the client for one without credentials.
     if (password && username === null && connect !== null && connect.username === null && connect.version !== "5")
       return { kind: "refuse", reason: "identity-missing", why: "the password needs a user name, and there is none" };
-    return {
-      kind: "ok",
-      changes: {
-        ...(username === null ? {} : { username: username.text }),
-        ...(clientId === null ? {} : { clientId: clientId.text }),
-        ...(password === undefined ? {} : { password }),
-      },
-    };
+    const changes: { clientId?: string; username?: string; password?: Buffer | null } = {};
+    if (username !== null) changes.username = username.text;
+    if (clientId !== null) changes.clientId = clientId.text;
+    if (password !== undefined) changes.password = password;
+    return { kind: "ok", changes };
   }
 
   #check(

@@ -73,7 +73,7 @@ export class BytesAhead implements Holder {
   /** Puts `bytes` in the place of the first `length` ones. */
   replace(length: number, bytes: Buffer): void {
     const whole = this.whole();
-    this.#chunks = [Buffer.concat([bytes, whole.subarray(length)])];
+    this.#chunks = [whole.length === length ? bytes : Buffer.concat([bytes, whole.subarray(length)])];
     const more = bytes.length - length;
     this.heldBytes += more;
     if (more > 0) this.#pool.hold(this, more);

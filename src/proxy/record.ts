@@ -63,8 +63,9 @@ export class ConnectionRecord {
   /** Once nobody routes by them any more, the log alone wants the client's names: whole ones would be held by no limit. */
   shortenNames(): void {
     if (this.mqtt === null) return;
-    const { clientId, username } = this.mqtt;
-    const logged = { clientId: loggedName(clientId), username: username === null ? null : loggedName(username) };
-    this.mqtt = { ...this.mqtt, ...logged };
+    const clientId = loggedName(this.mqtt.clientId);
+    const username = this.mqtt.username === null ? null : loggedName(this.mqtt.username);
+    if (clientId === this.mqtt.clientId && username === this.mqtt.username) return;
+    this.mqtt = { ...this.mqtt, clientId, username };
   }
 }
