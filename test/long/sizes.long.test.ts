@@ -3,10 +3,10 @@ process.env.FULL_SIZE = "1";
 
 export {};
 
-await import("../e2e/authority-index.test.ts");
 await import("../unit/cli/print.test.ts");
 await import("../unit/compile/compile.test.ts");
 await import("../unit/compile/shadows.test.ts");
 await import("../unit/config/overrides.test.ts");
 await import("../unit/config/schema.test.ts");
 await import("../unit/keystores/forged.test.ts");
+await import("../e2e/prometheus.test.ts");

@@ -5,7 +5,6 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { appendFileSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { sluiceCli } from "../support/cli.ts";
-import { sized } from "../support/full-size.ts";
 import { SLUICE } from "../support/sluice.ts";
 import { cleanup, exec, temporaryDirectory, waitFor } from "../support/tools.ts";
 
@@ -31,7 +30,7 @@ async function place() {
   return { cwd, type, done, file, listed, inCrl };
 }
 
-const RUNS = sized(20, 4);
+const RUNS = 20;
 
 test(`${RUNS} runs at once issue ${RUNS} certificates, and half as many that revoke at once are all in the list`, async () => {
   const { cwd, file, listed, inCrl } = await place();
@@ -64,7 +63,7 @@ test("of runs for one name at once one gets the folder, and with --force its key
 test("runs that are killed at any moment lose nothing that they said was done, and leave nothing that is in the way", async () => {
   const { cwd, type, file, listed, inCrl } = await place();
   const [issued, revoked] = [new Set<string>(), new Set<string>()];
-  const rounds = sized(25, 4);
+  const rounds = 25;
   for (let round = 0; round < rounds; round++) {
     const child = Bun.spawn([process.execPath, PRESS, file("authority"), file("clients"), `r${round}`], {
       cwd,
