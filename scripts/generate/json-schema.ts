@@ -127,8 +127,12 @@ class Generator {
     if (unwrap(element).type.def.type === "object") return { type: ["array", ...orNull], ...list };
     const of = unwrap(element).type;
     if (of.def.type === "enum") {
-      const word = `\\s*(?:${((of as z.ZodEnum).options as string[]).map(inAnyCase).join("|")})\\s*`;
-      return { type: ["array", "string", ...orNull], ...list, pattern: `^${word}(?:,${word})*$` };
+      const words = (of as z.ZodEnum).options as string[];
+      const word = `\\s*(?:${words.map(inAnyCase).join("|")})\\s*`;
+      const listed = { type: ["array", "string", ...orNull], ...list, pattern: `^${word}(?:,${word})*$` };
+      // One of them alone, that YAML takes for a number.
+      const numbers = words.map(Number).filter((number) => !Number.isNaN(number));
+      return numbers.length === 0 ? listed : { anyOf: [listed, { enum: numbers }] };
     }
     // One word, or several with commas between them, none of them empty where an entry must not be.
     const { type: types, minLength } = text(unwrap(element).type as z.ZodString, meta, orNull);

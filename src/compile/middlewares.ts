@@ -100,11 +100,27 @@ function compileAllowList({
 /** For clients that ask for no keep alive. Milliseconds. */
 const KEEP_ALIVE_ZERO_MS = 3_600_000;
 
+/** Keep alive has two bytes, in seconds (MQTT 5.0 3.1.2.10). */
+const MAX_KEEP_ALIVE_MS = 65_535_000;
+
 function compileMqttConnect(value: NonNullable<MiddlewareConfig["mqttConnect"]>): MiddlewareRow | MiddlewareFault {
   const { timeout, maxSize, versions, clientId, maxKeepAlive, cleanOnly, allowWill, bridges } = value;
   const pattern = clientId?.pattern ?? null;
   const fault = pattern === null ? null : regexpFault(pattern);
   if (fault !== null) return { code: "middleware-value", path: ["clientId", "pattern"], message: fault };
+  if (maxKeepAlive !== undefined && (maxKeepAlive < 1000 || maxKeepAlive > MAX_KEEP_ALIVE_MS))
+    return {
+      code: "middleware-value",
+      path: ["maxKeepAlive"],
+      message: "maxKeepAlive must be from 1s to 65535s, which is all that MQTT can say",
+    };
+  if (value.keepAliveZero !== undefined && value.idleTimeout === undefined)
+    return {
+      code: "fields-conflict",
+      path: ["keepAliveZero"],
+      message:
+        "keepAliveZero says nothing without  idleTimeout: keepAlive, and nobody would be closed: give both, or remove it",
+    };
   return {
     kind: "mqttConnect",
     timeoutMs: timeout,

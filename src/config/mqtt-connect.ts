@@ -1,7 +1,6 @@
 // The middleware mqttConnect in the configuration.
 
 import { z } from "zod";
-import type { Code } from "./codes.ts";
 import { duration, field, section } from "./field.ts";
 
 const clientId = section({
@@ -58,9 +57,7 @@ export const mqttConnect = section({
   }),
   maxKeepAlive: field(
     "The longest keep alive that a client may ask for. With it, one that asks for none (0) is refused too.",
-    duration(1000, "must be at least 1s")
-      .max(65_535_000, "must be at most 65535s, which is all that MQTT can say")
-      .optional(),
+    duration(0, "must not be negative").optional(),
     { otherwise: "any, and none", example: "20m", nothingIsWrong: true },
   ),
   cleanOnly: field(
@@ -87,12 +84,4 @@ export const mqttConnect = section({
     duration(0, "must not be negative").optional(),
     { otherwise: "1h", example: "15m" },
   ),
-}).superRefine(({ idleTimeout, keepAliveZero }, context) => {
-  if (keepAliveZero !== undefined && idleTimeout === undefined)
-    context.addIssue({
-      code: "custom",
-      path: ["keepAliveZero"],
-      message: "says nothing without  idleTimeout: keepAlive, and nobody would be closed: give both, or remove it",
-      params: { code: "fields-conflict" satisfies Code },
-    });
 });
