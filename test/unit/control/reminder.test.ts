@@ -156,10 +156,16 @@ tls: { certificateDirectories: [{ directory: ${directory} }], certificates: [{ c
     expect(said(first)).toContain("is not valid before");
     expect(serving(first)).toEqual([join(directory, "old.crt")]);
     reloader.open();
-    await waitFor("a reload", () => outcomes.length > 0, 15_000);
+    // A late event of what was just written may bring a reload before.
+    const newer = join(directory, "next.crt");
+    const taken = await waitFor(
+      "a reload that takes it",
+      () => outcomes.find((each) => serving(each)[0] === newer),
+      15_000,
+    );
     expect(Date.now()).toBeGreaterThanOrEqual(begins);
-    expect(said(outcomes[0]!)).toBe("");
-    expect(serving(outcomes[0]!)).toEqual([join(directory, "next.crt")]);
+    expect(said(taken)).toBe("");
+    expect(serving(taken)).toEqual([newer]);
   } finally {
     await reloader.close();
   }
@@ -186,10 +192,11 @@ test.concurrent("a certificate that ends while Sluice runs is told of then", asy
       /the certificate CN=\S+ in \S+ expires on/,
     );
     reloader.open();
-    await waitFor("a reload", () => outcomes.length > 0, 15_000);
-    expect(outcomes[0]!.diagnostics.list.map(({ message }) => message).join()).toMatch(
-      /the certificate CN=\S+ in \S+ expired on/,
-    );
+    // A late event of the file that was just written may bring a reload before.
+    const isTold = ({ diagnostics }: ReloadOutcome) =>
+      diagnostics.list.some(({ message }) => /the certificate CN=\S+ in \S+ expired on/.test(message));
+    await waitFor("a reload that tells of it", () => outcomes.some(isTold), 15_000);
+    expect(Date.now()).toBeGreaterThanOrEqual(ends);
   } finally {
     await reloader.close();
   }
