@@ -1,6 +1,7 @@
 // The middleware mqttConnect in the configuration.
 
 import { z } from "zod";
+import { MQTT_VERSIONS } from "../mqtt/version.ts";
 import { duration, field, section } from "./field.ts";
 
 const clientId = section({
@@ -23,7 +24,7 @@ const clientId = section({
 });
 
 /** Named by Mosquitto's and HAProxy's people as by the specification: the version, never the protocol level. */
-const version = z.enum(["3.1", "3.1.1", "5"]);
+const version = z.enum(MQTT_VERSIONS);
 
 // With nothing behind it, none of what refuses clients may be taken for absent.
 export const mqttConnect = section({
@@ -44,7 +45,10 @@ export const mqttConnect = section({
   ),
   versions: field(
     "The versions of MQTT that clients may speak.",
-    z.array(version).min(1).default(["3.1", "3.1.1", "5"]),
+    z
+      .array(version)
+      .min(1)
+      .default([...MQTT_VERSIONS]),
     {
       otherwise: '["3.1", "3.1.1", "5"]',
       example: ["3.1.1", "5"],

@@ -50,20 +50,22 @@ export interface IdleLimit {
   readonly keepAliveZeroMs: number;
 }
 
-export type Verdict =
-  | {
-      readonly kind: "pass";
-      readonly lease: Lease | null;
-      /** What the broker is to read in the client's CONNECT; what a later middleware says of the same field counts. */
-      readonly rewrite?: ConnectChanges;
-      readonly idle?: IdleLimit;
-    }
-  | {
-      readonly kind: "refuse";
-      readonly reason: MiddlewareReject;
-      /** What a client that has sent CONNECT is told; without it, what the reason stands for (proxy/connack-of.ts). */
-      readonly refusal?: Refusal;
-    };
+export interface Passed {
+  readonly kind: "pass";
+  readonly lease: Lease | null;
+  /** What the broker is to read in the client's CONNECT; what a later middleware says of the same field counts. */
+  readonly rewrite?: ConnectChanges;
+  readonly idle?: IdleLimit;
+}
+
+export interface Refused {
+  readonly kind: "refuse";
+  readonly reason: MiddlewareReject;
+  /** What a client that has sent CONNECT is told; without it, what the reason stands for (proxy/connack-of.ts). */
+  readonly refusal?: Refusal;
+}
+
+export type Verdict = Passed | Refused;
 
 /** The verdict of one that holds nothing. */
 export const PASS: Verdict = { kind: "pass", lease: null };

@@ -3,7 +3,7 @@
 
 import { Credentials, type CredentialsOutcome } from "../mqtt/credentials.ts";
 import type { Users } from "../mqtt/user-parts.ts";
-import type { Client, Middleware, MiddlewareReject, Verdict } from "./middleware.ts";
+import type { Client, Middleware, MiddlewareReject, Refused, Verdict } from "./middleware.ts";
 
 /** The settings as they go from master to worker. */
 export interface MqttAuthRow {
@@ -31,8 +31,6 @@ export interface AuthServices {
   partOf(name: string): string | null;
   onAuthentication(result: AuthResult, durationMs: number): void;
 }
-
-type Refused = Extract<Verdict, { kind: "refuse" }>;
 
 const NO_CREDENTIALS: Refused = { kind: "refuse", reason: "no-credentials", refusal: "not-authorized" };
 const NOT_AUTHORIZED: Refused = { kind: "refuse", reason: "bad-credentials", refusal: "not-authorized" };

@@ -2,10 +2,9 @@
 
 import { RE2JS } from "re2js";
 import type { Connect } from "../mqtt/connect.ts";
-import type { MqttVersion } from "../mqtt/version.ts";
-import { MQTT_VERSIONS } from "../mqtt/version.ts";
-import { MAX_MATCHED } from "../text/matching.ts";
-import type { Client, ConnectLimits, Middleware, Verdict } from "./middleware.ts";
+import { MQTT_VERSIONS, type MqttVersion } from "../mqtt/version.ts";
+import { matchesWhole } from "../text/matching.ts";
+import type { Client, ConnectLimits, Middleware, Refused, Verdict } from "./middleware.ts";
 
 /** The settings as they go from master to worker. */
 export interface MqttConnectRow {
@@ -30,8 +29,6 @@ export interface MqttConnectRow {
 }
 
 export const DEFAULT_CONNECT_LIMITS: ConnectLimits = { timeoutMs: 10_000, maxSize: 65_536 };
-
-type Refused = Extract<Verdict, { kind: "refuse" }>;
 
 const VERSION: Refused = { kind: "refuse", reason: "connect-not-allowed", refusal: "unsupported-version" };
 const WILL: Refused = { kind: "refuse", reason: "connect-not-allowed", refusal: "not-authorized" };
@@ -91,6 +88,6 @@ export class MqttConnect implements Middleware {
     const { clientIdMaxLength, clientIdAllowEmpty } = this.#row;
     if (clientId === "" && clientIdAllowEmpty !== null) return clientIdAllowEmpty;
     if (clientIdMaxLength !== null && [...clientId].length > clientIdMaxLength) return false;
-    return this.#pattern === null || (clientId.length <= MAX_MATCHED && this.#pattern.testExact(clientId));
+    return this.#pattern === null || matchesWhole(this.#pattern, clientId);
   }
 }

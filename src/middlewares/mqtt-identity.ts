@@ -4,7 +4,7 @@ import { RE2JS } from "re2js";
 import { ClientIdentity, type IdentityField } from "../certs/client-identity.ts";
 import type { ConnectChanges } from "../mqtt/rewrite.ts";
 import { type Filled, fill, type Placeholder, type Template, type Value } from "../mqtt/template.ts";
-import { MAX_MATCHED } from "../text/matching.ts";
+import { matchesWhole } from "../text/matching.ts";
 import type { Client, Middleware, MiddlewareReject, Verdict } from "./middleware.ts";
 
 /** What the broker gets for the client's password. */
@@ -93,7 +93,7 @@ export class MqttIdentity implements Middleware {
       if (wanted.kind !== "ok") return refuse(wanted);
       return value.text === wanted.text ? null : MISMATCH;
     }
-    return value.text.length <= MAX_MATCHED && pattern!.testExact(value.text) ? null : MISMATCH;
+    return matchesWhole(pattern!, value.text) ? null : MISMATCH;
   }
 
   /** undefined: as the client has sent it. */

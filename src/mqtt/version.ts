@@ -1,9 +1,8 @@
 // The versions of MQTT that are read, by their names in the configuration.
 
 /** 3.1 (IBM and Eurotech, 2010), 3.1.1 and 5 (OASIS). */
-export type MqttVersion = "3.1" | "3.1.1" | "5";
-
-export const MQTT_VERSIONS: readonly MqttVersion[] = ["3.1", "3.1.1", "5"];
+export const MQTT_VERSIONS = ["3.1", "3.1.1", "5"] as const;
+export type MqttVersion = (typeof MQTT_VERSIONS)[number];
 
 /** What else they are called: by their protocol levels, and by programs such as mosquitto_pub. */
 const OTHER_NAMES = new Map<string, MqttVersion>([

@@ -1,6 +1,6 @@
 // One client connection: the socket, what is known, what is held, and the step that is in charge. Which step follows which is in way.ts.
 
-import type { Client, IdleLimit, Lease, Middleware, Verdict } from "../middlewares/middleware.ts";
+import type { Client, IdleLimit, Lease, Middleware, Passed, Refused, Verdict } from "../middlewares/middleware.ts";
 import { connackFor, type Refusal } from "../mqtt/connack.ts";
 import type { Connect } from "../mqtt/connect.ts";
 import { type ConnectChanges, rewriteConnect } from "../mqtt/rewrite.ts";
@@ -129,7 +129,7 @@ export class Connection implements Client, RelayOwner, LiveConnection {
   }
 
   /** What a middleware that lets it pass has said beside that. */
-  note({ lease, rewrite, idle }: Extract<Verdict, { kind: "pass" }>): void {
+  note({ lease, rewrite, idle }: Passed): void {
     if (lease !== null) this.hold(lease);
     const gated = this.#gated;
     if (gated === null) return;
@@ -261,6 +261,10 @@ export class Connection implements Client, RelayOwner, LiveConnection {
 
   /** Ends a connection that is not relayed yet. Whatever of it is open is closed. `isTold`: the client has an answer to read. */
   finish(reason: Reason, isTold = false): void {
+    this.#finish(reason, refusalFor(reason), isTold);
+  }
+
+  #finish(reason: Reason, refusal: Refusal | null, isTold: boolean): void {
     const step = this.#charge;
     if (this.#isOver || step instanceof Relay) return;
     this.#isOver = true;
@@ -269,7 +273,7 @@ export class Connection implements Client, RelayOwner, LiveConnection {
     this.#ahead?.release();
     this.#ahead = null;
     this.socket.data = NOBODY;
-    const hasAnswer = this.#tell(refusalFor(reason)) || isTold;
+    const hasAnswer = this.#tell(refusal) || isTold;
     // After a timeout the client is not listening anyway; the rest may still have a close_notify or an alert to read.
     if (reason === "handshake-timeout" || reason === "hello-timeout") this.socket.terminate();
     else if (hasAnswer) this.edge.lingers.close(this.socket);
@@ -286,8 +290,8 @@ export class Connection implements Client, RelayOwner, LiveConnection {
   }
 
   /** Ends it for a reason of a middleware's, which may have an answer of its own to a CONNECT. */
-  reject({ reason, refusal }: Extract<Verdict, { kind: "refuse" }>): void {
-    if (!this.#isOver) this.finish(reason, this.#tell(refusal ?? refusalFor(reason)));
+  reject({ reason, refusal }: Refused): void {
+    this.#finish(reason, refusal ?? refusalFor(reason), false);
   }
 
   /** Ends it at once, because its certificate has been revoked. */

@@ -9,7 +9,7 @@
 // meanwhile, it is decided again.
 
 import { formatIp, parseAddress } from "../ip/address.ts";
-import type { ConnectLimits, Stage } from "../middlewares/middleware.ts";
+import type { ConnectLimits, Refused, Stage } from "../middlewares/middleware.ts";
 import type { MqttVersion } from "../mqtt/version.ts";
 import type { NativeSocket, NativeTlsSocket } from "../net/socket.ts";
 import { encodeAlpn, type ServerUpgrade } from "../net/tls.ts";
@@ -32,7 +32,7 @@ import {
 import type { Edge, EntryPoint } from "./edge.ts";
 import type { ConnectReject, ConnectResult } from "./reasons.ts";
 import { admit } from "./steps/admit.ts";
-import { Ask, type Refused } from "./steps/ask.ts";
+import { Ask } from "./steps/ask.ts";
 import { challengeUpgrade } from "./steps/challenge.ts";
 import { Dial, type Dialled } from "./steps/dial.ts";
 import { Gate } from "./steps/gate.ts";
@@ -119,15 +119,16 @@ function takeHello(connection: Connection, hello: Hello, received: Buffer): void
   record.offeredAlpn = hello.alpn.length === 1 && !hello.alpn[0]!.includes("\\") ? hello.alpn[0]! : "";
   // An ACME challenge is for whoever obtains certificates here, never for a broker (RFC 8737 3).
   if (hello.acme) return answerChallenge(connection, received);
-  const decision = decideTls(edge.tables, entryPoint.name, factsOf(connection, hello.alpn));
+  const facts = factsOf(connection, hello.alpn);
+  const decision = decideTls(edge.tables, entryPoint.name, facts);
   choose(connection, decision);
   if (decision.kind === "refuse") return connection.refuse(decision.reason, UNRECOGNIZED_NAME);
   if (decision.kind === "terminate" && isOpen(connection, decision))
-    return awaitTurn(connection, decision, hello, received);
+    return awaitTurn(connection, decision, facts, hello, received);
   ask(connection, decision.route, "address", (refused) => {
     if (refused !== null) connection.refuse(refused.reason, ACCESS_DENIED);
     else if (isStale(connection)) takeHello(connection, hello, received);
-    else if (decision.kind === "terminate") awaitTurn(connection, decision, hello, received);
+    else if (decision.kind === "terminate") awaitTurn(connection, decision, facts, hello, received);
     else {
       hold(connection, received);
       dial(connection, decision.route);
@@ -143,13 +144,13 @@ function answerChallenge(connection: Connection, received: Buffer): void {
     .start(received, challengeUpgrade(challenge), () => connection.finish("acme-challenge"));
 }
 
-function awaitTurn(connection: Connection, decision: Terminating, hello: Hello, received: Buffer): void {
+function awaitTurn(connection: Connection, decision: Terminating, facts: Facts, hello: Hello, received: Buffer): void {
   const turn = connection.pass(new Turn(connection));
   let first = received;
   turn.start(() => {
     const bytes = connection.takeAhead(first);
     if (isStale(connection)) takeHello(connection, hello, bytes);
-    else handshake(connection, decision, hello, bytes);
+    else handshake(connection, decision, facts, hello, bytes);
   });
   if (!connection.isIn(turn)) return;
   // It has to wait: its hello, of up to 64 kB, is held like what may come behind it.
@@ -157,7 +158,7 @@ function awaitTurn(connection: Connection, decision: Terminating, hello: Hello, 
   connection.holdAhead(received);
 }
 
-function handshake(connection: Connection, decision: Terminating, hello: Hello, received: Buffer): void {
+function handshake(connection: Connection, decision: Terminating, facts: Facts, hello: Hello, received: Buffer): void {
   const { edge, record } = connection;
   const { termination } = decision;
   // Without SNI the address that the client dialled is the name it wants, as in Traefik.
@@ -165,7 +166,6 @@ function handshake(connection: Connection, decision: Terminating, hello: Hello, 
   const certificate = certificateFor(edge.tables.certificates, termination, name, hello);
   const context = certificate === null ? null : edge.serverContext(termination.options, certificate);
   if (context === null) return connection.refuse("no-certificate", UNRECOGNIZED_NAME);
-  const facts = factsOf(connection, hello.alpn);
   connection
     .pass(new Handshake(connection, new HandshakeWatch(termination.options, hello.versions)))
     .start(received, upgradeOf(termination, hello, context), (shaken) => shook(connection, decision, facts, shaken));

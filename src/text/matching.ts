@@ -5,3 +5,8 @@
  * 0.1 ms for as many, and 6 ms for the 65535 bytes that CONNECT has room for. In UTF-16 units.
  */
 export const MAX_MATCHED = 1024;
+
+/** Whether the whole text matches, and is not too long for it. */
+export function matchesWhole(pattern: { testExact(text: string): boolean }, text: string): boolean {
+  return text.length <= MAX_MATCHED && pattern.testExact(text);
+}

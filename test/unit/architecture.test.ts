@@ -24,7 +24,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   admin: { values: [] },
   rules: { values: ["ip", "mqtt/text.ts", "mqtt/version.ts", "text"] },
   // What may not be printed of PEM is said where PEM is read.
-  config: { values: ["certs/pem-blocks.ts", "ip", "text"] },
+  config: { values: ["certs/pem-blocks.ts", "ip", "mqtt/version.ts", "text"] },
   middlewares: { values: ["certs", "ip", "mqtt", "text"] },
   providers: { values: ["config", "system"] },
   broker: { values: [] },

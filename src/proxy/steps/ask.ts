@@ -1,10 +1,8 @@
 // Ask: the middlewares of a route, one after the other, whether the client may pass. One that answers at once costs no wait.
 
-import type { Middleware, Verdict } from "../../middlewares/middleware.ts";
+import type { Middleware, Refused, Verdict } from "../../middlewares/middleware.ts";
 import { fault } from "../../net/socket.ts";
 import { type Connection, Step } from "../connection.ts";
-
-export type Refused = Extract<Verdict, { kind: "refuse" }>;
 
 export class Ask extends Step {
   readonly #middlewares: readonly Middleware[];
