@@ -5,21 +5,27 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { parse } from "yaml";
-import { Backend, greeting } from "../support/backend.ts";
+import { Backend } from "../support/backend.ts";
 import { sluiceCli } from "../support/cli.ts";
+import { stayingClient } from "../support/clients.ts";
 import { Sluice } from "../support/sluice.ts";
 import { tlsHandshake } from "../support/tls-client.ts";
-import { cleanup, temporaryDirectory, waitFor } from "../support/tools.ts";
+import { temporaryDirectory, waitFor } from "../support/tools.ts";
+
+/** What types `sluice certs` in a directory, and gives what is printed; it must succeed. */
+const certsIn =
+  (cwd: string) =>
+  async (...args: string[]): Promise<string> => {
+    const finished = await sluiceCli(["certs", ...args], { cwd });
+    if (finished.code !== 0) throw new Error(finished.stderr);
+    return finished.stdout;
+  };
 
 for (const init of [[], ["--intermediate"]])
   test(`a revoked client is cut and refused, and others stay (certs init ${init.join("")})`, async () => {
     const cwd = temporaryDirectory();
     const [authority, out] = [join(cwd, "authority"), join(cwd, "out")];
-    const certs = async (...args: string[]) => {
-      const finished = await sluiceCli(["certs", ...args], { cwd });
-      if (finished.code !== 0) throw new Error(finished.stderr);
-      return finished.stdout;
-    };
+    const certs = certsIn(cwd);
     await certs("init", `--dir=${authority}`, ...init);
     const lines = await certs("server", "edge.test", `--authority=${authority}`, `--out=${out}`);
     await certs("client", "dev-1", "dev-2", `--authority=${authority}`, `--out=${out}`);
@@ -38,24 +44,12 @@ for (const init of [[], ["--intermediate"]])
       workers: 2,
     });
     const file = (name: string, end: string) => join(out, name, `client.${end}`);
-    const live = async (name: string) => {
-      const socket = connect({
-        ...{ host: "127.0.0.1", port: sluice.port, servername: "edge.test" },
+    const live = (name: string) =>
+      stayingClient("broker", {
+        ...{ port: sluice.port, servername: "edge.test" },
         ...{ ca: readFileSync(join(authority, "ca.crt")), cert: readFileSync(file(name, "crt")) },
         key: readFileSync(file(name, "key")),
       });
-      const state = { closed: false, received: "" };
-      socket.on("data", (chunk) => {
-        state.received += chunk.toString();
-      });
-      socket.on("close", () => {
-        state.closed = true;
-      });
-      socket.on("error", () => {});
-      cleanup(() => socket.destroy());
-      await waitFor("the greeting", () => state.received === greeting("broker"));
-      return { socket, state };
-    };
     const admitted = (name: string) =>
       tlsHandshake(sluice.port, "edge.test", ["-cert", file(name, "crt"), "-key", file(name, "key")]).then(
         ({ reached }) => reached === "broker",
@@ -64,24 +58,18 @@ for (const init of [[], ["--intermediate"]])
     expect(await admitted("dev-1")).toBe(true);
 
     await certs("revoke", "dev-1", "--reason=keyCompromise", `--authority=${authority}`);
-    await waitFor("dev-1 to be cut", () => gone.state.closed);
+    await waitFor("dev-1 to be cut", () => gone.closed);
     expect(await admitted("dev-1")).toBe(false);
     await sluice.access((line) => line.reason === "client-certificate-revoked" && line.server === undefined);
     expect(await admitted("dev-2")).toBe(true);
-    stays.state.received = "";
-    stays.socket.write("still here");
-    await waitFor("the echo", () => stays.state.received === "still here");
+    await stays.echo();
     expect(sluice.lines.filter(({ level }) => level === "error")).toEqual([]);
   });
 
 test("a server's certificate that is renewed with a new key serves from then on, and nothing is found wrong meanwhile", async () => {
   const cwd = temporaryDirectory();
   const [authority, servers] = [join(cwd, "authority"), join(cwd, "servers")];
-  const certs = async (...args: string[]) => {
-    const finished = await sluiceCli(["certs", ...args], { cwd });
-    if (finished.code !== 0) throw new Error(finished.stderr);
-    return finished.stdout;
-  };
+  const certs = certsIn(cwd);
   await certs("init");
   const lines = await certs("server", "edge.test", `--authority=${authority}`, `--out=${servers}`);
   const backend = await Backend.start("broker");

@@ -5,13 +5,12 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
-import { connect as connectTls } from "node:tls";
-import { Backend, greeting } from "../support/backend.ts";
+import { Backend } from "../support/backend.ts";
 import { Authority, type IssueOptions, type Pair } from "../support/certs.ts";
-import { tcpServer } from "../support/clients.ts";
+import { type StayingClient, stayingClient, tcpServer } from "../support/clients.ts";
 import { Sluice } from "../support/sluice.ts";
 import { tlsHandshake } from "../support/tls-client.ts";
-import { cleanup, temporaryDirectory, waitFor } from "../support/tools.ts";
+import { temporaryDirectory, waitFor } from "../support/tools.ts";
 
 const VERSIONS = ["-tls1_2", "-tls1_3"] as const;
 type Version = (typeof VERSIONS)[number];
@@ -110,40 +109,19 @@ async function refused(name: string, args: readonly string[], reason: string, po
   expect(backend.connections).toBe(dialled);
 }
 
-interface Live {
-  readonly closed: boolean;
-  /** Sends something and waits until it has come back. */
-  echo(): Promise<void>;
-}
-
 /** A connection that stays, after the backend's greeting. */
-async function live(name: string, version: Version, pair: Pair, chain: readonly Authority[] = []): Promise<Live> {
+async function live(
+  name: string,
+  version: Version,
+  pair: Pair,
+  chain: readonly Authority[] = [],
+): Promise<StayingClient> {
   const tls = version === "-tls1_2" ? "TLSv1.2" : "TLSv1.3";
   const cert = [pair, ...chain].map((each) => readFileSync(each.cert, "utf8")).join("");
-  const socket = connectTls({
-    ...{ host: "127.0.0.1", port: sluice.port, servername: `${name}.test`, rejectUnauthorized: false },
+  return stayingClient("broker", {
+    ...{ port: sluice.port, servername: `${name}.test`, rejectUnauthorized: false },
     ...{ minVersion: tls, maxVersion: tls, cert, key: readFileSync(pair.key) },
   });
-  const state = { closed: false, received: "" };
-  socket.on("data", (chunk) => {
-    state.received += chunk.toString();
-  });
-  socket.on("close", () => {
-    state.closed = true;
-  });
-  socket.on("error", () => {});
-  cleanup(() => socket.destroy());
-  await waitFor("the greeting", () => state.received === greeting("broker"));
-  return {
-    get closed() {
-      return state.closed;
-    },
-    async echo() {
-      state.received = "";
-      socket.write("still here");
-      await waitFor("the echo", () => state.received === "still here");
-    },
-  };
 }
 
 const PEOPLE: readonly [name: keyof typeof NAMES, options: IssueOptions, reason: string | null][] = [

@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { tcpClient, tlsClient } from "../support/clients.ts";
-import { echoEdge } from "../support/echo.ts";
+import { echoEdge, echoes } from "../support/echo.ts";
 import { isAlive } from "../support/proc.ts";
 import { Sluice, type SluiceOptions } from "../support/sluice.ts";
 import { cleanup, exec, temporaryDirectory, waitFor } from "../support/tools.ts";
@@ -50,14 +50,6 @@ function fill({ path }: Disk): void {
     } catch (error) {
       expect((error as NodeJS.ErrnoException).code).toBe("ENOSPC");
     }
-}
-
-async function echoes(port: number): Promise<void> {
-  const socket = await tlsClient(port);
-  const echoed = new Promise((resolve) => socket.once("data", resolve));
-  socket.write("alive");
-  expect(String(await echoed)).toBe("alive");
-  socket.destroy();
 }
 
 /** Clients that each leave a line. */

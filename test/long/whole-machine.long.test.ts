@@ -4,20 +4,11 @@
 import { expect, test } from "bun:test";
 import { rmSync, symlinkSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { tlsClient } from "../support/clients.ts";
-import { echoEdge } from "../support/echo.ts";
+import { echoEdge, echoes } from "../support/echo.ts";
 import { Sluice } from "../support/sluice.ts";
 import { waitFor } from "../support/tools.ts";
 
 const { dynamic } = await echoEdge();
-
-async function echoes(port: number): Promise<void> {
-  const socket = await tlsClient(port);
-  const echoed = new Promise((resolve) => socket.once("data", resolve));
-  socket.write("alive");
-  expect(String(await echoed)).toBe("alive");
-  socket.destroy();
-}
 
 test("a directory full of loops and with a link to the whole machine: what served goes on, it comes back, and SIGTERM is heard", async () => {
   const sluice = await Sluice.start({ dynamic });

@@ -2,8 +2,9 @@
 
 import { createHash } from "node:crypto";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { connect as connectTls, type TLSSocket } from "node:tls";
-import { cleanup } from "./tools.ts";
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
+import { greeting } from "./backend.ts";
+import { cleanup, waitFor } from "./tools.ts";
 
 /** A TCP server on a free loopback port; `accept` gets every connection. Half-open sockets are kept. */
 export async function tcpServer(
@@ -50,6 +51,37 @@ export function tlsClient(
     });
     socket.once("error", reject);
   });
+}
+
+export interface StayingClient {
+  readonly closed: boolean;
+  /** Sends something and waits until it has come back. */
+  echo(): Promise<void>;
+}
+
+/** A TLS client that stays, after the greeting of a Backend of this name. */
+export async function stayingClient(backend: string, options: ConnectionOptions): Promise<StayingClient> {
+  const socket = connectTls({ host: "127.0.0.1", ...options });
+  const state = { closed: false, received: "" };
+  socket.on("data", (chunk) => {
+    state.received += chunk.toString();
+  });
+  socket.on("close", () => {
+    state.closed = true;
+  });
+  socket.on("error", () => {});
+  cleanup(() => socket.destroy());
+  await waitFor("the greeting", () => state.received === greeting(backend));
+  return {
+    get closed() {
+      return state.closed;
+    },
+    async echo() {
+      state.received = "";
+      socket.write("still here");
+      await waitFor("the echo", () => state.received === "still here");
+    },
+  };
 }
 
 /** A plain client that may be closed at any moment, also instead of being connected. */

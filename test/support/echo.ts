@@ -1,8 +1,9 @@
 // What most end-to-end tests put Sluice in front of: a server that sends everything back, reached by TLS under the name localhost.
 
+import { expect } from "bun:test";
 import type { Socket } from "node:net";
 import { Authority } from "./certs.ts";
-import { tcpServer } from "./clients.ts";
+import { tcpServer, tlsClient } from "./clients.ts";
 
 export interface EchoEdge {
   readonly backend: Awaited<ReturnType<typeof tcpServer>>;
@@ -27,4 +28,13 @@ tcp:
 tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }
 `;
   return { backend, dynamic };
+}
+
+/** A client comes through, and what it sends comes back. */
+export async function echoes(port: number): Promise<void> {
+  const socket = await tlsClient(port);
+  const echoed = new Promise((resolve) => socket.once("data", resolve));
+  socket.write("alive");
+  expect(String(await echoed)).toBe("alive");
+  socket.destroy();
 }
