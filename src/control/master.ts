@@ -225,6 +225,7 @@ export class Master {
           this.#logger.error({ worker: index, pid, how, restartInMs }, "a worker died and is replaced");
         },
         onCommitted: (index, version) => this.#logger.debug({ worker: index, version }, "snapshot in force"),
+        onOutcomes: () => {},
         onLogFault: (message) => this.#logFaults.say(message),
       });
       this.#rows = compiled.rows;

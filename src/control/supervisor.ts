@@ -3,8 +3,9 @@
 import type { Subprocess } from "bun";
 import { addTotals, type MetricJson, onlyTotals } from "../observe/metric-json.ts";
 import { diff, NO_ROWS, type RowMap } from "../protocol/diff.ts";
-import type { FromWorker, ToWorker, WorkerSettings } from "../protocol/messages.ts";
+import type { FromWorker, ServerOutcome, ToWorker, WorkerSettings } from "../protocol/messages.ts";
 import { spawnSelf } from "../system/spawn.ts";
+import type { ServerReport } from "../upstream/server-state.ts";
 import { Questions } from "./questions.ts";
 import { Restarts } from "./restarts.ts";
 
@@ -18,6 +19,8 @@ export interface SupervisorEvents {
   onFailed(entryPoint: string, error: Pick<NodeJS.ErrnoException, "code" | "message">): void;
   onDeath(index: number, pid: number, how: string, restartInMs: number): void;
   onCommitted(index: number, version: number): void;
+  /** How its connections to servers went. */
+  onOutcomes(index: number, outcomes: readonly ServerOutcome[]): void;
   /** Its log lines cannot be written; the message is fit for an operator. */
   onLogFault(message: string): void;
 }
@@ -43,6 +46,8 @@ export class Supervisor {
   readonly #restarts: Restarts[];
   readonly #questions = new Questions<Worker>((worker, message) => this.#send(worker, message));
   readonly #settling = new Set<() => void>();
+  /** What is said of servers, by key. */
+  readonly #servers = new Map<string, ServerReport>();
   /** The totals of workers that are gone. */
   #retired: MetricJson[] | null = null;
   restarts = 0;
@@ -87,6 +92,15 @@ export class Supervisor {
       this.#settling.add(check);
       check();
     });
+  }
+
+  /** Tells all workers what has changed with servers; one of which nothing is known any more is `unknown`, drains not, and is open nowhere. */
+  tellServers(reports: readonly ServerReport[]): void {
+    for (const report of reports) {
+      if (report.health === "unknown" && !report.isDraining && report.elsewhere === 0) this.#servers.delete(report.key);
+      else this.#servers.set(report.key, report);
+    }
+    for (const worker of this.#workers.values()) this.#send(worker, { type: "servers", servers: reports });
   }
 
   get pids(): number[] {
@@ -145,6 +159,7 @@ export class Supervisor {
     };
     this.#workers.set(index, worker);
     this.#send(worker, { type: "start", settings: { ...this.#settings, index } });
+    if (this.#servers.size > 0) this.#send(worker, { type: "servers", servers: [...this.#servers.values()] });
     void this.#bring(worker);
   }
 
@@ -192,6 +207,9 @@ export class Supervisor {
         return;
       case "totals":
         worker.metrics = message.metrics;
+        return;
+      case "outcomes":
+        this.#events.onOutcomes(worker.index, message.outcomes);
         return;
       case "log-fault":
         this.#events.onLogFault(message.message);

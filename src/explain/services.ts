@@ -4,12 +4,15 @@ import type { Merged } from "../compile/merge.ts";
 import type { RouterRow, Row } from "../protocol/messages.ts";
 import { Meters } from "../proxy/meters.ts";
 import { RoutingTables } from "../proxy/tables.ts";
-import type { ServiceRow } from "../upstream/service.ts";
+import type { Chooser, ServiceRow } from "../upstream/service.ts";
 import { MAX_SHOWN, type ServiceFacts, type ServiceNode } from "./explanation.ts";
 import { placeOf } from "./places.ts";
 
 /** Services of a tree that are shown. */
 const MAX_NODES = 50;
+
+/** A client of whom nothing is known. */
+const NOBODY: Chooser = { clientAddress: "", sni: "", clientId: "", username: "", certificate: "" };
 
 /** What a worker has that got these rows. */
 export function tablesOf(rows: readonly Row[]): RoutingTables {
@@ -37,7 +40,10 @@ function firstOrder(rows: ReadonlyMap<string, Row>, service: string): string[] {
   };
   const tables = tablesOf([...services, { kind: "router", name: "", value }]);
   const route = tables.match(tables.routes("").plain, { sni: "", alpn: [], address: null, mqtt: null });
-  return route!.balancer.order().map(({ server }) => server.address);
+  const choice = route!.balancer.choose(NOBODY);
+  const order: string[] = [];
+  for (let target = choice.next(); target !== null; target = choice.next()) order.push(target.server.address);
+  return order;
 }
 
 function nodeOf(

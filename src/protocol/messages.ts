@@ -5,11 +5,13 @@
 
 import type { CertifiedKey } from "../certs/pem.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
+import type { DialError } from "../net/dial.ts";
 import type { AccessFilters } from "../observe/access-filter.ts";
 import type { LogSettings } from "../observe/log.ts";
 import type { MetricJson } from "../observe/metric-json.ts";
 import type { Rule } from "../rules/ast.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
+import type { ServerReport } from "../upstream/server-state.ts";
 import type { ServiceRow } from "../upstream/service.ts";
 
 /**
@@ -100,11 +102,23 @@ export interface WorkerSettings {
   readonly helloBytesPerWorker: number;
 }
 
+/** How a connection to a server went: it answered, or why not. */
+export interface ServerOutcome {
+  /** As in ServerReport. */
+  readonly key: string;
+  /** `closed`: before its first byte. `silent`: it has accepted and sent nothing. Else why the dial failed. */
+  readonly outcome: "answered" | "closed" | "silent" | DialError;
+  /** How often since it was last told. */
+  readonly count: number;
+}
+
 export type ToWorker =
   | { readonly type: "start"; readonly settings: WorkerSettings }
   | { readonly type: "rows"; readonly put: readonly Row[]; readonly drop: readonly string[] }
   | { readonly type: "commit"; readonly version: number }
   | { readonly type: "ask"; readonly id: number; readonly question: Question }
+  /** What has changed with servers; a new worker gets all of them before its first commit. */
+  | { readonly type: "servers"; readonly servers: readonly ServerReport[] }
   /** Open the log files anew. */
   | { readonly type: "reopen-logs" }
   | { readonly type: "drain"; readonly graceMs: number };
@@ -122,6 +136,8 @@ export type FromWorker =
   | { readonly type: "answer"; readonly id: number; readonly answer: Answers[Question] }
   /** Told without being asked, so that little is lost when it is killed. */
   | { readonly type: "totals"; readonly metrics: MetricJson[] }
+  /** At once, but not more often than every OUTCOMES_MS. */
+  | { readonly type: "outcomes"; readonly outcomes: readonly ServerOutcome[] }
   /** Its log lines cannot be written. */
   | { readonly type: "log-fault"; readonly message: string };
 

@@ -1,7 +1,9 @@
 // The order in which servers are tried, for each service: made of the master's rows, and kept over reloads that leave a service as it is.
 
 import type { Row } from "../protocol/messages.ts";
-import { type Balancer, RoundRobin, type Target, Weighted } from "../upstream/service.ts";
+import type { ServerStates } from "../upstream/server-state.ts";
+import type { Balancer, Server, Target } from "../upstream/service.ts";
+import { RoundRobin, Weighted } from "../upstream/strategies.ts";
 
 type ServiceRow = Extract<Row, { kind: "service" }>["value"];
 
@@ -11,11 +13,13 @@ export class Balancers {
   readonly #services = new Map<string, ServiceRow>();
   /** Made on first use; they go on where they were when a reload leaves their service as it is. */
   readonly #made = new Map<string, Balancer>();
+  readonly #states: ServerStates;
   readonly #start: number;
   #hasChanged = false;
 
   /** `start` is where round robin begins, different in each worker. */
-  constructor(start: number) {
+  constructor(states: ServerStates, start: number) {
+    this.#states = states;
     this.#start = start;
   }
 
@@ -27,10 +31,17 @@ export class Balancers {
     this.#hasChanged = true;
   }
 
-  /** Those made of others begin anew with any change: one of them may hold what has changed. */
-  forgetWeighted(): void {
+  /**
+   * After the changes of a commit. Those made of others begin anew with any of them: one may hold what has changed. States of servers that
+   * are gone are forgotten.
+   */
+  settle(): void {
     if (!this.#hasChanged) return;
     this.#hasChanged = false;
+    const keys = new Set<string>();
+    for (const [name, row] of this.#services)
+      if (row.kind === "loadBalancer") for (const server of row.servers) keys.add(keyOf(name, server));
+    this.#states.keep((key) => keys.has(key));
     for (const name of this.#made.keys())
       if (this.#services.get(name)?.kind !== "loadBalancer") this.#made.delete(name);
   }
@@ -50,8 +61,13 @@ export class Balancers {
     if (row.kind === "weighted")
       return new Weighted(row.services.map((child) => ({ balancer: this.of(child.name), weight: child.weight })));
     const targets = row.servers.map((server): Target => {
-      return { service: name, key: `${name} ${server.address}`, server, transport: row.transport };
+      const key = keyOf(name, server);
+      return { service: name, key, server, transport: row.transport, state: this.#states.of(key) };
     });
     return new RoundRobin(targets, this.#start);
   }
+}
+
+function keyOf(service: string, server: Server): string {
+  return `${service} ${server.address}`;
 }

@@ -1,5 +1,6 @@
 // One client connection: the socket, what is known, what is held, and the step that is in charge. Which step follows which is in way.ts.
 
+import { createHash } from "node:crypto";
 import type { Client, IdleLimit, Lease, Middleware, Passed, Refused, Verdict } from "../middlewares/middleware.ts";
 import { connackFor, type Refusal } from "../mqtt/connack.ts";
 import type { Connect } from "../mqtt/connect.ts";
@@ -15,6 +16,7 @@ import {
   type SocketOwner,
   unmap,
 } from "../net/socket.ts";
+import type { Chooser } from "../upstream/service.ts";
 import { BytesAhead } from "./ahead.ts";
 import { refusalFor } from "./connack-of.ts";
 import type { Edge, EntryPoint, LiveConnection } from "./edge.ts";
@@ -69,7 +71,7 @@ interface Gated {
   verdicts: Map<Middleware, Verdict> | null;
 }
 
-export class Connection implements Client, RelayOwner, LiveConnection {
+export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
   readonly edge: Edge;
   readonly entryPoint: EntryPoint;
   readonly record: ConnectionRecord;
@@ -119,6 +121,23 @@ export class Connection implements Client, RelayOwner, LiveConnection {
 
   get connect(): Connect | null {
     return this.#gated?.connect ?? null;
+  }
+
+  get clientId(): string {
+    const gated = this.#gated;
+    return gated === null ? "" : (gated.changes?.clientId ?? gated.connect.clientId);
+  }
+
+  get username(): string {
+    const gated = this.#gated;
+    if (gated === null) return "";
+    const changed = gated.changes?.username;
+    return (changed === undefined ? gated.connect.username : changed) ?? "";
+  }
+
+  get certificate(): string {
+    const der = this.clientCertificate;
+    return der === null ? "" : createHash("sha256").update(der).digest("hex");
   }
 
   /** Its CONNECT, whose bytes are held, is whole. */

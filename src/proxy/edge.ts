@@ -3,7 +3,7 @@
 import type { SecureContext } from "node:tls";
 import type { AuthResult } from "../middlewares/mqtt-auth.ts";
 import { Deadlines } from "../net/deadlines.ts";
-import { Dialer } from "../net/dial.ts";
+import { type DialError, Dialer } from "../net/dial.ts";
 import { Lingers } from "../net/linger.ts";
 import { RelayPool } from "../net/relay.ts";
 import { HostLookup } from "../net/resolve.ts";
@@ -25,7 +25,7 @@ export interface Observer {
   /** A first packet was read, whatever it was; from the end of TLS on. */
   onConnect(waitedMs: number): void;
   onDial(target: Target, durationMs: number): void;
-  onDialFailed(target: Target, reason: string): void;
+  onDialFailed(target: Target, reason: DialError): void;
   onEnd(record: ConnectionRecord, reason: Reason, bytesIn: number, bytesOut: number): void;
   /** mqttAuth has judged a client; `durationMs` is 0 where there was nothing to hash. */
   onAuthentication(result: AuthResult, durationMs: number): void;

@@ -1,4 +1,4 @@
-// The search for a server: dials the targets in the balancer's order, every address of each, until one answers. With TLS, nothing
+// The search for a server: dials the servers in the order of the choice, every address of each, until one answers. With TLS, nothing
 // but a PROXY header, which must come before it, is sent to a server that is not who it should be.
 
 import { isIP } from "node:net";
@@ -14,7 +14,7 @@ import {
   type SocketOwner,
 } from "../net/socket.ts";
 import { upgradeClient } from "../net/tls.ts";
-import type { Target } from "../upstream/service.ts";
+import type { Choice, Target } from "../upstream/service.ts";
 import type { Edge } from "./edge.ts";
 
 export interface SearchOwner {
@@ -33,9 +33,9 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   wheelTick = -1;
   wheelIndex = 0;
   readonly #edge: Edge;
-  readonly #targets: readonly Target[];
+  readonly #choice: Choice;
   readonly #owner: SearchOwner;
-  #target = 0;
+  #target: Target;
   /** What the target is told first. */
   #header: Buffer | null = null;
   #addresses: readonly string[] = [];
@@ -47,15 +47,16 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   #cancelled = false;
   #isLast = false;
 
-  /** `targets` are not empty. */
-  constructor(edge: Edge, targets: readonly Target[], owner: SearchOwner) {
+  /** `first` is what `choice` has given first. */
+  constructor(edge: Edge, choice: Choice, first: Target, owner: SearchOwner) {
     this.#edge = edge;
-    this.#targets = targets;
+    this.#choice = choice;
+    this.#target = first;
     this.#owner = owner;
   }
 
   start(): void {
-    const target = this.#targets[this.#target]!;
+    const target = this.#target;
     this.#header = this.#owner.headerFor(target);
     if (this.#cancelled) return;
     this.#edge.lookup.resolve(target.server.host, (addresses) => {
@@ -80,7 +81,7 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   }
 
   #dialAddress(): void {
-    const { server, transport } = this.#targets[this.#target]!;
+    const { server, transport } = this.#target;
     this.#startedAt = performance.now();
     const address = this.#addresses[this.#address]!;
     const { dialer } = this.#edge;
@@ -90,7 +91,7 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   onDialOpen(socket: NativeSocket): void {
     if (this.#cancelled) return socket.terminate();
     this.#dial = null;
-    const { server, transport } = this.#targets[this.#target]!;
+    const { server, transport } = this.#target;
     const header = this.#header;
     if (!server.tls) return this.#open(socket, header);
     const edge = this.#edge;
@@ -120,7 +121,7 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   onHandshake(success: boolean, error: HandshakeError | null): void {
     const socket = this.#socket;
     if (socket === null) return;
-    const { server, transport } = this.#targets[this.#target]!;
+    const { server, transport } = this.#target;
     // Under a wrong name Bun calls a sound handshake failed, whatever rejectUnauthorized is; a truly failed one says EPROTO.
     const done = success || (error !== null && error.code !== "EPROTO");
     const verdict = done
@@ -159,7 +160,7 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   onEnd(): void {}
 
   #open(socket: NativeSocket, header: Buffer | null): void {
-    const target = this.#targets[this.#target]!;
+    const target = this.#target;
     this.#edge.observer.onDial(target, performance.now() - this.#startedAt);
     this.#owner.onServerOpen(target, socket, header);
   }
@@ -172,10 +173,11 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   }
 
   #next(reason: DialError): void {
-    this.#edge.observer.onDialFailed(this.#targets[this.#target]!, reason);
-    this.#target++;
-    if (this.#target < this.#targets.length && !this.#isLast) this.start();
-    else this.#owner.onNoServer();
+    this.#edge.observer.onDialFailed(this.#target, reason);
+    const next = this.#isLast ? null : (this.#choice.next() ?? this.#choice.lastResort());
+    if (next === null) return this.#owner.onNoServer();
+    this.#target = next;
+    this.start();
   }
 
   #dropSocket(): void {

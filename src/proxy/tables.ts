@@ -12,6 +12,7 @@ import { asksMqtt, type Facts } from "../rules/ast.ts";
 import { RouteTable } from "../rules/table.ts";
 import { CertificateStore } from "../tls/certificates.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
+import { ServerStates } from "../upstream/server-state.ts";
 import type { Balancer } from "../upstream/service.ts";
 import { Balancers } from "./balancers.ts";
 import type { Meters, RouteMeters } from "./meters.ts";
@@ -71,6 +72,7 @@ export class RoutingTables {
   certificates = new CertificateStore([], null);
   /** Answers to ACME challenges that are under way, by the name that is proved. */
   readonly challenges = new Map<string, RowOf<"challenge">>();
+  readonly servers = new ServerStates();
   readonly #routers = new Map<string, RowOf<"router">>();
   readonly #balancers: Balancers;
   readonly #middlewares = new Map<string, Middleware>();
@@ -136,7 +138,7 @@ export class RoutingTables {
   /** `start` is where round robin begins, different in each worker; `onAuthentication` hears of each client that mqttAuth judges. */
   constructor(meters: Meters, start: number, onAuthentication: AuthServices["onAuthentication"] = () => {}) {
     this.#meters = meters;
-    this.#balancers = new Balancers(start);
+    this.#balancers = new Balancers(this.servers, start);
     this.#authServices = { partOf: (name) => this.#users.get(name) ?? null, onAuthentication };
   }
 
@@ -155,7 +157,7 @@ export class RoutingTables {
     this.#pending = [];
     this.#resolved.clear();
     this.#connectLimits = null;
-    this.#balancers.forgetWeighted();
+    this.#balancers.settle();
     this.#meters.keep(this.#routers);
     if (this.#certificatesChanged) {
       const fallback = this.#fallback === null ? null : (this.#certificates.get(this.#fallback) ?? null);

@@ -284,9 +284,10 @@ function hold(connection: Connection, received: Buffer): void {
 
 function dial(connection: Connection, route: Route): void {
   if (connection.isOver) return; // what is held was over a limit
-  const targets = route.balancer.order();
-  if (targets.length === 0) return connection.finish("no-server");
-  connection.pass(new Dial(connection, targets, dialled)).start();
+  const choice = route.balancer.choose(connection);
+  const first = choice.next() ?? choice.lastResort();
+  if (first === null) return connection.finish("no-server");
+  connection.pass(new Dial(connection, choice, first, dialled)).start();
 }
 
 function dialled(connection: Connection, { target, socket, header, ended }: Dialled): void {

@@ -2,6 +2,7 @@
 
 import type { AuthResult } from "../middlewares/mqtt-auth.ts";
 import { isOutOfDescriptors } from "../net/descriptors.ts";
+import type { DialError } from "../net/dial.ts";
 import { type Listener, listen } from "../net/listen.ts";
 import { onFault as onDefect } from "../net/socket.ts";
 import { AccessLog } from "../observe/access-log.ts";
@@ -14,6 +15,7 @@ import { ownDescriptorLimit } from "../system/processes.ts";
 import { revocationsOf } from "../tls/revocations.ts";
 import type { Target } from "../upstream/service.ts";
 import { Edge, type EntryPoint, type Observer } from "./edge.ts";
+import { Outcomes } from "./outcomes.ts";
 import { accept } from "./way.ts";
 
 /** A worker tells its totals this often without being asked, so that little is lost when it is killed. */
@@ -54,6 +56,7 @@ class Worker implements Observer {
   readonly #refusals: Refusals;
   readonly #shortages: Shortages;
   readonly #descriptorLimit = ownDescriptorLimit();
+  readonly #outcomes = new Outcomes((outcomes) => send({ type: "outcomes", outcomes }));
   #ended = 0;
   #reported = -1;
   /** Servers that failed last time: an outage is one line, not one per connection. The configuration bounds it. */
@@ -102,6 +105,9 @@ class Worker implements Observer {
       case "ask":
         void this.#answers[message.question]().then((answer) => send({ type: "answer", id: message.id, answer }));
         return;
+      case "servers":
+        this.#edge.tables.servers.put(message.servers);
+        return;
       case "reopen-logs":
         for (const log of this.#logs) log.reopen();
         return;
@@ -135,10 +141,11 @@ class Worker implements Observer {
       this.#log.logger.info({ service: target.service, server: target.server.address }, "the server answers again");
   }
 
-  onDialFailed(target: Target, reason: string): void {
+  onDialFailed(target: Target, reason: DialError): void {
     const { service, key, server } = target;
     this.#metrics.dialFailed(service, server.address, reason);
     if (isShortage(reason)) return this.#shortages.note(reason); // the server has no part in it
+    this.#outcomes.add(key, reason);
     const known = this.#failing.has(key);
     this.#failing.add(key);
     this.#log.logger[known ? "debug" : "warn"]({ service, server: server.address, reason }, "cannot reach the server");

@@ -1,4 +1,6 @@
-// Services as plain data, and in which order their servers are tried.
+// Services as plain data, and what choosing among their servers looks like; the ways of choosing are in strategies.ts.
+
+import type { ServerState } from "./server-state.ts";
 
 /** What a PROXY header of version 2 may say besides addresses. */
 export type ProxyTlv = "alpn" | "authority" | "ssl" | "uniqueId" | "crc32c";
@@ -49,53 +51,30 @@ export interface Target {
   readonly key: string;
   readonly server: Server;
   readonly transport: Transport;
+  readonly state: ServerState;
 }
 
-/** Chooses where a connection goes: `order` gives every server once, the chosen one first, the rest for when it fails. */
+/** What a client may be known by when its server is chosen. A text is "" while it is not known. */
+export interface Chooser {
+  readonly clientAddress: string;
+  readonly sni: string;
+  /** As the server will read it. */
+  readonly clientId: string;
+  /** As the server will read it. */
+  readonly username: string;
+  /** SHA-256 of the client's verified certificate, in hexadecimal. */
+  readonly certificate: string;
+}
+
+/** The servers for one connection, in the order in which they are tried. */
+export interface Choice {
+  /** The next one that is fit; null: no further one is. */
+  next(): Target | null;
+  /** The next of those that are down, for when all others have failed; null: no further one is. */
+  lastResort(): Target | null;
+}
+
+/** Chooses where a connection goes. */
 export interface Balancer {
-  order(): readonly Target[];
-}
-
-/** Round robin over a load balancer's servers. */
-export class RoundRobin implements Balancer {
-  readonly #rotations: readonly (readonly Target[])[];
-  #next: number;
-
-  /** `start` spreads the first connections of several workers over the servers. */
-  constructor(targets: readonly Target[], start = 0) {
-    this.#rotations = targets.map((_, index) => [...targets.slice(index), ...targets.slice(0, index)]);
-    this.#next = targets.length === 0 ? 0 : start % targets.length;
-  }
-
-  order(): readonly Target[] {
-    const rotation = this.#rotations[this.#next];
-    if (rotation === undefined) return [];
-    this.#next = (this.#next + 1) % this.#rotations.length;
-    return rotation;
-  }
-}
-
-/** Smooth weighted round robin (as in nginx): in any run of sum(weights) choices each child comes exactly `weight` times. */
-export class Weighted implements Balancer {
-  readonly #children: { readonly balancer: Balancer; readonly weight: number; current: number }[];
-  readonly #total: number;
-
-  /** A child of weight 0 is never used. */
-  constructor(children: readonly { balancer: Balancer; weight: number }[]) {
-    this.#children = children.filter((child) => child.weight > 0).map((child) => ({ ...child, current: 0 }));
-    this.#total = this.#children.reduce((sum, child) => sum + child.weight, 0);
-  }
-
-  order(): readonly Target[] {
-    let best = this.#children[0];
-    if (best === undefined) return [];
-    for (const child of this.#children) {
-      child.current += child.weight;
-      if (child.current > best.current) best = child;
-    }
-    best.current -= this.#total;
-    if (this.#children.length === 1) return best.balancer.order();
-    const rest = this.#children.filter((child) => child !== best);
-    return [best, ...rest].flatMap((child) => child.balancer.order());
-  }
+  choose(client: Chooser): Choice;
 }

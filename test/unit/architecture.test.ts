@@ -39,7 +39,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     types: ["acme", "certs", "compile", "config", "middlewares", "proxy", "upstream"],
   },
   // What master and workers say to each other: plain data.
-  protocol: { values: [], types: ["certs", "middlewares", "observe", "rules", "tls", "upstream"] },
+  protocol: { values: [], types: ["certs", "middlewares", "net", "observe", "rules", "tls", "upstream"] },
   proxy: {
     values: [
       "certs/client-identity.ts",
@@ -91,7 +91,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
       "tls",
       "version.ts",
     ],
-    types: ["broker"],
+    types: ["broker", "upstream"],
   },
   explain: {
     values: ["certs", "config", "ip", "middlewares", "mqtt", "proxy", "rules", "text", "tls", "wire"],

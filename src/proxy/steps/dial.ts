@@ -2,7 +2,7 @@
 // would end the session that the same client has begun anew.
 
 import type { NativeSocket } from "../../net/socket.ts";
-import type { Target } from "../../upstream/service.ts";
+import type { Choice, Target } from "../../upstream/service.ts";
 import { endsWithFin } from "../../wire/half-close.ts";
 import { type Connection, Step } from "../connection.ts";
 import { proxyHeaderOf } from "../proxy-protocol-out.ts";
@@ -23,15 +23,16 @@ export class Dial extends Step implements SearchOwner {
   readonly #search: ServerSearch;
   #ended = false;
 
-  /** `targets` in the order in which they are tried; not empty. */
+  /** `first` is what `choice` has given first. */
   constructor(
     connection: Connection,
-    targets: readonly Target[],
+    choice: Choice,
+    first: Target,
     next: (connection: Connection, dialled: Dialled) => void,
   ) {
     super(connection);
     this.#next = next;
-    this.#search = new ServerSearch(connection.edge, targets, this);
+    this.#search = new ServerSearch(connection.edge, choice, first, this);
   }
 
   start(): void {

@@ -7,6 +7,7 @@ import { RoutingTables } from "../../../src/proxy/tables.ts";
 import { parseRule } from "../../../src/rules/parser.ts";
 import type { Transport } from "../../../src/upstream/service.ts";
 
+const NOBODY = { clientAddress: "", sni: "", clientId: "", username: "", certificate: "" };
 const transport = { dialTimeoutMs: 1, keepAliveMs: 1, terminationDelayMs: 1 } as Transport;
 
 function router(name: string, rule: string, service: string, priority = 1): Row {
@@ -41,7 +42,7 @@ const commit = (tables: RoutingTables, version: number) => {
 const find = (tables: RoutingTables, sni: string) =>
   tables.match(tables.routes("mqtts").tls, { sni, alpn: [], address: null, mqtt: null });
 /** The port that the next connection to `sni` goes to. */
-const next = (tables: RoutingTables, sni: string) => find(tables, sni)?.balancer.order()[0]?.server.port;
+const next = (tables: RoutingTables, sni: string) => find(tables, sni)?.balancer.choose(NOBODY).next()?.server.port;
 
 test("nothing of a new configuration is seen before its commit", () => {
   const rows = make();
