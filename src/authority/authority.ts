@@ -152,7 +152,8 @@ export class Authority {
     const publicKey = ownKey === null ? (key as KeyObject) : createPublicKey(ownKey);
     const notBefore = Math.max(now - BACKDATED, Date.parse(this.facts.issuer.validFrom));
     const serial = newSerial();
-    const validity = { notBefore, notAfter: notAfter - BACKDATED };
+    // Both ends count (RFC 5280 4.1.2.5): without that second 398 days would be too many for who takes no more.
+    const validity = { notBefore, notAfter: notAfter - BACKDATED - 1000 };
     const certificate = await leaf({ serial, purpose, subject, publicKey, validity }, this.#signer);
     await this.#inTurn(async (ledger) => {
       const names = subject.alternativeNames.map(nameText);

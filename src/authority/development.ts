@@ -31,11 +31,7 @@ export async function developmentAuthority(commonName: string): Promise<Issued> 
 }
 
 /** A server certificate for DNS names and IP addresses; the first one is its common name. */
-export async function developmentServer(
-  authority: Issued,
-  names: readonly string[],
-  days = LEAF_DAYS,
-): Promise<Issued> {
+export async function developmentServer(authority: Issued, names: readonly string[]): Promise<Issued> {
   const signer = { certificate: new X509Certificate(authority.cert), key: createPrivateKey(authority.key) };
   const key = await newKey("ec");
   const now = Date.now();
@@ -44,7 +40,8 @@ export async function developmentServer(
     {
       ...{ serial: newSerial(), purpose: "server", publicKey: createPublicKey(key) },
       subject: { commonName: names[0]!, alternativeNames },
-      validity: { notBefore: now - DAY, notAfter: now + days * DAY },
+      // Good since a day ago, and both ends count (RFC 5280 4.1.2.5).
+      validity: { notBefore: now - DAY, notAfter: now + (LEAF_DAYS - 1) * DAY - 1000 },
     },
     signer,
   );

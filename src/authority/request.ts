@@ -6,12 +6,14 @@ import { expect, parse, TAG } from "../asn1/ber.ts";
 import { looksLikePem, readPem } from "../certs/pem-blocks.ts";
 import { addressOf, alternativeNames, commonNames, type Extension, extensionList, GENERAL } from "../certs/x509.ts";
 import type { Purpose } from "./events.ts";
-import { kindOf, WEAK_KEYS } from "./keys.ts";
+import { type KeyChoice, kindOf } from "./keys.ts";
 import type { AlternativeName } from "./names.ts";
 
 export interface SigningRequest {
   readonly kind: "ok";
   readonly publicKey: KeyObject;
+  /** Of which kind it is; it may be a weak one. */
+  readonly keyKind: KeyChoice;
   readonly commonName: string;
   readonly names: readonly AlternativeName[];
   /** By its extended key usage, where that names one alone. */
@@ -49,19 +51,18 @@ export async function readRequest(bytes: Buffer): Promise<SigningRequest | { kin
       return wrong(
         "its key is of a kind that is not signed here: take EC P-256, P-384, Ed25519, or RSA of 2048, 3072 or 4096 bits",
       );
-    if (WEAK_KEYS.includes(kind)) return wrong("its RSA key has 1024 bits, which is not safe");
     const { x509 } = await import("../certs/x509-library.ts");
     const request = new x509.Pkcs10CertificateRequest(der);
     if (!(await request.verify()))
       return wrong("its signature is wrong: who made it does not have the key, or it is damaged");
-    return read;
+    return { ...read, keyKind: kind };
   } catch {
     return wrong("is no signing request (PKCS#10), or a damaged one");
   }
 }
 
 /** @throws on anything that is no request */
-function partsOf(der: Buffer): SigningRequest {
+function partsOf(der: Buffer): Omit<SigningRequest, "keyKind"> {
   const [info] = expect(parse(der), TAG.sequence, "the request").children();
   const [, subject, spki, attributes] = expect(info, TAG.sequence, "the request").children();
   const publicKey = createPublicKey({ key: expect(spki, TAG.sequence, "the key").whole, format: "der", type: "spki" });

@@ -63,6 +63,7 @@ export function addAuthorityCommands(
       .option("--name <names...>", "what it is issued to, instead of the names in the request")
       .option("--out <file>", "where the certificate goes (default: beside the request, as .crt)")
       .option("--days <number>", "how long it is good (default: 397 for servers, 825 for clients)")
+      .option("--insecure", "sign for a key that is not safe: RSA of 1024 bits")
       .option("--force", "replace what is there"),
   ).action(async (request: string, options: SignOptions) => {
     refuseFlags();
@@ -123,7 +124,7 @@ function withKeyForm(command: Command): Command {
   return command
     .option("--keyPasswordFile <file>", "encrypt the new key with the first line of this file")
     .option("--keyPasswordEnv <name>", "... or with the value of this environment variable")
-    .option("--keyCipher <cipher>", "how: aes256, or with --insecure des3 as in old OpenSSL", "aes256")
+    .option("--keyCipher <cipher>", "how: aes256 (default), or with --insecure des3 as in old OpenSSL")
     .option("--insecure", "allow what is not safe: des3, and RSA of 1024 bits");
 }
 

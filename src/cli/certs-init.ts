@@ -5,7 +5,7 @@ import { createAuthority } from "../authority/create.ts";
 import { clientSubject } from "../authority/names.ts";
 import { printable } from "../text/printable.ts";
 import { type AuthorityOptions, answering, dayOf, daysOf, Refusal } from "./authority-access.ts";
-import { keyChoice, keyNotice } from "./key-options.ts";
+import { authorityKeyChoice, keyNotice } from "./key-options.ts";
 import { askNew, secretOption } from "./secret-options.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -23,7 +23,7 @@ export interface InitOptions extends Omit<AuthorityOptions, "authority"> {
 export function initAuthority(options: InitOptions, terminal: Terminal): Promise<number> {
   return answering(terminal, async () => {
     const days = daysOf(options.days, USUAL_DAYS);
-    const key = keyChoice({ ...options, insecure: false }, 3072);
+    const key = authorityKeyChoice(options);
     const name = options.name ?? `Private authority ${randomBytes(3).toString("hex")}`;
     const checked = clientSubject(name);
     if (checked.kind === "error") throw new Refusal(checked.message.replace("client name", "name"));

@@ -8,7 +8,7 @@ import { clientSubject, type NamedSubject, nameText, type Subject, serverSubject
 import { printable } from "../text/printable.ts";
 import { type AuthorityOptions, answering, authorityOf, dayOf, daysOf, Refusal } from "./authority-access.ts";
 import { dynamicLines } from "./dynamic-lines.ts";
-import { type KeyOptions, keyChoice, keyForm, keyNotice } from "./key-options.ts";
+import { checkForm, type KeyOptions, keyChoice, keyForm, keyNotice } from "./key-options.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Within the 398 days that browsers take from public authorities. */
@@ -68,7 +68,9 @@ function planOf(purpose: "server" | "client", subject: Subject, options: IssueOp
   const folder = join(options.out, folderName(subject.commonName || subject.alternativeNames[0]!.value));
   const taken = options.force ? null : occupied(folder, [`${purpose}.key`, `${purpose}.crt`, "ca.crt"]);
   if (taken !== null) throw new Refusal(alreadyThere(taken));
-  return { purpose, subject, days, key: keyChoice(options, 2048), form: keyForm(options), folder };
+  const [key, form] = [keyChoice(options), keyForm(options)];
+  checkForm(form, key);
+  return { purpose, subject, days, key, form, folder };
 }
 
 function alreadyThere(path: string): string {

@@ -4,16 +4,16 @@ import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Authority, DAY, entriesCalled } from "../authority/authority.ts";
-import { handOver, pemFiles } from "../authority/delivery.ts";
+import { handOver, type KeyForm, pemFiles } from "../authority/delivery.ts";
 import type { Entry, Ledger } from "../authority/events.ts";
 import { folderName } from "../authority/folder.ts";
-import { type KeyChoice, kindOf } from "../authority/keys.ts";
+import { kindOf } from "../authority/keys.ts";
 import type { AlternativeName, Subject } from "../authority/names.ts";
 import { readTextFile } from "../system/files.ts";
 import { printable } from "../text/printable.ts";
 import { type AuthorityOptions, answering, authorityOf, dayOf, daysOf, Refusal } from "./authority-access.ts";
 import { CLIENT_DAYS, issue, jsonOf, SERVER_DAYS, say, serverNotices } from "./certs-issue.ts";
-import { type KeyOptions, keyForm } from "./key-options.ts";
+import { checkForm, isWeak, type KeyOptions, keyForm } from "./key-options.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface RenewOptions extends AuthorityOptions, KeyOptions {
@@ -24,7 +24,10 @@ export interface RenewOptions extends AuthorityOptions, KeyOptions {
   readonly clients: string;
 }
 
-/** @returns the exit code: 1 when a name or a serial number is not of this authority, or revoked; then nothing is renewed. */
+/**
+ * @returns the exit code: 1 when a name or a serial number is not of this authority, or revoked; then nothing is renewed. With --within
+ * whatever can be is renewed, and 1 says that something could not be.
+ */
 export function renewCertificates(
   words: readonly string[],
   options: RenewOptions,
@@ -34,27 +37,50 @@ export function renewCertificates(
     if ((words.length === 0) === (options.within === undefined))
       throw new Refusal("name what is to be renewed, or give --within DAYS for all that ends so soon");
     const form = keyForm(options);
+    const within = words.length > 0 ? null : daysOf(options.within, 0, "--within");
     const authority = await authorityOf(options, terminal);
     const ledger = authority.facts.index.read();
-    const entries =
-      words.length > 0 ? words.map((word) => latest(word, ledger)) : due(ledger, daysOf(options.within, 0, "--within"));
-    const plans = [...new Set(entries)].map((entry) => planOf(entry, authority, options, form.password !== null));
     const all: unknown[] = [];
-    for (const plan of plans) {
-      const { purpose, subject, folder } = plan;
-      const usual = purpose === "server" ? SERVER_DAYS : CLIENT_DAYS;
-      const days = daysOf(options.days, usual);
-      if (purpose === "server") for (const notice of serverNotices(days)) say(terminal, notice);
-      const issued = await issue(authority, { purpose, subject, days, key: plan.key }, terminal);
-      const handed = await handOver(authority, folder, pemFiles(authority, issued, purpose, form), true);
-      const paths = handed.kind === "ok" ? handed.paths : [];
-      if (options.json) all.push({ ...jsonOf(folder, issued, subject, paths), former: plan.entry.serial });
-      else terminal.log(printable(`renewed: ${folder}, good until ${dayOf(issued.notAfter)}`));
+    const renew = async (plan: Plan) => all.push(await renewed(authority, plan, form, options, terminal));
+    let code = 0;
+    if (within === null) {
+      const entries = new Set(words.map((word) => latest(word, ledger)));
+      for (const plan of [...entries].map((entry) => planOf(entry, authority, options, form))) await renew(plan);
+    } else {
+      const entries = due(ledger, within);
+      // Nobody looks on when cron runs this: one that cannot be renewed does not keep the others from it.
+      for (const entry of entries)
+        code = Math.max(
+          code,
+          await apart(entry, terminal, async () => {
+            await renew(planOf(entry, authority, options, form));
+          }),
+        );
+      if (entries.length === 0 && !options.json) terminal.log("Nothing is to be renewed.");
     }
     if (options.json) terminal.log(JSON.stringify(all, null, 2));
-    else if (plans.length === 0) terminal.log("Nothing is to be renewed.");
+    return code;
+  });
+}
+
+/** Does one thing of several. @returns 1 when it was refused, which is said with the name that it is about. */
+function apart({ commonName, names }: Entry, terminal: Terminal, action: () => Promise<void>): Promise<number> {
+  const error = (text: string) => terminal.error(printable(`not renewed: ${commonName || names[0]}: `) + text);
+  return answering({ ...terminal, error }, async () => {
+    await action();
     return 0;
   });
+}
+
+/** @returns what is printed of it as JSON. @throws Refusal */
+async function renewed(authority: Authority, plan: Plan, form: KeyForm, options: RenewOptions, terminal: Terminal) {
+  const { entry, purpose, subject, folder, key } = plan;
+  const days = daysOf(options.days, purpose === "server" ? SERVER_DAYS : CLIENT_DAYS);
+  if (purpose === "server") for (const notice of serverNotices(days)) say(terminal, notice);
+  const issued = await issue(authority, { purpose, subject, days, key }, terminal);
+  const handed = await handOver(authority, folder, pemFiles(authority, issued, purpose, form), true);
+  if (!options.json) terminal.log(printable(`renewed: ${folder}, good until ${dayOf(issued.notAfter)}`));
+  return { ...jsonOf(folder, issued, subject, handed.kind === "ok" ? handed.paths : []), former: entry.serial };
 }
 
 /** The newest one that a word means. @throws Refusal */
@@ -76,7 +102,7 @@ function due(ledger: Ledger, days: number): Entry[] {
 }
 
 /** What is to be made, and whether it can be. @throws Refusal */
-function planOf(entry: Entry, authority: Authority, options: RenewOptions, hasPassword: boolean) {
+function planOf(entry: Entry, authority: Authority, options: RenewOptions, form: KeyForm) {
   const { purpose, commonName, names, serial } = entry;
   const alternativeNames = names.map(nameOf);
   const subject: Subject = { commonName, alternativeNames };
@@ -89,15 +115,33 @@ function planOf(entry: Entry, authority: Authority, options: RenewOptions, hasPa
   const issued = readTextFile(authority.facts.files.issued(serial));
   if (issued.kind === "error") throw new Refusal(issued.message);
   const { publicKey } = new X509Certificate(issued.text);
+  const kind = kindOf(publicKey);
+  if (kind !== null && isWeak(kind) && !options.insecure)
+    throw new Refusal(
+      `${certFile} is for a key of RSA with 1024 bits, which is not safe: if the device can do nothing else, add --insecure`,
+    );
   const keyFile = join(folder, `${purpose}.key`);
   // A key that was taken away cannot be replaced here.
   if (options.sameKey || !existsSync(keyFile)) return { entry, purpose, subject, folder, key: publicKey };
-  const key = readTextFile(keyFile);
-  if (key.kind === "ok" && /ENCRYPTED/.test(key.text) && !hasPassword)
-    throw new Refusal(`${keyFile} is encrypted: give --keyPasswordFile for the new key, or --sameKey`);
-  const kind: KeyChoice | null = kindOf(publicKey);
+  const text = readTextFile(keyFile);
+  if (text.kind === "error") throw new Refusal(text.message);
   if (kind === null) throw new Refusal(`${keyFile} is of a kind that is not made here: --sameKey keeps it`);
+  checkSeal(keyFile, text.text, options, form);
+  checkForm(form, kind);
   return { entry, purpose, subject, folder, key: kind };
+}
+
+type Plan = ReturnType<typeof planOf>;
+
+/** A new key is not less sealed than the former one, and not in a form that its device may not read. @throws Refusal */
+function checkSeal(keyFile: string, former: string, { keyCipher }: RenewOptions, { password }: KeyForm): void {
+  if (!former.includes("ENCRYPTED")) return;
+  if (password === null)
+    throw new Refusal(`${keyFile} is encrypted: give --keyPasswordFile for the new key, or --sameKey`);
+  if (keyCipher === undefined && former.includes("DEK-Info:"))
+    throw new Refusal(
+      `${keyFile} is encrypted as old OpenSSL did it: give --keyCipher=des3 --insecure for another such key, or --keyCipher=aes256 if its device reads that`,
+    );
 }
 
 function nameOf(text: string): AlternativeName {

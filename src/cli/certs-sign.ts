@@ -9,6 +9,7 @@ import { replaceFile } from "../system/replace-file.ts";
 import { printable } from "../text/printable.ts";
 import { type AuthorityOptions, answering, authorityOf, dayOf, daysOf, Refusal } from "./authority-access.ts";
 import { CLIENT_DAYS, issue, jsonOf, SERVER_DAYS, say, serverNotices } from "./certs-issue.ts";
+import { isWeak, keyNotice } from "./key-options.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface SignOptions extends AuthorityOptions {
@@ -16,6 +17,7 @@ export interface SignOptions extends AuthorityOptions {
   readonly name?: readonly string[];
   readonly out?: string;
   readonly days?: string;
+  readonly insecure?: boolean;
   readonly force?: boolean;
 }
 
@@ -26,6 +28,10 @@ export function signRequest(file: string, options: SignOptions, terminal: Termin
     if (read.kind === "error") throw new Refusal(read.message);
     const request = await readRequest(read.bytes);
     if (request.kind === "error") throw new Refusal(`${file}: ${request.message}`);
+    if (isWeak(request.keyKind) && !options.insecure)
+      throw new Refusal(
+        `${file}: its RSA key has 1024 bits, which is not safe: if the device can do nothing else, add --insecure`,
+      );
     const purpose = purposeOf(request, options.for);
     const named = subjectOf(request, purpose, options.name);
     if (named.kind === "error") throw new Refusal(`${file}: ${named.message}. --name gives it another name`);
@@ -34,6 +40,8 @@ export function signRequest(file: string, options: SignOptions, terminal: Termin
     const days = daysOf(options.days, purpose === "server" ? SERVER_DAYS : CLIENT_DAYS);
     for (const notice of [...named.notices, ...(purpose === "server" ? serverNotices(days) : [])])
       say(terminal, notice);
+    const notice = keyNotice(request.keyKind);
+    if (notice !== null) say(terminal, notice);
     for (const wish of request.ignored) say(terminal, `the request asks for ${wish}, which it does not get`);
     const authority = await authorityOf(options, terminal);
     const { subject } = named;

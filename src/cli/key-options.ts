@@ -13,19 +13,39 @@ export interface KeyOptions {
   readonly insecure?: boolean;
 }
 
-/** `rsa` alone is of as many bits as `rsaBits` says. @throws Refusal */
-export function keyChoice({ key = "ec", insecure = false }: KeyOptions, rsaBits: 2048 | 3072): KeyChoice {
-  const word = key.toLowerCase() === "rsa" ? `rsa${rsaBits}` : key.toLowerCase();
-  const choice = KEY_CHOICES.find((each) => each === word);
-  if (choice === undefined) throw new Refusal(`--key is one of rsa, ${usual().join(", ")}, and not '${key}'`);
-  if (WEAK_KEYS.includes(choice) && !insecure)
+/** Of a server or a client; `rsa` alone has 2048 bits. @throws Refusal */
+export function keyChoice({ key = "ec", insecure = false }: KeyOptions): KeyChoice {
+  const choice = choiceOf(key, 2048);
+  if (isWeak(choice) && !insecure)
     throw new Refusal(
       `--key=${choice} is not safe: anyone with some patience can find the key. If a device can do nothing else, add --insecure`,
     );
   return choice;
 }
 
-const usual = () => KEY_CHOICES.filter((each) => !WEAK_KEYS.includes(each));
+/** Of an authority, which is never a weak one; `rsa` alone has 3072 bits. @throws Refusal */
+export function authorityKeyChoice({ key = "ec" }: KeyOptions): KeyChoice {
+  const choice = choiceOf(key, 3072);
+  if (isWeak(choice))
+    throw new Refusal(
+      `--key=${choice} is not safe, and who finds an authority's key is every device at once: take rsa2048 at least`,
+    );
+  return choice;
+}
+
+function choiceOf(key: string, rsaBits: 2048 | 3072): KeyChoice {
+  const word = key.toLowerCase() === "rsa" ? `rsa${rsaBits}` : key.toLowerCase();
+  const choice = KEY_CHOICES.find((each) => each === word);
+  if (choice === undefined) throw new Refusal(`--key is one of rsa, ${usual().join(", ")}, and not '${key}'`);
+  return choice;
+}
+
+/** Whether a key of this kind is made and signed with --insecure alone. */
+export function isWeak(choice: KeyChoice): boolean {
+  return WEAK_KEYS.includes(choice);
+}
+
+const usual = () => KEY_CHOICES.filter((each) => !isWeak(each));
 
 /** What small or old clients make of such a key; null where there is nothing to say. */
 export function keyNotice(choice: KeyChoice): string | null {
@@ -50,7 +70,8 @@ export function keyForm({
 }: KeyOptions): KeyForm {
   const given = secretOption("keyPassword", keyPasswordFile, keyPasswordEnv);
   if (given.kind === "error") throw new Refusal(given.message);
-  const password = given.value === "" ? null : given.value;
+  const password = given.value;
+  if (password === "") throw new Refusal("the password of the key is empty: give one, or leave the option out");
   const cipher = keyCipher.toLowerCase();
   if (cipher !== "aes256" && cipher !== "des3")
     throw new Refusal(`--keyCipher is aes256 or des3, and not '${keyCipher}'`);
@@ -61,4 +82,10 @@ export function keyForm({
   if (cipher === "des3" && password === null)
     throw new Refusal("--keyCipher needs a password: give --keyPasswordFile FILE or --keyPasswordEnv NAME");
   return { password, cipher };
+}
+
+/** Whether a key of this kind can be written so. @throws Refusal */
+export function checkForm({ cipher }: KeyForm, choice: KeyChoice): void {
+  if (cipher === "des3" && choice === "ed25519")
+    throw new Refusal("--keyCipher=des3 is a form of RSA and EC keys, and Ed25519 has none: leave it out");
 }

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { selfSigned } from "../../src/authority/certificate.ts";
 import { keyText, newKey } from "../../src/authority/keys.ts";
@@ -80,7 +80,8 @@ describe("what an authority issues is taken by strict programs", () => {
 
 const DAY = 86_400_000;
 const certificateIn = (path: string) => new X509Certificate(readFileSync(path));
-const daysOf = ({ validFrom, validTo }: X509Certificate) => (Date.parse(validTo) - Date.parse(validFrom)) / DAY;
+/** Both ends count (RFC 5280 4.1.2.5). */
+const daysOf = ({ validFrom, validTo }: X509Certificate) => (Date.parse(validTo) + 1000 - Date.parse(validFrom)) / DAY;
 
 describe("certs show, node and OpenSSL read the same in what is issued", () => {
   test("names with umlauts, CJK and emoji, dates, serial numbers", async () => {
@@ -184,6 +185,26 @@ describe("how long it is good", () => {
     expect(daysOf(certificateIn(file("servers/a.example/server.crt")))).toBe(days);
   });
 
+  test("of which certs renew and certs sign say the same, for servers alone", async () => {
+    const { done, openssl } = await place();
+    await done("server", "a.example");
+    await done("client", "dev-1");
+    await openssl("req", "-newkey", "ed25519", "-nodes", "-keyout", "k", "-out", "x.csr", "-subj", "/CN=b.example");
+    const sign = ["sign", "x.csr", "--force"];
+    for (const [days, notice] of [
+      ["398", ""],
+      ["399", "note: browsers refuse certificates of public authorities of more than 398 days"],
+      ["826", "note: Apple's systems refuse server certificates of more than 825 days"],
+    ] as const) {
+      const said = async (...args: string[]) => (await done(...args, `--days=${days}`)).stderr;
+      for (const stderr of [await said("renew", "a.example"), await said(...sign, "--for=server")])
+        if (notice === "") expect(stderr).not.toContain("398");
+        else expect(stderr).toContain(notice);
+      for (const stderr of [await said("renew", "dev-1"), await said(...sign, "--for=client")])
+        expect(stderr).not.toMatch(/398|825/);
+    }
+  });
+
   test.each(["0", "-1", "1.5", "x", "36501", ""])("--days=%s is refused", async (days) => {
     const { type } = await place();
     expect(await type("client", "dev-1", `--days=${days}`)).toMatchObject({
@@ -279,7 +300,9 @@ describe("keys", () => {
     expect((await type("client", "old", "--keyCipher=des3", "--keyPasswordFile=secret")).stderr).toStartWith(
       "--keyCipher=des3 is not safe",
     );
-    expect((await type("init", "--dir=weak", "--key=rsa1024")).stderr).toStartWith("--key=rsa1024 is not safe");
+    expect((await type("init", "--dir=weak", "--key=rsa1024")).stderr).toBe(
+      "--key=rsa1024 is not safe, and who finds an authority's key is every device at once: take rsa2048 at least\n",
+    );
     expect(existsSync(file("clients"))).toBe(false);
     const made = await type(...old, "--insecure");
     expect(made.code).toBe(0);
@@ -288,6 +311,44 @@ describe("keys", () => {
     expect(key).toMatch(/^-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: DES-EDE3-CBC,/);
     const opened = await openssl("pkey", "-in", "clients/old/client.key", "-passin", "file:secret", "-noout", "-text");
     expect(opened.stdout).toContain("(1024 bit");
+    // Renewing makes no other such key unasked, and none that the device cannot read.
+    const renew = ["renew", "old", "--keyPasswordFile=secret"];
+    for (const more of [[], ["--sameKey"]])
+      expect((await type(...renew, ...more)).stderr).toBe(
+        "clients/old/client.crt is for a key of RSA with 1024 bits, which is not safe: if the device can do nothing else, add --insecure\n",
+      );
+    expect((await type(...renew, "--insecure")).stderr).toBe(
+      "clients/old/client.key is encrypted as old OpenSSL did it: give --keyCipher=des3 --insecure for another such key, or --keyCipher=aes256 if its device reads that\n",
+    );
+    expect(readFileSync(file("clients/old/client.key"), "utf8")).toBe(key);
+    expect((await type(...renew, "--insecure", "--keyCipher=des3")).code).toBe(0);
+    expect(readFileSync(file("clients/old/client.key"), "utf8")).toMatch(
+      /^-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4/,
+    );
+    // Nor is a request signed for one.
+    await openssl("req", "-newkey", "rsa:1024", "-nodes", "-keyout", "k", "-out", "weak.csr", "-subj", "/CN=weak");
+    expect((await type("sign", "weak.csr", "--for=client")).stderr).toBe(
+      "weak.csr: its RSA key has 1024 bits, which is not safe: if the device can do nothing else, add --insecure\n",
+    );
+    expect(await type("sign", "weak.csr", "--for=client", "--insecure")).toMatchObject({
+      code: 0,
+      stderr: "note: RSA of 1024 bits is not safe, and many clients refuse it\n",
+    });
+  });
+
+  test("one that cannot be as it is asked for is refused before anything is issued", async () => {
+    const { type, file, json } = await place();
+    writeFileSync(file("secret"), "sésame");
+    writeFileSync(file("nothing"), "");
+    const old = ["--keyCipher=des3", "--insecure", "--keyPasswordFile=secret"];
+    expect((await type("client", "dev-1", "--key=ed25519", ...old)).stderr).toBe(
+      "--keyCipher=des3 is a form of RSA and EC keys, and Ed25519 has none: leave it out\n",
+    );
+    expect((await type("client", "dev-1", "--keyPasswordFile=nothing")).stderr).toBe(
+      "the password of the key is empty: give one, or leave the option out\n",
+    );
+    expect(existsSync(file("clients"))).toBe(false);
+    expect((await json("list", "--authority=authority")).certificates).toEqual([]);
   });
 
   test("a device's is encrypted where a password is given, and the lines for Sluice say by which", async () => {
@@ -540,6 +601,31 @@ describe("certs renew", () => {
     expect((await type("renew", "unknown")).stderr).toBe("the authority has issued nothing to 'unknown'\n");
     expect((await type("renew")).stderr).toStartWith("name what is to be renewed");
     expect((await type("renew", "--within=x")).stderr).toStartWith("--within is a number");
+  });
+
+  test("--within renews what it can, says of each other one why not, and ends with 1", async () => {
+    const { done, type, json, file, openssl } = await place();
+    await done("client", "away", "soon", "sealed", "--days=20");
+    await done("server", "a.example", "--days=20");
+    await openssl("req", "-newkey", "ed25519", "-nodes", "-keyout", "k", "-out", "own-key.csr", "-subj", "/CN=own-key");
+    await done("sign", "own-key.csr", "--for=client", "--days=20");
+    rmSync(file("clients/away"), { recursive: true });
+    writeFileSync(
+      file("clients/sealed/client.key"),
+      (await openssl("pkey", "-in", "clients/sealed/client.key", "-aes256", "-passout", "pass:secret")).stdout,
+    );
+    const { code, stdout, stderr } = await type("renew", "--within=30");
+    expect(code).toBe(1);
+    expect(stdout.replaceAll(/\d{4}-\d\d-\d\d/g, "then")).toBe(
+      "renewed: clients/soon, good until then\nrenewed: servers/a.example, good until then\n",
+    );
+    expect(stderr.split("\n").map((line) => line.split(". ")[0])).toEqual([
+      "not renewed: away: clients/away/client.crt is not there: --clients says in which directory the folders of clients are",
+      "not renewed: sealed: clients/sealed/client.key is encrypted: give --keyPasswordFile for the new key, or --sameKey",
+      "not renewed: own-key: clients/own-key/client.crt is not there: --clients says in which directory the folders of clients are",
+      "",
+    ]);
+    expect((await json("list", "--authority=authority")).certificates).toHaveLength(7);
   });
 
   test("a key that is encrypted is not written anew without a password, and a folder that is elsewhere is not made anew", async () => {
