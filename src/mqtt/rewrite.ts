@@ -4,6 +4,7 @@ import { type Connect, mayLackClientId } from "./connect.ts";
 import { Fields } from "./fields.ts";
 import { headerSize, readLevel } from "./opening.ts";
 import { encodeText, MAX_FIELD } from "./text.ts";
+import { fixedHeader, sized } from "./write-connect.ts";
 
 /** What is left out stays as it is; null: there is to be none. */
 export interface ConnectChanges {
@@ -50,11 +51,6 @@ export function rewriteConnect(connect: Connect, changes: ConnectChanges): Buffe
   return remaining > MAX_REMAINING ? null : Buffer.concat([fixedHeader(packet[0]!, remaining), ...pieces]);
 }
 
-/** A field with its length before it. */
-function sized(bytes: Buffer): Buffer[] {
-  return [Buffer.of(bytes.length >> 8, bytes.length & 0xff), bytes];
-}
-
 /** Where the parts of a CONNECT begin; each ends where the next one does. */
 interface Parts {
   readonly start: number;
@@ -84,16 +80,4 @@ function partsOf({ packet, version, will }: Connect): Parts {
 function skipProperties(fields: Fields): void {
   const length = fields.varint("properties");
   fields.at += length;
-}
-
-/** The type with its flags, and the remaining length in its shortest form. */
-function fixedHeader(first: number, remaining: number): Buffer {
-  const bytes = [first];
-  let rest = remaining;
-  do {
-    const low = rest % 128;
-    rest = Math.floor(rest / 128);
-    bytes.push(rest > 0 ? low | 0x80 : low);
-  } while (rest > 0);
-  return Buffer.from(bytes);
 }
