@@ -60,11 +60,10 @@ export const healthCheck = section({
   interval: field("The time between two checks of a server.", duration(1, "must be longer than 0").default(30_000), {
     example: "5s",
   }),
-  unhealthyInterval: field(
-    "The time after a check that failed.",
-    duration(1, "must be longer than 0").optional(),
-    { otherwise: "`interval`", example: "1s" },
-  ),
+  unhealthyInterval: field("The time after a check that failed.", duration(1, "must be longer than 0").optional(), {
+    otherwise: "`interval`",
+    example: "1s",
+  }),
   timeout: field(
     "How long a whole check may take: name, connection, TLS and answers.",
     duration(1, "must be longer than 0").default(5000),

@@ -5,7 +5,7 @@ import { addTotals, type MetricJson, onlyTotals } from "../observe/metric-json.t
 import { diff, NO_ROWS, type RowMap } from "../protocol/diff.ts";
 import type { FromWorker, ServerOutcome, ToWorker, WorkerSettings } from "../protocol/messages.ts";
 import { spawnSelf } from "../system/spawn.ts";
-import type { ServerReport } from "../upstream/server-state.ts";
+import { NEW_SERVER, type ServerChange, type ServerReport } from "../upstream/server-state.ts";
 import { Questions } from "./questions.ts";
 import { Restarts } from "./restarts.ts";
 
@@ -94,13 +94,15 @@ export class Supervisor {
     });
   }
 
-  /** Tells all workers what has changed with servers; one of which nothing is known any more is `unknown`, drains not, and is open nowhere. */
-  tellServers(reports: readonly ServerReport[]): void {
-    for (const report of reports) {
+  /** Tells all workers what has changed with servers. What is left out of a change stays as it was last told. */
+  tellServers(changes: readonly ServerChange[]): void {
+    const servers = changes.map((change): ServerReport => {
+      const report = { ...NEW_SERVER, ...this.#servers.get(change.key), ...change };
       if (report.health === "unknown" && !report.isDraining && report.elsewhere === 0) this.#servers.delete(report.key);
       else this.#servers.set(report.key, report);
-    }
-    for (const worker of this.#workers.values()) this.#send(worker, { type: "servers", servers: reports });
+      return report;
+    });
+    for (const worker of this.#workers.values()) this.#send(worker, { type: "servers", servers });
   }
 
   get pids(): number[] {

@@ -13,7 +13,15 @@ export interface ServerReport {
   readonly isDraining: boolean;
   /** Connections that the other workers have open to it. */
   readonly elsewhere: number;
+  /** When it came up again after it had been down (Unix time in milliseconds); 0: it has not been down. */
+  readonly upSince: number;
 }
+
+/** What has changed with one. */
+export type ServerChange = Pick<ServerReport, "key"> & Partial<ServerReport>;
+
+/** Of which nothing is known. */
+export const NEW_SERVER: Omit<ServerReport, "key"> = { health: "unknown", isDraining: false, elsewhere: 0, upSince: 0 };
 
 export class ServerState {
   readonly key: string;
@@ -23,6 +31,7 @@ export class ServerState {
   open = 0;
   /** Connections of the other workers, as they were last told. */
   elsewhere = 0;
+  upSince = 0;
 
   constructor(key: string) {
     this.key = key;
@@ -51,8 +60,8 @@ export class ServerStates {
 
   /** It may come before the configuration that has the server. */
   put(reports: readonly ServerReport[]): void {
-    for (const { key, health, isDraining, elsewhere } of reports)
-      Object.assign(this.of(key), { health, isDraining, elsewhere });
+    for (const { key, health, isDraining, elsewhere, upSince } of reports)
+      Object.assign(this.of(key), { health, isDraining, elsewhere, upSince });
   }
 
   /** Forgets servers that are in no service and of which nothing is known. */

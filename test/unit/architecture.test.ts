@@ -20,7 +20,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   mqtt: { values: ["text", "wire"] },
   asn1: { values: [] },
   net: { values: [] },
-  upstream: { values: [] },
+  upstream: { values: [], types: ["mqtt"] },
   admin: { values: [] },
   rules: { values: ["ip", "mqtt/text.ts", "mqtt/version.ts", "text"] },
   // What may not be printed of PEM is said where PEM is read.
@@ -89,9 +89,10 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
       "providers",
       "system",
       "tls",
+      "upstream",
       "version.ts",
     ],
-    types: ["broker", "upstream"],
+    types: ["broker"],
   },
   explain: {
     values: ["certs", "config", "ip", "middlewares", "mqtt", "proxy", "rules", "text", "tls", "wire"],
