@@ -62,7 +62,13 @@ export class Balancers {
       return new Weighted(row.services.map((child) => ({ balancer: this.of(child.name), weight: child.weight })));
     const targets = row.servers.map((server): Target => {
       const key = keyOf(name, server);
-      return { service: name, key, server, transport: row.transport, state: this.#states.of(key) };
+      return {
+        service: name,
+        key,
+        server,
+        transport: row.transport,
+        state: this.#states.ofServer(key, name, server.address),
+      };
     });
     return new RoundRobin(targets, this.#start);
   }

@@ -1,6 +1,8 @@
 // What a worker knows of each server beside its configuration: one object per server of a service, which everything that dials it shares,
 // and which stays the same over reloads.
 
+import type { Passive } from "./health.ts";
+
 export type Health = "unknown" | "up" | "down";
 
 /** What the master says of a server. */
@@ -25,6 +27,9 @@ export const NEW_SERVER: Omit<ServerReport, "key"> = { health: "unknown", isDrai
 
 export class ServerState {
   readonly key: string;
+  /** Labels of metrics; "" while no service with the server has been used. */
+  service = "";
+  address = "";
   health: Health = "unknown";
   isDraining = false;
   /** Connections of this worker, from the choice of the server on. */
@@ -32,6 +37,15 @@ export class ServerState {
   /** Connections of the other workers, as they were last told. */
   elsewhere = 0;
   upSince = 0;
+  /** Connections of this worker that are over, by how they ended there; null: none is. */
+  ended: Map<string, number> | null = null;
+  /** Dials that have failed since one that did not, within a window. */
+  #failures = 0;
+  #windowEnd = 0;
+  /** Connections that it has not answered since one that it has. */
+  #unanswered = 0;
+  /** This worker itself has seen it fail, and the master has said nothing of it yet; 0: not so. By the clock of `performance.now()`. */
+  #avoidedUntil = 0;
 
   constructor(key: string) {
     this.key = key;
@@ -39,17 +53,87 @@ export class ServerState {
 
   /** Whether a connection goes there while there are others. */
   get isUsable(): boolean {
-    return this.health !== "down" && !this.isDraining;
+    return this.health !== "down" && !this.isDraining && !this.#isAvoided();
   }
 
   get isIdle(): boolean {
     return this.health === "unknown" && !this.isDraining && this.open === 0 && this.elsewhere === 0;
+  }
+
+  /** Whether it is news that it answers. */
+  get isTroubled(): boolean {
+    return this.health === "down" || this.#failures > 0 || this.#unanswered > 0;
+  }
+
+  /** The master's word of it. It ends this worker's own opinion, unless it is what the master has said before. */
+  told({ health, isDraining, elsewhere, upSince }: Omit<ServerReport, "key">): void {
+    if (health !== this.health) this.#forgive();
+    this.health = health;
+    this.isDraining = isDraining;
+    this.elsewhere = elsewhere;
+    this.upSince = upSince;
+  }
+
+  /** A dial has failed, and not for a shortage of our own. */
+  failed({ failures, windowMs, coolDownMs }: Passive, now = performance.now()): void {
+    if (now >= this.#windowEnd) {
+      this.#windowEnd = now + windowMs;
+      this.#failures = 0;
+    }
+    this.#failures++;
+    if (failures > 0 && this.#failures >= failures) this.#avoidedUntil = now + coolDownMs;
+  }
+
+  /** A dial has succeeded: of a server that does not answer what it is asked, that says nothing yet. */
+  reached(): void {
+    if (this.#failures === 0) return;
+    this.#failures = 0;
+    if (this.#unanswered === 0) this.#avoidedUntil = 0;
+  }
+
+  /** It has closed a connection before its first byte, or has sent nothing for too long. */
+  leftUnanswered({ unanswered, coolDownMs }: Passive, now = performance.now()): void {
+    this.#unanswered++;
+    if (unanswered > 0 && this.#unanswered >= unanswered) this.#avoidedUntil = now + coolDownMs;
+  }
+
+  /** It has answered a client. */
+  answered(): void {
+    if (this.isTroubled) this.#forgive();
+  }
+
+  /** A connection that counts as open is over. */
+  left(result: string): void {
+    this.open--;
+    this.ended ??= new Map();
+    this.ended.set(result, (this.ended.get(result) ?? 0) + 1);
+  }
+
+  #forgive(): void {
+    this.#failures = 0;
+    this.#unanswered = 0;
+    this.#avoidedUntil = 0;
+  }
+
+  #isAvoided(): boolean {
+    if (this.#avoidedUntil === 0) return false;
+    if (performance.now() < this.#avoidedUntil) return true;
+    this.#avoidedUntil = 0;
+    return false;
   }
 }
 
 /** The states of a worker's servers. */
 export class ServerStates {
   readonly #states = new Map<string, ServerState>();
+
+  /** The one state of a server of a service. */
+  ofServer(key: string, service: string, address: string): ServerState {
+    const state = this.of(key);
+    state.service = service;
+    state.address = address;
+    return state;
+  }
 
   /** The one state of that server. */
   of(key: string): ServerState {
@@ -60,8 +144,7 @@ export class ServerStates {
 
   /** It may come before the configuration that has the server. */
   put(reports: readonly ServerReport[]): void {
-    for (const { key, health, isDraining, elsewhere, upSince } of reports)
-      Object.assign(this.of(key), { health, isDraining, elsewhere, upSince });
+    for (const report of reports) this.of(report.key).told(report);
   }
 
   /** Forgets servers that are in no service and of which nothing is known. */

@@ -14,6 +14,10 @@ export interface ProxyProtocolOut {
 /** How a broker is dialled. Times in milliseconds. */
 export interface Transport {
   readonly dialTimeoutMs: number;
+  /** For all dials of a client together; left out: DIAL_BUDGET_MS, or the dialTimeout where that is longer. */
+  readonly dialBudgetMs?: number;
+  /** How long the first byte of a server may take; 0: for ever; left out: FIRST_BYTE_MS. */
+  readonly firstByteTimeoutMs?: number;
   /** Negative: off. */
   readonly keepAliveMs: number;
   /** Negative: for ever. */
@@ -30,6 +34,9 @@ export interface Transport {
     readonly key: string | null;
   };
 }
+
+export const DIAL_BUDGET_MS = 30_000;
+export const FIRST_BYTE_MS = 10_000;
 
 export interface Server {
   /** Also the metric label. */
