@@ -100,6 +100,8 @@ class Generator {
     };
     if (scalarKey !== undefined) {
       const scalar = unwrap(type.shape[scalarKey] as z.ZodType);
+      if (scalar.type.def.type === "enum")
+        return this.#words(scalar.type as z.ZodEnum, allowEmpty ?? false, body, orNull);
       const { type: types, ...limits } = text(scalar.type as z.ZodString, scalar.meta, orNull);
       return { type: ["object", ...(types as string[])], ...limits, ...body };
     }
@@ -113,6 +115,20 @@ class Generator {
       maximum: required.length > 0 ? 0 : 1,
       pattern: `^(?:${words.join("|")})$`,
       patternErrorMessage: "must be a mapping",
+      ...body,
+    };
+  }
+
+  /** An object for which a word may stand, and true or false too where that turns it on or off. */
+  #words(type: z.ZodEnum, allowEmpty: boolean, body: JsonSchema, orNull: readonly string[]): JsonSchema {
+    const words = type.options as string[];
+    const own = words.map(inAnyCase);
+    const all = allowEmpty ? [...TRUE_WORDS, ...FALSE_WORDS, ...own] : own;
+    return {
+      type: ["object", ...(allowEmpty ? ["boolean", "integer"] : []), "string", ...orNull],
+      ...(allowEmpty && { minimum: 0, maximum: 1 }),
+      pattern: `^(?:${all.join("|")})$`,
+      patternErrorMessage: `must be ${allowEmpty ? "true, false or " : ""}one of ${words.join(", ")}`,
       ...body,
     };
   }

@@ -3,6 +3,7 @@
 import type { Wanted } from "../acme/plan.ts";
 import type { Code } from "../config/codes.ts";
 import { type Diagnostics, formatPlace, type Place, type Subject } from "../config/diagnostics.ts";
+import { livePolicy } from "../config/live.ts";
 import { bareName, DEFAULT_OPTIONS, shortName } from "../config/names.ts";
 import type { RouterConfig } from "../config/router.ts";
 import type { TlsOptionsConfig } from "../config/tls-options.ts";
@@ -200,6 +201,7 @@ class RouterCompiler {
       action: effective,
       middlewares: draft.middlewares,
       service: service ?? "",
+      ...(router.onRemove !== undefined && { onRemove: livePolicy(router.onRemove) }),
     };
     this.#rows.push({ kind: "router", name: fullName, value });
     this.#checked.push({ name: fullName, row: value, place: () => at("rule") });

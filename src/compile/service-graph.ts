@@ -5,6 +5,8 @@ import type { Server, ServiceRow } from "../upstream/service.ts";
 /** A service that may turn out not to be sound. */
 export interface ServiceDraft {
   row: ServiceRow | null;
+  /** Servers with a mistake are left out. */
+  readonly isPartial?: boolean;
 }
 
 /** Servers that one service may have over all it is made of; beyond it is a mistake that would cost memory for every connection. */

@@ -3,6 +3,7 @@
 import type { CertificateFiles, Outcome } from "../certs/files.ts";
 import type { Code } from "../config/codes.ts";
 import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
+import { livePolicy } from "../config/live.ts";
 import { bareName, fullName, INTERNAL, qualify, shortName } from "../config/names.ts";
 import { formatHostPort, parseHostPort, parsePort } from "../config/scalars.ts";
 import type { ServiceConfig } from "../config/service.ts";
@@ -185,13 +186,20 @@ function compileService(
         `the service "${name}": server ${index + 1} is left out: ${made}`,
         about,
       );
-    else servers.push(made);
+    else servers.push(server.drain === undefined ? made : { ...made, drain: livePolicy(server.drain) });
   }
   if (servers.length === 0)
     diagnostics.warn(
       "service-empty",
       at("loadBalancer"),
       `the service "${name}" has no server: its clients are disconnected`,
+      about,
+    );
+  else if (servers.every((server) => server.drain !== undefined))
+    diagnostics.warn(
+      "service-drained",
+      at("loadBalancer", "servers"),
+      `the service "${name}": ${servers.length === 1 ? "its server is drained" : `all of its ${servers.length} servers are drained`}, so it takes no new client`,
       about,
     );
   const { terminationDelay, proxyProtocol } = loadBalancer;
@@ -220,7 +228,16 @@ function compileService(
       `the service "${name}" tells ${open.address} who its clients are by a PROXY header, which no TLS protects: whoever reaches that server, or is on the way to it, can say anything. Keep it in a private network`,
       about,
     );
-  return { row: { kind: "loadBalancer", servers, transport: combined } };
+  const { onRemove } = loadBalancer;
+  return {
+    row: {
+      kind: "loadBalancer",
+      servers,
+      transport: combined,
+      ...(onRemove !== undefined && { onRemove: livePolicy(onRemove) }),
+    },
+    isPartial: servers.length < loadBalancer.servers.length,
+  };
 }
 
 /** URLs of brokers that speak TLS. */

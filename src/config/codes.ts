@@ -243,6 +243,11 @@ export const CODES = define({
       means: "A service has no server, or none with a weight above 0. Its clients are disconnected.",
       remedy: "Add a server.",
     },
+    "service-drained": {
+      means: "All servers of a service are drained. It takes no new client: one that has sent CONNECT is told so.",
+      remedy:
+        "Take `drain` from one of them. If nobody shall come, this says that it is so. Clients go elsewhere where a weighted service has another service beside it.",
+    },
     "proxy-header-bypass": {
       means:
         "A server with a public address or name is told by PROXY headers who its clients are. A header goes before TLS, and nothing protects it: whoever reaches the server, or is on the way to it, can pretend to be any client.",

@@ -125,12 +125,12 @@ class Walk {
 
   #object(type: z.ZodObject, meta: FieldMeta, node: Node, path: Path): unknown {
     if (isScalar(node)) {
+      const on = meta.allowEmpty ? parseBool(textOf(node)) : null;
+      if (on !== null) return on ? {} : undefined;
       if (meta.scalarKey !== undefined) {
         this.#source.standsFor(path, meta.scalarKey);
         return { [meta.scalarKey]: this.value(type.shape[meta.scalarKey] as z.ZodType, node, path) };
       }
-      const on = meta.allowEmpty ? parseBool(textOf(node)) : null;
-      if (on !== null) return on ? {} : undefined;
     }
     if (!isMap(node)) {
       // A variable or a flag has no line, and cannot hold a mapping.

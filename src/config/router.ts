@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { domain } from "./certificate.ts";
 import { field, section } from "./field.ts";
+import { onRemove } from "./live.ts";
 
 const word = z.string().min(1);
 
@@ -33,6 +34,11 @@ export const router = z.object({
     "What is asked about a client before it is let in: names of entries of `tcp.middlewares`. [Middlewares](configuration.md#middlewares) says in which order.",
     z.array(word).default([]),
     { otherwise: "none", example: ["office"], nothingIsWrong: true },
+  ),
+  onRemove: field(
+    "What becomes of open connections when the router is gone, or has lost the entry point, the service or the TLS options by which they came: see [What a reload removes](brokers.md#what-a-reload-removes).",
+    onRemove.optional(),
+    { otherwise: "`keep`", example: "close" },
   ),
   ruleSyntax: field(
     "`default` and `v3` are the same. `v2` refuses the load: Sluice does not read the rules of Traefik v2.",

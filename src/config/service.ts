@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { field, LATER, section, unsupported } from "./field.ts";
+import { drain, onRemove } from "./live.ts";
 import { proxyProtocolOut } from "./proxy-protocol.ts";
 import { parsePort } from "./scalars.ts";
 
@@ -22,6 +23,11 @@ const server = z.object({
     { kind: "port", numbers: [1, 65_535], otherwise: "in `address`", example: 1883 },
   ),
   tls: field("Speak TLS to this server.", z.boolean().default(false), { example: true, nothingIsWrong: true }),
+  drain: field(
+    "No new connection goes to this server, as long as it is here: see [Drain](brokers.md#drain). `true` keeps those that are open; `close` closes them; `{ spread: 50 }` closes 50 in a second.",
+    drain.optional(),
+    { otherwise: "`false`", example: { spread: 50 } },
+  ),
   weight: unsupported("warn", "does not exist for a TCP server: use a weighted service"),
 });
 
@@ -49,6 +55,11 @@ export const service = z.object({
         "Traefik's old place of the transport's field; ignored with a warning when `serversTransport` is set.",
         proxyProtocolOut.optional(),
         { otherwise: "that of the transport", nothingIsWrong: true },
+      ),
+      onRemove: field(
+        "What becomes of open connections whose server is not in this service any more, or whose service is gone: see [What a reload removes](brokers.md#what-a-reload-removes).",
+        onRemove.optional(),
+        { otherwise: "`keep`", example: "close" },
       ),
       healthCheck: unsupported("warn", LATER),
     }).optional(),

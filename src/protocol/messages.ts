@@ -11,6 +11,7 @@ import type { LogSettings } from "../observe/log.ts";
 import type { MetricJson } from "../observe/metric-json.ts";
 import type { Rule } from "../rules/ast.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
+import type { LivePolicy } from "../upstream/live.ts";
 import type { ServerReport } from "../upstream/server-state.ts";
 import type { ServiceRow } from "../upstream/service.ts";
 
@@ -40,6 +41,8 @@ export interface RouterRow {
   /** In the order in which they are asked. */
   readonly middlewares: readonly string[];
   readonly service: string;
+  /** What becomes of its connections when it loses what they came by; they are kept where it is left out. */
+  readonly onRemove?: LivePolicy;
 }
 
 /** What a TLS-ALPN-01 challenge is answered with, in PEM. */

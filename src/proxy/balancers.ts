@@ -38,10 +38,14 @@ export class Balancers {
   settle(): void {
     if (!this.#hasChanged) return;
     this.#hasChanged = false;
-    const keys = new Set<string>();
+    const configured = new Map<string, boolean>();
     for (const [name, row] of this.#services)
-      if (row.kind === "loadBalancer") for (const server of row.servers) keys.add(keyOf(name, server));
-    this.#states.keep((key) => keys.has(key));
+      if (row.kind === "loadBalancer")
+        for (const server of row.servers) {
+          const key = keyOf(name, server);
+          configured.set(key, server.drain !== undefined || (configured.get(key) ?? false));
+        }
+    this.#states.keep(configured);
     for (const name of this.#made.keys())
       if (this.#services.get(name)?.kind !== "loadBalancer") this.#made.delete(name);
   }

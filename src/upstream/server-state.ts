@@ -31,7 +31,10 @@ export class ServerState {
   service = "";
   address = "";
   health: Health = "unknown";
-  isDraining = false;
+  /** Its configuration says `drain`. */
+  isDrained = false;
+  /** The master has been told to drain it, whatever its configuration says. */
+  isOrderedToDrain = false;
   /** Connections of this worker, from the choice of the server on. */
   open = 0;
   /** Connections of the other workers, as they were last told. */
@@ -49,6 +52,11 @@ export class ServerState {
 
   constructor(key: string) {
     this.key = key;
+  }
+
+  /** Nobody is sent there, come what may. */
+  get isDraining(): boolean {
+    return this.isDrained || this.isOrderedToDrain;
   }
 
   /** Whether a connection goes there while there are others. */
@@ -69,7 +77,7 @@ export class ServerState {
   told({ health, isDraining, elsewhere, upSince }: Omit<ServerReport, "key">): void {
     if (health !== this.health) this.#forgive();
     this.health = health;
-    this.isDraining = isDraining;
+    this.isOrderedToDrain = isDraining;
     this.elsewhere = elsewhere;
     this.upSince = upSince;
   }
@@ -147,9 +155,13 @@ export class ServerStates {
     for (const report of reports) this.of(report.key).told(report);
   }
 
-  /** Forgets servers that are in no service and of which nothing is known. */
-  keep(isConfigured: (key: string) => boolean): void {
-    for (const [key, state] of this.#states) if (state.isIdle && !isConfigured(key)) this.#states.delete(key);
+  /** The servers that are configured, and whether each is drained. Others of which nothing is known are forgotten. */
+  keep(configured: ReadonlyMap<string, boolean>): void {
+    for (const [key, state] of this.#states) {
+      state.isDrained = configured.get(key) ?? false;
+      if (state.isIdle && !configured.has(key)) this.#states.delete(key);
+    }
+    for (const [key, isDrained] of configured) if (isDrained) this.of(key).isDrained = true;
   }
 
   [Symbol.iterator](): Iterator<ServerState> {

@@ -1,5 +1,6 @@
 // Services as plain data, and what choosing among their servers looks like; the ways of choosing are in strategies.ts.
 
+import type { LivePolicy } from "./live.ts";
 import type { ServerState } from "./server-state.ts";
 
 /** What a PROXY header of version 2 may say besides addresses. */
@@ -44,11 +45,19 @@ export interface Server {
   readonly host: string;
   readonly port: number;
   readonly tls: boolean;
+  /** No new connection goes there; what becomes of those that are open. */
+  readonly drain?: LivePolicy;
 }
 
 /** A service with references by name, as it goes from master to worker. */
 export type ServiceRow =
-  | { readonly kind: "loadBalancer"; readonly servers: readonly Server[]; readonly transport: Transport }
+  | {
+      readonly kind: "loadBalancer";
+      readonly servers: readonly Server[];
+      readonly transport: Transport;
+      /** What becomes of connections whose server is removed from it; they are kept where it is left out. */
+      readonly onRemove?: LivePolicy;
+    }
   | { readonly kind: "weighted"; readonly services: readonly { readonly name: string; readonly weight: number }[] };
 
 /** One server with everything a dial to it needs. */
