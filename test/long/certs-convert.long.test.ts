@@ -47,6 +47,8 @@ async function whole(algorithm: Algorithm): Promise<string> {
   );
 }
 
+const commonNameOf = (algorithm: Algorithm): string => `Fühler 温度 🌡 ${algorithm}`;
+
 /** Each algorithm takes another way through the formats, so that all ways are gone and JCEKS is not opened for all of them. */
 const ways = NAMES.flatMap((from, i) =>
   NAMES.map((to, j) => [from, to, ALGORITHMS[(i + j) % ALGORITHMS.length]!] as const),
@@ -78,6 +80,40 @@ test.each(ways)("from %s to %s, %s", async (from, to, algorithm) => {
     expect(said.code).toBe(0);
   } else if (to === "JKS" || to === "JCEKS") expect(await seenByJava(to, "Java", file, PASSWORD)).toMatchObject([read]);
   else if (to !== "PEM") expect(await seenByJava("BKS", "BC", file, PASSWORD)).toMatchObject([read]);
+});
+
+test.each(NAMES)("from %s to DER, the key in a file of its own, and back", async (format) => {
+  const [extension, options] = FORMATS[format];
+  const algorithm = ALGORITHMS[NAMES.indexOf(format) % ALGORITHMS.length]!;
+  const pem = await whole(algorithm);
+  const ca = readFileSync(path("ca.crt"), "utf8");
+  writeFileSync(path("whole.pem"), `${pem}\n`);
+  const password = extension === "pem" ? [] : ["--outPasswordEnv=OUT"];
+  await convert("whole.pem", `to-der.${extension}`, "--outAlias=Gerät 1", ...password, ...options);
+  // DER holds one certificate: its authority is left out, which is said, and comes back by --caFile.
+  expect(
+    await convert(`to-der.${extension}`, "own.der", "--keyOut=key.der", "--passwordEnv=IN", "--outPasswordEnv=OUT"),
+  ).toStartWith("own.der: left out: 1 of its chain, since DER holds one certificate\n");
+  expect(await openssl("x509", "-inform", "DER", "-in", path("own.der"))).toBe(
+    await openssl("x509", "-in", path(`${algorithm}.crt`)),
+  );
+  const key = ["pkey", "-inform", "DER", "-in", path("key.der"), "-passin", `pass:${PASSWORD}`];
+  expect(await openssl(...key)).toStartWith(`${blocks(pem)[0]}\n`);
+  const joined = ["--keyFile=key.der", "--caFile=ca.crt", "--passwordEnv=IN"];
+  await convert("own.der", `from-der.${extension}`, ...joined, ...password, ...options);
+  const alone = extension === "pem" ? [] : [`--alias=${commonNameOf(algorithm)}`];
+  await convert(`from-der.${extension}`, "back.pem", "--passwordEnv=IN", ...alone);
+  const back = readFileSync(path("back.pem"), "utf8");
+  expect(blocks(back).slice(0, 2)).toEqual(blocks(pem).slice(0, 2));
+  expect(back).toContain(blocks(ca)[0]!);
+});
+
+test.each(NAMES.filter((name) => name !== "PEM"))("a trust store from DER to %s and back", async (format) => {
+  const [extension, options] = FORMATS[format];
+  await openssl("x509", "-in", path("ca.crt"), "-outform", "DER", "-out", path("ca.der"));
+  await convert("ca.der", `trust.${extension}`, "--outPasswordEnv=OUT", ...options);
+  await convert(`trust.${extension}`, "trust.der", "--passwordEnv=IN");
+  expect(readFileSync(path("trust.der"))).toEqual(readFileSync(path("ca.der")));
 });
 
 test("keytool copies from what is converted, and what it has made is converted", async () => {

@@ -13,10 +13,19 @@ import { writePkcs12 } from "../../src/keystores/write-pkcs12.ts";
 import { seenByJava } from "../support/key-stores.ts";
 import { random } from "../support/random.ts";
 import { exec } from "../support/tools.ts";
-import { ALGORITHMS, comparable, entriesOf, expected, fleet, seenBySluice, write } from "../unit/keystores/written.ts";
+import {
+  ALGORITHMS,
+  ALL_ALGORITHMS,
+  comparable,
+  entriesOf,
+  expected,
+  fleet,
+  seenBySluice,
+  write,
+} from "../unit/keystores/written.ts";
 
 const seed = Number(process.env.SLUICE_FUZZ_SEED ?? 20261126);
-const made = await fleet();
+const made = await fleet(ALL_ALGORITHMS);
 const file = (name: string): string => join(made.directory, name);
 
 const PASSWORDS = {
@@ -77,18 +86,75 @@ test.each(cases)("%s with a password %s", async (format, kind) => {
   if (type === "PKCS12") await opensElsewhere(store, password, format, entries.length);
 });
 
-async function opensElsewhere(store: string, password: string, format: Format, certificates: number): Promise<void> {
+/** openssl and GnuTLS open it, and find as many keys and certificates. */
+async function opensElsewhere(
+  store: string,
+  password: string,
+  format: Format,
+  certificates: number,
+  keys = ALGORITHMS.length,
+): Promise<void> {
   const legacy = format === "PKCS#12, RC2" ? ["-legacy"] : [];
   const openssl = await exec(["openssl", "pkcs12", "-in", store, "-nodes", "-passin", `pass:${password}`, ...legacy]);
   const gnutls = await exec(["certtool", "--p12-info", "--inder", "--infile", store, "--password", password]);
-  for (const { code, stdout } of [openssl, gnutls]) {
-    expect(code).toBe(0);
-    expect(stdout.match(/BEGIN PRIVATE KEY/g)?.length ?? stdout.match(/BEGIN ENCRYPTED PRIVATE KEY/g)?.length).toBe(
-      ALGORITHMS.length,
-    );
-    expect(stdout.match(/BEGIN CERTIFICATE/g)).toHaveLength(certificates);
+  for (const [program, { code, stdout }] of Object.entries({ openssl, gnutls })) {
+    expect({ program, password, code }).toEqual({ program, password, code: 0 });
+    expect(stdout.match(/BEGIN (?:ENCRYPTED )?PRIVATE KEY/g) ?? []).toHaveLength(keys);
+    expect(stdout.match(/BEGIN CERTIFICATE/g) ?? []).toHaveLength(certificates);
   }
 }
+
+/** Letters of a password, by what is in it. */
+const LETTERS: Readonly<Record<"ASCII" | "any", readonly string[]>> = {
+  ASCII: [..."aZ09 ~!\"#$%&'()*+,-./:;<=>?@[]^_`{|}\\"],
+  any: [..."aZ09 äÖßéЖשع鍵機設한🔑🌡☂️€ñ"],
+};
+
+test("random algorithms, aliases and passwords: every reader sees what went in", async () => {
+  const dice = random(seed);
+  const formats = Object.keys(KINDS) as Format[];
+  const word = (letters: readonly string[], longest: number) =>
+    Array.from({ length: dice.below(longest + 1) }, () => dice.pick(letters)).join("");
+  for (let round = 0; round < 70; round++) {
+    const format = formats[round % formats.length]!;
+    const isAscii = format === "JCEKS" || dice.chance(0.5);
+    const password = word(isAscii ? LETTERS.ASCII : LETTERS.any, dice.chance(0.2) ? 400 : 20);
+    const chosen = Array.from({ length: 1 + dice.below(format === "JCEKS" ? 1 : 3) }, () => dice.pick(ALL_ALGORITHMS));
+    const entries = [...new Set(chosen)].map((algorithm) => ({
+      ...{ alias: `${word(LETTERS.any, 30)} ${algorithm}`.trim(), ...made.devices[algorithm] },
+    }));
+    const where = `seed ${seed}, round ${round}, ${format}, password ${JSON.stringify(password)}`;
+    const seenIs = (seen: ReturnType<typeof seenBySluice>, folded: (alias: string) => string) =>
+      expect({ where, seen: comparable(seen) }).toEqual({ where, seen: comparable(expected(entries, folded)) });
+    const bytes = await KINDS[format](entries, password);
+    const isJava = format === "JKS" || format === "JCEKS";
+    seenIs(seenBySluice(bytes, password), isJava ? lowerCase : asGiven);
+    const store = write(file("random"), bytes);
+    if (!format.startsWith("PKCS#12")) {
+      const type = format as "JKS" | "JCEKS" | "BKS" | "BKS-V1";
+      seenIs(await seenByJava(type, isJava ? "Java" : "BC", store, password), isJava ? lowerCase : asGiven);
+      continue;
+    }
+    const kind: Kind =
+      password === "" ? "empty" : LETTERS.ASCII.includes(password[0]!) && isAscii ? "in ASCII" : "in CJK";
+    for (const program of ["Java", "BC"] as const) {
+      const seen = await seenByJava("PKCS12", program, store, password);
+      if (closedTo(program, format, kind)) expect([where, typeof seen]).toEqual([where, "string"]);
+      else seenIs(seen, program === "Java" ? lowerCase : asGiven);
+    }
+    // Their authority is in it once.
+    await opensElsewhere(store, password, format, entries.length + 1, entries.length);
+  }
+});
+
+test("GnuTLS composes a letter and its accent before it looks, as is documented; the others take what is typed", async () => {
+  const password = "cafe\u0301";
+  const store = write(file("composed.p12"), await writePkcs12(entriesOf(made, ["EC P-256"]), password));
+  expect((await exec(["openssl", "pkcs12", "-in", store, "-noout", "-passin", `pass:${password}`])).code).toBe(0);
+  expect(await seenByJava("PKCS12", "BC", store, password)).toBeArrayOfSize(2);
+  const gnutls = await exec(["certtool", "--p12-info", "--inder", "--infile", store, "--password", password]);
+  expect(gnutls.stderr).toContain("The Message Authentication Code verification failed");
+});
 
 test("random aliases come out of every format as they went in, but for capital letters in Java's", async () => {
   const dice = random(seed);

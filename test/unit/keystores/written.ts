@@ -13,10 +13,17 @@ const NEW_KEY = {
   "EC P-384": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"],
   "RSA 2048": ["-newkey", "rsa:2048"],
   Ed25519: ["-newkey", "ed25519"],
+  "EC P-521": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-521"],
+  "RSA 1024": ["-newkey", "rsa:1024"],
+  "RSA 3072": ["-newkey", "rsa:3072"],
+  "RSA 4096": ["-newkey", "rsa:4096"],
 } as const;
 
 export type Algorithm = keyof typeof NEW_KEY;
-export const ALGORITHMS = Object.keys(NEW_KEY) as Algorithm[];
+/** What an authority issues for. */
+export const ALGORITHMS: readonly Algorithm[] = ["EC P-256", "EC P-384", "RSA 2048", "Ed25519"];
+/** And what others have. */
+export const ALL_ALGORITHMS = Object.keys(NEW_KEY) as Algorithm[];
 
 export interface Device {
   readonly key: KeyObject;
@@ -31,7 +38,7 @@ export interface Fleet {
 }
 
 /** An authority, and a device with a key of each algorithm. Their names are what people write. */
-export async function fleet(): Promise<Fleet> {
+export async function fleet(algorithms = ALGORITHMS): Promise<Fleet> {
   const directory = temporaryDirectory();
   const file = (name: string): string => join(directory, name);
   const request = async (name: string, subject: string, ...args: readonly string[]): Promise<Buffer> => {
@@ -41,7 +48,7 @@ export async function fleet(): Promise<Fleet> {
   };
   const authority = await request("ca", "/O=Größe & Söhne/CN=証明機関 🏭", ...NEW_KEY["EC P-256"]);
   const devices = await Promise.all(
-    ALGORITHMS.map(async (algorithm): Promise<[Algorithm, Device]> => {
+    algorithms.map(async (algorithm): Promise<[Algorithm, Device]> => {
       const issuer = ["-CA", file("ca.crt"), "-CAkey", file("ca.key"), "-addext", "basicConstraints=CA:FALSE"];
       const own = await request(algorithm, `/CN=Fühler 温度 🌡 ${algorithm}`, ...issuer, ...NEW_KEY[algorithm]);
       const key = createPrivateKey(readFileSync(file(`${algorithm}.key`)));
