@@ -66,6 +66,20 @@ export async function seenByJava(
     .sort((a, b) => (a.alias < b.alias ? -1 : 1));
 }
 
+/**
+ * The common name and the alternative names of the first certificate of `chain`, as Java has them: with its own provider or with
+ * BouncyCastle's, which validates it (PKIX, RFC 5280) up to the authority and against the revocation lists. A string is the exception
+ * that it throws. All are files in PEM.
+ */
+export async function validatedByJava(
+  provider: "Java" | "BC",
+  { chain, authority, lists }: { readonly chain: string; readonly authority: string; readonly lists: string },
+): Promise<string[] | string> {
+  const said = (await keytool("path", provider, chain, authority, lists)).trim();
+  if (said.startsWith("! ")) return said.slice(2);
+  return said.split(" ").map((word) => Buffer.from(word, "base64").swap16().toString("utf16le"));
+}
+
 class Keytools {
   readonly #process = Bun.spawn(
     [
