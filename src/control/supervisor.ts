@@ -98,7 +98,7 @@ export class Supervisor {
   tellServers(changes: readonly ServerChange[]): void {
     const servers = changes.map((change): ServerReport => {
       const report = { ...NEW_SERVER, ...this.#servers.get(change.key), ...change };
-      if (report.health === "unknown" && !report.isDraining && report.elsewhere === 0) this.#servers.delete(report.key);
+      if (report.health === "unknown" && !report.isDraining) this.#servers.delete(report.key);
       else this.#servers.set(report.key, report);
       return report;
     });

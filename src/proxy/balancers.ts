@@ -1,13 +1,14 @@
 // The order in which servers are tried, for each service: made of the master's rows, and kept over reloads that leave a service as it is.
 
 import type { Row } from "../protocol/messages.ts";
+import { LoadBalancer } from "../upstream/load-balancer.ts";
 import type { ServerStates } from "../upstream/server-state.ts";
 import type { Balancer, Server, Target } from "../upstream/service.ts";
-import { RoundRobin, Weighted } from "../upstream/strategies.ts";
+import { Weighted } from "../upstream/weighted.ts";
 
 type ServiceRow = Extract<Row, { kind: "service" }>["value"];
 
-const NO_SERVERS: Balancer = new RoundRobin([]);
+const NO_SERVERS: Balancer = new Weighted([]);
 
 export class Balancers {
   readonly #services = new Map<string, ServiceRow>();
@@ -74,7 +75,8 @@ export class Balancers {
         state: this.#states.ofServer(key, name, server.address),
       };
     });
-    return new RoundRobin(targets, this.#start);
+    const context = { states: this.#states, start: this.#start, random: Math.random, sticky: null };
+    return new LoadBalancer(targets, row.balancing ?? {}, context);
   }
 }
 

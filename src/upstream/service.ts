@@ -1,4 +1,4 @@
-// Services as plain data, and what choosing among their servers looks like; the ways of choosing are in strategies.ts.
+// Services as plain data, and what choosing among their servers looks like; the ways of choosing are in load-balancer.ts and weighted.ts.
 
 import type { LivePolicy } from "./live.ts";
 import type { ServerState } from "./server-state.ts";
@@ -39,6 +39,7 @@ export interface Transport {
 export const DIAL_BUDGET_MS = 30_000;
 export const FIRST_BYTE_MS = 10_000;
 
+/** What is optional is left out where nobody has asked for it: there may be 10 000. */
 export interface Server {
   /** Also the metric label. */
   readonly address: string;
@@ -47,6 +48,28 @@ export interface Server {
   readonly tls: boolean;
   /** No new connection goes there; what becomes of those that are open. */
   readonly drain?: LivePolicy;
+  /** 1 when it is left out; 0: it is never chosen. */
+  readonly weight?: number;
+  /** Connections that it has at most, over all workers. */
+  readonly maxConnections?: number;
+  /** It is for when no other one can be chosen. */
+  readonly backup?: boolean;
+}
+
+/** What a client is known by, to come to the same server again. */
+export type ClientKey = "clientId" | "username" | "clientIP" | "sni" | "certificate";
+
+/** How a load balancer chooses among its servers; what is left out is as it is by default. */
+export interface Balancing {
+  /** wrr when it is left out. */
+  readonly strategy?: "wrr" | "leastconn" | "p2c" | "hrw";
+  /** clientId when it is left out; only of hrw. */
+  readonly hashKey?: ClientKey;
+  readonly sticky?: { readonly key: ClientKey; readonly maxEntries: number };
+  /** How long a server that comes up grows to its weight. */
+  readonly slowStartMs?: number;
+  /** Whether a client id that comes to another server than its older connection ends that one. */
+  readonly takeover?: "close";
 }
 
 /** A service with references by name, as it goes from master to worker. */
@@ -57,6 +80,7 @@ export type ServiceRow =
       readonly transport: Transport;
       /** What becomes of connections whose server is removed from it; they are kept where it is left out. */
       readonly onRemove?: LivePolicy;
+      readonly balancing?: Balancing;
     }
   | { readonly kind: "weighted"; readonly services: readonly { readonly name: string; readonly weight: number }[] };
 
@@ -88,9 +112,13 @@ export interface Choice {
   next(): Target | null;
   /** The next of those that are down, for when all others have failed; null: no further one is. */
   lastResort(): Target | null;
+  /** Whether a server was passed over because it has all the connections that it may have. */
+  readonly wasFull: boolean;
 }
 
 /** Chooses where a connection goes. */
 export interface Balancer {
   choose(client: Chooser): Choice;
+  /** Whether a choice would give one that is not a last resort. */
+  readonly isUsable: boolean;
 }

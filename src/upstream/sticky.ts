@@ -1,0 +1,63 @@
+// Which server each client came to last. What is kept of a client is a digest: its own names have up to 64 KiB, and are nobody's business.
+
+import { createHash } from "node:crypto";
+
+/** A client came to a server, as workers tell it each other. */
+export interface StickyEntry {
+  readonly service: string;
+  /** As `digestOf` makes it. */
+  readonly client: string;
+  readonly address: string;
+}
+
+/** 128 bits that nobody finds a second key for. */
+export function digestOf(key: string): string {
+  return createHash("sha256").update(key).digest("base64").slice(0, 22);
+}
+
+export class StickyTable {
+  readonly #maxEntries: number;
+  readonly #onUse: (client: string, address: string) => void;
+  /** In the order in which they were last used: the first is the oldest. */
+  readonly #addresses = new Map<string, string>();
+  /** The digest of the key that was last asked for: who asks sets mostly the same one next. */
+  #last = { key: "", client: "" };
+
+  /** `onUse` hears of each use: the tables of other workers then know the same, and forget the same. */
+  constructor(maxEntries: number, onUse: (client: string, address: string) => void = () => {}) {
+    this.#maxEntries = maxEntries;
+    this.#onUse = onUse;
+  }
+
+  get size(): number {
+    return this.#addresses.size;
+  }
+
+  /** null: it has come to none, or too long ago. */
+  get(key: string): string | null {
+    return this.#addresses.get(this.#digest(key)) ?? null;
+  }
+
+  set(key: string, address: string): void {
+    const client = this.#digest(key);
+    this.put(client, address);
+    this.#onUse(client, address);
+  }
+
+  /** What another worker has told; the oldest entry makes room. */
+  put(client: string, address: string): void {
+    const addresses = this.#addresses;
+    addresses.delete(client);
+    addresses.set(client, address);
+    if (addresses.size <= this.#maxEntries) return;
+    for (const oldest of addresses.keys()) {
+      addresses.delete(oldest);
+      return;
+    }
+  }
+
+  #digest(key: string): string {
+    if (this.#last.key !== key) this.#last = { key, client: digestOf(key) };
+    return this.#last.client;
+  }
+}
