@@ -69,6 +69,7 @@ export const ACCESS_REASONS = [
   "identity-unusable",
   "identity-mismatch",
   "no-server",
+  "servers-full",
   "dial-failed",
   "limit",
   "descriptors",

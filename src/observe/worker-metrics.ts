@@ -25,6 +25,7 @@ const ALERTED: readonly Reason[] = [
   "held-limit",
   "dial-failed",
   "no-server",
+  "servers-full",
   "router-off",
   "no-certificate",
   "client-certificate-unchecked",

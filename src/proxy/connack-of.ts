@@ -7,6 +7,7 @@ import type { Reason } from "./reasons.ts";
 const REFUSALS: Partial<Record<Reason, Refusal>> = {
   "no-server": "no-broker",
   "dial-failed": "no-broker",
+  "servers-full": "quota",
   "router-off": "no-broker",
   "rules-changed": "no-broker",
   shutdown: "no-broker",

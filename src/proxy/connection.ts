@@ -16,7 +16,7 @@ import {
   type SocketOwner,
   unmap,
 } from "../net/socket.ts";
-import type { Chooser } from "../upstream/service.ts";
+import type { Chooser, Target } from "../upstream/service.ts";
 import { BytesAhead } from "./ahead.ts";
 import { refusalFor } from "./connack-of.ts";
 import type { Edge, EntryPoint, LiveConnection } from "./edge.ts";
@@ -84,6 +84,8 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
   #isOver = false;
   #ahead: BytesAhead | null = null;
   #gated: Gated | null = null;
+  /** The server that it is connected to, which counts it until it ends. */
+  #server: Target | null = null;
   /** Limits and counters that it holds, the route's among them. */
   #leases: Lease[] | null = null;
 
@@ -244,11 +246,14 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
   }
 
   /**
-   * Both sockets are open: from here on the relay owns them. `header` goes to the server before the stream, in one write with what the
+   * Both sockets are open: from here on the relay owns them. `target` counts the connection already. `header` goes to the server before the stream, in one write with what the
    * client has sent: there are servers that read both at once. `ended`: the client has finished sending already.
    */
-  relay(server: NativeSocket, terminationDelayMs: number, header: Buffer | null, ended: boolean): void {
+  relay(target: Target, server: NativeSocket, header: Buffer | null, ended: boolean): void {
     if (this.#charge instanceof Step) this.#charge.leave();
+    const { terminationDelayMs } = target.transport;
+    this.#server = target;
+    this.record.server = target.server.address;
     const meters = this.record.meters!;
     meters.connections++;
     const relay = new Relay(this.edge.pool, this.socket, server, terminationDelayMs, meters, this);
@@ -342,6 +347,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
     entryPoint.meters.ended(reason);
     if (record.meters !== null) record.meters.open--;
     this.#release();
+    if (this.#server !== null) this.#server.state.open--;
     edge.observer.onEnd(record, reason, bytesIn, bytesOut);
   }
 

@@ -41,6 +41,8 @@ export type Reason =
   | "common-name-unusable"
   | "common-name-too-long"
   | "no-server"
+  /** Each server that could be tried has as many connections as it may have. */
+  | "servers-full"
   | "dial-failed";
 
 /** What the gate makes of a client that sends no CONNECT that conforms. */

@@ -21,7 +21,7 @@ export interface SearchOwner {
   /** The PROXY header for a server, asked for before it is dialled; null: none. It may give the search up. */
   headerFor(target: Target): Buffer | null;
   /**
-   * The socket belongs to NOBODY until its owner is set, which must happen now. `header` is still to be sent; null: there is none, or the
+   * The target counts the connection as open: who gets it takes it off when it ends. The socket belongs to NOBODY until its owner is set, which must happen now. `header` is still to be sent; null: there is none, or the
    * server has had it before its TLS.
    */
   onServerOpen(target: Target, socket: NativeSocket, header: Buffer | null): void;
@@ -46,6 +46,8 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   #socket: NativeTlsSocket | null = null;
   #cancelled = false;
   #isLast = false;
+  /** Whether the target counts the connection as one of its own. */
+  #isSeated = false;
 
   /** `first` is what `choice` has given first. */
   constructor(edge: Edge, choice: Choice, first: Target, owner: SearchOwner) {
@@ -56,7 +58,12 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   }
 
   start(): void {
-    const target = this.#target;
+    this.#isSeated = true;
+    this.#target.state.open++;
+    this.#begin(this.#target);
+  }
+
+  #begin(target: Target): void {
     this.#header = this.#owner.headerFor(target);
     if (this.#cancelled) return;
     this.#edge.lookup.resolve(target.server.host, (addresses) => {
@@ -76,6 +83,7 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   /** Gives up; the owner hears nothing more. */
   cancel(): void {
     this.#cancelled = true;
+    this.#unseat();
     this.#dial?.cancel();
     this.#dropSocket();
   }
@@ -161,6 +169,7 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
 
   #open(socket: NativeSocket, header: Buffer | null): void {
     const target = this.#target;
+    this.#isSeated = false; // from here on it is the owner who counts
     this.#edge.observer.onDial(target, performance.now() - this.#startedAt);
     this.#owner.onServerOpen(target, socket, header);
   }
@@ -173,11 +182,18 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
   }
 
   #next(reason: DialError): void {
+    this.#unseat();
     this.#edge.observer.onDialFailed(this.#target, reason);
     const next = this.#isLast ? null : (this.#choice.next() ?? this.#choice.lastResort());
     if (next === null) return this.#owner.onNoServer();
     this.#target = next;
     this.start();
+  }
+
+  #unseat(): void {
+    if (!this.#isSeated) return;
+    this.#isSeated = false;
+    this.#target.state.open--;
   }
 
   #dropSocket(): void {

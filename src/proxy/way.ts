@@ -286,13 +286,12 @@ function dial(connection: Connection, route: Route): void {
   if (connection.isOver) return; // what is held was over a limit
   const choice = route.balancer.choose(connection);
   const first = choice.next() ?? choice.lastResort();
-  if (first === null) return connection.finish("no-server");
+  if (first === null) return connection.finish(choice.wasFull ? "servers-full" : "no-server");
   connection.pass(new Dial(connection, choice, first, dialled)).start();
 }
 
 function dialled(connection: Connection, { target, socket, header, ended }: Dialled): void {
-  connection.record.server = target.server.address;
-  connection.relay(socket, target.transport.terminationDelayMs, header, ended);
+  connection.relay(target, socket, header, ended);
 }
 
 /** Asks the route's middlewares of a stage; `next` is told at once where there are none that wait. */

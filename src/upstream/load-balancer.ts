@@ -17,6 +17,8 @@ export interface BalancerContext {
   readonly start: number;
   /** Numbers from 0 up to 1. */
   readonly random: () => number;
+  /** Unix time in milliseconds. */
+  readonly now?: () => number;
   /** The service's table, where it is sticky. */
   readonly sticky: StickyTable | null;
 }
@@ -30,7 +32,7 @@ export class LoadBalancer implements Balancer {
 
   constructor(targets: readonly Target[], balancing: Balancing, context: BalancerContext) {
     const used = targets.filter(({ server }) => server.weight !== 0);
-    this.#pool = new Pool(used, context.states, balancing.slowStartMs);
+    this.#pool = new Pool(used, context.states, balancing.slowStartMs, context.now);
     this.#states = context.states;
     this.#strategy = strategyOf(this.#pool, balancing, context);
     this.#balancing = balancing;

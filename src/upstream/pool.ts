@@ -1,6 +1,6 @@
 // The servers of one load balancer, laid out so that a choice among a thousand of them takes a microsecond: numbers in arrays, side by side.
 
-import { DOWN, DRAINED, type ServerStates } from "./server-state.ts";
+import { DRAINED, type ServerStates } from "./server-state.ts";
 import type { Target } from "./service.ts";
 
 /**
@@ -28,18 +28,20 @@ export class Pool {
   readonly #limits: Int32Array;
   readonly #backups: Uint8Array;
   readonly #slowStartMs: number;
+  readonly #now: () => number;
   /** By address; made when one is asked for. */
   #indexes: Map<string, number> | null = null;
   /** What `mark` and `weigh` have answered last. */
   readonly #marks: Uint8Array;
   readonly #weighed: Float64Array;
 
-  /** `slowStartMs`: how long a server that has come up grows to its weight; 0: not at all. */
-  constructor(targets: readonly Target[], states: ServerStates, slowStartMs = 0) {
+  /** `slowStartMs`: how long a server that has come up grows to its weight; 0: not at all. `now` is Unix time in milliseconds. */
+  constructor(targets: readonly Target[], states: ServerStates, slowStartMs = 0, now = Date.now) {
     this.targets = targets;
     this.size = targets.length;
     this.#states = states;
     this.#slowStartMs = slowStartMs;
+    this.#now = now;
     this.weights = Float64Array.from(targets, ({ server }) => server.weight ?? 1);
     this.isEven = this.weights.every((each) => each === this.weights[0]);
     this.isAlwaysEven = this.isEven && slowStartMs === 0;
@@ -54,7 +56,8 @@ export class Pool {
   isFree(index: number, phase: Phase, tried: Tried): boolean {
     const { flags, open, elsewhere } = this.#states;
     const slot = this.#slots[index]!;
-    if (flags[slot] !== (phase === "down" ? DOWN : 0)) return false;
+    const flag = flags[slot]!;
+    if (phase === "down" ? flag === 0 || flag >= DRAINED : flag !== 0) return false;
     if (phase !== "down" && this.#backups[index] !== (phase === "backup" ? 1 : 0)) return false;
     if (tried !== null && tried[index] === 1) return false;
     return open[slot]! + elsewhere[slot]! < this.#limits[index]!;
@@ -64,12 +67,14 @@ export class Pool {
   mark(phase: Phase, tried: Tried): Uint8Array {
     const { flags, open, elsewhere } = this.#states;
     const marks = this.#marks;
-    const wanted = phase === "down" ? DOWN : 0;
+    const least = phase === "down" ? 1 : 0;
+    const most = phase === "down" ? DRAINED - 1 : 0;
     const backup = phase === "backup" ? 1 : 0;
     for (let index = 0; index < this.size; index++) {
       const slot = this.#slots[index]!;
       marks[index] =
-        flags[slot] === wanted &&
+        flags[slot]! >= least &&
+        flags[slot]! <= most &&
         (phase === "down" || this.#backups[index] === backup) &&
         open[slot]! + elsewhere[slot]! < this.#limits[index]! &&
         (tried === null || tried[index] === 0)
@@ -102,7 +107,7 @@ export class Pool {
     if (this.#slowStartMs === 0) return this.weights;
     const weighed = this.#weighed;
     const { upSince } = this.#states;
-    const now = Date.now();
+    const now = this.#now();
     for (let index = 0; index < this.size; index++) {
       const age = now - upSince[this.#slots[index]!]!;
       const share = age >= this.#slowStartMs ? 1 : Math.max(LEAST_SHARE, age / this.#slowStartMs);
@@ -115,7 +120,7 @@ export class Pool {
   hasFull(tried: Tried): boolean {
     const { flags } = this.#states;
     for (let index = 0; index < this.size; index++) {
-      const takes = (flags[this.#slots[index]!]! & DRAINED) === 0 && (tried === null || tried[index] === 0);
+      const takes = flags[this.#slots[index]!]! < DRAINED && (tried === null || tried[index] === 0);
       if (takes && this.open(index) >= this.#limits[index]!) return true;
     }
     return false;
