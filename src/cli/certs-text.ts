@@ -77,11 +77,12 @@ function rowsOf(entry: EntryReport): [string, string][] {
 }
 
 /** To the second, in UTC, as certificates have it. */
-function momentOf(iso: string): string {
+export function momentOf(iso: string): string {
   return iso === "" ? "(no date)" : `${iso.slice(0, 19).replace("T", " ")} UTC`;
 }
 
-function keyOf({ type, bits, curve }: KeyDescription): string {
+/** A key in a few words. */
+export function keyOf({ type, bits, curve }: KeyDescription): string {
   switch (type) {
     case "rsa":
       return `RSA, ${bits} bits`;

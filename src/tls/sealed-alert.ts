@@ -1,12 +1,13 @@
 // A fatal alert after the handshake of TLS 1.3 (RFC 8446 5.2, 7.3), encrypted here: BoringSSL has no call that sends a chosen alert, and
 // Bun accepts every client certificate in the handshake and judges it afterwards, so the library has no reason to send one itself.
 
-import { createCipheriv, createHmac } from "node:crypto";
+import { createCipheriv } from "node:crypto";
 import { ALERT_RECORD, ALERTS, type Alert, FATAL } from "../wire/alert.ts";
 import { sealBlock } from "./chacha20-poly1305.ts";
+import { expandLabel, type SuiteHash } from "./expand-label.ts";
 
 interface Suite {
-  readonly hash: "sha256" | "sha384";
+  readonly hash: SuiteHash;
   readonly keyLength: number;
   readonly seal: (key: Buffer, nonce: Buffer, additional: Buffer, message: Buffer) => Buffer;
 }
@@ -45,11 +46,4 @@ export function sealedAlert(suiteName: string, secret: Buffer, alert: Alert): Bu
   const sealed = suite.seal(key, nonce, header, content);
   key.fill(0);
   return Buffer.concat([header, sealed]);
-}
-
-/** HKDF-Expand-Label with an empty context (RFC 8446 7.1), for one block of output (RFC 5869 2.3). */
-function expandLabel(hash: Suite["hash"], secret: Buffer, label: string, length: number): Buffer {
-  const full = Buffer.from(`tls13 ${label}`, "latin1");
-  const info = Buffer.concat([Buffer.from([length >> 8, length & 0xff, full.length]), full, Buffer.from([0, 1])]);
-  return createHmac(hash, secret).update(info).digest().subarray(0, length);
 }

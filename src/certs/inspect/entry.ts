@@ -92,7 +92,8 @@ export function fits(certificate: X509Certificate, key: KeyObject): boolean {
   }
 }
 
-function describeCertificate(certificate: X509Certificate): CertificateReport {
+/** What a certificate says, for people. */
+export function describeCertificate(certificate: X509Certificate): CertificateReport {
   const details = detailsOf(certificate.raw);
   let key: KeyObject | null = null;
   try {
