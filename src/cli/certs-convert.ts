@@ -1,14 +1,14 @@
 // sluice certs convert: a file of certificates and keys in another format.
 
-import type { X509Certificate } from "node:crypto";
-import { CannotConvert, type Format, Locked, type Material } from "../certs/convert/material.ts";
-import { alone, type Pieces, type ReadPasswords, readMaterial, readPieces, together } from "../certs/convert/read.ts";
+import { CannotConvert, type Format, type Material } from "../certs/convert/material.ts";
+import { alone } from "../certs/convert/read.ts";
 import { type Converted, type Output, type Target, writeMaterial } from "../certs/convert/write.ts";
 import { describeError } from "../system/errors.ts";
-import { isThere, readFileBytes } from "../system/files.ts";
+import { isThere } from "../system/files.ts";
 import { createFile, replaceFile } from "../system/replace-file.ts";
 import { printable } from "../text/printable.ts";
-import { askNew, secretOption } from "./secret-options.ts";
+import { certificatesOf, readFiles, readPasswords, secret } from "./material-files.ts";
+import { askNew } from "./secret-options.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface ConvertOptions {
@@ -129,20 +129,9 @@ function legacyOf(typed: string | boolean | undefined, format: Format): Target["
 
 /** Everything that is to be converted. @throws CannotConvert */
 async function read(input: string, options: ConvertOptions, terminal: Terminal): Promise<Material> {
-  const alias = options.alias ?? null;
-  const passwords: ReadPasswords = {
-    store: secret("password", options.passwordFile, options.passwordEnv),
-    key: secret("keyPassword", options.keyPasswordFile, options.keyPasswordEnv),
-  };
   const authorities = options.caFile === undefined ? [] : certificatesOf(options.caFile);
-  let material: Material;
-  if (options.keyFile === undefined)
-    material = await unlocked(input, passwords, terminal, (bytes, known) => readMaterial(bytes, known, alias));
-  else {
-    const certificates = await unlocked(input, passwords, terminal, readPieces);
-    const key = await unlocked(options.keyFile, passwords, terminal, readPieces);
-    material = inFile(options.keyFile, () => together(joined(certificates, key, authorities)));
-  }
+  const alias = options.alias ?? null;
+  const material = await readFiles(input, options.keyFile, alias, authorities, readPasswords(options), terminal);
   const wanted = options.from === undefined ? material.format : formatOf(input, options.from).format;
   if (wanted !== material.format)
     throw new CannotConvert(`${input} is ${material.format}, and not ${wanted} as --from says`);
@@ -151,80 +140,6 @@ async function read(input: string, options: ConvertOptions, terminal: Terminal):
   );
   const more = authorities.filter(({ fingerprint256 }) => !known.has(fingerprint256)).map(alone);
   return { ...material, parts: [...material.parts, ...more] };
-}
-
-/** The certificates of one file and the key of another; authorities may be of its chain. */
-function joined(certificates: Pieces, key: Pieces, authorities: readonly X509Certificate[]): Pieces {
-  if (key.keys.length === 0) throw new CannotConvert("it holds no private key");
-  const all = [...certificates.certificates, ...key.certificates, ...authorities];
-  const unique = new Map(all.map((each) => [each.fingerprint256, each]));
-  return {
-    format: certificates.format,
-    keys: [...certificates.keys, ...key.keys],
-    certificates: [...unique.values()],
-    notes: [...certificates.notes, ...key.notes],
-  };
-}
-
-function certificatesOf(file: string): readonly X509Certificate[] {
-  return inFile(file, () => {
-    const { certificates } = readPieces(bytesOf(file), { store: null, key: null });
-    if (certificates.length === 0) throw new CannotConvert("it holds no certificate");
-    return certificates;
-  });
-}
-
-const PROMPTS = { store: "Password", key: "Password of the private key" } as const;
-const HINTS = {
-  store: "--passwordFile FILE or --passwordEnv NAME",
-  key: "--keyPasswordFile FILE or --keyPasswordEnv NAME",
-} as const;
-
-/** Reads a file, and asks for the passwords that it takes. @throws CannotConvert */
-async function unlocked<T>(
-  file: string,
-  passwords: ReadPasswords,
-  { ask }: Terminal,
-  reading: (bytes: Buffer, passwords: ReadPasswords) => T,
-): Promise<T> {
-  const bytes = bytesOf(file);
-  const known = { ...passwords };
-  for (;;)
-    try {
-      return reading(bytes, known);
-    } catch (error) {
-      if (!(error instanceof Locked)) throw about(file, error);
-      const { wants, message } = error;
-      if (known[wants] !== null) throw about(file, error);
-      const answer = ask === null ? null : await ask(`${PROMPTS[wants]} (${printable(file)}): `);
-      if (answer === null) throw new CannotConvert(`${file}: ${message}: give ${HINTS[wants]}`);
-      known[wants] = answer;
-    }
-}
-
-function inFile<T>(file: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw about(file, error);
-  }
-}
-
-/** The same error, with the file that it is about. */
-function about(file: string, error: unknown): unknown {
-  return error instanceof CannotConvert ? new CannotConvert(`${file}: ${error.message}`) : error;
-}
-
-function bytesOf(file: string): Buffer {
-  const found = readFileBytes(file);
-  if (found.kind === "error") throw new CannotConvert(found.message);
-  return found.bytes;
-}
-
-function secret(option: string, file: string | undefined, variable: string | undefined): string | null {
-  const given = secretOption(option, file, variable);
-  if (given.kind === "error") throw new CannotConvert(given.message);
-  return given.value;
 }
 
 /** A store has a password; PEM and DER only where one is given. @throws CannotConvert */

@@ -5,7 +5,7 @@ import { type FileReport, problemsOf } from "../certs/inspect/report.ts";
 import type { Secret } from "../certs/secrets.ts";
 import { readFileBytes } from "../system/files.ts";
 import { printable } from "../text/printable.ts";
-import { textOf } from "./certs-text.ts";
+import { printableJson, textOf } from "./certs-text.ts";
 import { secretOption } from "./secret-options.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -74,9 +74,4 @@ function withHint(report: FileReport, hint: string): FileReport {
     );
   const entries = report.entries.map((entry) => ({ ...entry, problems: add(entry.problems) }));
   return { ...report, entries, problems: add(report.problems) };
-}
-
-/** JSON whose strings are escaped as far as `printable` does; its own line feeds stay. */
-function printableJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).split("\n").map(printable).join("\n");
 }

@@ -7,6 +7,7 @@ import type {
   KeyDescription,
   ListReport,
 } from "../certs/inspect/report.ts";
+import { printable } from "../text/printable.ts";
 import { count } from "../text/words.ts";
 
 /** The lines that people read; names in them are as whoever made the file wrote them. */
@@ -116,4 +117,9 @@ function chainOf({ chain, certificates }: EntryReport): string {
         ? `complete, public root ${issuer}`
         : "issuer of the last not in the file";
   return [steps.join(" <- "), order, last].filter(Boolean).join("; ");
+}
+
+/** JSON whose strings are escaped as far as `printable` does; its own line feeds stay. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).split("\n").map(printable).join("\n");
 }

@@ -7,6 +7,7 @@ import { suggestion } from "../text/spelling.ts";
 import { BUN_VERSION, VERSION } from "../version.ts";
 import { splitFlags } from "./arguments.ts";
 import { addAuthorityCommands } from "./authority-commands.ts";
+import type { CheckOptions } from "./certs-check.ts";
 import type { ConvertOptions } from "./certs-convert.ts";
 import type { ShowOptions } from "./certs-show.ts";
 import type { ExplainOptions } from "./explain.ts";
@@ -183,6 +184,28 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
       }
       const { listCertificates } = await import("./certs-list.ts");
       code = await listCertificates(given(options, file), options.json ?? false, terminal);
+    });
+  certs
+    .command("check")
+    .argument("<server>", "HOST:PORT, or HOST alone for port 8883")
+    .description("look at a TLS server as its clients do; exit 1 if something keeps them out")
+    .option("--sni <name>", "the server name to ask for, and to check the certificate against (default: the host)")
+    .option("--ca <file>", "the authorities that its clients trust (default: the public ones)")
+    .option("--cert <file>", "show this client certificate; any format, a key store too")
+    .option("--key <file>", "its private key, where it is not in the same file")
+    .option("--passwordFile <file>", "the password of a store or a PEM key is the file's first line")
+    .option("--passwordEnv <name>", "... or the value of this environment variable")
+    .option("--keyPasswordFile <file>", "the same for a key that has a password of its own")
+    .option("--keyPasswordEnv <name>", "... or the value of this environment variable")
+    .option("--timeout <seconds>", "how long all of it may take (default: 20)")
+    .option("--json", "print it as JSON")
+    .addHelpText(
+      "after",
+      "\nIt opens about nine short connections, one after the other. Nothing is sent to the broker behind TLS.",
+    )
+    .action(async (server: string, options: CheckOptions) => {
+      refuseFlags();
+      code = await (await import("./certs-check.ts")).checkRemote(server, options, terminal);
     });
   addAuthorityCommands(certs, terminal, refuseFlags, (result) => {
     code = result;

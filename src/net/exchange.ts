@@ -85,7 +85,9 @@ export async function addressesOf(host: string, timeoutMs: number): Promise<Addr
   const asked = lookup(host, { all: true, verbatim: true }).then(
     (found): Addresses => ({ kind: "ok", addresses: [...new Set(found.map((each) => each.address))] }),
     (error: NodeJS.ErrnoException): Addresses =>
-      /EAI_AGAIN|ETIMEOUT|ESERVFAIL|ECONNREFUSED/.test(String(error.code)) ? { kind: "no-answer" } : { kind: "unknown" },
+      /EAI_AGAIN|ETIMEOUT|ESERVFAIL|ECONNREFUSED/.test(String(error.code))
+        ? { kind: "no-answer" }
+        : { kind: "unknown" },
   );
   try {
     return await Promise.race([asked, late]);

@@ -1,9 +1,9 @@
 // What is wrong with the certificates that a server shows, and what some clients cannot do with.
 
 import type { X509Certificate } from "node:crypto";
+import { isOutOfOrder } from "../certs/chain.ts";
 import { detailsOf, subjectOf } from "../certs/details.ts";
 import { describeCertificate } from "../certs/inspect/entry.ts";
-import { isOutOfOrder } from "../certs/chain.ts";
 import { isSelfIssued } from "../certs/issuers.ts";
 import { SHORT_RSA_BITS } from "../certs/pem.ts";
 import { serverNamesOf } from "../certs/x509.ts";
@@ -78,7 +78,6 @@ export function certificateProblems(shown: Shown): Finding[] {
 }
 
 function trustProblems({ sent, path, caFile }: Shown): Finding[] {
-  const leaf = sent[0]!;
   const problems: Finding[] = [];
   const { chain, anchor, broken, pretender } = path;
   const who = caFile === null ? "no public authority" : `no authority in ${caFile}`;

@@ -39,7 +39,7 @@ export async function checkServer(request: CheckRequest, now: number): Promise<S
   const common = { server, serverName: target.serverName, authorities: ca?.file ?? "public" };
   if (seen.kind !== "seen") {
     const address = "address" in seen ? seen.address : null;
-    return { ...common, address, tls: null, problems: [unreachedProblem(seen, target, timeoutMs)], notes: [] };
+    return { ...common, address, tls: null, problems: [unreachedProblem(seen, target)], notes: [] };
   }
   const { problems, notes, tls } = judge(seen, request, now);
   if (seen.isOutOfTime)

@@ -3,19 +3,20 @@
 import { ALERTS } from "../wire/alert.ts";
 import type { ServerFlight } from "../wire/server-flight.ts";
 import type { ClientReport, Finding } from "./report.ts";
-import type { Seen } from "./survey.ts";
 import { suiteName } from "./suites.ts";
+import type { Seen } from "./survey.ts";
 
 /** Bytes: what the input buffer of many small devices holds. */
 const SMALL_BUFFER = 4096;
 const UNRECOGNIZED_NAME = 112;
 
-/** No certificate was seen: why, as far as the server says. */
+/** No certificate could be read: why, as far as the server says. */
 export function handshakeProblem({ alert, versions }: Seen, serverName: string | null): Finding {
   if (versions.some(({ accepted }) => accepted === "yes"))
     return {
       code: "certificates-unreadable",
-      message: "it takes hellos, and its certificates could not be read: its groups or its suites are none that are known here",
+      message:
+        "it takes hellos, and its certificates could not be read: its groups or its suites are none that are known here",
       remedy: "Let it take X25519 or P-256, and AES-GCM, which all clients have.",
     };
   if (alert === UNRECOGNIZED_NAME)
@@ -50,7 +51,8 @@ export function handshakeProblems(client: ClientReport, hasCertificate: boolean)
     {
       code: "handshake-failed",
       message: `it answers a hello, and a whole handshake fails: ${reason}`,
-      remedy: "Its key may not belong to its certificate, or something between closes the connection. Its log says why.",
+      remedy:
+        "Its key may not belong to its certificate, or something between closes the connection. Its log says why.",
     },
   ];
 }
@@ -64,7 +66,10 @@ export function handshakeNotes(seen: Seen, client: ClientReport, issuers: readon
   if (old.length > 0)
     notes.push({
       code: "old-versions",
-      message: `it takes TLS ${old.map(({ version }) => version).sort().join(" and ")}, which is not safe any more (RFC 8996)`,
+      message: `it takes TLS ${old
+        .map(({ version }) => version)
+        .sort()
+        .join(" and ")}, which is not safe any more (RFC 8996)`,
       remedy: "Set the lowest version to 1.2 if no old device needs it; in Sluice, minVersion: VersionTLS12.",
     });
   if (accepts("1.2") === "no")
@@ -77,7 +82,10 @@ export function handshakeNotes(seen: Seen, client: ClientReport, issuers: readon
   if (unclear.length > 0)
     notes.push({
       code: "version-unclear",
-      message: `it neither takes nor refuses TLS ${unclear.map(({ version }) => version).sort().join(", ")}: the connection was closed, or nothing came`,
+      message: `it neither takes nor refuses TLS ${unclear
+        .map(({ version }) => version)
+        .sort()
+        .join(", ")}: the connection was closed, or nothing came`,
       remedy: "A client that begins with such a version may wait or give up. Something between may drop it.",
     });
   const flight12 = versions.find(({ version, accepted }) => version === "1.2" && accepted === "yes")?.answer.flight;
@@ -111,13 +119,15 @@ function sizeNotes(main: ServerFlight, ignoresLimits: boolean): Finding[] {
     notes.push({
       code: "long-chain",
       message: `its certificates are ${main.certificateBytes} bytes long: devices with a buffer of ${SMALL_BUFFER} bytes cannot take that`,
-      remedy: "Leave out what is not needed, such as the root, or take certificates with EC keys, which are much shorter.",
+      remedy:
+        "Leave out what is not needed, such as the root, or take certificates with EC keys, which are much shorter.",
     });
   if (ignoresLimits)
     notes.push({
       code: "large-records",
       message: `it sends records of ${main.longestRecord} bytes also to a client that asks for 512 (max_fragment_length, record_size_limit): devices with small buffers fail`,
-      remedy: "Put a server before it that keeps to such limits; Sluice does, and maxRecordSize sets one for all clients.",
+      remedy:
+        "Put a server before it that keeps to such limits; Sluice does, and maxRecordSize sets one for all clients.",
     });
   return notes;
 }

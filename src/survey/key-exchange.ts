@@ -70,7 +70,9 @@ export class KeyExchange {
     } catch {
       // No point of that curve.
     }
-    return shared === undefined ? null : opener(suite, handshakeSecret(suite.hash, shared, [clientHello, hello.message]));
+    return shared === undefined
+      ? null
+      : opener(suite, handshakeSecret(suite.hash, shared, [clientHello, hello.message]));
   }
 }
 

@@ -2,9 +2,9 @@
 
 /** Of TLS 1.3; ChaCha20 last, because what it encrypts is not read here. */
 const NEW: Readonly<Record<number, string>> = {
-  0x1301: "TLS_AES_128_GCM_SHA256",
-  0x1302: "TLS_AES_256_GCM_SHA384",
-  0x1303: "TLS_CHACHA20_POLY1305_SHA256",
+  4865: "TLS_AES_128_GCM_SHA256",
+  4866: "TLS_AES_256_GCM_SHA384",
+  4867: "TLS_CHACHA20_POLY1305_SHA256",
 };
 
 /** Before TLS 1.3, in the order in which a client of today prefers them. */

@@ -59,11 +59,7 @@ const ALPN = ["mqtt"];
 const NO_APPLICATION_PROTOCOL = 120;
 
 /** `timeoutMs` bounds it all. Nothing throws. */
-export async function survey(
-  target: Target,
-  credentials: Credentials,
-  timeoutMs: number,
-): Promise<Seen | Unreached> {
+export async function survey(target: Target, credentials: Credentials, timeoutMs: number): Promise<Seen | Unreached> {
   const patience = new Patience(timeoutMs);
   const found = await addressesOf(target.host, patience.next);
   if (found.kind !== "ok") return { kind: "no-name", addresses: found.kind };
@@ -105,7 +101,8 @@ async function look(
   });
   const readable = versions.find(({ answer }) => answer.flight.certificates.length > 0);
   const main = readable?.answer.flight ?? null;
-  let [maxFragmentLength, recordSizeLimit]: Kept[] = ["unknown", "unknown"];
+  let maxFragmentLength: Kept = "unknown";
+  let recordSizeLimit: Kept = "unknown";
   let withoutName: WithoutName | null = null;
   let trial: Trial | null = null;
   if (readable !== undefined && main !== null) {

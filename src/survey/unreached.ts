@@ -5,7 +5,7 @@ import { printable } from "../text/printable.ts";
 import type { Finding } from "./report.ts";
 import type { Target, Unreached } from "./survey.ts";
 
-export function unreachedProblem(unreached: Unreached, { host, port }: Target, timeoutMs: number): Finding {
+export function unreachedProblem(unreached: Unreached, { host, port }: Target): Finding {
   switch (unreached.kind) {
     case "no-name":
       return unreached.addresses === "unknown"
@@ -75,7 +75,8 @@ function notTls(asked: Asked, first: Buffer, port: number): Finding {
     return {
       code: "silent",
       message: `the connection opens, and the server on port ${port} says nothing`,
-      remedy: "It may speak another protocol and wait for its client, or hang; or something between holds the connection.",
+      remedy:
+        "It may speak another protocol and wait for its client, or hang; or something between holds the connection.",
     };
   return {
     code: "closes",

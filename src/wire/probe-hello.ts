@@ -65,17 +65,13 @@ export function writeHello(hello: ProbeHello): Buffer {
     ...(hello.serverName === null ? [] : [extension(EXTENSION.serverName, serverName(hello.serverName))]),
     extension(EXTENSION.groups, vector(2, numbers(hello.groups))),
     // SHA-1 and MD5 are fixed before TLS 1.2, and such servers may refuse what they do not know.
-    ...(TLS_VERSIONS[hello.version] >= 0x0303
-      ? [extension(EXTENSION.signatures, vector(2, numbers(SIGNATURES)))]
-      : []),
+    ...(TLS_VERSIONS[hello.version] >= 0x0303 ? [extension(EXTENSION.signatures, vector(2, numbers(SIGNATURES)))] : []),
     ...(hello.alpn.length === 0
       ? []
       : [extension(EXTENSION.alpn, vector(2, Buffer.concat(hello.alpn.map((each) => vector(1, Buffer.from(each))))))]),
     // OCSP, with no list of responders and no extensions.
     extension(EXTENSION.statusRequest, Buffer.from([1, 0, 0, 0, 0])),
-    ...(hello.shortFragments
-      ? [extension(EXTENSION.maxFragmentLength, Buffer.from([SHORTEST_FRAGMENT.code]))]
-      : []),
+    ...(hello.shortFragments ? [extension(EXTENSION.maxFragmentLength, Buffer.from([SHORTEST_FRAGMENT.code]))] : []),
     ...(hello.recordSizeLimit === undefined
       ? []
       : [extension(EXTENSION.recordSizeLimit, numbers([hello.recordSizeLimit]))]),

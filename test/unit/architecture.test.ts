@@ -33,6 +33,8 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   authority: { values: ["asn1", "certs", "keystores", "system", "text"] },
   acme: { values: ["asn1", "certs", "system"], types: ["config"] },
   tls: { values: ["authority", "certs", "text", "wire"], types: ["config", "net"] },
+  // A server as its clients see it.
+  survey: { values: ["asn1", "certs", "net", "text", "tls", "wire"] },
   // It shows what the others have, and asks nothing of them.
   observe: {
     values: ["system", "text"],
@@ -110,6 +112,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
         "explain",
         "observe",
         "providers",
+        "survey",
         "system",
         "text",
         "tls",
