@@ -201,7 +201,7 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     .option("--json", "print it as JSON")
     .addHelpText(
       "after",
-      "\nIt opens about nine short connections, one after the other. Nothing is sent to the broker behind TLS.",
+      "\nIt opens about eight short connections, one after the other. Nothing is sent to the broker behind TLS.",
     )
     .action(async (server: string, options: CheckOptions) => {
       refuseFlags();
