@@ -87,7 +87,9 @@ export class MqttConnect implements Middleware {
   #allowsClientId(clientId: string): boolean {
     const { clientIdMaxLength, clientIdAllowEmpty } = this.#row;
     if (clientId === "" && clientIdAllowEmpty !== null) return clientIdAllowEmpty;
-    if (clientIdMaxLength !== null && [...clientId].length > clientIdMaxLength) return false;
+    // A character is one or two UTF-16 units.
+    if (clientIdMaxLength !== null && clientId.length > clientIdMaxLength && [...clientId].length > clientIdMaxLength)
+      return false;
     return this.#pattern === null || matchesWhole(this.#pattern, clientId);
   }
 }

@@ -2,7 +2,7 @@
 
 import { createHmac } from "node:crypto";
 import { HashQueue } from "./hash-queue.ts";
-import { isPasswordOf, type PasswordHash, readHash } from "./password-hash.ts";
+import { isFast, isFastPasswordOf, isSlowPasswordOf, type PasswordHash, readHash } from "./password-hash.ts";
 import { partOf, readPart, type Users } from "./user-parts.ts";
 
 /** `busy`: they were not looked at, and the client may come again; `gone`: they were not, because it has left. */
@@ -35,14 +35,20 @@ export class Credentials {
     this.#total = this.#ways.reduce((sum, { users }) => sum + users, 0);
   }
 
-  /** Never rejects. A password is compared by all of its bytes; one that is longer than CONNECT can carry costs what it is long. */
-  async verify(username: string, password: Buffer, isGone = () => false): Promise<CredentialsOutcome> {
+  /**
+   * At once where the hash is a fast one, else in its turn. Never rejects. A password is compared by all of its bytes; one that is longer than
+   * CONNECT can carry costs what it is long. The bytes of `password` are kept by nobody.
+   */
+  verify(username: string, password: Buffer, isGone = () => false): CredentialsOutcome | Promise<CredentialsOutcome> {
     const stranger = this.imitated(username);
     if (stranger === null) return "wrong"; // there are no users
     const known = this.#find(username);
-    const isRight = await this.#queue.run(() => isPasswordOf(known ?? stranger, password), isGone);
-    if (typeof isRight === "string") return isRight;
-    return isRight && known !== undefined ? "right" : "wrong";
+    const hash = known ?? stranger;
+    if (isFast(hash)) return isFastPasswordOf(hash, password) && known !== undefined ? "right" : "wrong";
+    const kept = Buffer.from(password);
+    return this.#queue
+      .run(() => isSlowPasswordOf(hash, kept), isGone)
+      .then((is) => (typeof is === "string" ? is : is && known !== undefined ? "right" : "wrong"));
   }
 
   #find(username: string): PasswordHash | undefined {

@@ -120,14 +120,24 @@ export function imitationOf(hash: PasswordHash): PasswordHash {
   return { ...hash, salt: zeros(hash.salt), hash: zeros(hash.hash) };
 }
 
+export type SlowHash = Exclude<PasswordHash, { kind: "sha512" }>;
+
+/** One round of SHA-512 takes less than handing it to a thread: it is computed where it is asked for. */
+export function isFast(hash: PasswordHash): hash is Exclude<PasswordHash, SlowHash> {
+  return hash.kind === "sha512";
+}
+
 /**
  * Whether the password is the one of the hash, every byte of it, NUL too: Mosquitto ends it at the first NUL, and lets `pw\0tail` in as
- * `pw`. Compares in constant time; PBKDF2 and argon2id run in a thread of the runtime's. Rejects where that fails, as without memory.
+ * `pw`. Compares in constant time, as `isSlowPasswordOf` does.
  */
-export async function isPasswordOf(hash: PasswordHash, password: Buffer): Promise<boolean> {
+export function isFastPasswordOf(hash: Exclude<PasswordHash, SlowHash>, password: Buffer): boolean {
+  return isEqual(createHash("sha512").update(password).update(decode(hash.salt)).digest(), hash.hash);
+}
+
+/** The same, computed in a thread of the runtime's. Rejects where that fails, as without memory. */
+export async function isSlowPasswordOf(hash: SlowHash, password: Buffer): Promise<boolean> {
   switch (hash.kind) {
-    case "sha512":
-      return isEqual(createHash("sha512").update(password).update(decode(hash.salt)).digest(), hash.hash);
     case "pbkdf2": {
       // HMAC fills a short key up with zeros (RFC 2104 2), so it takes a password and the same with a NUL behind it for one.
       const isFilled = password.at(-1) === 0;

@@ -4,7 +4,6 @@ import { type Connect, mayLackClientId } from "./connect.ts";
 import { Fields } from "./fields.ts";
 import { headerSize, readLevel } from "./opening.ts";
 import { encodeText, MAX_FIELD } from "./text.ts";
-import { fixedHeader, sized } from "./write-connect.ts";
 
 /** What is left out stays as it is; null: there is to be none. */
 export interface ConnectChanges {
@@ -36,19 +35,48 @@ export function rewriteConnect(connect: Connect, changes: ConnectChanges): Buffe
   const name = username === null ? null : encodeText(username);
   if (id === null || (username !== null && name === null)) return null;
 
-  const parts = partsOf(connect);
-  const flags = packet[parts.flags]! & ~(USERNAME | PASSWORD);
-  const pieces = [
-    packet.subarray(parts.start, parts.flags),
-    Buffer.of(flags | (name === null ? 0 : USERNAME) | (password === null ? 0 : PASSWORD)),
-    packet.subarray(parts.flags + 1, parts.clientId),
-    ...sized(id),
-    packet.subarray(parts.will, parts.credentials),
-    ...(name === null ? [] : sized(name)),
-    ...(password === null ? [] : sized(password)),
-  ];
-  const remaining = pieces.reduce((sum, { length }) => sum + length, 0);
-  return remaining > MAX_REMAINING ? null : Buffer.concat([fixedHeader(packet[0]!, remaining), ...pieces]);
+  const { start, flags, clientId: idStart, will, credentials } = partsOf(connect);
+  const remaining = idStart - start + sizeOf(id) + (credentials - will) + sizeOf(name) + sizeOf(password);
+  if (remaining > MAX_REMAINING) return null;
+  // Written in one piece: each Buffer more would cost as much as copying the packet.
+  const written = Buffer.allocUnsafe(1 + lengthSize(remaining) + remaining);
+  written[0] = packet[0]!;
+  const body = putLength(written, 1, remaining);
+  let at = body + packet.copy(written, body, start, idStart);
+  const stated = (name === null ? 0 : USERNAME) | (password === null ? 0 : PASSWORD);
+  written[body + flags - start] = (packet[flags]! & ~(USERNAME | PASSWORD)) | stated;
+  at = putField(written, at, id);
+  at += packet.copy(written, at, will, credentials);
+  at = putField(written, at, name);
+  putField(written, at, password);
+  return written;
+}
+
+/** Bytes of a field, with its length. */
+function sizeOf(field: Buffer | null): number {
+  return field === null ? 0 : 2 + field.length;
+}
+
+/** A field with its length before it, where there is one; where it ends. */
+function putField(into: Buffer, at: number, field: Buffer | null): number {
+  if (field === null) return at;
+  into[at] = field.length >> 8;
+  into[at + 1] = field.length & 0xff;
+  return at + 2 + field.copy(into, at + 2);
+}
+
+/** Bytes of a remaining length in its shortest form (3.1.1 2.2.3). */
+function lengthSize(length: number): number {
+  return length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : 4;
+}
+
+/** Writes it; where it ends. */
+function putLength(into: Buffer, start: number, length: number): number {
+  let at = start;
+  let rest = length;
+  for (; rest >= 0x80; rest >>>= 7) into[at++] = (rest & 0x7f) | 0x80;
+  into[at++] = rest;
+  return at;
 }
 
 /** Where the parts of a CONNECT begin; each ends where the next one does. */

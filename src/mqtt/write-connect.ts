@@ -47,12 +47,12 @@ export function writeConnect(fields: ConnectFields): Buffer | null {
 }
 
 /** A field with its length before it. */
-export function sized(bytes: Buffer): Buffer[] {
+function sized(bytes: Buffer): Buffer[] {
   return [Buffer.of(bytes.length >> 8, bytes.length & 0xff), bytes];
 }
 
 /** The type with its flags, and the remaining length in its shortest form. */
-export function fixedHeader(first: number, remaining: number): Buffer {
+function fixedHeader(first: number, remaining: number): Buffer {
   const bytes = [first];
   let rest = remaining;
   do {

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatUsers, MAX_USERS, type PasswordFile, readPasswordFile } from "../../../src/mqtt/password-file.ts";
-import { isPasswordOf } from "../../../src/mqtt/password-hash.ts";
+import { isFast, isFastPasswordOf, isSlowPasswordOf } from "../../../src/mqtt/password-hash.ts";
 
 /** Of `tea & sugar`, by mosquitto_passwd 2.0.11 and 2.1.2, and by argon2(1) of Debian with Mosquitto's parameters. */
 const TEA = {
@@ -32,8 +32,10 @@ function read(text: string): PasswordFile {
 
 const names = (text: string): string[] => [...read(text).users.keys()];
 const faults = (text: string): string[] => read(text).faults.map(({ line, message }) => `${line}: ${message}`);
-const is = (file: PasswordFile, name: string, password: string) =>
-  isPasswordOf(file.users.get(name)!, Buffer.from(password));
+const is = async (file: PasswordFile, name: string, password: string) => {
+  const hash = file.users.get(name)!;
+  return isFast(hash) ? isFastPasswordOf(hash, Buffer.from(password)) : isSlowPasswordOf(hash, Buffer.from(password));
+};
 
 describe("the password is right, and no other one is", () => {
   test.each(Object.entries(TEA))("as written by %s", async (_, hash) => {
