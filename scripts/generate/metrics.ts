@@ -13,7 +13,11 @@ export function metrics(): MetricDescription[] {
   };
   const all = [
     ...new MasterMetrics("").describe(),
-    ...new WorkerMetrics(unused, { counts: { descriptors: 0, "local-ports": 0 } }, unused).describe(),
+    ...new WorkerMetrics(
+      unused,
+      { counts: { descriptors: 0, "local-ports": 0, "source-addresses": 0 } },
+      unused,
+    ).describe(),
   ];
   return all.sort((a, b) => (a.name < b.name ? -1 : 1));
 }

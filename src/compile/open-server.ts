@@ -29,6 +29,7 @@ export function isOpen(server: Server): boolean {
  * written, which may be far from where it runs.
  */
 export function isPublic({ host }: Server): boolean {
+  if (host.startsWith("/")) return false; // a Unix socket
   const address = parseAddress(host);
   if (address === null) return !NEAR_NAME.test(host);
   return !NEAR.some((network) => networkHolds(network, address, 0, address.length));

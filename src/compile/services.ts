@@ -1,23 +1,22 @@
 // Services and transports of the configuration, made into what a worker dials by.
 
+import { isIP } from "node:net";
 import type { CertificateFiles, Outcome } from "../certs/files.ts";
 import type { Code } from "../config/codes.ts";
 import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
 import { livePolicy } from "../config/live.ts";
 import { bareName, fullName, INTERNAL, qualify, shortName } from "../config/names.ts";
-import { formatHostPort, parseHostPort, parsePort } from "../config/scalars.ts";
 import type { ServiceConfig } from "../config/service.ts";
 import type { Path } from "../config/source.ts";
 import { TCP_SERVERS_TRANSPORT } from "../config/subject.ts";
 import { type TransportConfig, transport } from "../config/transport.ts";
 import type { Server, ServiceRow, Transport } from "../upstream/service.ts";
+import { isLocalAddress } from "./local-addresses.ts";
 import type { Item, Merged } from "./merge.ts";
 import { isPublic } from "./open-server.ts";
 import { suggestReference } from "./references.ts";
+import { compileServer } from "./servers.ts";
 import { findCycle, findTooDeep, findTooLarge, MAX_NESTED, MAX_TARGETS, type ServiceDraft } from "./service-graph.ts";
-
-/** Where a server without an address is: beside Sluice, as a sidecar has it. */
-const SIDECAR_HOST = "127.0.0.1";
 
 /** Every service by its name; one that cannot work, or is made of such, has no row. */
 export function compileServices(
@@ -116,6 +115,25 @@ function compileTransport(
     diagnostics.error("field-value", at("proxyProtocol"), `${what}: ${wrong}`, about);
     sound = false;
   }
+  const sources = [...new Set(config.sourceAddresses)];
+  for (const source of sources) {
+    const place = at("sourceAddresses", config.sourceAddresses.indexOf(source));
+    if (isIP(source) === 0 || source.includes("%")) {
+      diagnostics.error(
+        "field-value",
+        place,
+        `${what}: sourceAddresses has ${JSON.stringify(source)}, which is no IP address`,
+        about,
+      );
+      sound = false;
+    } else if (!isLocalAddress(source))
+      diagnostics.warn(
+        "source-address-unknown",
+        place,
+        `${what}: ${source} is not an address of this machine: nothing can be dialled from it here`,
+        about,
+      );
+  }
   if (!sound) return null;
   return {
     dialTimeoutMs: config.dialTimeout,
@@ -123,6 +141,7 @@ function compileTransport(
     keepAliveMs: config.dialKeepAlive === 0 ? 15_000 : config.dialKeepAlive,
     terminationDelayMs: config.terminationDelay,
     proxyProtocol: header ?? null,
+    ...(sources.length === 0 ? {} : { sourceAddresses: sources }),
     tls: {
       serverName: config.tls?.serverName ?? null,
       insecureSkipVerify: config.tls?.insecureSkipVerify ?? false,
@@ -178,15 +197,15 @@ function compileService(
     );
   const servers: Server[] = [];
   for (const [index, server] of loadBalancer.servers.entries()) {
-    const made = compileServer(server);
-    if (typeof made === "string")
-      diagnostics.error(
-        "server-address",
-        at("loadBalancer", "servers", index),
-        `the service "${name}": server ${index + 1} is left out: ${made}`,
-        about,
-      );
-    else servers.push(server.drain === undefined ? made : { ...made, drain: livePolicy(server.drain) });
+    const made = compileServer(server, transport);
+    const place = at("loadBalancer", "servers", index);
+    const what = `the service "${name}": server ${index + 1}`;
+    if (made.kind === "error")
+      diagnostics.error("server-address", place, `${what} is left out: ${made.message}`, about);
+    else {
+      servers.push(server.drain === undefined ? made.server : { ...made.server, drain: livePolicy(server.drain) });
+      if (made.remark !== null) diagnostics.warn("field-ignored", place, `${what}: ${made.remark}`, about);
+    }
   }
   if (servers.length === 0)
     diagnostics.warn(
@@ -238,29 +257,6 @@ function compileService(
     },
     isPartial: servers.length < loadBalancer.servers.length,
   };
-}
-
-/** URLs of brokers that speak TLS. */
-const TLS_SCHEME = /^(mqtts|ssl|tls|wss|https):\/\//i;
-
-type ServerConfig = NonNullable<ServiceConfig["loadBalancer"]>["servers"][number];
-
-function compileServer(server: ServerConfig): Server | string {
-  if (server.address === undefined) {
-    if (server.port === undefined) return "it has neither address nor port";
-    const port = parsePort(server.port)!;
-    return { address: formatHostPort(SIDECAR_HOST, port), host: SIDECAR_HOST, port, tls: server.tls };
-  }
-  const given =
-    /:[\w-]+(\/tcp)?$/.test(server.address) || server.port === undefined
-      ? server.address
-      : `${server.address}:${server.port}`;
-  const parsed = parseHostPort(given);
-  if (parsed.kind === "error")
-    return TLS_SCHEME.test(given) ? `${parsed.message}, and  tls: true  beside it` : parsed.message;
-  if (parsed.port === 0) return `"${given}": a server needs a port from 1 to 65535`;
-  const host = parsed.host === "" ? SIDECAR_HOST : parsed.host;
-  return { address: formatHostPort(host, parsed.port), host, port: parsed.port, tls: server.tls };
 }
 
 function compileWeighted(

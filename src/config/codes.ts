@@ -256,7 +256,14 @@ export const CODES = define({
     },
     "server-address": {
       means: "The address of a server cannot be used. The server is left out, and the others serve.",
-      remedy: "Write `host:port`, or a `port` alone for 127.0.0.1.",
+      remedy:
+        "Write `host:port`, a `port` alone for 127.0.0.1, `unix:///path` for a Unix socket, or `srv` with the name of SRV records.",
+    },
+    "source-address-unknown": {
+      means:
+        "An address in `sourceAddresses` is not one of this machine. Nothing is dialled from it as long as that is so; the others are used.",
+      remedy:
+        "Mend it, or add it to a network interface. Where the configuration is checked on another machine than it runs on, nothing.",
     },
     "transport-unknown": {
       means: "A service names a transport that does not exist, and is off.",

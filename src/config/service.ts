@@ -8,11 +8,24 @@ import { parsePort } from "./scalars.ts";
 
 const word = z.string().min(1);
 
+/** Which addresses of a name become servers. */
+export const ADDRESS_FAMILIES = ["all", "ipv4", "ipv6"] as const;
+
 const server = z.object({
   address: field(
-    "`host:port`. Names are resolved again for a dial when the answer is older than 3 s, and all addresses are tried.",
+    "`host:port`, or `unix:///path` for a Unix socket. Names are resolved again for a dial when the answer is older than 3 s, and all addresses are tried.",
     z.string().optional(),
     { otherwise: "`port` on 127.0.0.1", example: "broker-a.internal:1883" },
+  ),
+  resolve: field(
+    "Make every address of the name a server of its own, and follow them as DNS changes: `all`, or only those of one family. See [All brokers behind one name](brokers.md#all-brokers-behind-one-name).",
+    z.enum(ADDRESS_FAMILIES).optional(),
+    { otherwise: "the name is one server", example: "all", nothingIsWrong: true },
+  ),
+  srv: field(
+    "In place of `address`: the name of DNS records of type SRV, which say hosts, ports, priorities and weights. They are followed as DNS changes. See [SRV records](brokers.md#srv-records).",
+    z.string().optional(),
+    { otherwise: "`address` says where the server is", example: "_mqtt._tcp.example.com" },
   ),
   port: field(
     "Without an `address`, this port on 127.0.0.1. With an `address` that has no port, the port.",

@@ -6,6 +6,9 @@ import { proxyProtocolOut } from "./proxy-protocol.ts";
 
 const OTHER_SERVER = "is not built into Sluice yet; ignoring it could accept another server than the one you meant";
 
+/** As many give millions of connections. */
+const MAX_SOURCES = 256;
+
 const fileOrContent = z.string().min(1);
 
 export const transport = section({
@@ -24,6 +27,11 @@ export const transport = section({
     "How long the connection may be silent after one side has finished sending. Then it is closed. As long as bytes flow it stays open. Negative: for ever. A bare integer is seconds.",
     duration().default(100),
     { example: "5s" },
+  ),
+  sourceAddresses: field(
+    "Addresses of this machine from which servers are dialled, in turn. Each has local ports of its own, about 28 000. Those of another family than the server's are left out for it. See [More connections than local ports](brokers.md#more-connections-than-local-ports).",
+    z.array(z.string().min(1)).max(MAX_SOURCES, `has more than ${MAX_SOURCES} addresses`).default([]),
+    { otherwise: "the system chooses", example: ["10.0.0.5", "10.0.0.6"], nothingIsWrong: true },
   ),
   proxyProtocol: field(
     "Send a PROXY protocol header before everything else, so that the server knows whose connection it is: see [The broker knows its clients' addresses](configuration.md#the-broker-knows-its-clients-addresses).",

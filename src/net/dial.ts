@@ -4,11 +4,15 @@
 // swallows packets it keeps its descriptor for about two minutes. node:net's connect can be cancelled, and once it is open its native
 // handle takes our handlers, so that nothing of node:net stays behind. So the cheap way is for addresses whose last dial was
 // answered, and only a few such dials may be under way. Contract tests: "fact 13" in test/unit/net/bun-contract.test.ts.
+//
+// A dial from a source address binds it without IP_BIND_ADDRESS_NO_PORT, which the runtime cannot set: its local ports are shared by all
+// servers. Where they are used up, the system says EADDRINUSE, and EADDRNOTAVAIL where the machine has no such address.
 
-import { connect, type Socket } from "node:net";
+import { connect, type NetConnectOpts, type Socket } from "node:net";
 import type { Deadlines, Timed } from "./deadlines.ts";
 import { isOutOfDescriptors } from "./descriptors.ts";
 import { HANDLERS, type NativeSocket, NOBODY } from "./socket.ts";
+import { NO_SOURCES, SourceTurns } from "./source-turns.ts";
 
 /** Why a dial failed: also a metric label, so the set is fixed. */
 export type DialError =
@@ -21,6 +25,9 @@ export type DialError =
   | "certificate"
   | "descriptors"
   | "local-ports"
+  | "source-addresses"
+  | "absent"
+  | "permission"
   | "other";
 
 export interface DialOwner {
@@ -38,7 +45,22 @@ const REASONS: Record<string, DialError> = {
   EMFILE: "descriptors",
   ENFILE: "descriptors",
   ECONNRESET: "reset",
+  ENOENT: "absent",
+  EACCES: "permission",
+  EPERM: "permission",
 };
+
+/** When a source address was bound: the same errors speak of it. */
+const SOURCE_REASONS: Record<string, DialError> = { EADDRINUSE: "local-ports", EADDRNOTAVAIL: "source-addresses" };
+
+/**
+ * A Unix socket refuses at once when its queue is full, where TCP would wait; the runtime gives the same error as for one on which
+ * nobody listens. So a refused dial is tried again after these times, in milliseconds.
+ */
+const UNIX_RETRIES_MS = [25, 50, 100, 200] as const;
+
+/** What is dialled is either an IP address with a port, or the absolute path of a Unix socket. */
+export const isUnixPath = (address: string): boolean => address.startsWith("/");
 
 /** Dials that cannot be cancelled, at a time and worker: what an address that falls silent can keep in descriptors. */
 export const MAX_QUICK = 64;
@@ -50,6 +72,7 @@ export class Dialer {
   readonly deadlines: Deadlines;
   /** "address port" of those whose last dial was answered. */
   readonly #answering = new Set<string>();
+  readonly sources = new SourceTurns();
   #quick = 0;
 
   constructor(deadlines: Deadlines) {
@@ -57,18 +80,29 @@ export class Dialer {
   }
 
   /**
-   * Dials `address`, an IP address, at once. `timeoutMs` bounds the time until the connection is open; a negative `keepAliveMs`
-   * is no TCP keep-alive. The owner hears of it later, never within this call.
+   * Dials `address`, an IP address or the path of a Unix socket, at once. `timeoutMs` bounds the time until the connection is open; a
+   * negative `keepAliveMs` is no TCP keep-alive. `sources` are this machine's addresses to dial from, in turn; those of the other family
+   * are left out, and with none the system chooses. The owner hears of it later, never within this call.
    */
-  dial(address: string, port: number, timeoutMs: number, keepAliveMs: number, owner: DialOwner): Dial {
-    const key = `${address} ${port}`;
-    const dial = new Dial(this, key, keepAliveMs, owner);
+  dial(
+    address: string,
+    port: number,
+    timeoutMs: number,
+    keepAliveMs: number,
+    owner: DialOwner,
+    sources: readonly string[] = NO_SOURCES,
+  ): Dial {
+    const dial = new Dial(this, address, port, keepAliveMs, owner, isUnixPath(address) ? NO_SOURCES : sources);
     this.deadlines.set(dial, timeoutMs);
-    if (this.#quick < MAX_QUICK && this.#answering.has(key)) {
-      this.#quick++;
-      dial.quick(address, port);
-    } else dial.cancellable(address, port);
+    dial.attempt();
     return dial;
+  }
+
+  /** Whether a dial may be one that cannot be cancelled, which it then is. */
+  takeQuick(key: string): boolean {
+    if (this.#quick >= MAX_QUICK || !this.#answering.has(key)) return false;
+    this.#quick++;
+    return true;
   }
 
   answered(key: string): void {
@@ -89,28 +123,59 @@ export class Dial implements Timed {
   wheelTick = -1;
   wheelIndex = 0;
   readonly #dialer: Dialer;
+  readonly #address: string;
+  readonly #port: number;
   readonly #key: string;
   readonly #keepAliveMs: number;
+  readonly #sources: readonly string[];
   #owner: DialOwner | null;
   /** The one to destroy, while a cancellable dial is under way. */
   #socket: Socket | null = null;
+  /** What it is dialled from; null: the system chooses. */
+  #source: string | null = null;
+  #failures = 0;
 
-  constructor(dialer: Dialer, key: string, keepAliveMs: number, owner: DialOwner) {
+  constructor(
+    dialer: Dialer,
+    address: string,
+    port: number,
+    keepAliveMs: number,
+    owner: DialOwner,
+    sources: readonly string[],
+  ) {
     this.#dialer = dialer;
-    this.#key = key;
+    this.#address = address;
+    this.#port = port;
+    this.#key = `${address} ${port}`;
     this.#keepAliveMs = keepAliveMs;
     this.#owner = owner;
+    this.#sources = sources;
   }
 
-  cancellable(host: string, port: number): void {
-    const socket = connect({ host, port, allowHalfOpen: true });
+  attempt(): void {
+    if (this.#owner === null) return;
+    if (this.#sources.length > 0) this.#source = this.#dialer.sources.take(this.#sources, this.#address);
+    const isUnix = isUnixPath(this.#address);
+    if (this.#dialer.takeQuick(this.#key)) {
+      const to = isUnix ? { unix: this.#address } : { hostname: this.#address, port: this.#port };
+      const from = this.#source === null ? to : { ...to, localAddress: this.#source };
+      (Bun.connect as BunConnect)({ ...from, allowHalfOpen: true, data: this, socket: QUICK }).catch(() => {});
+    } else
+      this.#cancellable(
+        isUnix
+          ? { path: this.#address, allowHalfOpen: true }
+          : {
+              ...{ host: this.#address, port: this.#port, allowHalfOpen: true },
+              ...(this.#source === null ? {} : { localAddress: this.#source }),
+            },
+      );
+  }
+
+  #cancellable(options: NetConnectOpts): void {
+    const socket = connect(options);
     this.#socket = socket;
     socket.once("connect", () => this.#open(takeHandle(socket)));
-    socket.on("error", (error) => this.#fail(dialErrorOf(error)));
-  }
-
-  quick(hostname: string, port: number): void {
-    (Bun.connect as BunConnect)({ hostname, port, allowHalfOpen: true, data: this, socket: QUICK }).catch(() => {});
+    socket.on("error", (error) => this.#failed(error));
   }
 
   onQuickOpen(socket: NativeSocket): void {
@@ -120,7 +185,7 @@ export class Dial implements Timed {
 
   onQuickFailed(error: Error): void {
     this.#dialer.quickEnded();
-    this.#fail(dialErrorOf(error));
+    this.#failed(error);
   }
 
   onDeadline(): void {
@@ -146,8 +211,30 @@ export class Dial implements Timed {
       socket.terminate();
       return;
     }
-    if (this.#keepAliveMs >= 0) socket.setKeepAlive(true, this.#keepAliveMs);
+    if (this.#keepAliveMs >= 0 && !isUnixPath(this.#address)) socket.setKeepAlive(true, this.#keepAliveMs);
     owner.onDialOpen(socket);
+  }
+
+  /** Of what can be mended by another try, the owner hears only when there is none. */
+  #failed(error: Error): void {
+    if (this.#owner === null) return;
+    const reason = this.#reasonOf(error);
+    this.#socket?.destroy();
+    this.#socket = null;
+    if (this.#source !== null && (reason === "local-ports" || reason === "source-addresses")) {
+      this.#dialer.sources.failed(this.#source);
+      // Each is tried once at most.
+      if (++this.#failures < this.#sources.length && this.#dialer.sources.hasOther(this.#sources, this.#address))
+        return this.attempt();
+    }
+    const retryMs = reason === "refused" && isUnixPath(this.#address) ? UNIX_RETRIES_MS[this.#failures++] : undefined;
+    if (retryMs === undefined) this.#fail(reason);
+    else setTimeout(() => this.attempt(), retryMs);
+  }
+
+  #reasonOf(error: Error): DialError {
+    const code = String((error as NodeJS.ErrnoException).code);
+    return (this.#source === null ? undefined : SOURCE_REASONS[code]) ?? dialErrorOf(code);
   }
 
   #fail(reason: DialError): void {
@@ -173,8 +260,8 @@ const QUICK = {
   },
 };
 
-function dialErrorOf(error: Error): DialError {
-  const reason = REASONS[String((error as NodeJS.ErrnoException).code)] ?? "other";
+function dialErrorOf(code: string): DialError {
+  const reason = REASONS[code] ?? "other";
   return (reason === "refused" || reason === "other") && isOutOfDescriptors() ? "descriptors" : reason;
 }
 

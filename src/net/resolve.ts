@@ -3,6 +3,7 @@
 
 import { lookup } from "node:dns";
 import { isIP } from "node:net";
+import { isUnixPath } from "./dial.ts";
 
 /** How long an answer is used, in milliseconds. */
 const FRESH_MS = 3000;
@@ -54,9 +55,9 @@ export class HostLookup {
     this.#patience = patience;
   }
 
-  /** Every address of `host`, in the system's order; none when it does not resolve. May answer at once. */
+  /** Every address of `host`, in the system's order; none when it does not resolve. May answer at once, as for a path of a Unix socket. */
   resolve(host: string, answer: Answer): void {
-    if (isIP(host) !== 0) {
+    if (isIP(host) !== 0 || isUnixPath(host)) {
       answer([host]);
       return;
     }

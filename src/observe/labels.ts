@@ -11,7 +11,7 @@ export const LABELS: Readonly<Record<string, string>> = {
   path: "`direct`: taken whole by one write. `held`: had to wait for the receiver.",
   process: "`master`, `worker` or `broker`.",
   reason: "[Why the dial failed](operations.md#why-a-dial-fails), on the last address.",
-  resource: "`descriptors` or `local-ports`.",
+  resource: "`descriptors`, `local-ports` or `source-addresses`.",
   resolver: "The name of the certificates resolver.",
   result:
     "Of connections, [how they ended](operations.md#how-a-connection-ends). Of loads, `success` or `failure`. Of orders, `obtained`, `renewed`, `taken` (from another Sluice) or `failed`.",

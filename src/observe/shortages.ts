@@ -2,7 +2,7 @@
 
 import type { Logger } from "pino";
 
-export type Resource = "descriptors" | "local-ports";
+export type Resource = "descriptors" | "local-ports" | "source-addresses";
 
 const QUIET_MS = 60_000;
 
@@ -10,13 +10,15 @@ const REMEDIES: Readonly<Record<Resource, string>> = {
   descriptors:
     "no descriptors are left: clients are closed and brokers cannot be dialled; raise the limit (ulimit -n, LimitNOFILE) and restart, or lower limits.maxConnections",
   "local-ports":
-    "no local ports are left for dials: widen net.ipv4.ip_local_port_range, or give the broker more addresses or ports",
+    "no local ports are left for dials: widen net.ipv4.ip_local_port_range, or give the transport sourceAddresses, or more of them",
+  "source-addresses":
+    "no address in sourceAddresses is on this machine just now, and nothing can be dialled from them: add them to a network interface, or mend the list",
 };
 
 export class Shortages {
   readonly #logger: Logger;
   readonly #toldAt = new Map<Resource, number>();
-  readonly counts: Record<Resource, number> = { descriptors: 0, "local-ports": 0 };
+  readonly counts: Record<Resource, number> = { descriptors: 0, "local-ports": 0, "source-addresses": 0 };
 
   constructor(logger: Logger) {
     this.#logger = logger;

@@ -14,7 +14,7 @@ import {
   type SocketOwner,
 } from "../net/socket.ts";
 import { upgradeClient } from "../net/tls.ts";
-import type { Choice, Target } from "../upstream/service.ts";
+import { type Choice, type Target, verifiedName } from "../upstream/service.ts";
 import type { Edge } from "./edge.ts";
 
 export interface SearchOwner {
@@ -93,7 +93,14 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
     this.#startedAt = performance.now();
     const address = this.#addresses[this.#address]!;
     const { dialer } = this.#edge;
-    this.#dial = dialer.dial(address, server.port, transport.dialTimeoutMs, transport.keepAliveMs, this);
+    this.#dial = dialer.dial(
+      address,
+      server.port,
+      transport.dialTimeoutMs,
+      transport.keepAliveMs,
+      this,
+      transport.sourceAddresses,
+    );
   }
 
   onDialOpen(socket: NativeSocket): void {
@@ -109,7 +116,7 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
       return this.#failedAddress("reset");
     }
     try {
-      const name = transport.tls.serverName ?? server.host;
+      const name = verifiedName(server, transport);
       const context = edge.clientContexts.get(transport.tls);
       this.#socket = upgradeClient(socket, { context, serverName: isIP(name) === 0 ? name : "" }, this);
       edge.deadlines.set(this, transport.dialTimeoutMs);
@@ -133,7 +140,7 @@ export class ServerSearch implements DialOwner, SocketOwner, Timed {
     // Under a wrong name Bun calls a sound handshake failed, whatever rejectUnauthorized is; a truly failed one says EPROTO.
     const done = success || (error !== null && error.code !== "EPROTO");
     const verdict = done
-      ? this.#judge(socket, transport.tls.serverName ?? server.host, transport.tls.insecureSkipVerify, error)
+      ? this.#judge(socket, verifiedName(server, transport), transport.tls.insecureSkipVerify, error)
       : "tls";
     if (verdict !== null) {
       this.#dropSocket();

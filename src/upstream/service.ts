@@ -25,8 +25,10 @@ export interface Transport {
   readonly terminationDelayMs: number;
   /** The PROXY header that is sent first; null: none. */
   readonly proxyProtocol: ProxyProtocolOut | null;
+  /** Addresses of this machine to dial from, in turn; left out: the system chooses. */
+  readonly sourceAddresses?: readonly string[];
   readonly tls: {
-    /** null: the server's host is the name that is verified. */
+    /** null: the server's own name is verified (`verifiedName`). */
     readonly serverName: string | null;
     readonly insecureSkipVerify: boolean;
     /** PEM; null is the public authorities that Bun brings. */
@@ -43,6 +45,7 @@ export const FIRST_BYTE_MS = 10_000;
 export interface Server {
   /** Also the metric label. */
   readonly address: string;
+  /** A name, an IP address, or the absolute path of a Unix socket; then the port is 0. */
   readonly host: string;
   readonly port: number;
   readonly tls: boolean;
@@ -54,6 +57,10 @@ export interface Server {
   readonly maxConnections?: number;
   /** It is for when no other one can be chosen. */
   readonly backup?: boolean;
+  /** The name by which DNS was asked for this server: its certificate is for that name. Left out: its host. */
+  readonly name?: string;
+  /** DNS says which servers these are. The master makes them of it (control/server-names.ts): a worker gets no server with it. */
+  readonly discover?: Discovery;
 }
 
 /** What a client is known by, to come to the same server again. */
@@ -70,6 +77,18 @@ export interface Balancing {
   readonly slowStartMs?: number;
   /** Whether a client id that comes to another server than its older connection ends that one. */
   readonly takeover?: "close";
+}
+
+export type AddressFamilies = "all" | "ipv4" | "ipv6";
+
+/** `addresses`: those of `host` are servers. `srv`: the SRV records of `host` are, or with `families` the addresses of their hosts. */
+export type Discovery =
+  | { readonly kind: "addresses"; readonly families: AddressFamilies }
+  | { readonly kind: "srv"; readonly families: AddressFamilies | null };
+
+/** The name that a server's certificate must be for. */
+export function verifiedName({ host, name }: Server, { tls }: Transport): string {
+  return tls.serverName ?? name ?? host;
 }
 
 /** A service with references by name, as it goes from master to worker. */

@@ -1,12 +1,13 @@
 // A dial never holds up its client, and what an address that falls silent can keep is bounded.
 
 import { expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Deadlines } from "../../../src/net/deadlines.ts";
 import { type DialError, Dialer, MAX_QUICK } from "../../../src/net/dial.ts";
 import type { NativeSocket } from "../../../src/net/socket.ts";
 import { deafListener } from "../../support/raw.ts";
-import { cleanup, freePort, waitFor } from "../../support/tools.ts";
+import { cleanup, freePort, temporaryDirectory, waitFor } from "../../support/tools.ts";
 
 const descriptors = () => readdirSync("/proc/self/fd").length;
 
@@ -94,4 +95,38 @@ test("a quick dial that the system refuses at once is told of later and in order
   given.cancel();
   await waitFor("the answers", () => heard.length >= 2);
   expect(heard).toEqual(["first", "last"]);
+});
+
+test("a Unix socket whose queue is full is dialled again, and one on which nobody listens is refused", async () => {
+  const directory = temporaryDirectory();
+  const path = join(directory, "full.sock");
+  const program = `import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(0)
+first = socket.socket(socket.AF_UNIX); first.connect(sys.argv[1]); print("full", flush=True)
+time.sleep(0.1); kept = [s.accept(), s.accept()]; time.sleep(600)`;
+  const child = Bun.spawn(["python3", "-c", program, path], { stdout: "pipe" });
+  cleanup(() => child.kill("SIGKILL"));
+  await child.stdout.getReader().read();
+  const dialer = new Dialer(new Deadlines());
+  expect(typeof (await dial(dialer, 0, 5000, path))).toBe("object");
+  child.kill("SIGKILL");
+  await child.exited;
+  // Of one that was reached and of one that was not: these are dialled in two ways.
+  expect(await dial(dialer, 0, 5000, path)).toBe("refused");
+  expect(await dial(new Dialer(new Deadlines()), 0, 5000, path)).toBe("refused");
+  expect(await dial(dialer, 0, 5000, join(directory, "none.sock"))).toBe("absent");
+});
+
+test("a Unix socket's dial that is given up between two tries is heard of no more", async () => {
+  const path = join(temporaryDirectory(), "gone.sock");
+  Bun.listen({ unix: path, socket: { data() {} } }).stop(true);
+  if (!existsSync(path)) writeFileSync(path, "");
+  let heard = 0;
+  const dialer = new Dialer(new Deadlines());
+  const owner = { onDialOpen: () => heard++, onDialFailed: () => heard++ };
+  dialer.dial(path, 0, 5000, -1, owner).cancel();
+  const later = dialer.dial(path, 0, 5000, -1, owner);
+  setTimeout(() => later.cancel(), 40);
+  expect(await dial(dialer, 0, 5000, path)).toBe("refused");
+  expect(heard).toBe(0);
 });
