@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cleanup, exec, temporaryDirectory } from "./tools.ts";
 
-const BOUNCY_CASTLE_JAR = "/usr/share/java/bcprov.jar";
+export const BOUNCY_CASTLE_JAR = "/usr/share/java/bcprov.jar";
 
 /** Makes keytool use BouncyCastle. */
 export const BOUNCY_CASTLE = [
