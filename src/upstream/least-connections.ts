@@ -3,11 +3,6 @@
 import type { Phase, Pool, Tried } from "./pool.ts";
 import type { Strategy } from "./strategy.ts";
 
-/** What a server would carry for each unit of its weight, with one connection more. */
-export function loadOf(pool: Pool, weights: Float64Array, index: number): number {
-  return (pool.open(index) + 1) / weights[index]!;
-}
-
 export class LeastConnections implements Strategy {
   /** Of several that are equal the next in turn: workers that know the same would all go to the first. */
   #next: number;
@@ -18,19 +13,17 @@ export class LeastConnections implements Strategy {
 
   pick(pool: Pool, phase: Phase, tried: Tried): number {
     const marks = pool.mark(phase, tried);
-    const weights = pool.weigh();
+    const loads = pool.loads();
+    const { size } = pool;
     let best = -1;
     let least = Number.POSITIVE_INFINITY;
     let index = this.#next;
-    for (let looked = 0; looked < pool.size; looked++) {
-      if (marks[index] === 1) {
-        const load = loadOf(pool, weights, index);
-        if (load < least) {
-          least = load;
-          best = index;
-        }
+    for (let looked = 0; looked < size; looked++) {
+      if (marks[index] === 1 && loads[index]! < least) {
+        least = loads[index]!;
+        best = index;
       }
-      if (++index === pool.size) index = 0;
+      if (++index === size) index = 0;
     }
     if (best >= 0) this.#next = best + 1 === pool.size ? 0 : best + 1;
     return best;

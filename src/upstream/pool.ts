@@ -20,20 +20,23 @@ export class Pool {
   /** As configured. */
   readonly weights: Float64Array;
   /** Whether all configured weights are the same. */
-  readonly isEven: boolean;
-  /** Whether all weights that count now are the same. */
-  readonly isAlwaysEven: boolean;
+  readonly #isEven: boolean;
   readonly #states: ServerStates;
   readonly #slots: Int32Array;
   readonly #limits: Int32Array;
+  /** Whether any has a limit. */
+  readonly #isLimited: boolean;
   readonly #backups: Uint8Array;
+  /** The others. */
+  readonly #regular: Uint8Array;
   readonly #slowStartMs: number;
   readonly #now: () => number;
   /** By address; made when one is asked for. */
   #indexes: Map<string, number> | null = null;
-  /** What `mark` and `weigh` have answered last. */
+  /** What `mark`, `weigh` and `loads` have answered last. */
   readonly #marks: Uint8Array;
   readonly #weighed: Float64Array;
+  readonly #loads: Float64Array;
 
   /** `slowStartMs`: how long a server that has come up grows to its weight; 0: not at all. `now` is Unix time in milliseconds. */
   constructor(targets: readonly Target[], states: ServerStates, slowStartMs = 0, now = Date.now) {
@@ -43,45 +46,61 @@ export class Pool {
     this.#slowStartMs = slowStartMs;
     this.#now = now;
     this.weights = Float64Array.from(targets, ({ server }) => server.weight ?? 1);
-    this.isEven = this.weights.every((each) => each === this.weights[0]);
-    this.isAlwaysEven = this.isEven && slowStartMs === 0;
+    this.#isEven = this.weights.every((each) => each === this.weights[0]);
     this.#slots = Int32Array.from(targets, ({ state }) => state.slot);
     this.#limits = Int32Array.from(targets, ({ server }) => server.maxConnections ?? NO_LIMIT);
     this.#backups = Uint8Array.from(targets, ({ server }) => (server.backup ? 1 : 0));
+    this.#isLimited = targets.some(({ server }) => server.maxConnections !== undefined);
+    this.#regular = this.#backups.map((each) => 1 - each);
     this.#marks = new Uint8Array(this.size);
     this.#weighed = new Float64Array(this.size);
+    this.#loads = new Float64Array(this.size);
   }
 
   /** Whether this one server can be chosen. */
   isFree(index: number, phase: Phase, tried: Tried): boolean {
-    const { flags, open, elsewhere } = this.#states;
+    const { flags, total } = this.#states;
     const slot = this.#slots[index]!;
     const flag = flags[slot]!;
     if (phase === "down" ? flag === 0 || flag >= DRAINED : flag !== 0) return false;
     if (phase !== "down" && this.#backups[index] !== (phase === "backup" ? 1 : 0)) return false;
     if (tried !== null && tried[index] === 1) return false;
-    return open[slot]! + elsewhere[slot]! < this.#limits[index]!;
+    return total[slot]! < this.#limits[index]!;
   }
 
-  /** A 1 for each server that can be chosen. Good until it is asked again. */
+  /** A 1 for each server that can be chosen. Good until it is asked again; not to be written into. */
   mark(phase: Phase, tried: Tried): Uint8Array {
-    const { flags, open, elsewhere } = this.#states;
+    const { flags, total, flagged } = this.#states;
+    if (flagged === 0 && tried === null && phase === "up" && !this.#isLimited) return this.#regular;
+    // All in variables of its own: the loop then takes a fifth of the time.
+    const slots = this.#slots;
+    const limits = this.#limits;
+    const backups = this.#backups;
     const marks = this.#marks;
-    const least = phase === "down" ? 1 : 0;
-    const most = phase === "down" ? DRAINED - 1 : 0;
+    const { size } = this;
+    const isDown = phase === "down";
     const backup = phase === "backup" ? 1 : 0;
-    for (let index = 0; index < this.size; index++) {
-      const slot = this.#slots[index]!;
-      marks[index] =
-        flags[slot]! >= least &&
-        flags[slot]! <= most &&
-        (phase === "down" || this.#backups[index] === backup) &&
-        open[slot]! + elsewhere[slot]! < this.#limits[index]! &&
-        (tried === null || tried[index] === 0)
-          ? 1
-          : 0;
+    for (let index = 0; index < size; index++) {
+      const slot = slots[index]!;
+      const flag = flags[slot]!;
+      const isIn = isDown ? flag > 0 && flag < DRAINED : flag === 0 && backups[index] === backup;
+      marks[index] = isIn && total[slot]! < limits[index]! ? 1 : 0;
     }
+    if (tried !== null) for (let index = 0; index < size; index++) if (tried[index] === 1) marks[index] = 0;
     return marks;
+  }
+
+  /** What each server would carry for each unit of its weight, with one connection more. Good until it is asked again. */
+  loads(): Float64Array {
+    const { total } = this.#states;
+    const slots = this.#slots;
+    const loads = this.#loads;
+    const weights = this.weigh();
+    const { size } = this;
+    for (let index = 0; index < size; index++) {
+      loads[index] = (total[slots[index]!]! + 1) / weights[index]!;
+    }
+    return loads;
   }
 
   /** Whether any server can be chosen. */
@@ -96,22 +115,29 @@ export class Pool {
     return this.#indexes.get(address) ?? -1;
   }
 
-  /** Connections that a server has, of all workers. */
-  open(index: number): number {
-    const slot = this.#slots[index]!;
-    return this.#states.open[slot]! + this.#states.elsewhere[slot]!;
+  /** What one server would carry for each unit of its weight, with one connection more. */
+  load(index: number): number {
+    return (this.#open(index) + 1) / this.weigh()[index]!;
+  }
+
+  /** Whether the weights that count now are all the same. */
+  get isEven(): boolean {
+    return this.#isEven && this.weigh() === this.weights;
   }
 
   /** The weights that count now. Good until it is asked again. */
   weigh(): Float64Array {
-    if (this.#slowStartMs === 0) return this.weights;
-    const weighed = this.#weighed;
-    const { upSince } = this.#states;
+    const slowStartMs = this.#slowStartMs;
+    if (slowStartMs === 0) return this.weights;
+    const { upSince, lastUp } = this.#states;
     const now = this.#now();
-    for (let index = 0; index < this.size; index++) {
-      const age = now - upSince[this.#slots[index]!]!;
-      const share = age >= this.#slowStartMs ? 1 : Math.max(LEAST_SHARE, age / this.#slowStartMs);
-      weighed[index] = this.weights[index]! * share;
+    if (now - lastUp >= slowStartMs) return this.weights;
+    const { weights, size } = this;
+    const weighed = this.#weighed;
+    const slots = this.#slots;
+    for (let index = 0; index < size; index++) {
+      const share = (now - upSince[slots[index]!]!) / slowStartMs;
+      weighed[index] = weights[index]! * (share >= 1 ? 1 : Math.max(LEAST_SHARE, share));
     }
     return weighed;
   }
@@ -121,9 +147,14 @@ export class Pool {
     const { flags } = this.#states;
     for (let index = 0; index < this.size; index++) {
       const takes = flags[this.#slots[index]!]! < DRAINED && (tried === null || tried[index] === 0);
-      if (takes && this.open(index) >= this.#limits[index]!) return true;
+      if (takes && this.#open(index) >= this.#limits[index]!) return true;
     }
     return false;
+  }
+
+  /** Connections that a server has, of all workers. */
+  #open(index: number): number {
+    return this.#states.total[this.#slots[index]!]!;
   }
 }
 

@@ -6,13 +6,21 @@ import { hashText, mix } from "./hashing.ts";
 import type { Phase, Pool, Tried } from "./pool.ts";
 import type { Strategy } from "./strategy.ts";
 
+/** Servers of equal weight: among them a hash decides alone. */
+interface Group {
+  readonly weight: number;
+  /** Their places in the pool, and beside them their seeds. */
+  readonly places: Int32Array;
+  readonly seeds: Int32Array;
+}
+
 export class Rendezvous implements Strategy {
-  readonly #seeds: Int32Array;
+  readonly #groups: readonly Group[];
   /** For clients of whom nothing is known to tell them apart by. */
   readonly #otherwise: Strategy;
 
   constructor(pool: Pool, otherwise: Strategy) {
-    this.#seeds = seedsOf(pool.targets.map(({ server }) => server.address));
+    this.#groups = groupsOf(pool);
     this.#otherwise = otherwise;
   }
 
@@ -21,60 +29,62 @@ export class Rendezvous implements Strategy {
     const hash = hashText(key);
     if (phase === "up" && tried === null) {
       // Mostly the first of all is well: then the others need not be asked how they are.
-      const first = this.#best(pool, hash, null);
+      const first = this.#best(hash, null);
       if (first < 0 || pool.isFree(first, phase, tried)) return first;
     }
-    return this.#best(pool, hash, pool.mark(phase, tried));
-  }
-
-  #best(pool: Pool, hash: number, marks: Uint8Array | null): number {
-    return pool.isEven ? this.#highest(hash, marks) : this.#heaviest(pool.weights, hash, marks);
-  }
-
-  #highest(hash: number, marks: Uint8Array | null): number {
-    const seeds = this.#seeds;
-    let best = -1;
-    let highest = Number.NEGATIVE_INFINITY;
-    for (let index = 0; index < seeds.length; index++) {
-      const value = mix(hash ^ seeds[index]!);
-      if (value > highest && (marks === null || marks[index] === 1)) {
-        highest = value;
-        best = index;
-      }
-    }
-    return best;
+    return this.#best(hash, pool.mark(phase, tried));
   }
 
   /**
    * Each server gets clients in proportion to its weight with the value weight / -ln(u), where u is its hash as a number between 0 and 1
-   * (Schindelhauer and Schomaker, 2005). -ln(u) is more than 1 - u, which mostly shows that a server is not the best without a logarithm.
+   * (Schindelhauer and Schomaker, 2005). Among equal weights that is the order of the hashes, so there is one logarithm for each weight;
+   * and -ln(u) is more than 1 - u, which shows of most that they are not the best without one.
    */
-  #heaviest(weights: Float64Array, hash: number, marks: Uint8Array | null): number {
-    const seeds = this.#seeds;
+  #best(hash: number, marks: Uint8Array | null): number {
     let best = -1;
     let most = 0;
-    for (let index = 0; index < seeds.length; index++) {
-      if (marks !== null && marks[index] === 0) continue;
-      const u = ((mix(hash ^ seeds[index]!) >>> 0) + 0.5) / 2 ** 32;
-      const weight = weights[index]!;
+    for (const group of this.#groups) {
+      const at = highest(group, hash, marks);
+      if (at < 0) continue;
+      const { weight, places, seeds } = group;
+      const u = (mix(hash ^ seeds[at]!) + 2 ** 31 + 0.5) / 2 ** 32; // in the order of the signed numbers
       if (weight <= most * (1 - u)) continue;
       const value = weight / -Math.log(u);
-      if (value > most) {
-        most = value;
-        best = index;
-      }
+      if (value <= most) continue;
+      most = value;
+      best = places[at]!;
     }
     return best;
   }
 }
 
-/** By address, so that the order of the servers in the file is nothing to it. Two servers with the same hash would be one. */
-function seedsOf(addresses: readonly string[]): Int32Array {
+/** Where in the group the server stands that has the highest hash for a client. */
+function highest({ places, seeds }: Group, hash: number, marks: Uint8Array | null): number {
+  const { length } = seeds;
+  let best = -1;
+  let most = Number.NEGATIVE_INFINITY;
+  for (let at = 0; at < length; at++) {
+    const value = mix(hash ^ seeds[at]!);
+    if (value > most && (marks === null || marks[places[at]!] === 1)) {
+      most = value;
+      best = at;
+    }
+  }
+  return best;
+}
+
+/** Seeds go by address, so that the order of the servers in the file is nothing to them. Two servers with the same hash would be one. */
+function groupsOf({ targets, weights }: Pool): Group[] {
   const taken = new Set<number>();
-  return Int32Array.from(addresses, (address) => {
-    let seed = hashText(address);
+  const all = targets.map(({ server }, place) => {
+    let seed = hashText(server.address);
     while (taken.has(seed)) seed = mix(seed + 1);
     taken.add(seed);
-    return seed;
+    return { place, seed, weight: weights[place]! };
   });
+  return [...Map.groupBy(all, ({ weight }) => weight)].map(([weight, servers]) => ({
+    weight,
+    places: Int32Array.from(servers, ({ place }) => place),
+    seeds: Int32Array.from(servers, ({ seed }) => seed),
+  }));
 }

@@ -15,11 +15,11 @@ export class RoundRobin implements Strategy {
   constructor(pool: Pool, start: number) {
     this.#current = new Float64Array(pool.size);
     this.#next = pool.size === 0 ? 0 : start % pool.size;
-    if (!pool.isAlwaysEven) for (let turn = 0; turn < start; turn++) this.pick(pool, "up", null);
+    if (!pool.isEven) for (let turn = 0; turn < start; turn++) this.pick(pool, "up", null);
   }
 
   pick(pool: Pool, phase: Phase, tried: Tried): number {
-    return pool.isAlwaysEven ? this.#inTurn(pool, phase, tried) : this.#byWeight(pool, phase, tried);
+    return pool.isEven ? this.#inTurn(pool, phase, tried) : this.#byWeight(pool, phase, tried);
   }
 
   #inTurn(pool: Pool, phase: Phase, tried: Tried): number {
@@ -35,10 +35,11 @@ export class RoundRobin implements Strategy {
     const marks = pool.mark(phase, tried);
     const weights = pool.weigh();
     const current = this.#current;
+    const { size } = pool;
     let best = -1;
     let most = Number.NEGATIVE_INFINITY;
     let total = 0;
-    for (let index = 0; index < pool.size; index++) {
+    for (let index = 0; index < size; index++) {
       if (marks[index] === 0) continue;
       const weight = weights[index]!;
       const value = current[index]! + weight;

@@ -40,6 +40,7 @@ export class ServerState {
   service = "";
   address = "";
   #health: Health = "unknown";
+  #open = 0;
   /** Connections of this worker that are over, by how they ended there; null: none is. */
   ended: Map<string, number> | null = null;
   /** Dials that have failed since one that did not, within a window. */
@@ -77,21 +78,23 @@ export class ServerState {
 
   /** Connections of this worker, from the choice of the server on. */
   get open(): number {
-    return this.#states.open[this.slot]!;
+    return this.#open;
   }
 
   set open(open: number) {
-    this.#states.open[this.slot] = open;
+    const { total } = this.#states;
+    total[this.slot] = total[this.slot]! + open - this.#open;
+    this.#open = open;
     this.#states.onOpen?.(this);
   }
 
   /** Connections of the other workers, as they were last told. */
   get elsewhere(): number {
-    return this.#states.elsewhere[this.slot]!;
+    return this.#states.total[this.slot]! - this.#open;
   }
 
   set elsewhere(elsewhere: number) {
-    this.#states.elsewhere[this.slot] = elsewhere;
+    this.#states.total[this.slot] = this.#open + elsewhere;
   }
 
   /** From when on it grows to its weight where the service has `slowStart` (Unix time in milliseconds); 0: it was always there. */
@@ -100,7 +103,9 @@ export class ServerState {
   }
 
   set upSince(upSince: number) {
-    this.#states.upSince[this.slot] = upSince;
+    const states = this.#states;
+    states.upSince[this.slot] = upSince;
+    states.lastUp = Math.max(states.lastUp, upSince);
   }
 
   /** Nobody is sent there, come what may. */
@@ -187,8 +192,11 @@ export class ServerState {
   }
 
   #flag(flag: number, isOn: boolean): void {
-    const { flags } = this.#states;
-    flags[this.slot] = isOn ? flags[this.slot]! | flag : flags[this.slot]! & ~flag;
+    const states = this.#states;
+    const former = states.flags[this.slot]!;
+    const flags = isOn ? former | flag : former & ~flag;
+    states.flags[this.slot] = flags;
+    states.flagged += (flags === 0 ? 0 : 1) - (former === 0 ? 0 : 1);
   }
 }
 
@@ -197,9 +205,13 @@ const FIRST_SLOTS = 64;
 /** The states of a worker's servers. The arrays are replaced when there are more servers: who reads them asks for them each time. */
 export class ServerStates {
   flags = new Uint8Array(FIRST_SLOTS);
-  open = new Int32Array(FIRST_SLOTS);
-  elsewhere = new Int32Array(FIRST_SLOTS);
+  /** Open connections, of this worker and of the others. */
+  total = new Int32Array(FIRST_SLOTS);
   upSince = new Float64Array(FIRST_SLOTS);
+  /** How many have a flag. */
+  flagged = 0;
+  /** When the last one came up. */
+  lastUp = 0;
   /** Those that this worker avoids for a time. */
   readonly avoided = new Set<ServerState>();
   /** Told of each server whose open connections have changed. */
@@ -254,8 +266,7 @@ export class ServerStates {
     const slot = this.#free.pop() ?? this.#slots++;
     if (slot === this.flags.length) {
       this.flags = grown(this.flags, new Uint8Array(slot * 2));
-      this.open = grown(this.open, new Int32Array(slot * 2));
-      this.elsewhere = grown(this.elsewhere, new Int32Array(slot * 2));
+      this.total = grown(this.total, new Int32Array(slot * 2));
       this.upSince = grown(this.upSince, new Float64Array(slot * 2));
     }
     this.upSince[slot] = 0;

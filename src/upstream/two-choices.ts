@@ -1,7 +1,6 @@
 // p2c: of two servers drawn by their weights, the one with fewer connections for its weight. It is nearly as even as leastconn, and workers
 // that do not know of each other's newest connections do not all go to the same server.
 
-import { loadOf } from "./least-connections.ts";
 import type { Phase, Pool, Tried } from "./pool.ts";
 import type { Strategy } from "./strategy.ts";
 
@@ -31,10 +30,9 @@ export class TwoChoices implements Strategy {
     }
     // Few can be chosen, or one has nearly all the weight.
     const marks = pool.mark(phase, tried);
-    if (one < 0) one = this.#drawMarked(pool, marks);
+    if (one < 0) one = this.#drawMarked(pool, marks, -1);
     if (one < 0) return -1;
-    marks[one] = 0;
-    const other = this.#drawMarked(pool, marks);
+    const other = this.#drawMarked(pool, marks, one);
     return other < 0 ? one : lighter(pool, one, other);
   }
 
@@ -51,14 +49,15 @@ export class TwoChoices implements Strategy {
     return low;
   }
 
-  /** -1: none is marked. */
-  #drawMarked(pool: Pool, marks: Uint8Array): number {
+  /** -1: none is marked but `without`. */
+  #drawMarked(pool: Pool, marks: Uint8Array, without: number): number {
     let total = 0;
-    for (let index = 0; index < pool.size; index++) if (marks[index] === 1) total += pool.weights[index]!;
+    for (let index = 0; index < pool.size; index++)
+      if (marks[index] === 1 && index !== without) total += pool.weights[index]!;
     let wanted = this.#random() * total;
     let found = -1;
     for (let index = 0; index < pool.size && wanted >= 0; index++) {
-      if (marks[index] === 0) continue;
+      if (marks[index] === 0 || index === without) continue;
       found = index;
       wanted -= pool.weights[index]!;
     }
@@ -67,6 +66,5 @@ export class TwoChoices implements Strategy {
 }
 
 function lighter(pool: Pool, one: number, other: number): number {
-  const weights = pool.weigh();
-  return loadOf(pool, weights, other) < loadOf(pool, weights, one) ? other : one;
+  return pool.load(other) < pool.load(one) ? other : one;
 }
