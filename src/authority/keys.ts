@@ -7,6 +7,12 @@ import { promisify } from "node:util";
 export const KEY_CHOICES = ["ec", "ec384", "ed25519", "rsa2048", "rsa3072", "rsa4096", "rsa1024"] as const;
 export type KeyChoice = (typeof KEY_CHOICES)[number];
 
+/** The choice that a word means; `rsa` alone is of as many bits as `rsaBits` says. null: it is none. */
+export function choiceOf(word: string, rsaBits: 2048 | 3072): KeyChoice | null {
+  const folded = word.toLowerCase();
+  return KEY_CHOICES.find((each) => each === (folded === "rsa" ? `rsa${rsaBits}` : folded)) ?? null;
+}
+
 /** What anyone with some patience can break. */
 export const WEAK_KEYS: readonly KeyChoice[] = ["rsa1024"];
 

@@ -128,6 +128,37 @@ function alternativeOf(name: string): AlternativeName {
   };
 }
 
+export type NameRead =
+  | { readonly kind: "ok"; readonly name: AlternativeName }
+  | { readonly kind: "error"; readonly message: string };
+
+/** A further name of a client, of a kind that is said. The message begins with the name. */
+export function alternativeName(kind: AlternativeName["kind"], text: string): NameRead {
+  const no = (message: string): NameRead => ({ kind: "error", message: `'${printable(text)}' ${message}` });
+  switch (kind) {
+    case "DNS":
+    case "IP": {
+      const read = hostName(text);
+      if (read.kind === "error") return no(read.message);
+      if (read.name.kind === kind) return { kind: "ok", name: read.name };
+      return no(kind === "IP" ? "is no address" : "is an address, and no host name");
+    }
+    case "email":
+      return EMAIL.test(text) && text.length <= MAX_TEXT_NAME
+        ? { kind: "ok", name: { kind, value: text } }
+        : no("is no e-mail address");
+    case "URI":
+      return URI.test(text) && text.length <= MAX_TEXT_NAME
+        ? { kind: "ok", name: { kind, value: text } }
+        : no("is no URI: it begins with a scheme, and other letters than ASCII's are escaped (%C3%A4)");
+  }
+}
+
+/** More than any program expects there; characters. */
+const MAX_TEXT_NAME = 1024;
+/** A scheme, and then what RFC 3986 has characters for. */
+const URI = /^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#[\]@!$&'()*+,;=%-]+$/;
+
 /** `DNS:dev-1`, as `openssl x509 -text` and `allowedNames` have it. */
 export function nameText({ kind, value }: AlternativeName): string {
   return `${kind}:${value}`;

@@ -1,6 +1,7 @@
 // What every command on an authority does first and last: find it, open its key, say what went wrong.
 
 import { type Authority, openAuthority } from "../authority/authority.ts";
+import { MOST_DAYS, parseDays } from "../authority/days.ts";
 import { IndexDamaged } from "../authority/index-file.ts";
 import { describeError } from "../system/errors.ts";
 import { TurnTimeout } from "../system/turns.ts";
@@ -60,14 +61,10 @@ export async function authorityOf(options: AuthorityOptions, terminal: Terminal)
 /** A number of days as it was typed. @throws Refusal */
 export function daysOf(typed: string | undefined, usual: number, option = "--days"): number {
   if (typed === undefined) return usual;
-  const days = /^\d{1,6}$/.test(typed) ? Number(typed) : 0;
-  if (days < 1 || days > MOST_DAYS)
-    throw new Refusal(`${option} is a number from 1 to ${MOST_DAYS}, and not '${typed}'`);
+  const days = parseDays(typed);
+  if (days === null) throw new Refusal(`${option} is a number from 1 to ${MOST_DAYS}, and not '${typed}'`);
   return days;
 }
-
-/** A hundred years. */
-const MOST_DAYS = 36_500;
 
 /** The day of a moment, in UTC. */
 export function dayOf(time: number): string {

@@ -1,6 +1,8 @@
 // The commands on an authority of one's own, with their options.
 
 import type { Command } from "commander";
+import { FAMILY_NAMES, STORE_KINDS } from "../fleet/names.ts";
+import type { ClientOptions } from "./certs-client.ts";
 import type { InitOptions } from "./certs-init.ts";
 import type { IssueOptions } from "./certs-issue.ts";
 import type { RenewOptions } from "./certs-renew.ts";
@@ -43,16 +45,33 @@ export function addAuthorityCommands(
     refuseFlags();
     done(await (await import("./certs-issue.ts")).issueServer(names, options, terminal));
   });
-  withKey(
-    certs
-      .command("client")
-      .argument("<names...>", "one client each")
-      .description("issue a certificate for each of these clients")
-      .option("--out <directory>", "each goes into a folder of its own in there", "clients")
-      .option("--days <number>", "how long they are good (default: 825)"),
-  ).action(async (names: string[], options: IssueOptions) => {
+  withStorePassword(
+    withKey(
+      certs
+        .command("client")
+        .argument("[names...]", "one client each")
+        .description("issue a certificate for each of these clients, and make a folder with what it needs")
+        .option(
+          "--from <file>",
+          "instead of names: a table in CSV with a column 'name', and any of for, days, key, dns, ip, uri, email",
+        )
+        .option("--for <family>", `what kind of client it is: ${FAMILY_NAMES.join(", ")} (default: PEM files alone)`)
+        .option(
+          "--host <name[:port]>",
+          "the server, for the READMEs (default: the one that the authority has issued to)",
+        )
+        .option(
+          "--store <format>",
+          `the format of key stores: ${STORE_KINDS.join(", ")} (default: what the family uses)`,
+        )
+        .option("--legacy [cipher]", "PKCS#12 for old Androids and Java 8: rc2, or 3des")
+        .option("--out <directory>", "each goes into a folder of its own in there", "clients")
+        .option("--days <number>", "how long they are good (default: 825)"),
+    ),
+    "key stores get",
+  ).action(async (names: string[], options: ClientOptions) => {
     refuseFlags();
-    done(await (await import("./certs-issue.ts")).issueClients(names, options, terminal));
+    done(await (await import("./certs-client.ts")).issueClients(names, options, terminal));
   });
   withAuthority(
     certs
@@ -118,6 +137,15 @@ function withAuthority(command: Command): Command {
     command.option("--authority <directory>", "the authority", DIRECTORY),
     "opens the authority's key",
   ).addHelpText("after", "\nA passphrase that is needed and not given is asked for, where there is a terminal.");
+}
+
+function withStorePassword(command: Command, what: string): Command {
+  return command
+    .option(
+      "--storePasswordFile <file>",
+      `${what} the first line of this file as their password (default: one of their own each)`,
+    )
+    .option("--storePasswordEnv <name>", "... or the value of this environment variable");
 }
 
 function withKeyForm(command: Command): Command {

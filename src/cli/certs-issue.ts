@@ -1,10 +1,10 @@
-// sluice certs server and sluice certs client: certificates with their keys, each in a folder of its own.
+// sluice certs server: a certificate with its key, in a folder of its own; and what the commands that issue have in common.
 
 import { join } from "node:path";
 import type { Authority, IssuedCertificate, IssueRequest } from "../authority/authority.ts";
 import { type DeliveredFile, handOver, occupied, pemFiles } from "../authority/delivery.ts";
 import { folderName } from "../authority/folder.ts";
-import { clientSubject, type NamedSubject, nameText, type Subject, serverSubject } from "../authority/names.ts";
+import { type NamedSubject, nameText, type Subject, serverSubject } from "../authority/names.ts";
 import { printable } from "../text/printable.ts";
 import { type AuthorityOptions, answering, authorityOf, dayOf, daysOf, Refusal } from "./authority-access.ts";
 import { dynamicLines } from "./dynamic-lines.ts";
@@ -25,7 +25,7 @@ export interface IssueOptions extends AuthorityOptions, KeyOptions {
 export function issueServer(names: readonly string[], options: IssueOptions, terminal: Terminal): Promise<number> {
   return answering(terminal, async () => {
     const subject = subjectOf(serverSubject(names), terminal);
-    const plan = planOf("server", subject, options, SERVER_DAYS);
+    const plan = planOf(subject, options);
     for (const notice of serverNotices(plan.days)) say(terminal, notice);
     const authority = await authorityOf(options, terminal);
     const { folder, issued, paths } = await issueInto(authority, plan, options, terminal);
@@ -39,41 +39,24 @@ export function issueServer(names: readonly string[], options: IssueOptions, ter
   });
 }
 
-/** One client for each name. @returns the exit code */
-export function issueClients(names: readonly string[], options: IssueOptions, terminal: Terminal): Promise<number> {
-  return answering(terminal, async () => {
-    const subjects = [...new Set(names)].map((name) => subjectOf(clientSubject(name), terminal));
-    const plans = subjects.map((subject) => planOf("client", subject, options, CLIENT_DAYS));
-    const authority = await authorityOf(options, terminal);
-    const all: unknown[] = [];
-    for (const plan of plans) {
-      const { folder, issued, paths } = await issueInto(authority, plan, options, terminal);
-      all.push(jsonOf(folder, issued, plan.subject, paths));
-      if (!options.json) tell(terminal, folder, issued, paths);
-    }
-    if (options.json) terminal.log(JSON.stringify(all, null, 2));
-    return 0;
-  });
-}
-
-function subjectOf(named: NamedSubject, terminal: Terminal): Subject {
+export function subjectOf(named: NamedSubject, terminal: Terminal): Subject {
   if (named.kind === "error") throw new Refusal(named.message);
   for (const notice of named.notices) say(terminal, notice);
   return named.subject;
 }
 
 /** What is to be made; all that can be wrong with it is found before anything is issued. @throws Refusal */
-function planOf(purpose: "server" | "client", subject: Subject, options: IssueOptions, usualDays: number) {
-  const days = daysOf(options.days, usualDays);
+function planOf(subject: Subject, options: IssueOptions) {
+  const days = daysOf(options.days, SERVER_DAYS);
   const folder = join(options.out, folderName(subject.commonName || subject.alternativeNames[0]!.value));
-  const taken = options.force ? null : occupied(folder, [`${purpose}.key`, `${purpose}.crt`, "ca.crt"]);
+  const taken = options.force ? null : occupied(folder, ["server.key", "server.crt", "ca.crt"]);
   if (taken !== null) throw new Refusal(alreadyThere(taken));
   const [key, form] = [keyChoice(options), keyForm(options)];
   checkForm(form, key);
-  return { purpose, subject, days, key, form, folder };
+  return { purpose: "server" as const, subject, days, key, form, folder };
 }
 
-function alreadyThere(path: string): string {
+export function alreadyThere(path: string): string {
   return `${path} is there already: sluice certs renew replaces it, and --force makes another one`;
 }
 
@@ -81,7 +64,7 @@ type Plan = ReturnType<typeof planOf>;
 
 async function issueInto(authority: Authority, plan: Plan, options: IssueOptions, terminal: Terminal) {
   const issued = await issue(authority, plan, terminal);
-  const files: DeliveredFile[] = pemFiles(authority, issued, plan.purpose, plan.form);
+  const files: DeliveredFile[] = pemFiles(authority, issued, "server", plan.form);
   const notice = keyNotice(plan.key);
   if (notice !== null && options.json !== true) say(terminal, notice);
   const handed = await handOver(authority, plan.folder, files, options.force ?? false);
@@ -98,12 +81,13 @@ export async function issue(
   const { purpose, subject, days, key } = request;
   const answer = await authority.issue({ purpose, subject, days, key });
   if (answer.kind === "error") throw new Refusal(answer.message);
-  if (answer.issued.isCut)
-    say(
-      terminal,
-      `it is good until ${dayOf(answer.issued.notAfter)} and not for ${days} days: the authority ends then`,
-    );
+  if (answer.issued.isCut) sayCut(terminal, answer.issued, days);
   return answer.issued;
+}
+
+/** That it ends earlier than was asked for. */
+export function sayCut(terminal: Terminal, { notAfter }: IssuedCertificate, days: number): void {
+  say(terminal, `it is good until ${dayOf(notAfter)} and not for ${days} days: the authority ends then`);
 }
 
 /** What clients make of a server's certificate that is good for so long. */
@@ -117,7 +101,7 @@ export function serverNotices(days: number): string[] {
   return [];
 }
 
-function tell(
+export function tell(
   terminal: Terminal,
   folder: string,
   { notAfter, serial }: IssuedCertificate,

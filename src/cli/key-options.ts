@@ -1,7 +1,7 @@
 // Which key a certificate gets, as it is typed, and what is to be said about it.
 
 import type { KeyForm } from "../authority/delivery.ts";
-import { KEY_CHOICES, type KeyChoice, WEAK_KEYS } from "../authority/keys.ts";
+import { choiceOf, KEY_CHOICES, type KeyChoice, WEAK_KEYS } from "../authority/keys.ts";
 import { Refusal } from "./authority-access.ts";
 import { secretOption } from "./secret-options.ts";
 
@@ -15,7 +15,7 @@ export interface KeyOptions {
 
 /** Of a server or a client; `rsa` alone has 2048 bits. @throws Refusal */
 export function keyChoice({ key = "ec", insecure = false }: KeyOptions): KeyChoice {
-  const choice = choiceOf(key, 2048);
+  const choice = typedChoice(key, 2048);
   if (isWeak(choice) && !insecure)
     throw new Refusal(
       `--key=${choice} is not safe: anyone with some patience can find the key. If a device can do nothing else, add --insecure`,
@@ -25,7 +25,7 @@ export function keyChoice({ key = "ec", insecure = false }: KeyOptions): KeyChoi
 
 /** Of an authority, which is never a weak one; `rsa` alone has 3072 bits. @throws Refusal */
 export function authorityKeyChoice({ key = "ec" }: KeyOptions): KeyChoice {
-  const choice = choiceOf(key, 3072);
+  const choice = typedChoice(key, 3072);
   if (isWeak(choice))
     throw new Refusal(
       `--key=${choice} is not safe, and who finds an authority's key is every device at once: take rsa2048 at least`,
@@ -33,10 +33,9 @@ export function authorityKeyChoice({ key = "ec" }: KeyOptions): KeyChoice {
   return choice;
 }
 
-function choiceOf(key: string, rsaBits: 2048 | 3072): KeyChoice {
-  const word = key.toLowerCase() === "rsa" ? `rsa${rsaBits}` : key.toLowerCase();
-  const choice = KEY_CHOICES.find((each) => each === word);
-  if (choice === undefined) throw new Refusal(`--key is one of rsa, ${usual().join(", ")}, and not '${key}'`);
+function typedChoice(key: string, rsaBits: 2048 | 3072): KeyChoice {
+  const choice = choiceOf(key, rsaBits);
+  if (choice === null) throw new Refusal(`--key is one of rsa, ${usual().join(", ")}, and not '${key}'`);
   return choice;
 }
 

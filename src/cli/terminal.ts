@@ -9,6 +9,8 @@ export interface Terminal {
   error(text: string): void;
   /** Asks for a secret, and resolves to null when that was given up; null where there is nobody to ask. */
   readonly ask: ((question: string) => Promise<string | null>) | null;
+  /** Standard error where it is a screen, for what is drawn there; else nothing is. */
+  readonly screen?: NodeJS.WriteStream | null;
 }
 
 /** The one of this process. */
@@ -17,5 +19,8 @@ export const TERMINAL: Terminal = {
   error: (text) => console.error(text),
   get ask() {
     return canAsk() ? askSecret : null;
+  },
+  get screen() {
+    return process.stderr.isTTY ? process.stderr : null;
   },
 };

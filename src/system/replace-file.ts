@@ -5,6 +5,7 @@ import {
   fchmodSync,
   fsyncSync,
   linkSync,
+  mkdirSync,
   openSync,
   readlinkSync,
   realpathSync,
@@ -12,7 +13,7 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { isThere } from "./files.ts";
 
 /** As many as the kernel follows (path_resolution(7)). */
@@ -45,7 +46,26 @@ export function replaceFiles(files: readonly NewFile[]): void {
   );
 }
 
-/** The same for a name that nothing has yet. @throws the system's error, EEXIST when something has that name */
+/**
+ * Makes a directory with these files in it. It has its name once all of them are on the disk; until then they are in `temporary`, beside
+ * it. What is there of a program that was killed is removed.
+ * @throws the system's error, and leaves nothing.
+ */
+export function createDirectory(name: string, temporary: string, files: readonly NewFile[]): void {
+  rmSync(temporary, { recursive: true, force: true });
+  mkdirSync(temporary, { recursive: true });
+  try {
+    for (const file of files) write(join(temporary, basename(file.name)), file.content, file.mode);
+    syncDirectory(temporary);
+    renameSync(temporary, name);
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw error;
+  }
+  syncDirectory(dirname(name));
+}
+
+/** The same as `replaceFile` for a name that nothing has yet. @throws the system's error, EEXIST when something has that name */
 export function createFile(name: string, content: string | Uint8Array, mode: number): void {
   putInPlace([{ name, content, mode }], (temporary, path) => {
     try {

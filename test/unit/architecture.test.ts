@@ -31,6 +31,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   keystores: { values: ["asn1"] },
   certs: { values: ["asn1", "keystores", "system", "text"], types: ["config"] },
   authority: { values: ["asn1", "certs", "keystores", "system", "text"] },
+  fleet: { values: ["authority", "certs", "keystores", "system", "text"] },
   acme: { values: ["asn1", "certs", "system"], types: ["config"] },
   tls: { values: ["authority", "certs", "text", "wire"], types: ["config", "net"] },
   // A server as its clients see it.
@@ -110,6 +111,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
         "config",
         "control",
         "explain",
+        "fleet",
         "observe",
         "providers",
         "survey",

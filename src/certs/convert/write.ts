@@ -131,7 +131,7 @@ const ASCII = /^[\x20-\x7e]*$/;
 const KEYTOOL_MINIMUM = 6;
 
 /** Passwords with which somebody will not open the store. */
-function passwordNotes(format: Format, password: string, legacy: LegacyCipher | null): string[] {
+export function passwordNotes(format: Format, password: string, legacy: LegacyCipher | null): string[] {
   if (format === "PKCS12" && !ASCII.test(password)) return ["Java opens PKCS#12 only with a password in ASCII"];
   if (format === "PKCS12" && password === "" && legacy === null)
     return ["BouncyCastle opens no PKCS#12 with an empty password, unless it is written with --legacy"];

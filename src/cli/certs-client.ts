@@ -1,0 +1,217 @@
+// sluice certs client: certificates with their keys for devices, a folder each, with what the device's kind of client needs.
+
+import { join } from "node:path";
+import type { Authority } from "../authority/authority.ts";
+import { removeUnfinished } from "../authority/delivery.ts";
+import { folderName } from "../authority/folder.ts";
+import { clientSubject, type Subject } from "../authority/names.ts";
+import { readDevices } from "../fleet/devices-csv.ts";
+import { found, type Made, makeAll, type Order } from "../fleet/make.ts";
+import type { FamilyName } from "../fleet/names.ts";
+import { describeError } from "../system/errors.ts";
+import { readFileBytes } from "../system/files.ts";
+import { printable } from "../text/printable.ts";
+import { count } from "../text/words.ts";
+import { answering, authorityOf, daysOf, Refusal } from "./authority-access.ts";
+import { alreadyThere, CLIENT_DAYS, type IssueOptions, jsonOf, say, sayCut, subjectOf, tell } from "./certs-issue.ts";
+import {
+  type FamilyOptions,
+  familyOf,
+  onlyServer,
+  outfitOf,
+  type StorePasswordOptions,
+  serverOf,
+  storePassword,
+} from "./family-options.ts";
+import { checkForm, keyChoice, keyForm, keyNotice } from "./key-options.ts";
+import { progressOf } from "./progress.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface ClientOptions extends IssueOptions, FamilyOptions, StorePasswordOptions {
+  readonly from?: string;
+}
+
+/** Of a table, how many wrong rows are told. */
+const MAX_TOLD = 20;
+/** What a shell says of a program that SIGINT has ended. */
+const INTERRUPTED = 130;
+
+/** One client for each name, or for each row of a table. @returns the exit code */
+export function issueClients(names: readonly string[], options: ClientOptions, terminal: Terminal): Promise<number> {
+  return answering(terminal, async () => {
+    if ((names.length === 0) === (options.from === undefined))
+      throw new Refusal("name the clients, or give --from FILE for a table of them");
+    const wishes =
+      options.from === undefined ? named(names, options, terminal) : tabled(options.from, options, terminal);
+    const authority = await authorityOf(options, terminal);
+    const orders = await ordersOf(wishes, authority, options, terminal);
+    const open = options.force
+      ? orders
+      : orders.filter((order) => isOpen(order, authority, options.from !== undefined));
+    await removeUnfinished(authority, options.out);
+    for (const choice of new Set(open.map(({ key }) => key))) {
+      const notice = keyNotice(choice);
+      if (notice !== null && options.json !== true) say(terminal, notice);
+    }
+    if (options.from === undefined) return makeNamed(authority, open, options, terminal);
+    return makeTable(authority, open, orders.length - open.length, { ...options, from: options.from }, terminal);
+  });
+}
+
+/** Whether it is still to be made; of a table, what is there already is done. @throws Refusal */
+function isOpen(order: Order, { facts }: Authority, isTable: boolean): boolean {
+  const there = found(order, facts.hasIntermediate);
+  if (there.kind === "other") throw new Refusal(alreadyThere(there.path));
+  if (there.kind === "done" && !isTable) throw new Refusal(alreadyThere(order.folder));
+  return there.kind === "nothing";
+}
+
+/** A device as it is asked for. */
+interface Wish extends Pick<Order, "subject" | "days" | "key"> {
+  readonly family: FamilyName | null;
+}
+
+function named(names: readonly string[], options: ClientOptions, terminal: Terminal): Wish[] {
+  const subjects = [...new Set(names)].map((name) => subjectOf(clientSubject(name), terminal));
+  return subjects.map((subject) => ({ subject, ...forAll(options) }));
+}
+
+function forAll(options: ClientOptions) {
+  return { days: daysOf(options.days, CLIENT_DAYS), key: keyChoice(options), family: familyOf(options.for) };
+}
+
+function tabled(file: string, options: ClientOptions, terminal: Terminal): Wish[] {
+  const read = readFileBytes(file);
+  if (read.kind === "error") throw new Refusal(read.message);
+  const table = readDevices(read.bytes, file, options.insecure ?? false);
+  if (table.kind === "error") {
+    const { problems } = table;
+    for (const problem of problems.slice(0, MAX_TOLD)) terminal.error(printable(problem));
+    if (problems.length > MAX_TOLD) terminal.error(`and ${count(problems.length - MAX_TOLD, "more problem")}`);
+    throw new Refusal("nothing is issued");
+  }
+  const usual = forAll(options);
+  return table.devices.map(({ subject, family, days, key }) => ({
+    ...{ subject, family: family ?? usual.family, days: days ?? usual.days, key: key ?? usual.key },
+  }));
+}
+
+async function ordersOf(
+  wishes: readonly Wish[],
+  authority: Authority,
+  options: ClientOptions,
+  terminal: Terminal,
+): Promise<Order[]> {
+  const form = keyForm(options);
+  for (const choice of new Set(wishes.map(({ key }) => key))) checkForm(form, choice);
+  const isForFamilies = wishes.some(({ family }) => family !== null);
+  for (const [option, value] of Object.entries({ host: options.host, store: options.store, legacy: options.legacy }))
+    if (!isForFamilies && value !== undefined) throw new Refusal(`--${option} is of use only with --for`);
+  const server = serverOf(options.host) ?? onlyServer(authority);
+  if (isForFamilies && options.host === undefined && options.json !== true) sayServer(server.host, terminal);
+  const outfits = wishes.map(({ family }) => (family === null ? null : outfitOf(family, options, server, form)));
+  const password = await storePassword(
+    outfits.filter((outfit) => outfit !== null),
+    options,
+    terminal,
+  );
+  return wishes.map(({ subject, days, key }, at) => ({
+    ...{ subject, days, key, form, password, outfit: outfits[at]! },
+    folder: folderOf(options.out, subject),
+  }));
+}
+
+function folderOf(out: string, { commonName }: Subject): string {
+  return join(out, folderName(commonName));
+}
+
+function sayServer(host: string | null, terminal: Terminal): void {
+  say(
+    terminal,
+    host === null
+      ? "which server it is for is not known: --host NAME[:PORT] puts it into the READMEs"
+      : `the READMEs are for ${host}, the one server of this authority: --host is for another one`,
+  );
+}
+
+async function makeNamed(
+  authority: Authority,
+  orders: readonly Order[],
+  options: ClientOptions,
+  terminal: Terminal,
+): Promise<number> {
+  const all: unknown[] = [];
+  const qrs: Order[] = [];
+  await makeAll(authority, orders, options.force ?? false, (order, made) => {
+    const { issued, paths } = soundly(made);
+    if (issued.isCut) sayCut(terminal, issued, order.days);
+    all.push(jsonOf(order.folder, issued, order.subject, paths));
+    if (!options.json) tell(terminal, order.folder, issued, paths);
+    if (paths.some((path) => path.endsWith("/qr.png"))) qrs.push(order);
+    return true;
+  });
+  if (options.json) terminal.log(JSON.stringify(all, null, 2));
+  else if (terminal.screen && qrs.length === 1) await showQr(qrs[0]!, terminal);
+  return 0;
+}
+
+async function showQr({ outfit, subject }: Order, terminal: Terminal): Promise<void> {
+  const { addressUrl, qrLines } = await import("../fleet/qr.ts");
+  const url = addressUrl({ server: outfit!.server, name: subject.commonName });
+  terminal.error(`${qrLines(url).join("\n")}\n${printable(url)}`);
+}
+
+/** @throws Refusal */
+function soundly(made: Made): Extract<Made, { kind: "ok" }> {
+  if (made.kind === "ok") return made;
+  throw new Refusal(made.kind === "taken" ? alreadyThere(made.path) : made.message);
+}
+
+/** A table's devices, until all are done or the run is interrupted: what is done stays, and is passed over the next time. */
+async function makeTable(
+  authority: Authority,
+  orders: readonly Order[],
+  before: number,
+  options: ClientOptions & { from: string },
+  terminal: Terminal,
+): Promise<number> {
+  const all: unknown[] = [];
+  let isInterrupted = false;
+  const cut: (() => void)[] = [];
+  const interrupt = () => {
+    isInterrupted = true;
+  };
+  const progress = await progressOf(terminal, "devices", orders.length);
+  process.once("SIGINT", interrupt);
+  try {
+    await makeAll(authority, orders, options.force ?? false, (order, made) => {
+      const { issued, paths } = soundly(made);
+      if (issued.isCut) cut.push(() => sayCut(terminal, issued, order.days));
+      all.push(jsonOf(order.folder, issued, order.subject, paths));
+      progress.step();
+      return !isInterrupted;
+    });
+  } catch (error) {
+    progress.end();
+    terminal.error(summary(options.from, all.length, before, orders.length));
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    throw new Refusal(`${printable(options.out)}: ${describeError(error)}`);
+  } finally {
+    process.off("SIGINT", interrupt);
+    progress.end();
+  }
+  cut[0]?.(); // the others end on the same day
+  const isWhole = all.length === orders.length;
+  if (options.json) terminal.log(JSON.stringify(all, null, 2));
+  if (!options.json || !isWhole)
+    terminal[isWhole ? "log" : "error"](summary(options.from, all.length, before, orders.length));
+  return isWhole ? 0 : INTERRUPTED;
+}
+
+function summary(file: string, made: number, before: number, wanted: number): string {
+  const rest = wanted - made;
+  const parts = [`${count(made, "device")} made`];
+  if (before > 0) parts.push(`${before} were there already`);
+  if (rest > 0) parts.push(`${rest} are left: the same command goes on with them`);
+  return printable(`${file}: ${parts.join(", ")}`);
+}
