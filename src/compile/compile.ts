@@ -11,6 +11,7 @@ import type { Path } from "../config/source.ts";
 import type { TlsOptionsConfig } from "../config/tls-options.ts";
 import type { TransportConfig } from "../config/transport.ts";
 import { type Row, rowKey } from "../protocol/messages.ts";
+import type { HealthCheck } from "../upstream/health.ts";
 import { type CertificateInUse, compileCertificates } from "./certificates.ts";
 import type { Item, Merged } from "./merge.ts";
 import { compileMiddlewares } from "./middlewares.ts";
@@ -26,6 +27,8 @@ export interface Compiled {
   readonly revocations: readonly RevocationsInForce[];
   /** Certificates that resolvers are to obtain and to keep. */
   readonly orders: readonly Wanted[];
+  /** How servers are checked, by the name of their service. */
+  readonly checks: ReadonlyMap<string, HealthCheck>;
   /** Providers with a mistake after which it is not known which names are whose: then nothing of theirs may be used. */
   readonly refused: ReadonlySet<string>;
 }
@@ -96,6 +99,7 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
     routers: routers.inForce,
     revocations: options.revocations,
     orders: certificates.orders,
+    checks: new Map([...services].flatMap(([name, { row, check }]) => (row !== null && check ? [[name, check]] : []))),
     refused: new Set([...merged.refused, ...routers.refused]),
   };
 }

@@ -1,11 +1,12 @@
 // mqttIdentity of the configuration as a row, and what at a router makes it useless.
 
-import type { CertificateFiles, Parsed } from "../certs/files.ts";
+import type { CertificateFiles } from "../certs/files.ts";
 import { isVariable } from "../certs/secrets.ts";
 import type { MqttIdentityConfig } from "../config/mqtt-identity.ts";
 import type { MqttIdentityRow, PasswordRow, Requirement } from "../middlewares/mqtt-identity.ts";
 import { type Placeholder, parseTemplate, placeholdersOf, type Template } from "../mqtt/template.ts";
 import type { RouterAction } from "../protocol/messages.ts";
+import { firstLine } from "./first-line.ts";
 import { type CompiledMiddleware, type MiddlewareFault, regexpFault } from "./middleware-fault.ts";
 
 export function compileMqttIdentity(value: MqttIdentityConfig, files: CertificateFiles): CompiledMiddleware {
@@ -79,17 +80,6 @@ export function compileMqttIdentity(value: MqttIdentityConfig, files: Certificat
     wrong([], "it changes nothing and requires nothing: give it a username, a clientId, a password or require");
   const { password: made } = row;
   return { row: sound && made !== null ? { kind: "mqttIdentity", ...row, password: made } : null, faults };
-}
-
-/** As with other passwords (certs/secrets.ts), the first line of a file counts. */
-function firstLine(text: string): Parsed<string> {
-  // The byte order mark of some editors is no part of a password.
-  const [line = ""] = text.replace(/^\uFEFF/, "").split(/\r?\n/, 1);
-  if (line === "") return { kind: "error", code: "file-unreadable", message: "there is no password in its first line" };
-  // What is no UTF-8 has been replaced, and would be another password.
-  if (line.includes("\ufffd"))
-    return { kind: "error", code: "file-unreadable", message: "its first line is not UTF-8" };
-  return { kind: "ok", value: line };
 }
 
 /** Why every client of such a router would be refused; null if not. `verifying`: the TLS options that check clients' certificates. */

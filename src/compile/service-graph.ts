@@ -1,12 +1,15 @@
 // What services that are made of others come to: cycles, how deep they are, and how many servers there are in all.
 
-import type { Server, ServiceRow } from "../upstream/service.ts";
+import type { HealthCheck } from "../upstream/health.ts";
+import { childrenOf as childrenOfRow, type Server, type ServiceRow } from "../upstream/service.ts";
 
 /** A service that may turn out not to be sound. */
 export interface ServiceDraft {
   row: ServiceRow | null;
   /** Servers with a mistake are left out. */
   readonly isPartial?: boolean;
+  /** How its servers are checked: for the master alone, because it may hold a password. */
+  readonly check?: HealthCheck;
 }
 
 /** Servers that one service may have over all it is made of; beyond it is a mistake that would cost memory for every connection. */
@@ -21,9 +24,9 @@ export function findTooLarge(services: ReadonlyMap<string, ServiceDraft>): Set<s
   for (const name of childrenFirst(services)) {
     const row = services.get(name)?.row;
     const size =
-      row?.kind === "weighted"
-        ? row.services.reduce((sum, child) => sum + sizes.get(child.name)!, 0)
-        : (row?.servers.length ?? 0);
+      row?.kind === "loadBalancer"
+        ? row.servers.length
+        : childrenOf(services, name).reduce((sum, child) => sum + sizes.get(child)!, 0);
     sizes.set(name, size);
   }
   return new Set([...sizes.keys()].filter((name) => sizes.get(name)! > MAX_TARGETS));
@@ -34,7 +37,7 @@ export function findTooDeep(services: ReadonlyMap<string, ServiceDraft>): Set<st
   const depths = new Map<string, number>();
   for (const name of childrenFirst(services)) {
     let depth = 0;
-    for (const child of childrenOf(services, name)) depth = Math.max(depth, depths.get(child.name)! + 1);
+    for (const child of childrenOf(services, name)) depth = Math.max(depth, depths.get(child)! + 1);
     depths.set(name, depth);
   }
   return new Set([...depths.keys()].filter((name) => depths.get(name)! > MAX_NESTED));
@@ -65,19 +68,19 @@ function childrenFirst(
         done.add(last.name);
         at.delete(last.name);
         path.pop();
-      } else if (at.has(child.name)) onCycle(path.slice(at.get(child.name)!).map(({ name }) => name));
-      else if (!done.has(child.name)) {
-        at.set(child.name, path.length);
-        path.push({ name: child.name, next: 0 });
+      } else if (at.has(child)) onCycle(path.slice(at.get(child)!).map(({ name }) => name));
+      else if (!done.has(child)) {
+        at.set(child, path.length);
+        path.push({ name: child, next: 0 });
       }
     }
   }
   return done;
 }
 
-function childrenOf(services: ReadonlyMap<string, ServiceDraft>, name: string): readonly { readonly name: string }[] {
+function childrenOf(services: ReadonlyMap<string, ServiceDraft>, name: string): readonly string[] {
   const row = services.get(name)?.row;
-  return row?.kind === "weighted" ? row.services : NONE;
+  return row ? childrenOfRow(row) : NONE;
 }
 
 const NONE: readonly never[] = [];
@@ -91,6 +94,6 @@ export function serversOf(
   if (seen.has(name)) return [];
   seen.add(name);
   const row = services.get(name)?.row;
-  if (row?.kind === "weighted") return row.services.flatMap((child) => serversOf(services, child.name, seen));
-  return row?.kind === "loadBalancer" ? [...row.servers] : [];
+  if (row?.kind === "loadBalancer") return [...row.servers];
+  return childrenOf(services, name).flatMap((child) => serversOf(services, child, seen));
 }

@@ -10,7 +10,8 @@ import type { ServiceConfig } from "../config/service.ts";
 import type { Path } from "../config/source.ts";
 import { TCP_SERVERS_TRANSPORT } from "../config/subject.ts";
 import { type TransportConfig, transport } from "../config/transport.ts";
-import type { Server, ServiceRow, Transport } from "../upstream/service.ts";
+import { childrenOf, type Server, type ServiceRow, type Transport } from "../upstream/service.ts";
+import { compileCheck, compilePassive } from "./health.ts";
 import { isLocalAddress } from "./local-addresses.ts";
 import type { Item, Merged } from "./merge.ts";
 import { isPublic } from "./open-server.ts";
@@ -48,7 +49,7 @@ export function compileServices(
   const transportOf = (reference: string | undefined, provider: string) =>
     reference === undefined ? fallback : transports.get(qualify(reference, provider));
   for (const [name, item] of merged.services)
-    services.set(name, compileService(bareName(name), item, transportOf, transports.keys(), diagnostics));
+    services.set(name, compileService(bareName(name), item, transportOf, transports.keys(), files, diagnostics));
   // A service is only as sound as those it is made of.
   const off = (code: Code, name: string, why: string) => {
     const about: Subject = { kind: "service", name };
@@ -60,16 +61,16 @@ export function compileServices(
     off("service-too-large", name, `has more than ${MAX_NESTED} services inside one another`);
   for (const name of findTooLarge(services)) off("service-too-large", name, `has more than ${MAX_TARGETS} servers`);
   for (const [name, { row }] of services) {
-    if (row?.kind !== "weighted") continue;
+    if (row === null) continue;
     const item = merged.services.get(name)!;
-    for (const child of row.services)
-      if (!services.get(child.name)?.row)
+    for (const child of childrenOf(row))
+      if (!services.get(child)?.row)
         diagnostics.error(
-          services.has(child.name) ? "service-off" : "service-unknown",
+          services.has(child) ? "service-off" : "service-unknown",
           item.at(),
-          `the service "${bareName(name)}" uses "${shortName(child.name, item.provider)}", which ${services.has(child.name) ? "is off" : "does not exist"}`,
+          `the service "${bareName(name)}" uses "${shortName(child, item.provider)}", which ${services.has(child) ? "is off" : "does not exist"}`,
           { kind: "service", name },
-          { kind: "service", name: child.name },
+          { kind: "service", name: child },
         );
   }
   return services;
@@ -164,6 +165,7 @@ function compileService(
   item: Item<ServiceConfig>,
   transportOf: (reference: string | undefined, provider: string) => Transport | null | undefined,
   transportNames: Iterable<string>,
+  files: CertificateFiles,
   diagnostics: Diagnostics,
 ): ServiceDraft {
   const { value, at } = item;
@@ -173,11 +175,26 @@ function compileService(
     return { row: null };
   };
   if (item.off) return { row: null };
-  const { loadBalancer, weighted } = value;
-  if (loadBalancer !== undefined && weighted !== undefined)
-    return error("service-kind", at(), "it has both loadBalancer and weighted; it can only be one");
+  const { loadBalancer, weighted, failover } = value;
+  const kinds = (["loadBalancer", "weighted", "failover"] as const).filter((kind) => value[kind] !== undefined);
+  if (kinds.length > 1)
+    return error(
+      "service-kind",
+      at(),
+      `it has ${kinds.length === 2 ? `both ${kinds.join(" and ")}` : kinds.join(", ")}; it can only be one`,
+    );
   if (weighted !== undefined) return { row: compileWeighted(name, item, weighted, diagnostics) };
-  if (loadBalancer === undefined) return error("service-kind", at(), "it has neither loadBalancer nor weighted");
+  if (failover !== undefined)
+    return {
+      row: {
+        kind: "failover",
+        service: qualify(failover.service, item.provider),
+        fallback: qualify(failover.fallback, item.provider),
+        returnAfterMs: failover.returnAfter,
+      },
+    };
+  if (loadBalancer === undefined)
+    return error("service-kind", at(), "it has none of loadBalancer, weighted and failover");
 
   const transport = transportOf(loadBalancer.serversTransport, item.provider);
   if (transport === undefined)
@@ -248,14 +265,18 @@ function compileService(
       about,
     );
   const { onRemove } = loadBalancer;
+  const check = compileCheck(loadBalancer.healthCheck, name, item, files, diagnostics);
+  const passive = compilePassive(loadBalancer.passive);
   return {
     row: {
       kind: "loadBalancer",
       servers,
       transport: combined,
+      ...(passive !== null && { passive }),
       ...(onRemove !== undefined && { onRemove: livePolicy(onRemove) }),
     },
     isPartial: servers.length < loadBalancer.servers.length,
+    ...(check !== null && { check }),
   };
 }
 

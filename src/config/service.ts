@@ -1,7 +1,8 @@
 // tcp.services: where connections can go.
 
 import { z } from "zod";
-import { field, LATER, section, unsupported } from "./field.ts";
+import { field, section, unsupported } from "./field.ts";
+import { failover, healthCheck, passive } from "./health.ts";
 import { drain, onRemove } from "./live.ts";
 import { proxyProtocolOut } from "./proxy-protocol.ts";
 import { parsePort } from "./scalars.ts";
@@ -46,7 +47,7 @@ const server = z.object({
 
 export const service = z.object({
   loadBalancer: field(
-    "Servers. A service has either this or `weighted`.",
+    "Servers. A service has one of this, `weighted` and `failover`.",
     section({
       servers: field(
         "The brokers. Connections go to them in turn. When one fails, the next is tried, until all have been. Without any, clients are disconnected.",
@@ -74,7 +75,16 @@ export const service = z.object({
         onRemove.optional(),
         { otherwise: "`keep`", example: "close" },
       ),
-      healthCheck: unsupported("warn", LATER),
+      healthCheck: field(
+        "Check the servers: see [Health checks](brokers.md#health-checks). `{}` opens a connection every 30 s.",
+        healthCheck.optional(),
+        { otherwise: "absent: Sluice goes by what happens to clients" },
+      ),
+      passive: field(
+        "When a server is taken out by what happens to clients: see [What clients tell](brokers.md#what-clients-tell).",
+        passive.optional(),
+        { otherwise: "as with `{}`" },
+      ),
     }).optional(),
     { otherwise: "absent" },
   ),
@@ -93,8 +103,17 @@ export const service = z.object({
           .default([]),
         { otherwise: "empty" },
       ),
-      healthCheck: unsupported("warn", LATER),
+      healthCheck: field(
+        "Accepted: a service whose servers are all down is passed over with it and without it, and its services need no `healthCheck` of their own.",
+        section({}).optional(),
+        { otherwise: "absent" },
+      ),
     }).optional(),
+    { otherwise: "absent" },
+  ),
+  failover: field(
+    "One service, and another one for when all servers of the first are down: see [Failover](brokers.md#failover).",
+    failover.optional(),
     { otherwise: "absent" },
   ),
 });

@@ -137,8 +137,11 @@ export interface ServiceFacts {
 
 export interface ServiceNode {
   readonly name: string;
-  readonly kind: "loadBalancer" | "weighted" | "missing" | "not shown";
+  readonly kind: "loadBalancer" | "weighted" | "failover" | "missing" | "not shown";
+  /** null where it is not in a weighted service. */
   readonly weight: number | null;
+  /** Of a failover: how long its first service must have been up again; null for the others. */
+  readonly returnAfterMs: number | null;
   /** Of the connections of the router, from 0 to 1. */
   readonly share: number;
   readonly servers: Listed<{ readonly address: string; readonly share: number; readonly dial: "plain" | "tls" }>;

@@ -54,7 +54,15 @@ function nodeOf(
   nodes: { left: number },
 ): ServiceNode {
   const found = rows.get(`service/${name}`);
-  const node = { name, weight, share, servers: { total: 0, shown: [] }, transport: null, services: [] };
+  const node = {
+    name,
+    weight,
+    share,
+    servers: { total: 0, shown: [] },
+    transport: null,
+    services: [],
+    returnAfterMs: null,
+  };
   if (nodes.left-- <= 0) return { ...node, kind: "not shown" };
   if (found?.kind !== "service") return { ...node, kind: "missing" };
   const row = found.value;
@@ -66,6 +74,12 @@ function nodeOf(
       if (nodes.left < 0) break; // one that is not shown stands for all that follow
     }
     return { ...node, kind: "weighted", services };
+  }
+  if (row.kind === "failover") {
+    // Shares are those of a day on which all is well.
+    const services = [nodeOf(rows, row.service, null, share, nodes)];
+    if (nodes.left >= 0) services.push(nodeOf(rows, row.fallback, null, 0, nodes));
+    return { ...node, kind: "failover", returnAfterMs: row.returnAfterMs, services };
   }
   const { servers, transport } = row;
   const shown = servers

@@ -1,9 +1,10 @@
 // The order in which servers are tried, for each service: made of the master's rows, and kept over reloads that leave a service as it is.
 
 import type { Row } from "../protocol/messages.ts";
+import { Failover } from "../upstream/failover.ts";
 import { LoadBalancer } from "../upstream/load-balancer.ts";
 import type { ServerStates } from "../upstream/server-state.ts";
-import type { Balancer, Server, Target } from "../upstream/service.ts";
+import { type Balancer, childrenOf, type Server, type Target } from "../upstream/service.ts";
 import { Weighted } from "../upstream/weighted.ts";
 
 type ServiceRow = Extract<Row, { kind: "service" }>["value"];
@@ -65,6 +66,13 @@ export class Balancers {
   #make(name: string, row: ServiceRow): Balancer {
     if (row.kind === "weighted")
       return new Weighted(row.services.map((child) => ({ balancer: this.of(child.name), weight: child.weight })));
+    if (row.kind === "failover")
+      return new Failover(
+        this.of(row.service),
+        this.of(row.fallback),
+        [...this.#keysBelow(row.service)].map((key) => this.#states.of(key)),
+        row.returnAfterMs,
+      );
     const targets = row.servers.map((server): Target => {
       const key = keyOf(name, server);
       return {
@@ -77,6 +85,16 @@ export class Balancers {
     });
     const context = { states: this.#states, start: this.#start, random: Math.random, sticky: null };
     return new LoadBalancer(targets, row.balancing ?? {}, context);
+  }
+
+  /** The servers of a service and of all that it is made of. */
+  #keysBelow(name: string, keys = new Set<string>(), seen = new Set<string>()): Set<string> {
+    const row = this.#services.get(name);
+    if (row === undefined || seen.has(name)) return keys;
+    seen.add(name);
+    if (row.kind === "loadBalancer") for (const server of row.servers) keys.add(keyOf(name, server));
+    else for (const child of childrenOf(row)) this.#keysBelow(child, keys, seen);
+    return keys;
   }
 }
 

@@ -1,5 +1,6 @@
 // Services as plain data, and what choosing among their servers looks like; the ways of choosing are in load-balancer.ts and weighted.ts.
 
+import type { Passive } from "./health.ts";
 import type { LivePolicy } from "./live.ts";
 import type { ServerState } from "./server-state.ts";
 
@@ -93,15 +94,40 @@ export function verifiedName({ host, name }: Server, { tls }: Transport): string
 
 /** A service with references by name, as it goes from master to worker. */
 export type ServiceRow =
-  | {
-      readonly kind: "loadBalancer";
-      readonly servers: readonly Server[];
-      readonly transport: Transport;
-      /** What becomes of connections whose server is removed from it; they are kept where it is left out. */
-      readonly onRemove?: LivePolicy;
-      readonly balancing?: Balancing;
-    }
-  | { readonly kind: "weighted"; readonly services: readonly { readonly name: string; readonly weight: number }[] };
+  | LoadBalancerRow
+  | { readonly kind: "weighted"; readonly services: readonly { readonly name: string; readonly weight: number }[] }
+  | FailoverRow;
+
+export interface LoadBalancerRow {
+  readonly kind: "loadBalancer";
+  readonly servers: readonly Server[];
+  readonly transport: Transport;
+  /** Left out where it is DEFAULT_PASSIVE. */
+  readonly passive?: Passive;
+  /** What becomes of connections whose server is removed from it; they are kept where it is left out. */
+  readonly onRemove?: LivePolicy;
+  readonly balancing?: Balancing;
+}
+
+export interface FailoverRow {
+  readonly kind: "failover";
+  readonly service: string;
+  readonly fallback: string;
+  /** How long a server of `service` must have been up again. Milliseconds. */
+  readonly returnAfterMs: number;
+}
+
+/** The names of the services that one is made of. */
+export function childrenOf(row: ServiceRow): readonly string[] {
+  switch (row.kind) {
+    case "loadBalancer":
+      return [];
+    case "weighted":
+      return row.services.map(({ name }) => name);
+    case "failover":
+      return [row.service, row.fallback];
+  }
+}
 
 /** One server with everything a dial to it needs. */
 export interface Target {

@@ -47,8 +47,8 @@ type Addresses = Pick<ProxyFacts, "source" | "destination">;
 
 const V2_SIGNATURE = Buffer.from("0d0a0d0a000d0a515549540a", "hex");
 const START = 16;
-/** Version 2, and that somebody is spoken for. */
-const PROXY = 0x21;
+/** Version 2, and whether somebody is spoken for. */
+const [LOCAL, PROXY] = [0x20, 0x21];
 const [TCP_OVER_IPV4, TCP_OVER_IPV6] = [0x11, 0x21];
 
 /** Version 1. Never UNKNOWN: no form of it suits all receivers. Addresses of two families are both written as IPv6. */
@@ -56,6 +56,15 @@ export function writeProxyLine({ source, destination }: Addresses): Buffer {
   const [from, to] = sameFamily(source.address, destination.address);
   const family = from.length === 4 ? "TCP4" : "TCP6";
   return Buffer.from(`PROXY ${family} ${formatIp(from)} ${formatIp(to)} ${source.port} ${destination.port}\r\n`);
+}
+
+/**
+ * Version 2 for a connection of Sluice's own, such as a check. The addresses are its own ends: they count for nothing (2.2), but Mosquitto
+ * 2.1 closes a LOCAL header without them, and without a word.
+ */
+export function writeLocalHeader(ends: Addresses): Buffer {
+  const draft = new Draft();
+  return draft.finish(putAddresses(draft, ends), LOCAL);
 }
 
 /** The optional parts that leave, one after another, until the rest fits. */
@@ -164,9 +173,9 @@ class Draft {
   }
 
   /** Puts the fixed part before the rest. */
-  finish(family: number): Buffer {
+  finish(family: number, command = PROXY): Buffer {
     V2_SIGNATURE.copy(this.#bytes);
-    this.#bytes[12] = PROXY;
+    this.#bytes[12] = command;
     this.#bytes[13] = family;
     this.#bytes.writeUInt16BE(this.length - START, 14);
     return this.#bytes.subarray(0, this.length);

@@ -104,7 +104,14 @@ test("many moments in a row are few reminders", () => {
 test("certificates are news when they begin, 30 days before they end, and when they end; a resolver's only when they end", () => {
   const day = 86_400_000;
   const certificate = { hash: "", commonName: "", serial: "", names: [], notBefore: 100 * day, notAfter: 200 * day };
-  const compiled = { rows: new Map(), routers: [], revocations: [], orders: [], refused: new Set<string>() };
+  const compiled = {
+    rows: new Map(),
+    routers: [],
+    revocations: [],
+    orders: [],
+    checks: new Map(),
+    refused: new Set<string>(),
+  };
   const days = (source: string | null) =>
     momentsOf({ ...compiled, certificates: [{ ...certificate, source }] }, [7 * day])
       .map((each) => each / day)

@@ -60,7 +60,7 @@ export function explainerOf(
   });
   const compiled: Compiled = {
     rows: new Map([...rows, ...services].map((row) => [rowKey(row), row])),
-    ...{ certificates: [], routers, revocations: [], orders: [], refused: new Set() },
+    ...{ certificates: [], routers, revocations: [], orders: [], checks: new Map(), refused: new Set() },
   };
   return new Explainer(compiled, merge([], diagnostics), diagnostics);
 }
