@@ -55,6 +55,9 @@ function talkOf(
   const { version, clientId, username } = mqtt;
   for (const [field, value] of Object.entries({ clientId, username }))
     if (value !== undefined && !isMqttText(value)) wrong("field-value", field, "it cannot be a text of MQTT");
+  const given = mqtt.password !== undefined ? "password" : mqtt.passwordFile !== undefined ? "passwordFile" : null;
+  if (given !== null && username === undefined && version !== "5")
+    wrong("field-missing", given, `MQTT ${version} has no password without a user name, and there is no username`);
   return {
     kind: "mqtt",
     version,

@@ -228,11 +228,11 @@ export const CODES = define({
       remedy: "Mend the service: another message says what is wrong with it.",
     },
     "service-kind": {
-      means: "A service has both `loadBalancer` and `weighted`, or neither. It is off.",
-      remedy: "Give it one of the two.",
+      means: "A service has more than one of `loadBalancer`, `weighted` and `failover`, or none. It is off.",
+      remedy: "Give it one of the three.",
     },
     "service-cycle": {
-      means: "A weighted service contains itself, by way of others. It is off.",
+      means: "A weighted service or a failover contains itself, by way of others. It is off.",
       remedy: "Remove one of the services from the circle.",
     },
     "service-too-large": {

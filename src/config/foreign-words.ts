@@ -43,7 +43,6 @@ const WORDS: Readonly<Record<string, Words>> = {
     passthrough: inTls("passthrough: true"),
   },
   "tcp.services.*": {
-    failover: "when a server of a loadBalancer does not answer, the next one is tried",
     mirroring: HTTP,
     servers: "it stands in loadBalancer:  loadBalancer: { servers: [...] }",
   },

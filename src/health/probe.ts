@@ -17,7 +17,7 @@ import {
 } from "../net/socket.ts";
 import { upgradeClient } from "../net/tls.ts";
 import type { ClientContexts } from "../upstream/client-contexts.ts";
-import type { Server, Transport } from "../upstream/service.ts";
+import { type Server, type Transport, verifiedName } from "../upstream/service.ts";
 import { writeLocalHeader, writeProxyLine } from "../wire/proxy-header.ts";
 import type { Conversation, Step } from "./talk.ts";
 import type { Verdict } from "./verdict.ts";
@@ -52,6 +52,9 @@ const DIAL_WORDS: Readonly<Record<DialError, string>> = {
   certificate: "its certificate does not pass",
   descriptors: "Sluice has no descriptor left",
   "local-ports": "Sluice has no local port left",
+  "source-addresses": "none of sourceAddresses is on this machine",
+  absent: "there is no such socket",
+  permission: "Sluice may not use that socket",
   other: "the system refuses the connection",
 };
 
@@ -100,7 +103,14 @@ export class Probe implements DialOwner, SocketOwner, Timed {
     const left = timeoutMs - (performance.now() - this.#startedAt);
     const part = Math.max(1, left / (this.#addresses.length - this.#address));
     const address = this.#addresses[this.#address]!;
-    this.#dial = this.#tools.dialer.dial(address, port ?? server.port, part, transport.keepAliveMs, this);
+    this.#dial = this.#tools.dialer.dial(
+      address,
+      port ?? server.port,
+      part,
+      transport.keepAliveMs,
+      this,
+      transport.sourceAddresses,
+    );
   }
 
   onDialFailed(reason: DialError): void {
@@ -121,7 +131,7 @@ export class Probe implements DialOwner, SocketOwner, Timed {
       return this.#failed("reset");
     }
     if (!server.tls) return this.#begin(socket);
-    const name = transport.tls.serverName ?? server.host;
+    const name = verifiedName(server, transport);
     this.#stage = "tls";
     try {
       const context = this.#tools.contexts.get(transport.tls);
@@ -135,7 +145,7 @@ export class Probe implements DialOwner, SocketOwner, Timed {
   onHandshake(success: boolean, error: HandshakeError | null): void {
     if (this.#stage !== "tls" || this.#socket === null) return;
     const { server, transport } = this.#request;
-    const name = transport.tls.serverName ?? server.host;
+    const name = verifiedName(server, transport);
     const socket = this.#socket as NativeTlsSocket;
     const fault = judgeServer(socket, success, error, name, transport.tls.insecureSkipVerify);
     if (fault !== null) this.#failed(fault);

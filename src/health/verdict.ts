@@ -39,7 +39,7 @@ export function resultOf(verdict: Verdict): CheckResult {
 
 /** Whether Sluice lacks something: the server has no part in it. */
 export function isOwnShortage(outcome: string): boolean {
-  return outcome === "descriptors" || outcome === "local-ports";
+  return outcome === "descriptors" || outcome === "local-ports" || outcome === "source-addresses";
 }
 
 /** 3.1.1 table 3.1. */

@@ -136,6 +136,7 @@ export interface Target {
   readonly key: string;
   readonly server: Server;
   readonly transport: Transport;
+  readonly passive: Passive;
   readonly state: ServerState;
 }
 

@@ -210,8 +210,8 @@ describe("fields that Sluice knows and lacks", () => {
   const lacking = (text: string) => parse(text).unsupported.map(({ path, effect }) => `${effect} ${path.join(".")}`);
 
   test("are told with their effect", () => {
-    expect(lacking("tcp: { services: { s: { loadBalancer: { healthCheck: {} } } } }")).toEqual([
-      "warn tcp.services.s.loadBalancer.healthCheck",
+    expect(lacking("tls: { options: { o: { disableSessionTickets: true } } }")).toEqual([
+      "warn tls.options.o.disableSessionTickets",
     ]);
     expect(lacking("tcp: { serversTransports: { t: { tls: { peerCertURI: x, spiffe: {} } } } }")).toEqual([
       "off tcp.serversTransports.t.tls.peerCertURI",
@@ -220,8 +220,8 @@ describe("fields that Sluice knows and lacks", () => {
   });
 
   test("are nothing when they are null, false or an empty list", () => {
-    expect(lacking("tcp: { services: { s: { loadBalancer: { healthCheck: [] } } } }")).toEqual([]);
-    expect(lacking("tcp: { services: { s: { loadBalancer: { healthCheck: } } } }")).toEqual([]);
+    expect(lacking("tls: { options: { o: { disableSessionTickets: [] } } }")).toEqual([]);
+    expect(lacking("tls: { options: { o: { disableSessionTickets: } } }")).toEqual([]);
     expect(lacking("tcp: { serversTransports: { t: { tls: { spiffe: false } } } }")).toEqual([]);
   });
 });
