@@ -21,6 +21,8 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   asn1: { values: [] },
   net: { values: [] },
   upstream: { values: [], types: ["mqtt"] },
+  // How servers are: asked by the master, and by who wants to know it now.
+  health: { values: ["ip", "mqtt", "net", "upstream", "wire"], types: ["protocol"] },
   admin: { values: [] },
   rules: { values: ["ip", "mqtt/text.ts", "mqtt/version.ts", "text"] },
   // What may not be printed of PEM is said where PEM is read.
@@ -74,9 +76,10 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
       "rules",
       "text",
       "tls",
+      "upstream",
       "version.ts",
     ],
-    types: ["providers", "upstream"],
+    types: ["providers"],
   },
   control: {
     values: [
