@@ -22,7 +22,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   net: { values: [] },
   upstream: { values: [], types: ["mqtt"] },
   // How servers are: asked by the master, and by who wants to know it now.
-  health: { values: ["ip", "mqtt", "net", "wire"], types: ["protocol", "upstream"] },
+  health: { values: ["ip", "mqtt", "net", "upstream", "wire"], types: ["protocol"] },
   admin: { values: [] },
   rules: { values: ["ip", "mqtt/text.ts", "mqtt/version.ts", "text"] },
   // What may not be printed of PEM is said where PEM is read.
