@@ -2,7 +2,6 @@
 
 import type { Row } from "../protocol/messages.ts";
 import { Failover } from "../upstream/failover.ts";
-import { DEFAULT_PASSIVE } from "../upstream/health.ts";
 import { LoadBalancer } from "../upstream/load-balancer.ts";
 import type { ServerStates } from "../upstream/server-state.ts";
 import { type Balancer, childrenOf, type Server, type Target } from "../upstream/service.ts";
@@ -74,7 +73,6 @@ export class Balancers {
         [...this.#keysBelow(row.service)].map((key) => this.#states.of(key)),
         row.returnAfterMs,
       );
-    const { passive = DEFAULT_PASSIVE } = row;
     const targets = row.servers.map((server): Target => {
       const key = keyOf(name, server);
       return {
@@ -82,7 +80,7 @@ export class Balancers {
         key,
         server,
         transport: row.transport,
-        passive,
+        ...(row.passive !== undefined && { passive: row.passive }),
         state: this.#states.ofServer(key, name, server.address),
       };
     });

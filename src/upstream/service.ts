@@ -136,7 +136,8 @@ export interface Target {
   readonly key: string;
   readonly server: Server;
   readonly transport: Transport;
-  readonly passive: Passive;
+  /** DEFAULT_PASSIVE when it is left out. */
+  readonly passive?: Passive;
   readonly state: ServerState;
 }
 
