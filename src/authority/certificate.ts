@@ -4,7 +4,7 @@ import { createHash, createPublicKey, type KeyObject, randomBytes, type X509Cert
 import { expect, parse, TAG } from "../asn1/ber.ts";
 import { partsOf } from "../certs/x509.ts";
 import { signatureOf } from "./keys.ts";
-import type { AlternativeName, Subject } from "./names.ts";
+import type { AlternativeName, NamePart, Subject } from "./names.ts";
 
 /** Who signs: a certificate and its private key. */
 export interface Signer {
@@ -105,7 +105,13 @@ export async function leaf({ serial, purpose, subject, validity, publicKey }: Le
   // Before TLS 1.3 old clients encrypt the secret with the server's RSA key (RFC 5246 7.4.2).
   const encrypts = purpose === "server" && publicKey.asymmetricKeyType === "rsa";
   return sign(x509, signer.key, {
-    ...{ serial, subject: nameOf(x509, commonName), issuer: subjectOf(x509, signer.certificate), validity, publicKey },
+    ...{
+      serial,
+      subject: nameOf(x509, commonName, subject.around),
+      issuer: subjectOf(x509, signer.certificate),
+      validity,
+      publicKey,
+    },
     extensions: [
       new x509.BasicConstraintsExtension(false),
       new x509.KeyUsagesExtension(encrypts ? digitalSignature | keyEncipherment : digitalSignature, true),
@@ -199,10 +205,10 @@ async function signing(key: KeyObject) {
 }
 
 /** PrintableString where that has the characters, and UTF8String (RFC 5280 4.1.2.4). Said here, because the library takes umlauts for printable. */
-function nameOf(x509: Library, commonName: string) {
-  if (commonName === "") return new x509.Name([]);
-  const value = PRINTABLE.test(commonName) ? { printableString: commonName } : { utf8String: commonName };
-  return new x509.Name([{ CN: [value] }]);
+function nameOf(x509: Library, commonName: string, around: readonly NamePart[] = []) {
+  const string = (value: string) => (PRINTABLE.test(value) ? { printableString: value } : { utf8String: value });
+  const parts = around.map(({ type, value }) => ({ [type]: [string(value)] }));
+  return new x509.Name(commonName === "" ? parts : [...parts, { CN: [string(commonName)] }]);
 }
 
 /** Byte by byte what the issuer's certificate has: chains are built by that. */

@@ -16,6 +16,14 @@ export interface Subject {
   readonly commonName: string;
   /** At least one. */
   readonly alternativeNames: readonly AlternativeName[];
+  /** What the distinguished name has beside the common name, from the country on; nothing unless somebody asks for it. */
+  readonly around?: readonly NamePart[];
+}
+
+/** A part of a distinguished name; C has two letters. */
+export interface NamePart {
+  readonly type: "C" | "ST" | "L" | "O" | "OU";
+  readonly value: string;
 }
 
 export type NamedSubject =

@@ -13,6 +13,13 @@ import type { Terminal } from "./terminal.ts";
 const DIRECTORY = "authority";
 const KEYS = "ec (P-256), ec384, ed25519, rsa2048, rsa3072, rsa4096, or rsa";
 
+const PROPERTIES =
+  "instead of names: ThingsBoard's keygen.properties (or Tempus's); the files that its script makes, where the command runs or in --out";
+
+interface Properties {
+  readonly thingsboard?: string;
+}
+
 /** Adds them to `certs`. `refuseFlags`: none of them reads the configuration. */
 export function addAuthorityCommands(
   certs: Command,
@@ -37,12 +44,18 @@ export function addAuthorityCommands(
   withKey(
     certs
       .command("server")
-      .argument("<names...>", "DNS names, *.example.com too, and addresses")
+      .argument("[names...]", "DNS names, *.example.com too, and addresses")
       .description("issue a certificate for a server with these names, and print the lines for the dynamic file")
       .option("--out <directory>", "it goes into a folder of its own in there", "servers")
-      .option("--days <number>", "how long it is good (default: 397)"),
-  ).action(async (names: string[], options: IssueOptions) => {
+      .option("--days <number>", "how long it is good (default: 397)")
+      .option("--thingsboard <file>", PROPERTIES),
+  ).action(async (names: string[], options: IssueOptions & Properties, command: Command) => {
     refuseFlags();
+    if (options.thingsboard !== undefined) {
+      done(await byProperties("server", names, options.thingsboard, options, command, terminal));
+      return;
+    }
+    if (names.length === 0) command.error("error: missing required argument 'names'");
     done(await (await import("./certs-issue.ts")).issueServer(names, options, terminal));
   });
   withStorePassword(
@@ -66,11 +79,16 @@ export function addAuthorityCommands(
         )
         .option("--legacy [cipher]", "PKCS#12 for old Androids and Java 8: rc2, or 3des")
         .option("--out <directory>", "each goes into a folder of its own in there", "clients")
-        .option("--days <number>", "how long they are good (default: 825)"),
+        .option("--days <number>", "how long they are good (default: 825)")
+        .option("--thingsboard <file>", PROPERTIES),
     ),
     "key stores get",
-  ).action(async (names: string[], options: ClientOptions) => {
+  ).action(async (names: string[], options: ClientOptions & Properties, command: Command) => {
     refuseFlags();
+    if (options.thingsboard !== undefined) {
+      done(await byProperties("client", names, options.thingsboard, options, command, terminal));
+      return;
+    }
     done(await (await import("./certs-client.ts")).issueClients(names, options, terminal));
   });
   withAuthority(
@@ -123,6 +141,35 @@ export function addAuthorityCommands(
     refuseFlags();
     done(await (await import("./certs-revoke.ts")).writeRevocationList(options, terminal));
   });
+}
+
+/** What can be said beside the file; the rest is in it. */
+const BESIDE_PROPERTIES = [
+  "thingsboard",
+  "out",
+  "days",
+  "force",
+  "json",
+  "authority",
+  "passphraseFile",
+  "passphraseEnv",
+];
+
+async function byProperties(
+  purpose: "client" | "server",
+  names: readonly string[],
+  file: string,
+  options: IssueOptions,
+  command: Command,
+  terminal: Terminal,
+): Promise<number> {
+  const typed = (name: string) => command.getOptionValueSource(name) === "cli";
+  if (names[0] !== undefined) command.error(`error: --thingsboard says the name: leave out '${names[0]}'`);
+  for (const option of command.options)
+    if (typed(option.attributeName()) && !BESIDE_PROPERTIES.includes(option.attributeName()))
+      command.error(`error: --thingsboard and ${option.long} do not go together: the file says it`);
+  const { issueByProperties } = await import("./certs-keygen.ts");
+  return issueByProperties(purpose, file, typed("out") ? options.out : null, options, terminal);
 }
 
 function withPassphrase(command: Command, what: string): Command {

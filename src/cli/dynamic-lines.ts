@@ -33,3 +33,10 @@ export function dynamicLines(
     ...comment.map((line) => `  # ${line}`),
   ];
 }
+
+/** The same of a certificate and a key in files of other names, which are not encrypted; nothing about clients. */
+export function pairLines(certFile: string, keyFile: string): string[] {
+  return stringify({ tls: { certificates: [{ certFile, keyFile }] } })
+    .trimEnd()
+    .split("\n");
+}

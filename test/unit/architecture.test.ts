@@ -34,6 +34,8 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   certs: { values: ["asn1", "keystores", "system", "text"], types: ["config"] },
   authority: { values: ["asn1", "certs", "keystores", "system", "text"] },
   fleet: { values: ["authority", "certs", "keystores", "system", "text"] },
+  // ThingsBoard's and Tempus's variables.
+  keygen: { values: ["authority", "certs", "keystores", "text"] },
   acme: { values: ["asn1", "certs", "system"], types: ["config"] },
   tls: { values: ["authority", "certs", "text", "wire"], types: ["config", "net"] },
   // A server as its clients see it.
@@ -115,6 +117,8 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
         "control",
         "explain",
         "fleet",
+        "keygen",
+        "keystores",
         "observe",
         "providers",
         "survey",
