@@ -110,7 +110,7 @@ function planOf(entry: Entry, authority: Authority, options: RenewOptions, form:
   const certFile = join(folder, `${purpose}.crt`);
   if (!existsSync(certFile))
     throw new Refusal(
-      `${certFile} is not there: --${purpose}s says in which directory the folders of ${purpose}s are. What certs sign issued, it issues again from the request`,
+      `${certFile} is not there: --${purpose}s says in which directory the folders of ${purpose}s are. What certs sign issued, it issues again from the request; what --thingsboard made, that makes again with --force`,
     );
   const issued = readTextFile(authority.facts.files.issued(serial));
   if (issued.kind === "error") throw new Refusal(issued.message);
