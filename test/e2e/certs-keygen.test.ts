@@ -142,6 +142,6 @@ test("mistakes are said with file and line before anything is issued", async () 
   expect(await refused(PROPERTIES, "dev-1")).toContain("leave out 'dev-1'");
   expect(await refused(PROPERTIES, "--key=rsa")).toContain("--thingsboard and --key do not go together");
   expect((await run("client", "--thingsboard=missing.properties")).stderr).toContain("missing.properties");
-  expect((await run("client")).stderr).toContain("names");
+  expect((await run("client")).stderr).toContain("name the clients");
   expect(readFileSync(path("authority/index.txt"), "utf8")).toBe(before);
 });
