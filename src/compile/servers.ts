@@ -93,7 +93,13 @@ function compileSrv(config: ServerConfig, srv: string): CompiledServer {
   // DNS alone says which hosts these are, so a certificate is for the domain that was asked (RFC 6125, 6.2.1).
   const name = host.replace(SRV_LABELS, "");
   return ok({
-    ...{ address: `srv:${host}`, host, port: 0, tls: config.tls, name: name === "" ? host : name },
+    ...{
+      address: `srv:${host}`,
+      host,
+      port: 0,
+      tls: config.tls,
+      ...(config.tls && { name: name === "" ? host : name }),
+    },
     discover: { kind: "srv", families: config.resolve ?? null },
   });
 }

@@ -27,6 +27,7 @@ import { BrokerKeeper } from "./broker.ts";
 import { LogFaults } from "./log-faults.ts";
 import { proveLogFiles } from "./log-files.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
+import { ServerNames } from "./server-names.ts";
 import { cannotListen, StartError } from "./start-error.ts";
 import { Supervisor } from "./supervisor.ts";
 import { logSettings, workerSettings } from "./worker-settings.ts";
@@ -56,8 +57,11 @@ export class Master {
   readonly #broker: BrokerKeeper | null;
   #acme: AcmeManager | null = null;
   readonly #httpChallenges = new HttpChallenges();
-  /** What the configuration makes, and the answers to challenges that go with it. */
+  /** What the configuration makes; DNS says which servers its names are, and answers to challenges go with it. */
   #rows: ReadonlyMap<string, Row> = new Map();
+  readonly #names: ServerNames;
+  /** A load is under way whose names have not been asked yet: they go into force with it. */
+  #awaitsNames = false;
   readonly #challenges = new Map<string, Row>();
   /** Of the static file, which is read once: they hold as long as Sluice runs. */
   #staticDiagnostics = new Diagnostics();
@@ -69,6 +73,7 @@ export class Master {
     proveLogFiles(config);
     this.#log = createLog(logSettings(config), "master", (message) => this.#logFaults.say(message));
     const { embeddedBroker } = config;
+    this.#names = new ServerNames(this.#logger, () => this.#onNames());
     this.#broker = embeddedBroker === undefined ? null : new BrokerKeeper(embeddedBroker.address, this.#logger);
   }
 
@@ -91,7 +96,7 @@ export class Master {
       config,
       providersOf(config),
       selfSigned,
-      (outcome) => this.#onReload(outcome),
+      (outcome) => void this.#onReload(outcome),
       () => ({ resolvers, stored: this.#storedCertificates() }),
     );
 
@@ -109,9 +114,12 @@ export class Master {
     this.#logDiagnostics([...staticDiagnostics.list, ...first.list]);
     this.#metrics.diagnosed([staticDiagnostics, first]);
 
+    this.#rows = compiled.rows;
+    this.#names.want(compiled.rows.values());
     const broker = (await this.#broker?.start()) ?? null;
+    await this.#names.ready();
     const workers = config.workers === "auto" ? availableParallelism() : config.workers;
-    const ports = await this.#startWorkers(workers, compiled);
+    const ports = await this.#startWorkers(workers);
     this.#metrics.wanted(workers);
     this.#admin = await openAdmin(config, {
       metrics: () => this.#render(),
@@ -155,6 +163,7 @@ export class Master {
     this.#logger.info({ graceMs: grace }, "stopping: no new connections, open ones may finish");
     this.#broker?.stopRestarting();
     this.#acme?.close();
+    this.#names.close();
     await this.#reloader.close();
     await this.#supervisor.drain(grace, KILL_AFTER_MS);
     this.#broker?.kill();
@@ -205,7 +214,7 @@ export class Master {
     }
   }
 
-  async #startWorkers(count: number, compiled: Compiled): Promise<Readonly<Record<string, number>>> {
+  async #startWorkers(count: number): Promise<Readonly<Record<string, number>>> {
     const settings = workerSettings(this.#config);
     return new Promise((resolve, reject) => {
       const listening = new Set<number>();
@@ -228,12 +237,11 @@ export class Master {
         onOutcomes: () => {},
         onLogFault: (message) => this.#logFaults.say(message),
       });
-      this.#rows = compiled.rows;
-      this.#supervisor.start(compiled.rows);
+      this.#supervisor.start(this.#names.apply(this.#rows));
     });
   }
 
-  #onReload({ compiled, refused, diagnostics, failures, durationMs }: ReloadOutcome): void {
+  async #onReload({ compiled, refused, diagnostics, failures, durationMs }: ReloadOutcome): Promise<void> {
     if (this.#stopping) return;
     this.#logDiagnostics(diagnostics.list);
     this.#metrics.diagnosed([this.#staticDiagnostics, diagnostics]);
@@ -243,6 +251,14 @@ export class Master {
       this.#logger.error({ providers: refused }, "the configuration is not loaded: what served before goes on serving");
     if (compiled === null) return;
     this.#rows = compiled.rows;
+    this.#names.want(compiled.rows.values());
+    this.#awaitsNames = !this.#names.isReady;
+    if (this.#awaitsNames) {
+      await this.#names.ready();
+      // A later one is in force already, or waits for its own names.
+      if (this.#stopping || this.#rows !== compiled.rows) return;
+      this.#awaitsNames = false;
+    }
     const version = this.#publish();
     this.#acme?.want(compiled.orders);
     // What others have changed, and new certificates, are in force beside what was refused.
@@ -259,9 +275,12 @@ export class Master {
   }
 
   #publish(): number {
-    return this.#supervisor.publish(
-      this.#challenges.size === 0 ? this.#rows : new Map([...this.#rows, ...this.#challenges]),
-    );
+    const rows = this.#names.apply(this.#rows);
+    return this.#supervisor.publish(this.#challenges.size === 0 ? rows : new Map([...rows, ...this.#challenges]));
+  }
+
+  #onNames(): void {
+    if (!this.#stopping && this.#supervisor !== undefined && !this.#awaitsNames) this.#publish();
   }
 
   #createAcme(): AcmeManager | null {
@@ -305,6 +324,7 @@ export class Master {
     ]);
     const broker = this.#broker?.pid ?? null;
     if (broker !== null) processes.set("broker", [broker]);
+    this.#metrics.nameStates(this.#names.states());
     this.#metrics.acmeStates(this.#acme?.states() ?? []);
     return this.#metrics.render(collected, this.#supervisor.restarts, this.#log.dropped(), processes);
   }

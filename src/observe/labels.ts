@@ -7,6 +7,7 @@ export const LABELS: Readonly<Record<string, string>> = {
   cn: "The common name of the certificate's subject; of a certificate of a resolver, the first of its names.",
   direction: "`in` from clients, `out` to clients.",
   entrypoint: "The name of the entry point.",
+  name: "The name that is asked in DNS: a host, or a name of SRV records.",
   options: "The name of the TLS options.",
   path: "`direct`: taken whole by one write. `held`: had to wait for the receiver.",
   process: "`master`, `worker` or `broker`.",
@@ -14,7 +15,7 @@ export const LABELS: Readonly<Record<string, string>> = {
   resource: "`descriptors`, `local-ports` or `source-addresses`.",
   resolver: "The name of the certificates resolver.",
   result:
-    "Of connections, [how they ended](operations.md#how-a-connection-ends). Of loads, `success` or `failure`. Of orders, `obtained`, `renewed`, `taken` (from another Sluice) or `failed`.",
+    "Of connections, [how they ended](operations.md#how-a-connection-ends). Of loads and of questions to DNS, `success` or `failure`. Of orders, `obtained`, `renewed`, `taken` (from another Sluice) or `failed`.",
   resumed: "Whether the client resumed a session: `true` or `false`.",
   router: "The name of the router.",
   sans: "The names in the certificate, in alphabetical order, with commas between them.",

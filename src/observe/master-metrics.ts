@@ -10,6 +10,18 @@ import { describe, type MetricDescription } from "./metric-json.ts";
 
 /** Failing sources that are told apart: with more, the first ones say enough. */
 const MAX_SOURCES = 100;
+const MAX_NAMES = 1000;
+
+/** What is known of a name that is followed in DNS. */
+export interface NameState {
+  readonly name: string;
+  /** Of its last good answer. */
+  readonly servers: number;
+  readonly isFailing: boolean;
+  /** Questions so far, by what came of them. */
+  readonly good: number;
+  readonly failed: number;
+}
 
 export class MasterMetrics {
   readonly #registry = new Registry();
@@ -26,6 +38,9 @@ export class MasterMetrics {
   readonly #acmeNext: Gauge<"resolver" | "cn">;
   readonly #acmeExpiry: Gauge<"resolver" | "cn">;
   readonly #acmeError: Gauge<"resolver">;
+  readonly #nameServers: Gauge<"name">;
+  readonly #nameFailing: Gauge<"name">;
+  readonly #nameLookups: Counter<"name" | "result">;
   readonly #restarts: Counter;
   readonly #dropped: Counter;
   readonly #cpu: Counter<"process">;
@@ -111,6 +126,24 @@ export class MasterMetrics {
       name: "sluice_acme_last_error_timestamp_seconds",
       help: "When an order of the resolver last failed (Unix time).",
       labelNames: ["resolver"],
+      registers,
+    });
+    this.#nameServers = new Gauge({
+      name: "sluice_server_name_servers",
+      help: "Addresses or SRV records of each name that is followed in DNS, as of the last good answer.",
+      labelNames: ["name"],
+      registers,
+    });
+    this.#nameFailing = new Gauge({
+      name: "sluice_server_name_failing",
+      help: "1 for each name that is followed in DNS whose last question failed; its last good answer stays in use.",
+      labelNames: ["name"],
+      registers,
+    });
+    this.#nameLookups = new Counter({
+      name: "sluice_server_name_lookups_total",
+      help: "Questions to DNS about names that are followed.",
+      labelNames: ["name", "result"],
       registers,
     });
     this.#restarts = new Counter({
@@ -217,6 +250,19 @@ export class MasterMetrics {
       this.#acmeOrders.inc({ resolver, result: "failed" }, 0);
       this.#acmeNext.set(labels, next / 1000);
       this.#acmeExpiry.set(labels, (notAfter ?? 0) / 1000);
+    }
+  }
+
+  /** The names that are followed in DNS now; of more than MAX_NAMES the first ones are told apart. */
+  nameStates(states: readonly NameState[]): void {
+    this.#nameServers.reset();
+    this.#nameFailing.reset();
+    this.#nameLookups.reset();
+    for (const { name, servers, isFailing, good, failed } of states.slice(0, MAX_NAMES)) {
+      this.#nameServers.set({ name }, servers);
+      this.#nameFailing.set({ name }, isFailing ? 1 : 0);
+      this.#nameLookups.inc({ name, result: "success" }, good);
+      this.#nameLookups.inc({ name, result: "failure" }, failed);
     }
   }
 

@@ -91,6 +91,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
       "certs",
       "compile",
       "config",
+      "ip",
       "net",
       "observe",
       "protocol",
