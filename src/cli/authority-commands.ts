@@ -82,7 +82,7 @@ export function addAuthorityCommands(
         .option("--days <number>", "how long they are good (default: 825)")
         .option("--thingsboard <file>", PROPERTIES),
     ),
-    "key stores get",
+    "the password of key stores (default: each gets its own): the first line of this file",
   ).action(async (names: string[], options: ClientOptions & Properties, command: Command) => {
     refuseFlags();
     if (options.thingsboard !== undefined) {
@@ -106,18 +106,21 @@ export function addAuthorityCommands(
     refuseFlags();
     done(await (await import("./certs-sign.ts")).signRequest(request, options, terminal));
   });
-  withKeyForm(
-    withAuthority(
-      certs
-        .command("renew")
-        .argument("[names...]", "names or serial numbers of what was issued before")
-        .description("issue certificates anew for the same names, and replace their files")
-        .option("--within <days>", "without names: all that end within so many days")
-        .option("--days <number>", "how long they are good (default: 397 for servers, 825 for clients)")
-        .option("--sameKey", "keep the key, and replace the certificate alone")
-        .option("--servers <directory>", "where the folders of servers are", "servers")
-        .option("--clients <directory>", "where the folders of clients are", "clients"),
+  withStorePassword(
+    withKeyForm(
+      withAuthority(
+        certs
+          .command("renew")
+          .argument("[names...]", "names or serial numbers of what was issued before")
+          .description("issue certificates anew for the same names, and replace their files")
+          .option("--within <days>", "without names: all that end within so many days")
+          .option("--days <number>", "how long they are good (default: 397 for servers, 825 for clients)")
+          .option("--sameKey", "keep the key, and replace the certificate alone")
+          .option("--servers <directory>", "where the folders of servers are", "servers")
+          .option("--clients <directory>", "where the folders of clients are", "clients"),
+      ),
     ),
+    "the password of their key stores, unless it is in the folder: the first line of this file",
   ).action(async (names: string[], options: RenewOptions) => {
     refuseFlags();
     done(await (await import("./certs-renew.ts")).renewCertificates(names, options, terminal));
@@ -188,10 +191,7 @@ function withAuthority(command: Command): Command {
 
 function withStorePassword(command: Command, what: string): Command {
   return command
-    .option(
-      "--storePasswordFile <file>",
-      `${what} the first line of this file as their password (default: one of their own each)`,
-    )
+    .option("--storePasswordFile <file>", what)
     .option("--storePasswordEnv <name>", "... or the value of this environment variable");
 }
 

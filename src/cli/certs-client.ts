@@ -14,17 +14,10 @@ import { printable } from "../text/printable.ts";
 import { count } from "../text/words.ts";
 import { answering, authorityOf, daysOf, Refusal } from "./authority-access.ts";
 import { alreadyThere, CLIENT_DAYS, type IssueOptions, jsonOf, say, sayCut, subjectOf, tell } from "./certs-issue.ts";
-import {
-  type FamilyOptions,
-  familyOf,
-  onlyServer,
-  outfitOf,
-  type StorePasswordOptions,
-  serverOf,
-  storePassword,
-} from "./family-options.ts";
+import { type FamilyOptions, familyOf, onlyServer, outfitOf, serverOf, storePassword } from "./family-options.ts";
 import { checkForm, keyChoice, keyForm, keyNotice } from "./key-options.ts";
 import { progressOf } from "./progress.ts";
+import type { StorePasswordOptions } from "./renew-family.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface ClientOptions extends IssueOptions, FamilyOptions, StorePasswordOptions {

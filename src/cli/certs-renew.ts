@@ -3,20 +3,23 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Authority, DAY, entriesCalled } from "../authority/authority.ts";
+import { type Authority, DAY, entriesCalled, type IssuedCertificate } from "../authority/authority.ts";
 import { handOver, type KeyForm, pemFiles } from "../authority/delivery.ts";
-import type { Entry, Ledger } from "../authority/events.ts";
+import type { Entry, Ledger, Purpose } from "../authority/events.ts";
 import { folderName } from "../authority/folder.ts";
 import { kindOf } from "../authority/keys.ts";
 import type { AlternativeName, Subject } from "../authority/names.ts";
+import { readManifest } from "../fleet/manifest.ts";
+import { MANIFEST } from "../fleet/roles.ts";
 import { readTextFile } from "../system/files.ts";
 import { printable } from "../text/printable.ts";
 import { type AuthorityOptions, answering, authorityOf, dayOf, daysOf, Refusal } from "./authority-access.ts";
 import { CLIENT_DAYS, issue, jsonOf, SERVER_DAYS, say, serverNotices } from "./certs-issue.ts";
 import { checkForm, isWeak, type KeyOptions, keyForm } from "./key-options.ts";
+import { familyRenewal, isKeyAway, type StorePasswordOptions, writeFamily } from "./renew-family.ts";
 import type { Terminal } from "./terminal.ts";
 
-export interface RenewOptions extends AuthorityOptions, KeyOptions {
+export interface RenewOptions extends AuthorityOptions, KeyOptions, StorePasswordOptions {
   readonly within?: string;
   readonly days?: string;
   readonly sameKey?: boolean;
@@ -45,7 +48,9 @@ export function renewCertificates(
     let code = 0;
     if (within === null) {
       const entries = new Set(words.map((word) => latest(word, ledger)));
-      for (const plan of [...entries].map((entry) => planOf(entry, authority, options, form))) await renew(plan);
+      const plans: Plan[] = [];
+      for (const entry of entries) plans.push(await planOf(entry, authority, options, form, terminal));
+      for (const plan of plans) await renew(plan);
     } else {
       const entries = due(ledger, within);
       // Nobody looks on when cron runs this: one that cannot be renewed does not keep the others from it.
@@ -53,7 +58,7 @@ export function renewCertificates(
         code = Math.max(
           code,
           await apart(entry, terminal, async () => {
-            await renew(planOf(entry, authority, options, form));
+            await renew(await planOf(entry, authority, options, form, terminal));
           }),
         );
       if (entries.length === 0 && !options.json) terminal.log("Nothing is to be renewed.");
@@ -74,13 +79,27 @@ function apart({ commonName, names }: Entry, terminal: Terminal, action: () => P
 
 /** @returns what is printed of it as JSON. @throws Refusal */
 async function renewed(authority: Authority, plan: Plan, form: KeyForm, options: RenewOptions, terminal: Terminal) {
-  const { entry, purpose, subject, folder, key } = plan;
+  const { entry, purpose, subject, folder, key, family } = plan;
   const days = daysOf(options.days, purpose === "server" ? SERVER_DAYS : CLIENT_DAYS);
   if (purpose === "server") for (const notice of serverNotices(days)) say(terminal, notice);
   const issued = await issue(authority, { purpose, subject, days, key }, terminal);
-  const handed = await handOver(authority, folder, pemFiles(authority, issued, purpose, form), true);
+  const paths =
+    family === null
+      ? await writePem(authority, folder, issued, purpose, form)
+      : await writeFamily(authority, folder, issued, family);
   if (!options.json) terminal.log(printable(`renewed: ${folder}, good until ${dayOf(issued.notAfter)}`));
-  return { ...jsonOf(folder, issued, subject, handed.kind === "ok" ? handed.paths : []), former: entry.serial };
+  return { ...jsonOf(folder, issued, subject, paths), former: entry.serial };
+}
+
+async function writePem(
+  authority: Authority,
+  folder: string,
+  issued: IssuedCertificate,
+  purpose: Purpose,
+  form: KeyForm,
+): Promise<readonly string[]> {
+  const handed = await handOver(authority, folder, pemFiles(authority, issued, purpose, form), true);
+  return handed.kind === "ok" ? handed.paths : [];
 }
 
 /** The newest one that a word means. @throws Refusal */
@@ -102,12 +121,15 @@ function due(ledger: Ledger, days: number): Entry[] {
 }
 
 /** What is to be made, and whether it can be. @throws Refusal */
-function planOf(entry: Entry, authority: Authority, options: RenewOptions, form: KeyForm) {
+async function planOf(entry: Entry, authority: Authority, options: RenewOptions, form: KeyForm, terminal: Terminal) {
   const { purpose, commonName, names, serial } = entry;
   const alternativeNames = names.map(nameOf);
   const subject: Subject = { commonName, alternativeNames };
   const folder = join(options[`${purpose}s`], folderName(commonName || alternativeNames[0]!.value));
-  const certFile = join(folder, `${purpose}.crt`);
+  const manifest = purpose === "client" ? readManifest(folder) : null;
+  if (manifest?.kind === "error") throw new Refusal(manifest.message);
+  const made = manifest?.kind === "ok" ? manifest.manifest : null;
+  const certFile = join(folder, made === null ? `${purpose}.crt` : MANIFEST);
   if (!existsSync(certFile))
     throw new Refusal(
       `${certFile} is not there: --${purpose}s says in which directory the folders of ${purpose}s are. What certs sign issued, it issues again from the request; what --thingsboard made, that makes again with --force`,
@@ -118,20 +140,24 @@ function planOf(entry: Entry, authority: Authority, options: RenewOptions, form:
   const kind = kindOf(publicKey);
   if (kind !== null && isWeak(kind) && !options.insecure)
     throw new Refusal(
-      `${certFile} is for a key of RSA with 1024 bits, which is not safe: if the device can do nothing else, add --insecure`,
+      `${made === null ? certFile : folder} is for a key of RSA with 1024 bits, which is not safe: if the device can do nothing else, add --insecure`,
     );
   const keyFile = join(folder, `${purpose}.key`);
   // A key that was taken away cannot be replaced here.
-  if (options.sameKey || !existsSync(keyFile)) return { entry, purpose, subject, folder, key: publicKey };
-  const text = readTextFile(keyFile);
-  if (text.kind === "error") throw new Refusal(text.message);
-  if (kind === null) throw new Refusal(`${keyFile} is of a kind that is not made here: --sameKey keeps it`);
-  checkSeal(keyFile, text.text, options, form);
-  checkForm(form, kind);
-  return { entry, purpose, subject, folder, key: kind };
+  const isAway = made === null ? !existsSync(keyFile) : isKeyAway(folder, made);
+  const isSameKey = options.sameKey === true || isAway;
+  if (!isSameKey) {
+    if (kind === null) throw new Refusal(`${keyFile} is of a kind that is not made here: --sameKey keeps it`);
+    const text = existsSync(keyFile) ? readTextFile(keyFile) : null;
+    if (text?.kind === "error") throw new Refusal(text.message);
+    if (text !== null) checkSeal(keyFile, text.text, options, form);
+    checkForm(form, kind);
+  }
+  const family = made === null ? null : await familyRenewal(folder, made, isSameKey, form, options, terminal);
+  return { entry, purpose, subject, folder, key: isSameKey || kind === null ? publicKey : kind, family };
 }
 
-type Plan = ReturnType<typeof planOf>;
+type Plan = Awaited<ReturnType<typeof planOf>>;
 
 /** A new key is not less sealed than the former one, and not in a form that its device may not read. @throws Refusal */
 function checkSeal(keyFile: string, former: string, { keyCipher }: RenewOptions, { password }: KeyForm): void {

@@ -12,6 +12,7 @@ import { FAMILY_NAMES, type FamilyName, STORE_KINDS, STORES, type StoreKind } fr
 import { hasOpenKey, hasPkcs12, hasStores } from "../fleet/roles.ts";
 import { suggestion } from "../text/spelling.ts";
 import { Refusal } from "./authority-access.ts";
+import type { StorePasswordOptions } from "./renew-family.ts";
 import { askNew, secretOption } from "./secret-options.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -20,11 +21,6 @@ export interface FamilyOptions {
   readonly host?: string;
   readonly store?: string;
   readonly legacy?: string | boolean;
-}
-
-export interface StorePasswordOptions {
-  readonly storePasswordFile?: string;
-  readonly storePasswordEnv?: string;
 }
 
 /** @throws Refusal */

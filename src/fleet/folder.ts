@@ -8,7 +8,7 @@ import type { Device, Outfit } from "./device.ts";
 import { manifestText } from "./manifest.ts";
 import { newPassword } from "./password.ts";
 import { readme } from "./readme.ts";
-import { hasStores, MANIFEST, type Material, PASSWORD, README, rolesOf } from "./roles.ts";
+import { hasStores, MANIFEST, type Material, PASSWORD, README, type Role, rolesOf } from "./roles.ts";
 
 export interface FolderPlan {
   readonly name: string;
@@ -16,6 +16,9 @@ export interface FolderPlan {
   readonly form: KeyForm;
   /** Of the stores: chosen by who runs the command, or kept in a file of the folder; without either, one is made. */
   readonly password: { readonly from: "operator" | "file"; readonly value: string } | null;
+  /** Of a folder that is renewed: the files that stay as they are, and whether `client.key` is one that is encrypted. */
+  readonly kept?: readonly string[];
+  readonly isKeyEncrypted?: boolean;
 }
 
 /** The names of all its files. */
@@ -27,29 +30,33 @@ export function namesOf(outfit: Outfit, hasIntermediate: boolean): string[] {
 export async function folderFiles(
   authority: Authority,
   { certificate, chain, key, serial, notAfter }: IssuedCertificate,
-  { name, outfit, form, password: given }: FolderPlan,
+  { name, outfit, form, password: given, kept = [], isKeyEncrypted = form.password !== null }: FolderPlan,
 ): Promise<DeliveredFile[]> {
   const withStores = hasStores(outfit);
   const hasPasswordFile = withStores && given?.from !== "operator";
   const password = withStores ? (given?.value ?? newPassword()) : null;
   const device: Device = {
-    ...{ ...outfit, name, serial, notAfter, hasPasswordFile },
-    isKeyEncrypted: form.password !== null,
+    ...{ ...outfit, name, serial, notAfter, hasPasswordFile, isKeyEncrypted },
   };
   const material: Material = {
     ...{ key, form, password, root: authority.facts.root.raw },
     certificates: readPem(certificate + chain).blocks.map(({ pem }) => new X509Certificate(pem).raw),
     pem: { certificates: certificate + chain, root: authority.root },
   };
-  const files: (DeliveredFile & { what: string })[] = [];
+  const files: DeliveredFile[] = [];
+  const told: Pick<Role, "name" | "what">[] = [];
   for (const role of rolesOf(outfit, authority.facts.hasIntermediate)) {
-    const content = await role.content(material, device);
-    if (content !== null) files.push({ name: role.name, what: role.what, isSecret: role.isSecret, content });
+    const { name, isSecret } = role;
+    const content = kept.includes(name) ? null : await role.content(material, device);
+    if (content !== null) files.push({ name, isSecret, content });
+    if (content !== null || kept.includes(name)) told.push(role);
   }
-  if (hasPasswordFile)
-    files.push({ name: PASSWORD, what: "the password of the stores", isSecret: true, content: `${password}\n` });
+  if (hasPasswordFile) {
+    files.push({ name: PASSWORD, isSecret: true, content: `${password}\n` });
+    told.push({ name: PASSWORD, what: "the password of the stores" });
+  }
   const own: DeliveredFile[] = [
-    { name: README, content: readme(device, files, withStores), isSecret: false },
+    { name: README, content: readme(device, told, withStores), isSecret: false },
     { name: MANIFEST, content: manifestText(device), isSecret: false },
   ];
   return [...files, ...own];

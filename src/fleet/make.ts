@@ -86,24 +86,25 @@ async function make(authority: Authority, order: Order, key: KeyObject, isReplac
   if (answer.kind === "error") return answer;
   const issued = { ...answer.issued, key };
   const files = await filesOf(authority, issued, order);
-  const handed = await handOver(authority, folder, files, isReplacing, obsolete(authority, folder, files));
+  const handed = await handOver(authority, folder, files, isReplacing, obsolete(authority, folder, namesIn(files)));
   return handed.kind === "taken" ? handed : { kind: "ok", issued, paths: handed.paths };
 }
 
 /** Everything that goes into the folder. @throws CannotWrite */
-export async function filesOf(
+async function filesOf(
   authority: Authority,
   issued: IssuedCertificate,
-  { subject, outfit, form, password }: Pick<Order, "subject" | "outfit" | "form" | "password">,
+  { subject, outfit, form, password }: Order,
 ): Promise<DeliveredFile[]> {
   if (outfit === null) return pemFiles(authority, issued, "client", form);
   return folderFiles(authority, issued, { name: subject.commonName, outfit, form, password });
 }
 
 /** What the folder was made for before, and is not any more: a store with the former key would only mislead. */
-export function obsolete(authority: Authority, folder: string, files: readonly DeliveredFile[]): string[] {
+export function obsolete(authority: Authority, folder: string, kept: readonly string[]): string[] {
   const read = readManifest(folder);
   if (read.kind !== "ok") return [];
-  const kept = files.map(({ name }) => name);
   return namesOf(read.manifest.outfit, authority.facts.hasIntermediate).filter((name) => !kept.includes(name));
 }
+
+const namesIn = (files: readonly DeliveredFile[]): string[] => files.map(({ name }) => name);
