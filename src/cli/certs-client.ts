@@ -54,9 +54,9 @@ export function issueClients(names: readonly string[], options: ClientOptions, t
 /** Whether it is still to be made; of a table, what is there already is done. @throws Refusal */
 function isOpen(order: Order, { facts }: Authority, isTable: boolean): boolean {
   const there = found(order, facts.hasIntermediate);
-  if (there.kind === "other") throw new Refusal(alreadyThere(there.path));
-  if (there.kind === "done" && !isTable) throw new Refusal(alreadyThere(order.folder));
-  return there.kind === "nothing";
+  if (there.kind === "nothing") return true;
+  if (there.kind === "other" || !isTable) throw new Refusal(alreadyThere(there.path));
+  return false;
 }
 
 /** A device as it is asked for. */

@@ -34,10 +34,8 @@ const PEM_NAMES = ["client.key", "client.crt", "ca.crt"];
 /** What there is of a device already. */
 export type Found =
   | { readonly kind: "nothing" }
-  /** All of it, as the order has it. */
-  | { readonly kind: "done" }
-  /** Something else, such as the folder of another family. */
-  | { readonly kind: "other"; readonly path: string };
+  /** `done`: all of it, as the order has it. `other`: something else, such as the folder of another family. `path` is one of its files. */
+  | { readonly kind: "done" | "other"; readonly path: string };
 
 export function found({ folder, outfit }: Order, hasIntermediate: boolean): Found {
   const names = outfit === null ? PEM_NAMES : namesOf(outfit, hasIntermediate);
@@ -48,7 +46,7 @@ export function found({ folder, outfit }: Order, hasIntermediate: boolean): Foun
     outfit === null
       ? read.kind === "none" && PEM_NAMES.every((name) => occupied(folder, [name]) !== null)
       : read.kind === "ok" && isAlike(read.manifest.outfit, outfit);
-  return same ? { kind: "done" } : { kind: "other", path };
+  return { kind: same ? "done" : "other", path };
 }
 
 /** Whether the same files are in both; where the server is may have changed. */
