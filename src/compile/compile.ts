@@ -15,6 +15,7 @@ import type { HealthCheck } from "../upstream/health.ts";
 import { type CertificateInUse, compileCertificates } from "./certificates.ts";
 import type { Item, Merged } from "./merge.ts";
 import { compileMiddlewares } from "./middlewares.ts";
+import { type Named, namedIn } from "./named.ts";
 import { compileAllOptions, type RevocationsInForce } from "./options.ts";
 import { defaultOrders } from "./orders.ts";
 import { compileRouters, type RouterInForce } from "./routers.ts";
@@ -31,6 +32,7 @@ export interface Compiled {
   readonly checks: ReadonlyMap<string, HealthCheck>;
   /** Providers with a mistake after which it is not known which names are whose: then nothing of theirs may be used. */
   readonly refused: ReadonlySet<string>;
+  readonly named: Named;
 }
 
 export interface CompileInput {
@@ -101,5 +103,6 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
     orders: certificates.orders,
     checks: new Map([...services].flatMap(([name, { row, check }]) => (row !== null && check ? [[name, check]] : []))),
     refused: new Set([...merged.refused, ...routers.refused]),
+    named: namedIn(merged, services),
   };
 }

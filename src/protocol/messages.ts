@@ -115,6 +115,31 @@ export interface ServerOutcome {
   readonly count: number;
 }
 
+/** Connections that are to end, or whose end is waited for. */
+export interface Leaving {
+  readonly id: string;
+  /** Their reason when they are closed. */
+  readonly reason: "drained" | "removed";
+  readonly which: Which;
+  /** All at once; otherwise as many as the master says. */
+  readonly atOnce: boolean;
+}
+
+/** Which connections: those with a server, of a router, or of routers with a service. */
+export type Which =
+  /** As in ServerReport. */
+  | { readonly by: "server"; readonly key: string }
+  | ({ readonly by: "router" | "service"; readonly name: string } & Narrowed);
+
+export interface Narrowed {
+  /** Those whose route was chosen by an older version than this. */
+  readonly before: number;
+  /** Those of these entry points; left out: of all. */
+  readonly entryPoints?: readonly string[];
+  /** Those with these servers; left out: with any. */
+  readonly servers?: readonly string[];
+}
+
 export type ToWorker =
   | { readonly type: "start"; readonly settings: WorkerSettings }
   | { readonly type: "rows"; readonly put: readonly Row[]; readonly drop: readonly string[] }
@@ -122,6 +147,15 @@ export type ToWorker =
   | { readonly type: "ask"; readonly id: number; readonly question: Question }
   /** What has changed with servers; a new worker gets all of them before its first commit. */
   | { readonly type: "servers"; readonly servers: readonly ServerReport[] }
+  /** Connections that are to end; `drop` are ids. `round` comes back with what is told of them. */
+  | {
+      readonly type: "leaving";
+      readonly round: number;
+      readonly put: readonly Leaving[];
+      readonly drop: readonly string[];
+    }
+  /** Close so many of those. */
+  | { readonly type: "let-go"; readonly id: string; readonly count: number }
   /** Open the log files anew. */
   | { readonly type: "reopen-logs" }
   | { readonly type: "drain"; readonly graceMs: number };
@@ -141,6 +175,8 @@ export type FromWorker =
   | { readonly type: "totals"; readonly metrics: MetricJson[] }
   /** At once, but not more often than every OUTCOMES_MS. */
   | { readonly type: "outcomes"; readonly outcomes: readonly ServerOutcome[] }
+  /** How many connections are left that are to end, by id, when they have changed; 0 is left out. `round` is the last that it has got. */
+  | { readonly type: "left"; readonly round: number; readonly counts: readonly (readonly [id: string, count: number])[] }
   /** Its log lines cannot be written. */
   | { readonly type: "log-fault"; readonly message: string };
 

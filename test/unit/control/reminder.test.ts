@@ -111,6 +111,7 @@ test("certificates are news when they begin, 30 days before they end, and when t
     orders: [],
     checks: new Map(),
     refused: new Set<string>(),
+    named: { routers: new Set<string>(), services: new Set<string>(), partial: new Set<string>() },
   };
   const days = (source: string | null) =>
     momentsOf({ ...compiled, certificates: [{ ...certificate, source }] }, [7 * day])

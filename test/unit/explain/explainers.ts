@@ -61,6 +61,7 @@ export function explainerOf(
   const compiled: Compiled = {
     rows: new Map([...rows, ...services].map((row) => [rowKey(row), row])),
     ...{ certificates: [], routers, revocations: [], orders: [], checks: new Map(), refused: new Set() },
+    named: { routers: new Set(), services: new Set(), partial: new Set() },
   };
   return new Explainer(compiled, merge([], diagnostics), diagnostics);
 }

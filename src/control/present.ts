@@ -1,0 +1,67 @@
+// The configuration in force as far as it is sound, and in place of what has a mistake what was sound last.
+
+import type { Compiled } from "../compile/compile.ts";
+import type { RouterRow } from "../protocol/messages.ts";
+import type { ServerTlsOptions } from "../tls/options.ts";
+import type { ServiceRow } from "../upstream/service.ts";
+
+export type LoadBalancer = Extract<ServiceRow, { kind: "loadBalancer" }>;
+
+export class Present {
+  readonly services = new Map<string, ServiceRow>();
+  readonly routers = new Map<string, RouterRow>();
+  readonly options = new Map<string, ServerTlsOptions>();
+  readonly #reach = new Map<string, ReadonlySet<string>>();
+
+  /** null: nothing was in force. */
+  constructor({ rows, named }: Pick<Compiled, "rows" | "named">, former: Present | null) {
+    for (const row of rows.values()) {
+      if (row.kind === "service") this.services.set(row.name, row.value);
+      else if (row.kind === "options") this.options.set(row.name, row.value);
+      else if (row.kind === "router" && row.value.action.kind !== "off") this.routers.set(row.name, row.value);
+    }
+    if (former === null) return;
+    for (const [name, row] of former.services) {
+      if (!named.services.has(name)) continue;
+      const now = this.services.get(name);
+      if (now === undefined) this.services.set(name, row);
+      else if (named.partial.has(name)) this.services.set(name, together(now, row));
+    }
+    for (const [name, row] of former.routers)
+      if (named.routers.has(name) && !this.routers.has(name)) this.routers.set(name, row);
+    for (const [name, value] of former.options) if (!this.options.has(name)) this.options.set(name, value);
+  }
+
+  /** The load balancers that connections of a service can come to. */
+  reach(service: string): ReadonlySet<string> {
+    let found = this.#reach.get(service);
+    if (found === undefined) this.#reach.set(service, (found = new Set(this.#loadBalancersOf(service, new Set()))));
+    return found;
+  }
+
+  /** The keys of a load balancer's servers, as in ServerReport. */
+  keysOf(service: string): string[] {
+    const row = this.services.get(service);
+    return row?.kind === "loadBalancer" ? row.servers.map(({ address }) => serverKey(service, address)) : [];
+  }
+
+  *#loadBalancersOf(service: string, seen: Set<string>): Generator<string> {
+    if (seen.has(service)) return;
+    seen.add(service);
+    const row = this.services.get(service);
+    if (row?.kind === "loadBalancer") yield service;
+    else for (const { name } of row?.services ?? []) yield* this.#loadBalancersOf(name, seen);
+  }
+}
+
+/** A server that was left out for a mistake is still there. */
+function together(now: ServiceRow, former: ServiceRow): ServiceRow {
+  if (now.kind !== "loadBalancer" || former.kind !== "loadBalancer") return now;
+  const known = new Set(now.servers.map(({ address }) => address));
+  return { ...now, servers: [...now.servers, ...former.servers.filter(({ address }) => !known.has(address))] };
+}
+
+/** As in Target. */
+export function serverKey(service: string, address: string): string {
+  return `${service} ${address}`;
+}
