@@ -18,6 +18,8 @@ export const ACCESS_REASONS = [
   "termination-timeout",
   "keep-alive-timeout",
   "client-certificate-revoked",
+  "drained",
+  "removed",
   "shutdown",
   "client-gone",
   "proxy-header-missing",

@@ -96,7 +96,8 @@ export class Departing {
   /** Its server is drained no more, or what was removed is back. */
   calledOff(): void {
     const left = this.total;
-    if (this.#isDrain) this.#logger.info({ ...this.departure.about, left }, "the server is drained no longer, or is gone");
+    if (this.#isDrain)
+      this.#logger.info({ ...this.departure.about, left }, "the server is drained no longer, or is gone");
     else if (this.#state === "leaving")
       this.#logger.info({ ...this.departure.about, left }, "the connections left are kept");
   }
@@ -134,7 +135,8 @@ export class Departing {
       this.#state = "empty";
       this.#emptyAt = now;
       if (this.#isDrain) this.#logger.info(this.departure.about, "the server is drained");
-      else if (this.#said > 0) this.#logger.info(this.departure.about, "the connections of what was removed are closed");
+      else if (this.#said > 0)
+        this.#logger.info(this.departure.about, "the connections of what was removed are closed");
       return;
     }
     this.#state = "leaving";

@@ -84,8 +84,7 @@ export class Departures {
     const now = this.#now();
     const over: string[] = [];
     for (const [id, each] of this.#all) {
-      for (const [worker, count] of each.due(now, this.#random))
-        this.#host.tell({ type: "let-go", id, count }, worker);
+      for (const [worker, count] of each.due(now, this.#random)) this.#host.tell({ type: "let-go", id, count }, worker);
       if (each.departure.reason === "removed" && each.isEmptySince(now - LINGER_MS)) over.push(id);
     }
     if (over.length === 0) return;

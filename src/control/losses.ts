@@ -86,7 +86,13 @@ function serverLost(service: string, address: string, former: LoadBalancer): Los
 }
 
 /** A weighted service leads to another one no more. */
-function partLost(service: string, part: string, servers: readonly string[], former: LoadBalancer, before: number): Loss {
+function partLost(
+  service: string,
+  part: string,
+  servers: readonly string[],
+  former: LoadBalancer,
+  before: number,
+): Loss {
   return {
     id: `service ${service} ${part}`,
     which: { by: "service", name: service, before, servers },

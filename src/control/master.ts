@@ -24,6 +24,7 @@ import { VERSION } from "../version.ts";
 import { createManager, HttpChallenges } from "./acme.ts";
 import { openAdmin } from "./admin.ts";
 import { BrokerKeeper } from "./broker.ts";
+import { Drains } from "./drains.ts";
 import { LogFaults } from "./log-faults.ts";
 import { proveLogFiles } from "./log-files.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
@@ -37,6 +38,8 @@ const CHALLENGE_SETTLE_MS = 10_000;
 
 /** How long after the grace time a worker may take to go before it is killed. Milliseconds. */
 const KILL_AFTER_MS = 2000;
+
+const NOTHING_NAMED: Compiled["named"] = { routers: new Set(), services: new Set(), partial: new Set() };
 
 export interface Started {
   readonly entryPoints: readonly { readonly name: string; readonly address: string; readonly admin: boolean }[];
@@ -54,11 +57,14 @@ export class Master {
   #admin: readonly AdminServer[] = [];
   #supervisor!: Supervisor;
   #reloader!: Reloader;
+  /** What is drained, and what a reload has removed. By hand: `drain` and `undrain`. */
+  readonly #drains: Drains;
   readonly #broker: BrokerKeeper | null;
   #acme: AcmeManager | null = null;
   readonly #httpChallenges = new HttpChallenges();
   /** What the configuration makes; DNS says which servers its names are, and answers to challenges go with it. */
   #rows: ReadonlyMap<string, Row> = new Map();
+  #named: Compiled["named"] = NOTHING_NAMED;
   readonly #names: ServerNames;
   /** A load is under way whose names have not been asked yet: they go into force with it. */
   #awaitsNames = false;
@@ -72,6 +78,14 @@ export class Master {
     this.#config = config;
     proveLogFiles(config);
     this.#log = createLog(logSettings(config), "master", (message) => this.#logFaults.say(message));
+    this.#drains = new Drains(
+      {
+        tell: (message, worker) => this.#supervisor.tell(message, worker),
+        tellServers: (changes) => this.#supervisor.tellServers(changes),
+        workers: () => this.#supervisor.indexes,
+      },
+      this.#logger,
+    );
     const { embeddedBroker } = config;
     this.#names = new ServerNames(this.#logger, () => this.#onNames());
     this.#broker = embeddedBroker === undefined ? null : new BrokerKeeper(embeddedBroker.address, this.#logger);
@@ -164,6 +178,7 @@ export class Master {
     this.#broker?.stopRestarting();
     this.#acme?.close();
     this.#names.close();
+    this.#drains.close();
     await this.#reloader.close();
     await this.#supervisor.drain(grace, KILL_AFTER_MS);
     this.#broker?.kill();
@@ -235,9 +250,14 @@ export class Master {
         },
         onCommitted: (index, version) => this.#logger.debug({ worker: index, version }, "snapshot in force"),
         onOutcomes: () => {},
+        onStarted: (index) => this.#drains.started(index),
+        onGone: (index) => this.#drains.gone(index),
+        onLeft: (index, message) => this.#drains.left(index, message),
         onLogFault: (message) => this.#logFaults.say(message),
       });
       this.#supervisor.start(this.#names.apply(this.#rows));
+      this.#named = compiled.named;
+      this.#setDrains(1);
     });
   }
 
@@ -259,7 +279,9 @@ export class Master {
       if (this.#stopping || this.#rows !== compiled.rows) return;
       this.#awaitsNames = false;
     }
+    this.#named = compiled.named;
     const version = this.#publish();
+    this.#setDrains(version);
     this.#acme?.want(compiled.orders);
     // What others have changed, and new certificates, are in force beside what was refused.
     if (isRefused) return;
@@ -279,8 +301,14 @@ export class Master {
     return this.#supervisor.publish(this.#challenges.size === 0 ? rows : new Map([...rows, ...this.#challenges]));
   }
 
+  /** What is drained, and what has been removed, by the configuration and by what DNS says now. */
+  #setDrains(version: number): void {
+    const configured = this.#rows;
+    this.#drains.inForce({ rows: this.#names.apply(configured), configured, named: this.#named }, version);
+  }
+
   #onNames(): void {
-    if (!this.#stopping && this.#supervisor !== undefined && !this.#awaitsNames) this.#publish();
+    if (!this.#stopping && this.#supervisor !== undefined && !this.#awaitsNames) this.#setDrains(this.#publish());
   }
 
   #createAcme(): AcmeManager | null {
@@ -326,6 +354,7 @@ export class Master {
     if (broker !== null) processes.set("broker", [broker]);
     this.#metrics.nameStates(this.#names.states());
     this.#metrics.acmeStates(this.#acme?.states() ?? []);
+    this.#metrics.drainStates(this.#drains.states());
     return this.#metrics.render(collected, this.#supervisor.restarts, this.#log.dropped(), processes);
   }
 }

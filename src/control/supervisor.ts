@@ -21,6 +21,11 @@ export interface SupervisorEvents {
   onCommitted(index: number, version: number): void;
   /** How its connections to servers went. */
   onOutcomes(index: number, outcomes: readonly ServerOutcome[]): void;
+  /** A worker has started, or the one of this number is gone. */
+  onStarted(index: number): void;
+  onGone(index: number): void;
+  /** How many of its connections are left that are to end. */
+  onLeft(index: number, message: Extract<FromWorker, { type: "left" }>): void;
   /** Its log lines cannot be written; the message is fit for an operator. */
   onLogFault(message: string): void;
 }
@@ -105,6 +110,17 @@ export class Supervisor {
     for (const worker of this.#workers.values()) this.#send(worker, { type: "servers", servers });
   }
 
+  /** Tells one worker, or all of them. */
+  tell(message: ToWorker, index?: number): void {
+    for (const worker of this.#workers.values())
+      if (index === undefined || worker.index === index) this.#send(worker, message);
+  }
+
+  /** The numbers of the workers that run. */
+  get indexes(): number[] {
+    return [...this.#workers.keys()];
+  }
+
   get pids(): number[] {
     return [...this.#workers.values()].map((worker) => worker.process.pid);
   }
@@ -162,6 +178,7 @@ export class Supervisor {
     this.#workers.set(index, worker);
     this.#send(worker, { type: "start", settings: { ...this.#settings, index } });
     if (this.#servers.size > 0) this.#send(worker, { type: "servers", servers: [...this.#servers.values()] });
+    this.#events.onStarted(index);
     void this.#bring(worker);
   }
 
@@ -213,6 +230,9 @@ export class Supervisor {
       case "outcomes":
         this.#events.onOutcomes(worker.index, message.outcomes);
         return;
+      case "left":
+        this.#events.onLeft(worker.index, message);
+        return;
       case "log-fault":
         this.#events.onLogFault(message.message);
     }
@@ -222,6 +242,7 @@ export class Supervisor {
     if (this.#workers.get(worker.index) !== worker) return;
     this.#workers.delete(worker.index);
     this.#questions.gone(worker);
+    this.#events.onGone(worker.index);
     if (worker.metrics !== null) this.#retire(worker.metrics);
     if (this.#stopping) return;
     this.restarts++;

@@ -17,6 +17,8 @@ export type RelayEnd =
   | "termination-timeout"
   | "keep-alive-timeout"
   | "client-certificate-revoked"
+  | "drained"
+  | "removed"
   | "shutdown";
 
 /** Where the bytes of a direction are added up. */
@@ -286,7 +288,7 @@ export class Relay implements Timed {
     if (!this.server.closed) this.server.socket.terminate();
   }
 
-  /** Ends both sides in an orderly way, for a shutdown. */
+  /** Ends both sides in an orderly way. */
   close(reason: RelayEnd): void {
     this.#reason ??= reason;
     for (const side of [this.client, this.server]) if (!side.closed) closeGracefully(side.socket);

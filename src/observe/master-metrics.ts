@@ -41,6 +41,8 @@ export class MasterMetrics {
   readonly #nameServers: Gauge<"name">;
   readonly #nameFailing: Gauge<"name">;
   readonly #nameLookups: Counter<"name" | "result">;
+  readonly #drains: Gauge<"service" | "server">;
+  readonly #removed: Gauge<"router" | "service" | "server">;
   readonly #restarts: Counter;
   readonly #dropped: Counter;
   readonly #cpu: Counter<"process">;
@@ -144,6 +146,18 @@ export class MasterMetrics {
       name: "sluice_server_name_lookups_total",
       help: "Questions to DNS about names that are followed.",
       labelNames: ["name", "result"],
+      registers,
+    });
+    this.#drains = new Gauge({
+      name: "sluice_drain_connections",
+      help: "Connections left with a server that is drained. A server has its series while it is drained.",
+      labelNames: ["service", "server"],
+      registers,
+    });
+    this.#removed = new Gauge({
+      name: "sluice_removed_connections",
+      help: "Connections left that are to be closed because a reload has removed what they came by: the router, or the server of a service.",
+      labelNames: ["router", "service", "server"],
       registers,
     });
     this.#restarts = new Counter({
@@ -263,6 +277,23 @@ export class MasterMetrics {
       this.#nameFailing.set({ name }, isFailing ? 1 : 0);
       this.#nameLookups.inc({ name, result: "success" }, good);
       this.#nameLookups.inc({ name, result: "failure" }, failed);
+    }
+  }
+
+  /** Connections left that are to end. */
+  drainStates(
+    states: Iterable<{
+      readonly reason: "drained" | "removed";
+      readonly about: { readonly router?: string; readonly service?: string; readonly server?: string };
+      readonly left: number;
+    }>,
+  ): void {
+    this.#drains.reset();
+    this.#removed.reset();
+    for (const { reason, about, left } of states) {
+      const { router = "", service = "", server = "" } = about;
+      if (reason === "drained") this.#drains.set({ service, server }, left);
+      else this.#removed.inc({ router, service, server }, left);
     }
   }
 

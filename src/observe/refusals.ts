@@ -16,6 +16,8 @@ const ROUTINE: ReadonlySet<Reason> = new Set<Reason>([
   "server-reset",
   "termination-timeout",
   "keep-alive-timeout",
+  "drained",
+  "removed",
   "shutdown",
   "client-gone",
   "acme-challenge",

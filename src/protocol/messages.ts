@@ -176,7 +176,11 @@ export type FromWorker =
   /** At once, but not more often than every OUTCOMES_MS. */
   | { readonly type: "outcomes"; readonly outcomes: readonly ServerOutcome[] }
   /** How many connections are left that are to end, by id, when they have changed; 0 is left out. `round` is the last that it has got. */
-  | { readonly type: "left"; readonly round: number; readonly counts: readonly (readonly [id: string, count: number])[] }
+  | {
+      readonly type: "left";
+      readonly round: number;
+      readonly counts: readonly (readonly [id: string, count: number])[];
+    }
   /** Its log lines cannot be written. */
   | { readonly type: "log-fault"; readonly message: string };
 

@@ -108,6 +108,10 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
     return this.#isOver;
   }
 
+  get serverKey(): string {
+    return this.#server?.key ?? "";
+  }
+
   get clientAddress(): string {
     return this.record.clientAddress;
   }
@@ -322,6 +326,11 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
   revoke(): void {
     if (this.#charge instanceof Relay) this.#charge.abort("client-certificate-revoked");
     else this.finish("client-certificate-revoked");
+  }
+
+  /** Ends it in order, if it is relayed: its server is drained, or what it came by has been removed. */
+  letGo(reason: "drained" | "removed"): void {
+    if (this.#charge instanceof Relay) this.#charge.close(reason);
   }
 
   /** Closes whatever there is, for a shutdown. */

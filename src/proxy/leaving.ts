@@ -91,8 +91,9 @@ export class LeavingConnections {
     for (const group of this.#groups.values()) group.members = [];
     const { server, router, service } = this.#by;
     for (const connection of this.#connections) {
-      const { serverKey, meters } = connection.record;
+      const { serverKey } = connection;
       if (serverKey === "") continue;
+      const { meters } = connection.record;
       add(server.get(serverKey), connection);
       if (meters === null) continue;
       if (router.size > 0) add(router.get(meters.router), connection);
@@ -134,10 +135,8 @@ function add(groups: readonly Group[] | undefined, connection: LiveConnection): 
     if (narrowed === null || isMeant(narrowed, connection)) members.push(connection);
 }
 
-function isMeant({ before, entryPoints, servers }: Narrowed, { version, record }: LiveConnection): boolean {
+function isMeant({ before, entryPoints, servers }: Narrowed, { version, record, serverKey }: LiveConnection): boolean {
   return (
-    version < before &&
-    (entryPoints?.includes(record.entryPoint) ?? true) &&
-    (servers?.includes(record.serverKey) ?? true)
+    version < before && (entryPoints?.includes(record.entryPoint) ?? true) && (servers?.includes(serverKey) ?? true)
   );
 }

@@ -34,8 +34,6 @@ export class ConnectionRecord {
   /** Router and service, with their counters: all that a relayed connection keeps of its route. */
   meters: RouteMeters | null = null;
   server = "";
-  /** The server with its service in one word, as in Target; "" until there is a connection to it. */
-  serverKey = "";
   tlsVersion = "";
   tlsCipher = "";
   /** Why the handshake failed, or what a client speaks instead of MQTT. */

@@ -15,6 +15,7 @@ import { ownDescriptorLimit } from "../system/processes.ts";
 import { revocationsOf } from "../tls/revocations.ts";
 import type { Target } from "../upstream/service.ts";
 import { Edge, type EntryPoint, type Observer } from "./edge.ts";
+import { LeavingConnections } from "./leaving.ts";
 import { Outcomes } from "./outcomes.ts";
 import { accept } from "./way.ts";
 
@@ -49,6 +50,7 @@ class Worker implements Observer {
   readonly #log: Log;
   readonly #edge: Edge;
   readonly #metrics: WorkerMetrics;
+  readonly #leaving: LeavingConnections;
   readonly #listeners: Listener[] = [];
   readonly #accessLog: AccessLog | null;
   /** The log, and the access log's own where it has one. */
@@ -73,6 +75,7 @@ class Worker implements Observer {
     this.#logs = own === null ? [this.#log] : [this.#log, own];
     this.#accessLog = accessLog === null ? null : new AccessLog(own ?? this.#log, accessLog.filters);
     this.#edge = new Edge(settings, this, settings.index);
+    this.#leaving = new LeavingConnections(this.#edge.connections, this.#edge.turns, send);
     this.#shortages = new Shortages(this.#log.logger);
     this.#metrics = new WorkerMetrics(
       () => this.#edge,
@@ -107,6 +110,12 @@ class Worker implements Observer {
         return;
       case "servers":
         this.#edge.tables.servers.put(message.servers);
+        return;
+      case "leaving":
+        this.#leaving.change(message);
+        return;
+      case "let-go":
+        this.#leaving.letGo(message);
         return;
       case "reopen-logs":
         for (const log of this.#logs) log.reopen();
