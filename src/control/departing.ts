@@ -78,7 +78,7 @@ export class Departing {
       this.#due = 0;
       return turns;
     }
-    const most = Math.max(1, (policy.perSecond * BURST_MS) / 1000);
+    const most = 1 + (policy.perSecond * BURST_MS) / 1000;
     this.#due = Math.min(this.#due + (policy.perSecond * passed) / 1000, most);
     for (; this.#due >= 1 && total > 0; this.#due--, total--) {
       const worker = this.#pick(Math.floor(random() * total));
