@@ -31,7 +31,12 @@ function stage(...connections: number[]) {
   };
   const host = { tell, workers: () => [...connections.keys()], done: (id: string) => void done.push(id) };
   const { below } = random(7);
-  const departures = new Departures(host, log as unknown as Logger, () => now, () => below(2 ** 30) / 2 ** 30);
+  const departures = new Departures(
+    host,
+    log as unknown as Logger,
+    () => now,
+    () => below(2 ** 30) / 2 ** 30,
+  );
   open.push(departures);
   const round = () => told.findLast((each) => each.type === "leaving")!.round;
   const report = () => {
@@ -51,18 +56,21 @@ function stage(...connections: number[]) {
 }
 
 describe("spread", () => {
-  test.each([1, 7, 10, 250, 10_000])("closes %d in a second over three workers, never more, and all in the end", (pace) => {
-    const { departures, report, pass, left } = stage(pace * 3, pace, pace);
-    departures.set([drain(spread(pace))]);
-    report();
-    for (let second = 1; second <= 5; second++) {
+  test.each([1, 7, 10, 250, 10_000])(
+    "closes %d in a second over three workers, never more, and all in the end",
+    (pace) => {
+      const { departures, report, pass, left } = stage(pace * 3, pace, pace);
+      departures.set([drain(spread(pace))]);
+      report();
+      for (let second = 1; second <= 5; second++) {
+        pass(1000);
+        expect(pace * 5 - left()).toBeLessThanOrEqual(pace * second);
+        expect(pace * 5 - left()).toBeGreaterThanOrEqual(pace * second - 1);
+      }
       pass(1000);
-      expect(pace * 5 - left()).toBeLessThanOrEqual(pace * second);
-      expect(pace * 5 - left()).toBeGreaterThanOrEqual(pace * second - 1);
-    }
-    pass(1000);
-    expect(left()).toBe(0);
-  });
+      expect(left()).toBe(0);
+    },
+  );
 
   test("takes from each worker in proportion to what it has", () => {
     const { departures, report, pass, connections } = stage(8000, 2000, 0);

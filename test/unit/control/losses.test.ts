@@ -172,7 +172,11 @@ describe("a router", () => {
   test("that is off by an error loses nothing", () => {
     const reload = reloads();
     reload(text({ routerRemove: "close", serviceRemove: "close" }));
-    for (const broken of ["service: nobody", "service: s, middlewares: [nobody]", "service: s, tls: { options: nobody }"])
+    for (const broken of [
+      "service: nobody",
+      "service: s, middlewares: [nobody]",
+      "service: s, tls: { options: nobody }",
+    ])
       expect(reload(text({ routerRemove: "close", serviceRemove: "close" }).replace("service: s", broken))).toEqual([]);
     expect(reload(services)).toEqual(["router r@file: close"]);
   });
@@ -220,11 +224,32 @@ describe("the TLS settings of a router", async () => {
   const cases: [string, string, string, string, string, boolean][] = [
     ["begin to ask for certificates", own, options(none), own, options(auth(required, first.cert)), true],
     ["ask for none any more", own, options(auth(required, first.cert)), own, options(none), false],
-    ["lose an authority", own, options(auth(required, first.cert, second.cert)), own, options(auth(required, first.cert)), true],
-    ["get an authority", own, options(auth(required, first.cert)), own, options(auth(required, first.cert, second.cert)), false],
+    [
+      "lose an authority",
+      own,
+      options(auth(required, first.cert, second.cert)),
+      own,
+      options(auth(required, first.cert)),
+      true,
+    ],
+    [
+      "get an authority",
+      own,
+      options(auth(required, first.cert)),
+      own,
+      options(auth(required, first.cert, second.cert)),
+      false,
+    ],
     ["ask for a newer TLS", own, options("minVersion: VersionTLS12"), own, options("minVersion: VersionTLS13"), true],
     ["have other ALPN names", own, options("alpnProtocols: [a]"), own, options("alpnProtocols: [b]"), false],
-    ["are others, which ask for more", "{}", options(auth(required, first.cert)), own, options(auth(required, first.cert)), true],
+    [
+      "are others, which ask for more",
+      "{}",
+      options(auth(required, first.cert)),
+      own,
+      options(auth(required, first.cert)),
+      true,
+    ],
     ["are others, which ask for the same", "{}", options(none), own, options(none), false],
     ["pass TLS through now", "{}", "", "{ passthrough: true }", "", true],
   ];
