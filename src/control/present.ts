@@ -3,7 +3,7 @@
 import type { Compiled } from "../compile/compile.ts";
 import type { RouterRow } from "../protocol/messages.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
-import type { ServiceRow } from "../upstream/service.ts";
+import { childrenOf, type ServiceRow } from "../upstream/service.ts";
 
 export type LoadBalancer = Extract<ServiceRow, { kind: "loadBalancer" }>;
 
@@ -50,7 +50,7 @@ export class Present {
     seen.add(service);
     const row = this.services.get(service);
     if (row?.kind === "loadBalancer") yield service;
-    else for (const { name } of row?.services ?? []) yield* this.#loadBalancersOf(name, seen);
+    else if (row !== undefined) for (const child of childrenOf(row)) yield* this.#loadBalancersOf(child, seen);
   }
 }
 

@@ -140,6 +140,18 @@ describe("a service", () => {
     expect(reload(weighted("t", "s"))).toEqual([]);
   });
 
+  test("of a failover that is not in it any more is lost like one of a weighted service", () => {
+    const failover = (fallback: string) =>
+      text({
+        service: "f",
+        serviceRemove: "close",
+        moreServices: `${other}\n    u: { loadBalancer: { servers: [{ address: 'h:8' }] } }\n    f: { failover: { service: t, fallback: ${fallback} } }`,
+      });
+    const reload = reloads();
+    reload(failover("s"));
+    expect(reload(failover("u"))).toEqual(["service f@file s@file (s@file h:1, s@file h:2): close"]);
+  });
+
   test("of a weighted service is not lost while another one in it is missing", () => {
     const reload = reloads();
     reload(weighted("s", "t"));
