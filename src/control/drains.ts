@@ -1,13 +1,12 @@
 // What is drained by the configuration or by hand, and what a reload has removed: all connections that are to end, put together for the workers.
 
 import type { Logger } from "pino";
-import type { Compiled } from "../compile/compile.ts";
 import type { FromWorker } from "../protocol/messages.ts";
 import type { LivePolicy } from "../upstream/live.ts";
 import type { ServerChange } from "../upstream/server-state.ts";
 import { Departures, type DeparturesHost } from "./departures.ts";
 import { type Departure, Losses } from "./losses.ts";
-import { serverKey } from "./present.ts";
+import { type InForce, serverKey } from "./present.ts";
 
 export interface DrainsHost extends Pick<DeparturesHost, "tell" | "workers"> {
   /** Says to the workers that nobody may be sent to a server, or that it is as the configuration says. */
@@ -39,9 +38,9 @@ export class Drains {
   }
 
   /** A configuration comes into force under this version. */
-  inForce(compiled: Pick<Compiled, "rows" | "named">, version: number): void {
+  inForce(inForce: InForce, version: number): void {
     this.#servers = new Map();
-    for (const row of compiled.rows.values()) {
+    for (const row of inForce.rows.values()) {
       if (row.kind !== "service" || row.value.kind !== "loadBalancer") continue;
       for (const { address, drain } of row.value.servers) {
         const key = serverKey(row.name, address);
@@ -50,7 +49,7 @@ export class Drains {
         this.#servers.set(key, drain === undefined ? (known ?? null) : drainOf(row.name, address, drain));
       }
     }
-    this.#removed = this.#losses.take(compiled, version);
+    this.#removed = this.#losses.take(inForce, version);
     const gone = [...this.#ordered.keys()].filter((key) => !this.#servers.has(key));
     for (const key of gone) this.#ordered.delete(key);
     if (gone.length > 0) this.#host.tellServers(gone.map((key) => ({ key, isDraining: false })));

@@ -1,11 +1,10 @@
 // What connections lose when the configuration changes: their server, service or router, or what they came by. It is worked out from what
 // was in force and what is. While there is a mistake nothing counts as lost: what was sound last stands in until it is mended.
 
-import type { Compiled } from "../compile/compile.ts";
 import type { Narrowed, RouterRow, Which } from "../protocol/messages.ts";
 import type { LivePolicy } from "../upstream/live.ts";
 import { asksForMore } from "./asks-for-more.ts";
-import { type LoadBalancer, Present, serverKey } from "./present.ts";
+import { type InForce, type LoadBalancer, Present, serverKey } from "./present.ts";
 
 /** Connections that are to end, and what people call them. */
 export interface Departure {
@@ -38,9 +37,9 @@ export class Losses {
    * A configuration comes into force under this version.
    * @returns the connections that are to be closed because of what this and earlier ones have removed.
    */
-  take(compiled: Pick<Compiled, "rows" | "named">, version: number): Departure[] {
+  take(inForce: InForce, version: number): Departure[] {
     const former = this.#former;
-    const now = new Present(compiled, former);
+    const now = new Present(inForce, former);
     this.#former = now;
     if (former === null) return [];
     for (const loss of [...servicesLost(former, now, version), ...routersLost(former, now, version)])

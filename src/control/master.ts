@@ -129,6 +129,7 @@ export class Master {
     this.#metrics.diagnosed([staticDiagnostics, first]);
 
     this.#rows = compiled.rows;
+    this.#named = compiled.named;
     this.#names.want(compiled.rows.values());
     const broker = (await this.#broker?.start()) ?? null;
     await this.#names.ready();
@@ -256,7 +257,6 @@ export class Master {
         onLogFault: (message) => this.#logFaults.say(message),
       });
       this.#supervisor.start(this.#names.apply(this.#rows));
-      this.#named = compiled.named;
       this.#setDrains(1);
     });
   }

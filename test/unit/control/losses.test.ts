@@ -5,7 +5,9 @@ import { Accepted, load } from "../../../src/compile/load.ts";
 import { Diagnostics } from "../../../src/config/diagnostics.ts";
 import { parseDynamic } from "../../../src/config/dynamic.ts";
 import { parseStatic } from "../../../src/config/static.ts";
+import { discovered } from "../../../src/control/discovered.ts";
 import { Losses } from "../../../src/control/losses.ts";
+import type { Row } from "../../../src/protocol/messages.ts";
 import { Authority } from "../../support/certs.ts";
 
 const config = parseStatic(
@@ -15,7 +17,7 @@ const config = parseStatic(
 )!;
 
 /** Configurations that come into force one after another: what is lost after each, as `id: policy`. */
-function reloads() {
+function reloads(resolve: (row: Row) => Row = (row) => row) {
   const accepted = new Accepted();
   const losses = new Losses();
   let version = 0;
@@ -32,7 +34,9 @@ function reloads() {
       },
       new Diagnostics(),
     );
-    return losses.take(compiled!, ++version).map(({ id, policy, which }) => {
+    const configured = compiled!.rows;
+    const rows = new Map([...configured].map(([key, row]) => [key, resolve(row)]));
+    return losses.take({ rows, configured, named: compiled!.named }, ++version).map(({ id, policy, which }) => {
       const pace = policy.kind === "spread" ? ` ${policy.perSecond}` : "";
       const servers = which.by !== "server" && which.servers !== undefined ? ` (${which.servers.join(", ")})` : "";
       return `${id.trim()}${servers}: ${policy.kind}${pace}`;
@@ -97,6 +101,29 @@ describe("a server", () => {
     expect(reload(text({ serviceRemove: "close", servers: ["x y"] }))).toEqual([]);
     expect(reload(text({ serviceRemove: "close", servers: ["1"] }))).toEqual(["server s@file h:2: close"]);
   });
+});
+
+test("a server that DNS names no more is not lost; those of a name that is taken out of the service are", () => {
+  const answers: Record<string, string[]> = { "one.test": ["10.0.0.1", "10.0.0.2"], "two.test": ["10.0.0.3"] };
+  const names = { addresses: (host: string) => answers[host], located: () => undefined };
+  const reload = reloads((row) => {
+    if (row.kind !== "service" || row.value.kind !== "loadBalancer") return row;
+    return { ...row, value: { ...row.value, servers: discovered(row.value.servers, names) } };
+  });
+  const named = (...hosts: string[]) =>
+    text({ serviceRemove: "close" }).replace(
+      /servers: \[.*\]/,
+      `servers: [${hosts.map((host) => `{ address: "${host}:1", resolve: all }`).join(", ")}]`,
+    );
+  reload(named("one.test", "two.test"));
+  answers["one.test"] = ["10.0.0.2", "10.0.0.4"];
+  expect(reload(named("one.test", "two.test"))).toEqual([]);
+  expect(reload(named("one.test", "two.test", "three.test"))).toEqual([]);
+  expect(reload(named("two.test", "three.test"))).toEqual([
+    "server s@file 10.0.0.2:1: close",
+    "server s@file 10.0.0.4:1: close",
+    "server s@file 10.0.0.1:1: close",
+  ]);
 });
 
 describe("a service", () => {
