@@ -12,6 +12,7 @@ import { asksMqtt, type Rule } from "../rules/ast.ts";
 import { mayTakeNoName } from "../rules/no-name.ts";
 import { defaultPriority, parseRule } from "../rules/parser.ts";
 import { ruleNames } from "../rules/table.ts";
+import { checkBalancing, type Wish, wishesOf } from "./balancing.ts";
 import type { OpenRouter, WantedNames } from "./certificates.ts";
 import type { Item } from "./merge.ts";
 import { tlsConflicts, tlsSettings } from "./mqtt-routers.ts";
@@ -56,6 +57,8 @@ class RouterCompiler {
   readonly #checked: CheckedRouter[] = [];
   readonly #orders: Wanted[] = [];
   readonly #refused = new Set<string>();
+  /** By service: many routers may have the same. */
+  readonly #wishes = new Map<string, readonly Wish[]>();
 
   constructor(input: RoutersInput, diagnostics: Diagnostics) {
     this.#input = input;
@@ -140,6 +143,10 @@ class RouterCompiler {
     const action = actionOf(item, this.#input, fail);
     if (action.kind === "terminate" && action.options === DEFAULT_OPTIONS) this.#checkDefault(about, at);
     const middlewares = middlewaresOf(item, action, this.#input, fail);
+    if (service !== null) {
+      const { verifying } = this.#input;
+      checkBalancing(item, about, action, this.#wishesOf(service), verifying, fail, this.#diagnostics);
+    }
     const draft = {
       fullName,
       item,
@@ -160,6 +167,12 @@ class RouterCompiler {
         "its rule asks for what is in the CONNECT, and the router passes TLS through, so nobody reads that. Clients that it could match are refused",
       );
     return { ...draft, off };
+  }
+
+  #wishesOf(service: string): readonly Wish[] {
+    let wishes = this.#wishes.get(service);
+    if (wishes === undefined) this.#wishes.set(service, (wishes = wishesOf(this.#input.services, service)));
+    return wishes;
   }
 
   #failConflict(draft: RouterDraft, other: RouterDraft): void {

@@ -97,3 +97,20 @@ export function serversOf(
   if (row?.kind === "loadBalancer") return [...row.servers];
   return childrenOf(services, name).flatMap((child) => serversOf(services, child, seen));
 }
+
+type LoadBalancerRow = Extract<ServiceRow, { kind: "loadBalancer" }>;
+
+/** The load balancers that a service comes to, by name. */
+export function loadBalancersOf(
+  services: ReadonlyMap<string, ServiceDraft>,
+  name: string,
+  found = new Map<string, LoadBalancerRow>(),
+  seen = new Set<string>(),
+): Map<string, LoadBalancerRow> {
+  if (seen.has(name)) return found;
+  seen.add(name);
+  const row = services.get(name)?.row;
+  if (row?.kind === "loadBalancer") found.set(name, row);
+  for (const child of childrenOf(services, name)) loadBalancersOf(services, child, found, seen);
+  return found;
+}

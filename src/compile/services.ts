@@ -11,6 +11,7 @@ import type { Path } from "../config/source.ts";
 import { TCP_SERVERS_TRANSPORT } from "../config/subject.ts";
 import { type TransportConfig, transport } from "../config/transport.ts";
 import { childrenOf, type Server, type ServiceRow, type Transport } from "../upstream/service.ts";
+import { compileBalancing, serverBalancing } from "./balancing.ts";
 import { compileCheck, compilePassive } from "./health.ts";
 import { isLocalAddress } from "./local-addresses.ts";
 import type { Item, Merged } from "./merge.ts";
@@ -220,15 +221,16 @@ function compileService(
     if (made.kind === "error")
       diagnostics.error("server-address", place, `${what} is left out: ${made.message}`, about);
     else {
-      servers.push(server.drain === undefined ? made.server : { ...made.server, drain: livePolicy(server.drain) });
+      const own = serverBalancing(server);
+      servers.push({ ...made.server, ...own, ...(server.drain && { drain: livePolicy(server.drain) }) });
       if (made.remark !== null) diagnostics.warn("field-ignored", place, `${what}: ${made.remark}`, about);
     }
   }
-  if (servers.length === 0)
+  if (servers.every(({ weight }) => weight === 0))
     diagnostics.warn(
       "service-empty",
       at("loadBalancer"),
-      `the service "${name}" has no server: its clients are disconnected`,
+      `the service "${name}" has no server${servers.length === 0 ? "" : " with a weight above 0"}: its clients are disconnected`,
       about,
     );
   else if (servers.every((server) => server.drain !== undefined))
@@ -267,12 +269,14 @@ function compileService(
   const { onRemove } = loadBalancer;
   const check = compileCheck(loadBalancer.healthCheck, name, item, files, diagnostics);
   const passive = compilePassive(loadBalancer.passive);
+  const balancing = compileBalancing(name, item, loadBalancer, about, diagnostics);
   return {
     row: {
       kind: "loadBalancer",
       servers,
       transport: combined,
       ...(passive !== null && { passive }),
+      ...(balancing !== undefined && { balancing }),
       ...(onRemove !== undefined && { onRemove: livePolicy(onRemove) }),
     },
     isPartial: servers.length < loadBalancer.servers.length,

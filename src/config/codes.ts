@@ -193,6 +193,16 @@ export const CODES = define({
         "A rule asks for what the client's CONNECT says, and the router passes TLS through, so nobody reads it. The router is off.",
       remedy: "Terminate TLS in this router, or drop the matchers of MQTT.",
     },
+    "balancing-impossible": {
+      means:
+        "A service knows its clients by their client id, user name or certificate (`hrw`, `sticky` or `takeover`), and its router passes TLS through, so nobody sees them. The router is off.",
+      remedy: "Terminate TLS in this router, or let the service know its clients by `clientIP` or `sni`.",
+    },
+    "balancing-without-key": {
+      means:
+        "A service knows its clients by something that no client of this router has: a verified certificate where none is asked for, or an SNI without TLS. They go to the servers in turn.",
+      remedy: "Set another `hashKey` or `sticky.key`, or let the router ask for it.",
+    },
     "rule-of-mqtt-tls": {
       means:
         "Two routers differ only in what they ask of the client's CONNECT, and have other TLS settings. The CONNECT comes after TLS, so while TLS is set up it is not known which of them is meant. Both are off.",

@@ -49,8 +49,9 @@ const WORDS: Readonly<Record<string, Words>> = {
   "tcp.services.*.loadBalancer": {
     passhostheader: HTTP,
     responseforwarding: HTTP,
-    sticky: HTTP,
-    strategy: HTTP,
+  },
+  "tcp.services.*.loadBalancer.sticky": {
+    cookie: "it is for HTTP, and MQTT has no cookies: `key` says what a client is known by",
   },
   "tcp.services.*.loadBalancer.servers.*": {
     host: "write  address: HOST:PORT",

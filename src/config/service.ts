@@ -1,7 +1,8 @@
 // tcp.services: where connections can go.
 
 import { z } from "zod";
-import { field, section, unsupported } from "./field.ts";
+import { balancing, serverBalancing } from "./balancing.ts";
+import { field, section } from "./field.ts";
 import { failover, healthCheck, passive } from "./health.ts";
 import { drain, onRemove } from "./live.ts";
 import { proxyProtocolOut } from "./proxy-protocol.ts";
@@ -42,7 +43,7 @@ const server = z.object({
     drain.optional(),
     { otherwise: "`false`", example: { spread: 50 } },
   ),
-  weight: unsupported("warn", "does not exist for a TCP server: use a weighted service"),
+  ...serverBalancing,
 });
 
 export const service = z.object({
@@ -50,10 +51,11 @@ export const service = z.object({
     "Servers. A service has one of this, `weighted` and `failover`.",
     section({
       servers: field(
-        "The brokers. Connections go to them in turn. When one fails, the next is tried, until all have been. Without any, clients are disconnected.",
+        "The brokers. `strategy` says how one is chosen. When it fails, the next is tried, until all have been. Without any, clients are disconnected.",
         z.array(server).default([]),
         { otherwise: "empty" },
       ),
+      ...balancing,
       serversTransport: field("The name of an entry of `tcp.serversTransports`.", word.optional(), {
         otherwise: "`tcpServersTransport` of the static file",
         example: "quick",

@@ -1,6 +1,7 @@
 // The order in which servers are tried, for each service: made of the master's rows, and kept over reloads that leave a service as it is.
 
 import type { Row } from "../protocol/messages.ts";
+import { asksConnect } from "../upstream/client-key.ts";
 import { Failover } from "../upstream/failover.ts";
 import { LoadBalancer } from "../upstream/load-balancer.ts";
 import type { ServerStates } from "../upstream/server-state.ts";
@@ -61,6 +62,14 @@ export class Balancers {
     const made = this.#make(name, row);
     this.#made.set(name, made);
     return made;
+  }
+
+  /** Whether a service, or one that it is made of, asks for what only a CONNECT says. */
+  asksConnect(name: string): boolean {
+    const row = this.#services.get(name);
+    if (row === undefined) return false;
+    if (row.kind === "loadBalancer") return asksConnect(row.balancing);
+    return childrenOf(row).some((child) => this.asksConnect(child));
   }
 
   #make(name: string, row: ServiceRow): Balancer {

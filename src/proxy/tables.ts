@@ -6,7 +6,7 @@ import type { AuthServices } from "../middlewares/mqtt-auth.ts";
 import { DEFAULT_CONNECT_LIMITS } from "../middlewares/mqtt-connect.ts";
 import { createMiddleware } from "../middlewares/row.ts";
 import { encodeAlpn } from "../net/tls.ts";
-import type { Row } from "../protocol/messages.ts";
+import type { RouterAction, Row } from "../protocol/messages.ts";
 import { isForPlain, splitKey } from "../protocol/messages.ts";
 import { asksMqtt, type Facts } from "../rules/ast.ts";
 import { RouteTable } from "../rules/table.ts";
@@ -256,9 +256,16 @@ export class RoutingTables {
       asksMqtt: asksMqtt(rule),
       balancer: this.#balancers.of(service),
       middlewares: middlewares ?? NO_MIDDLEWARES,
-      gate: middlewares === null || middlewares.connect.length === 0 ? null : widest(middlewares.connect),
+      gate: this.#gateOf(middlewares ?? NO_MIDDLEWARES, action, service),
       meters: this.#meters.route(name, service),
     };
+  }
+
+  #gateOf({ connect }: Route["middlewares"], action: RouterAction, service: string): ConnectLimits | null {
+    if (connect.length > 0) return widest(connect);
+    // What is passed through is TLS: the master refuses such a router where its service asks for more.
+    const asks = action.kind !== "passthrough" && this.#balancers.asksConnect(service);
+    return asks ? DEFAULT_CONNECT_LIMITS : null;
   }
 
   #terminationOf(action: RowOf<"router">["action"]): Termination | null {

@@ -64,14 +64,14 @@ test("a name with @ is refused, the others of the file stay", () => {
 
 test("only what carries a field that cannot be ignored is off", () => {
   const { merged, problems } = mergeTexts(
-    "tcp:\n  serversTransports:\n    r: { tls: { spiffe: {} } }\n    s: {}\n  services:\n    r: { loadBalancer: { servers: [{ weight: 1 }] } }\n",
+    "tcp:\n  serversTransports:\n    r: { tls: { spiffe: {} } }\n    s: {}\n  services:\n    r: { loadBalancer: {} }\ntls:\n  options:\n    r: { disableSessionTickets: true }\n",
   );
   expect(merged.transports.get("r@file")!.off).toBe(true);
   expect(merged.transports.get("s@file")!.off).toBe(false);
-  expect(merged.services.get("r@file")!.off).toBe(false);
+  expect(merged.options.get("r@file")!.off).toBe(false);
   expect(problems).toEqual([
     expect.stringContaining("a.yml:3:17: tcp.serversTransports.r.tls.spiffe is not built into Sluice yet"),
-    expect.stringContaining("warning: tcp.services.r.loadBalancer.servers.0.weight does not exist for a TCP server"),
+    expect.stringContaining("warning: tls.options.r.disableSessionTickets is not built into Sluice yet"),
   ]);
 });
 
