@@ -25,6 +25,7 @@ import { createManager, HttpChallenges } from "./acme.ts";
 import { openAdmin } from "./admin.ts";
 import { BrokerKeeper } from "./broker.ts";
 import { Drains } from "./drains.ts";
+import { HealthKeeper } from "./health.ts";
 import { LogFaults } from "./log-faults.ts";
 import { proveLogFiles } from "./log-files.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
@@ -69,6 +70,9 @@ export class Master {
   /** A load is under way whose names have not been asked yet: they go into force with it. */
   #awaitsNames = false;
   readonly #challenges = new Map<string, Row>();
+  /** How servers are checked, by their service. */
+  #checks: Compiled["checks"] = new Map();
+  readonly #health: HealthKeeper;
   /** Of the static file, which is read once: they hold as long as Sluice runs. */
   #staticDiagnostics = new Diagnostics();
   #stopping = false;
@@ -86,6 +90,7 @@ export class Master {
       },
       this.#logger,
     );
+    this.#health = new HealthKeeper(this.#logger, (changes) => this.#supervisor.tellServers(changes));
     const { embeddedBroker } = config;
     this.#names = new ServerNames(this.#logger, () => this.#onNames());
     this.#broker = embeddedBroker === undefined ? null : new BrokerKeeper(embeddedBroker.address, this.#logger);
@@ -130,6 +135,7 @@ export class Master {
 
     this.#rows = compiled.rows;
     this.#named = compiled.named;
+    this.#checks = compiled.checks;
     this.#names.want(compiled.rows.values());
     const broker = (await this.#broker?.start()) ?? null;
     await this.#names.ready();
@@ -180,6 +186,7 @@ export class Master {
     this.#acme?.close();
     this.#names.close();
     this.#drains.close();
+    this.#health.close();
     await this.#reloader.close();
     await this.#supervisor.drain(grace, KILL_AFTER_MS);
     this.#broker?.kill();
@@ -250,13 +257,15 @@ export class Master {
           this.#logger.error({ worker: index, pid, how, restartInMs }, "a worker died and is replaced");
         },
         onCommitted: (index, version) => this.#logger.debug({ worker: index, version }, "snapshot in force"),
-        onOutcomes: () => {},
+        onOutcomes: (_index, outcomes) => this.#health.heard(outcomes),
         onStarted: (index) => this.#drains.started(index),
         onGone: (index) => this.#drains.gone(index),
         onLeft: (index, message) => this.#drains.left(index, message),
         onLogFault: (message) => this.#logFaults.say(message),
       });
-      this.#supervisor.start(this.#names.apply(this.#rows));
+      const rows = this.#names.apply(this.#rows);
+      this.#health.want(rows, this.#checks);
+      this.#supervisor.start(rows);
       this.#setDrains(1);
     });
   }
@@ -280,6 +289,7 @@ export class Master {
       this.#awaitsNames = false;
     }
     this.#named = compiled.named;
+    this.#checks = compiled.checks;
     const version = this.#publish();
     this.#setDrains(version);
     this.#acme?.want(compiled.orders);
@@ -298,6 +308,7 @@ export class Master {
 
   #publish(): number {
     const rows = this.#names.apply(this.#rows);
+    this.#health.want(rows, this.#checks);
     return this.#supervisor.publish(this.#challenges.size === 0 ? rows : new Map([...rows, ...this.#challenges]));
   }
 
@@ -355,6 +366,7 @@ export class Master {
     this.#metrics.nameStates(this.#names.states());
     this.#metrics.acmeStates(this.#acme?.states() ?? []);
     this.#metrics.drainStates(this.#drains.states());
+    this.#metrics.serverStates(this.#health.states());
     return this.#metrics.render(collected, this.#supervisor.restarts, this.#log.dropped(), processes);
   }
 }

@@ -5,6 +5,7 @@ import type { CertificateState } from "../acme/plan.ts";
 import type { Failure } from "../certs/files.ts";
 import type { Compiled } from "../compile/compile.ts";
 import type { Diagnostics } from "../config/diagnostics.ts";
+import type { WatchedState } from "../health/watch.ts";
 import { readProcess } from "../system/processes.ts";
 import { describe, type MetricDescription } from "./metric-json.ts";
 
@@ -43,6 +44,9 @@ export class MasterMetrics {
   readonly #nameLookups: Counter<"name" | "result">;
   readonly #drains: Gauge<"service" | "server">;
   readonly #removed: Gauge<"router" | "service" | "server">;
+  readonly #serverUp: Gauge<"service" | "server">;
+  readonly #checks: Counter<"service" | "server" | "result">;
+  readonly #checkLatency: Gauge<"service" | "server">;
   readonly #restarts: Counter;
   readonly #dropped: Counter;
   readonly #cpu: Counter<"process">;
@@ -158,6 +162,24 @@ export class MasterMetrics {
       name: "sluice_removed_connections",
       help: "Connections left that are to be closed because a reload has removed what they came by: the router, or the server of a service.",
       labelNames: ["router", "service", "server"],
+      registers,
+    });
+    this.#serverUp = new Gauge({
+      name: "sluice_server_up",
+      help: "0 while a server is taken out, by its checks or by what happened to clients; else 1.",
+      labelNames: ["service", "server"],
+      registers,
+    });
+    this.#checks = new Counter({
+      name: "sluice_server_checks_total",
+      help: "Checks of servers, and dials that were to bring one back, by what they found.",
+      labelNames: ["service", "server", "result"],
+      registers,
+    });
+    this.#checkLatency = new Gauge({
+      name: "sluice_server_check_latency_seconds",
+      help: "How long the last check that was not failed took, from the beginning to the last answer.",
+      labelNames: ["service", "server"],
       registers,
     });
     this.#restarts = new Counter({
@@ -294,6 +316,19 @@ export class MasterMetrics {
       const { router = "", service = "", server = "" } = about;
       if (reason === "drained") this.#drains.set({ service, server }, left);
       else this.#removed.inc({ router, service, server }, left);
+    }
+  }
+
+  /** How servers are; those that are gone have no series any more. */
+  serverStates(states: Iterable<WatchedState>): void {
+    this.#serverUp.reset();
+    this.#checks.reset();
+    this.#checkLatency.reset();
+    for (const { watched, health, latencyMs, results } of states) {
+      const labels = { service: watched.service, server: watched.server.address };
+      this.#serverUp.set(labels, health.health === "down" ? 0 : 1);
+      for (const [result, count] of results) this.#checks.inc({ ...labels, result }, count);
+      if (latencyMs !== null) this.#checkLatency.set(labels, latencyMs / 1000);
     }
   }
 

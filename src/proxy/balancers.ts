@@ -5,7 +5,7 @@ import { asksConnect } from "../upstream/client-key.ts";
 import { Failover } from "../upstream/failover.ts";
 import { LoadBalancer } from "../upstream/load-balancer.ts";
 import type { ServerStates } from "../upstream/server-state.ts";
-import { type Balancer, childrenOf, type Server, type Target } from "../upstream/service.ts";
+import { type Balancer, childrenOf, serverKey, type Target } from "../upstream/service.ts";
 import { Weighted } from "../upstream/weighted.ts";
 
 type ServiceRow = Extract<Row, { kind: "service" }>["value"];
@@ -45,7 +45,7 @@ export class Balancers {
     for (const [name, row] of this.#services)
       if (row.kind === "loadBalancer")
         for (const server of row.servers) {
-          const key = keyOf(name, server);
+          const key = serverKey(name, server);
           configured.set(key, server.drain !== undefined || (configured.get(key) ?? false));
         }
     this.#states.keep(configured);
@@ -83,7 +83,7 @@ export class Balancers {
         row.returnAfterMs,
       );
     const targets = row.servers.map((server): Target => {
-      const key = keyOf(name, server);
+      const key = serverKey(name, server);
       return {
         service: name,
         key,
@@ -102,12 +102,8 @@ export class Balancers {
     const row = this.#services.get(name);
     if (row === undefined || seen.has(name)) return keys;
     seen.add(name);
-    if (row.kind === "loadBalancer") for (const server of row.servers) keys.add(keyOf(name, server));
+    if (row.kind === "loadBalancer") for (const server of row.servers) keys.add(serverKey(name, server));
     else for (const child of childrenOf(row)) this.#keysBelow(child, keys, seen);
     return keys;
   }
-}
-
-function keyOf(service: string, server: Server): string {
-  return `${service} ${server.address}`;
 }

@@ -87,6 +87,11 @@ export type Discovery =
   | { readonly kind: "addresses"; readonly families: AddressFamilies }
   | { readonly kind: "srv"; readonly families: AddressFamilies | null };
 
+/** Service and address in one word: what is known of a server goes by it. */
+export function serverKey(service: string, { address }: Server): string {
+  return `${service} ${address}`;
+}
+
 /** The name that a server's certificate must be for. */
 export function verifiedName({ host, name }: Server, { tls }: Transport): string {
   return tls.serverName ?? name ?? host;

@@ -43,7 +43,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   // It shows what the others have, and asks nothing of them.
   observe: {
     values: ["system", "text"],
-    types: ["acme", "certs", "compile", "config", "middlewares", "proxy", "upstream"],
+    types: ["acme", "certs", "compile", "config", "health", "middlewares", "proxy", "upstream"],
   },
   // What master and workers say to each other: plain data.
   protocol: { values: [], types: ["certs", "middlewares", "net", "observe", "rules", "tls", "upstream"] },
@@ -91,6 +91,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
       "certs",
       "compile",
       "config",
+      "health",
       "ip",
       "net",
       "observe",
