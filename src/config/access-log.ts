@@ -73,6 +73,8 @@ export const ACCESS_REASONS = [
   "no-server",
   "servers-full",
   "dial-failed",
+  "unanswered",
+  "service-down",
   "limit",
   "descriptors",
 ] as const;

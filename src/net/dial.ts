@@ -200,6 +200,12 @@ export class Dial implements Timed {
     this.#socket = null;
   }
 
+  /** Gives up like `cancel`, for the address has had its time: the next dial to it is one that can be cancelled. */
+  giveUp(): void {
+    this.cancel();
+    this.#dialer.failed(this.#key);
+  }
+
   #open(socket: NativeSocket): void {
     const owner = this.#owner;
     this.#owner = null;

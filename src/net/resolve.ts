@@ -55,7 +55,10 @@ export class HostLookup {
     this.#patience = patience;
   }
 
-  /** Every address of `host`, in the system's order; none when it does not resolve. May answer at once, as for a path of a Unix socket. */
+  /**
+   * Every address of `host`, in the system's order, but IPv6 and IPv4 in turn (RFC 8305 4): a family that does not work costs one try.
+   * None when it does not resolve. May answer at once.
+   */
   resolve(host: string, answer: Answer): void {
     if (isIP(host) !== 0 || isUnixPath(host)) {
       answer([host]);
@@ -96,7 +99,7 @@ export class HostLookup {
     const heard = (addresses: readonly string[] | null) => {
       open--;
       if (settled) return;
-      if (addresses !== null && addresses.length > 0) settle([...new Set(addresses)]);
+      if (addresses !== null && addresses.length > 0) settle(inTurn([...new Set(addresses)]));
       else if (open === 0) settle([]);
     };
     const { again, former, none } = this.#patience;
@@ -112,4 +115,14 @@ export class HostLookup {
     ];
     first(host, heard);
   }
+}
+
+/** The first family goes on being the first. */
+function inTurn(addresses: readonly string[]): readonly string[] {
+  const family = isIP(addresses[0]!);
+  const first = addresses.filter((address) => isIP(address) === family);
+  if (first.length === addresses.length) return addresses;
+  const second = addresses.filter((address) => isIP(address) !== family);
+  const turns = Math.max(first.length, second.length);
+  return Array.from({ length: turns }, (_, i) => [...first.slice(i, i + 1), ...second.slice(i, i + 1)]).flat();
 }

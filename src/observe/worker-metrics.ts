@@ -24,6 +24,8 @@ const ALERTED: readonly Reason[] = [
   "limit",
   "held-limit",
   "dial-failed",
+  "unanswered",
+  "service-down",
   "no-server",
   "servers-full",
   "router-off",
@@ -224,6 +226,25 @@ export class WorkerMetrics {
           metric.inc({ router, service, direction: "in" }, route.in.bytes);
           metric.inc({ router, service, direction: "out" }, route.out.bytes);
         }
+      },
+    );
+    gauge(
+      "sluice_server_open_connections",
+      "Connections open now at a server; one counts from the moment on when the server is dialled for it.",
+      ["service", "server"],
+      (metric, edge) => {
+        for (const { service, address, open } of edge.tables.servers)
+          if (service !== "") metric.set({ service, server: address }, open);
+      },
+    );
+    counter(
+      "sluice_server_connections_total",
+      "Connections that have reached a server and are over there, by how they ended. A client that goes on to another server, because this one closed before it answered (closed) or sent nothing (silent), counts at both.",
+      ["service", "server", "result"],
+      (metric, edge) => {
+        for (const { service, address, ended } of edge.tables.servers)
+          if (service !== "" && ended !== null)
+            for (const [result, count] of ended) metric.inc({ service, server: address, result }, count);
       },
     );
     counter(

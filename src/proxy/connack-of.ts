@@ -8,6 +8,8 @@ const REFUSALS: Partial<Record<Reason, Refusal>> = {
   "no-server": "no-broker",
   "dial-failed": "no-broker",
   "servers-full": "quota",
+  unanswered: "no-broker",
+  "service-down": "no-broker",
   "router-off": "no-broker",
   "rules-changed": "no-broker",
   shutdown: "no-broker",

@@ -84,8 +84,6 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
   #isOver = false;
   #ahead: BytesAhead | null = null;
   #gated: Gated | null = null;
-  /** The server that it is connected to, which counts it until it ends. */
-  #server: Target | null = null;
   /** Limits and counters that it holds, the route's among them. */
   #leases: Lease[] | null = null;
 
@@ -249,18 +247,28 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
     return this.#ahead?.take(first) ?? first;
   }
 
+  /** It is with a server now, where it counts as open already. */
+  reachServer({ server, state }: Target): void {
+    this.record.server = server.address;
+    this.record.serverState = state;
+  }
+
+  /** It is over there, and goes on. */
+  leaveServer(result: "closed" | "silent"): void {
+    this.record.serverState?.left(result);
+    this.record.serverState = null;
+  }
+
   /**
-   * Both sockets are open: from here on the relay owns them. `target` counts the connection already. `header` goes to the server before the stream, in one write with what the
-   * client has sent: there are servers that read both at once. `ended`: the client has finished sending already.
+   * Both sockets are open: from here on the relay owns them. `header` goes to the server before the stream, in one write with what the
+   * client has sent: there are servers that read both at once. `ended`: the client has finished sending already. `sent`: bytes of what
+   * is held that the server has.
    */
-  relay(target: Target, server: NativeSocket, header: Buffer | null, ended: boolean): void {
+  relay(target: Target, server: NativeSocket, header: Buffer | null, ended: boolean, sent = 0): void {
     if (this.#charge instanceof Step) this.#charge.leave();
-    const { terminationDelayMs } = target.transport;
-    this.#server = target;
-    this.record.server = target.server.address;
     const meters = this.record.meters!;
     meters.connections++;
-    const relay = new Relay(this.edge.pool, this.socket, server, terminationDelayMs, meters, this);
+    const relay = new Relay(this.edge.pool, this.socket, server, target.transport.terminationDelayMs, meters, this);
     this.#charge = relay;
     const gated = this.#gated;
     this.#gated = null;
@@ -270,10 +278,12 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
     this.#ahead = null;
     if (header !== null) relay.server.send(ahead === null ? header : Buffer.concat([header, ...ahead.chunks]));
     if (ahead !== null) {
-      const { chunks, paused } = ahead;
+      const { paused, heldBytes } = ahead;
+      if (sent > 0 && sent < heldBytes) relay.server.send(ahead.whole().subarray(sent));
+      const { chunks } = ahead;
       ahead.release();
       for (const chunk of chunks) {
-        if (header === null) relay.client.onData(chunk);
+        if (header === null && sent === 0) relay.client.onData(chunk);
         else relay.client.count(chunk.length);
       }
       if (paused && !relay.client.paused) this.socket.resume();
@@ -355,8 +365,8 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
     entryPoint.meters.open--;
     entryPoint.meters.ended(reason);
     if (record.meters !== null) record.meters.open--;
+    record.serverState?.left(reason);
     this.#release();
-    if (this.#server !== null) this.#server.state.open--;
     edge.observer.onEnd(record, reason, bytesIn, bytesOut);
   }
 

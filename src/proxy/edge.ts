@@ -14,6 +14,7 @@ import { ClientContexts } from "../upstream/client-contexts.ts";
 import type { Target } from "../upstream/service.ts";
 import { HelloPool } from "../wire/hello-pool.ts";
 import { EntryMeters, Meters } from "./meters.ts";
+import { Outages } from "./outages.ts";
 import { ProxyProtocolIn } from "./proxy-protocol-in.ts";
 import type { Reason } from "./reasons.ts";
 import type { ConnectionRecord } from "./record.ts";
@@ -26,6 +27,8 @@ export interface Observer {
   onConnect(waitedMs: number): void;
   onDial(target: Target, durationMs: number): void;
   onDialFailed(target: Target, reason: DialError): void;
+  /** A server has answered after it had failed, or has not answered a client that was right to wait. */
+  onOutcome(target: Target, outcome: "answered" | "closed" | "silent"): void;
   onEnd(record: ConnectionRecord, reason: Reason, bytesIn: number, bytesOut: number): void;
   /** mqttAuth has judged a client; `durationMs` is 0 where there was nothing to hash. */
   onAuthentication(result: AuthResult, durationMs: number): void;
@@ -83,6 +86,7 @@ export class Edge {
   /** The queue of handshakes, and of closings. */
   readonly turns = new Turns();
   readonly meters = new Meters();
+  readonly outages = new Outages();
   readonly contexts = new ContextCache();
   readonly clientContexts = new ClientContexts();
   readonly connections = new Set<LiveConnection>();

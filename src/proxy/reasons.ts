@@ -43,7 +43,11 @@ export type Reason =
   | "no-server"
   /** Each server that could be tried has as many connections as it may have. */
   | "servers-full"
-  | "dial-failed";
+  | "dial-failed"
+  /** A server was reached, none has answered, and there is no further one. */
+  | "unanswered"
+  /** No server of the service could be reached a moment ago. */
+  | "service-down";
 
 /** What the gate makes of a client that sends no CONNECT that conforms. */
 export type ConnectReject =

@@ -6,6 +6,7 @@ import { loggedName } from "../observe/logged-name.ts";
 import type { MqttFacts } from "../rules/ast.ts";
 import type { HandshakeCause } from "../tls/handshake-failure.ts";
 import type { Revocable } from "../tls/revocations.ts";
+import type { ServerState } from "../upstream/server-state.ts";
 import type { RouteMeters } from "./meters.ts";
 
 /** What a client's CONNECT has said, as it is routed by and logged. */
@@ -34,6 +35,8 @@ export class ConnectionRecord {
   /** Router and service, with their counters: all that a relayed connection keeps of its route. */
   meters: RouteMeters | null = null;
   server = "";
+  /** Of the server that it counts at. */
+  serverState: ServerState | null = null;
   tlsVersion = "";
   tlsCipher = "";
   /** Why the handshake failed, or what a client speaks instead of MQTT. */

@@ -1,214 +1,175 @@
-// The search for a server: dials the servers in the order of the choice, every address of each, until one answers. With TLS, nothing
-// but a PROXY header, which must come before it, is sent to a server that is not who it should be.
+// The search for a server: tries those of the choice in its order until one is reached. A server that is slow gives way to the next one,
+// and goes on beside it: where all are slow, as over a far line, the first is still the first that can be there.
 
-import { isIP } from "node:net";
-import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import type { Timed } from "../net/deadlines.ts";
-import type { Dial, DialError, DialOwner } from "../net/dial.ts";
-import {
-  closeGracefully,
-  type HandshakeError,
-  type NativeSocket,
-  type NativeTlsSocket,
-  NOBODY,
-  type SocketOwner,
-} from "../net/socket.ts";
-import { upgradeClient } from "../net/tls.ts";
-import { type Choice, type Target, verifiedName } from "../upstream/service.ts";
+import type { DialError } from "../net/dial.ts";
+import type { NativeSocket } from "../net/socket.ts";
+import { isShortage } from "../observe/shortages.ts";
+import { DEFAULT_PASSIVE } from "../upstream/health.ts";
+import type { ServerState } from "../upstream/server-state.ts";
+import { type Choice, DIAL_BUDGET_MS, type Target } from "../upstream/service.ts";
+import { Attempt, type AttemptOwner } from "./attempt.ts";
 import type { Edge } from "./edge.ts";
 
+/** How long a server is waited for before the next one is tried too. */
+const GIVE_WAY_MS = 1000;
+
 export interface SearchOwner {
-  /** The PROXY header for a server, asked for before it is dialled; null: none. It may give the search up. */
+  /** The PROXY header for a server, asked for before it is dialled; null: none. It may stop the search. */
   headerFor(target: Target): Buffer | null;
   /**
-   * The target counts the connection as open: who gets it takes it off when it ends. The socket belongs to NOBODY until its owner is set, which must happen now. `header` is still to be sent; null: there is none, or the
-   * server has had it before its TLS.
+   * The socket belongs to NOBODY until its owner is set, which must happen now. `header` is still to be sent; null: there is none, or the
+   * server has had it before its TLS. The connection counts as one of the server's, and whoever ends it says so (`ServerState.left`).
    */
   onServerOpen(target: Target, socket: NativeSocket, header: Buffer | null): void;
-  /** No server could be reached, or no further one may be tried. */
-  onNoServer(): void;
+  /** No server could be reached, or no further one may be tried. `isDown`: all have been tried, and each has failed by its own fault. */
+  onNoServer(isDown: boolean): void;
 }
 
-export class ServerSearch implements DialOwner, SocketOwner, Timed {
+export class ServerSearch implements AttemptOwner, Timed {
   wheelTick = -1;
   wheelIndex = 0;
   readonly #edge: Edge;
   readonly #choice: Choice;
   readonly #owner: SearchOwner;
-  #target: Target;
-  /** What the target is told first. */
-  #header: Buffer | null = null;
-  #addresses: readonly string[] = [];
-  #address = 0;
+  /** Given by the choice, and to be tried next. */
+  #first: Target | null;
+  /** Of two that are under way, the one that has given way. */
+  #older: Attempt | null = null;
+  #newer: Attempt | null = null;
+  /** All that have failed: those that are down come last, and they are among them by then. */
+  #tried: Set<ServerState> | null = null;
+  /** How much of the budget is left when no dial is under way. Milliseconds. */
+  #budgetMs: number;
   #startedAt = 0;
-  #dial: Dial | null = null;
-  /** While a TLS handshake with the server is under way. */
-  #socket: NativeTlsSocket | null = null;
-  #cancelled = false;
   #isLast = false;
-  /** Whether the target counts the connection as one of its own. */
-  #isSeated = false;
+  /** Each server so far has failed by its own fault. */
+  #isDown = true;
 
-  /** `first` is what `choice` has given first. */
+  /** `first` is what `choice` has given first; the budget is that of its transport. */
   constructor(edge: Edge, choice: Choice, first: Target, owner: SearchOwner) {
     this.#edge = edge;
     this.#choice = choice;
-    this.#target = first;
+    this.#first = first;
     this.#owner = owner;
+    const { dialBudgetMs, dialTimeoutMs } = first.transport;
+    this.#budgetMs = dialBudgetMs ?? Math.max(DIAL_BUDGET_MS, dialTimeoutMs);
   }
 
+  /** Begins, or goes on with the next server where one that was reached was of no use. */
   start(): void {
-    this.#isSeated = true;
-    this.#target.state.open++;
-    this.#begin(this.#target);
-  }
-
-  #begin(target: Target): void {
-    this.#header = this.#owner.headerFor(target);
-    if (this.#cancelled) return;
-    this.#edge.lookup.resolve(target.server.host, (addresses) => {
-      if (this.#cancelled) return;
-      this.#addresses = addresses;
-      this.#address = 0;
-      if (addresses.length === 0) this.#next("dns");
-      else this.#dialAddress();
-    });
+    this.#startedAt = performance.now();
+    this.#advance();
   }
 
   /** What is under way is the last try: after it no further address and no further server is dialled. */
   last(): void {
     this.#isLast = true;
+    this.#older?.last();
+    this.#newer?.last();
   }
 
-  /** Gives up; the owner hears nothing more. */
-  cancel(): void {
-    this.#cancelled = true;
-    this.#unseat();
-    this.#dial?.cancel();
-    this.#dropSocket();
+  /** The server that was reached is of no use: it does not count as one that cannot be dialled, and is not tried again. */
+  reject(target: Target): void {
+    this.#isDown = false;
+    this.#note(target);
   }
 
-  #dialAddress(): void {
-    const { server, transport } = this.#target;
-    this.#startedAt = performance.now();
-    const address = this.#addresses[this.#address]!;
-    const { dialer } = this.#edge;
-    this.#dial = dialer.dial(
-      address,
-      server.port,
-      transport.dialTimeoutMs,
-      transport.keepAliveMs,
-      this,
-      transport.sourceAddresses,
-    );
-  }
-
-  onDialOpen(socket: NativeSocket): void {
-    if (this.#cancelled) return socket.terminate();
-    this.#dial = null;
-    const { server, transport } = this.#target;
-    const header = this.#header;
-    if (!server.tls) return this.#open(socket, header);
-    const edge = this.#edge;
-    // A header fits any empty send buffer: where it does not, the server is gone already.
-    if (header !== null && socket.write(header) !== header.length) {
-      socket.terminate();
-      return this.#failedAddress("reset");
-    }
-    try {
-      const name = verifiedName(server, transport);
-      const context = edge.clientContexts.get(transport.tls);
-      this.#socket = upgradeClient(socket, { context, serverName: isIP(name) === 0 ? name : "" }, this);
-      edge.deadlines.set(this, transport.dialTimeoutMs);
-    } catch (error) {
-      edge.observer.onFault(error);
-      socket.terminate();
-      this.#next("tls");
-    }
-  }
-
-  onDialFailed(reason: DialError): void {
-    this.#dial = null;
-    this.#failedAddress(reason);
-  }
-
-  /** The handshake with the server is over: nothing is sent to one that is not who it should be. */
-  onHandshake(success: boolean, error: HandshakeError | null): void {
-    const socket = this.#socket;
-    if (socket === null) return;
-    const { server, transport } = this.#target;
-    // Under a wrong name Bun calls a sound handshake failed, whatever rejectUnauthorized is; a truly failed one says EPROTO.
-    const done = success || (error !== null && error.code !== "EPROTO");
-    const verdict = done
-      ? this.#judge(socket, verifiedName(server, transport), transport.tls.insecureSkipVerify, error)
-      : "tls";
-    if (verdict !== null) {
-      this.#dropSocket();
-      return this.#failedAddress(verdict);
-    }
+  /** Gives up what is under way; the owner hears nothing more. */
+  stop(): void {
     this.#edge.deadlines.clear(this);
-    this.#socket = null;
-    this.#open(socket, null);
+    this.#older?.cancel(false);
+    this.#newer?.cancel(false);
+    this.#older = this.#newer = null;
   }
 
-  #judge(socket: NativeTlsSocket, name: string, insecure: boolean, error: HandshakeError | null): DialError | null {
-    if (insecure) return null;
-    if (error !== null) return "certificate";
-    const certificate = socket.getPeerCertificate() as PeerCertificate | undefined;
-    if (certificate === undefined || checkServerIdentity(name, certificate) !== undefined) return "certificate";
-    return null;
-  }
-
+  /** The newest one is slow, or the budget is spent. */
   onDeadline(): void {
-    this.#dropSocket();
-    this.#failedAddress("timeout");
+    if (performance.now() - this.#startedAt < this.#budgetMs) return this.#advance();
+    const [older, newer] = [this.#older, this.#newer];
+    this.#older = this.#newer = null;
+    for (const attempt of [older, newer]) if (attempt !== null) this.#giveUp(attempt);
+    this.#owner.onNoServer(this.#isDown && !this.#isLast && this.#next() === null);
   }
 
-  onClose(): void {
-    if (this.#socket === null) return;
-    this.#dropSocket();
-    this.#failedAddress("tls");
-  }
-
-  onData(): void {}
-  onDrain(): void {}
-  onEnd(): void {}
-
-  #open(socket: NativeSocket, header: Buffer | null): void {
-    const target = this.#target;
-    this.#isSeated = false; // from here on it is the owner who counts
-    this.#edge.observer.onDial(target, performance.now() - this.#startedAt);
+  onAttemptOpen(attempt: Attempt, socket: NativeSocket, header: Buffer | null, durationMs: number): void {
+    const edge = this.#edge;
+    edge.deadlines.clear(this);
+    this.#budgetMs -= performance.now() - this.#startedAt;
+    const [older, newer] = [this.#older, this.#newer];
+    this.#older = this.#newer = null;
+    // One that a later one has overtaken has had its second.
+    if (older !== null && older !== attempt) this.#giveUp(older);
+    if (newer !== attempt) newer?.cancel(false);
+    const { target } = attempt;
+    target.state.reached();
+    edge.observer.onDial(target, durationMs);
     this.#owner.onServerOpen(target, socket, header);
   }
 
-  #failedAddress(reason: DialError): void {
-    if (this.#cancelled) return;
-    this.#address++;
-    if (this.#address < this.#addresses.length && !this.#isLast) this.#dialAddress();
-    else this.#next(reason);
+  onAttemptFailed(attempt: Attempt, reason: DialError): void {
+    this.#failed(attempt, reason);
+    if (attempt === this.#older) {
+      this.#older = null;
+      // The newer one has its second first.
+      if (this.#newer !== null) return;
+    } else this.#newer = null;
+    this.#advance();
   }
 
-  #next(reason: DialError): void {
-    this.#unseat();
-    this.#edge.observer.onDialFailed(this.#target, reason);
-    const next = this.#isLast ? null : (this.#choice.next() ?? this.#choice.lastResort());
-    if (next === null) return this.#owner.onNoServer();
-    this.#target = next;
-    this.start();
+  /** Tries the next server. Where there is none, what is under way has the rest of the time. */
+  #advance(): void {
+    const target = this.#isLast ? null : this.#next();
+    const { deadlines } = this.#edge;
+    const leftMs = Math.max(0, this.#budgetMs - (performance.now() - this.#startedAt));
+    if (target === null) {
+      if (this.#older !== null || this.#newer !== null) return deadlines.set(this, leftMs);
+      deadlines.clear(this);
+      return this.#owner.onNoServer(this.#isDown && !this.#isLast);
+    }
+    const attempt = new Attempt(this.#edge, target, this);
+    const oldest = this.#newer === null ? null : this.#older;
+    this.#older = this.#newer ?? this.#older;
+    this.#newer = attempt;
+    // Two at a time: each has a descriptor. By now it has had two seconds.
+    if (oldest !== null) this.#giveUp(oldest);
+    const header = this.#owner.headerFor(target);
+    if (this.#newer !== attempt) return; // the owner has stopped the search
+    deadlines.set(this, Math.min(GIVE_WAY_MS, leftMs));
+    attempt.start(header);
   }
 
-  #unseat(): void {
-    if (!this.#isSeated) return;
-    this.#isSeated = false;
-    this.#target.state.open--;
+  /** The next server that has not been tried. */
+  #next(): Target | null {
+    const first = this.#first;
+    if (first !== null) {
+      this.#first = null;
+      return first;
+    }
+    for (;;) {
+      const target = this.#choice.next() ?? this.#choice.lastResort();
+      if (target === null || !this.#isTried(target)) return target;
+    }
   }
 
-  #dropSocket(): void {
-    const socket = this.#socket;
-    this.#socket = null;
-    this.#edge.deadlines.clear(this);
-    if (socket === null) return;
-    socket.data = NOBODY;
-    closeGracefully(socket);
+  #isTried({ state }: Target): boolean {
+    return this.#tried?.has(state) || this.#older?.target.state === state || this.#newer?.target.state === state;
+  }
+
+  #giveUp(attempt: Attempt): void {
+    attempt.cancel(true);
+    this.#failed(attempt, "timeout");
+  }
+
+  #failed({ target }: Attempt, reason: DialError): void {
+    this.#note(target);
+    if (isShortage(reason)) this.#isDown = false;
+    else target.state.failed(target.passive ?? DEFAULT_PASSIVE);
+    this.#edge.observer.onDialFailed(target, reason);
+  }
+
+  #note({ state }: Target): void {
+    this.#tried ??= new Set();
+    this.#tried.add(state);
   }
 }

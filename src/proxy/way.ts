@@ -1,9 +1,11 @@
 // The way of a connection, from accept to relay: which step follows which, and what a step's outcome leads to.
 //
-//   admit -> [preface] -> peek -> decide -> [middlewares] -> turn -> handshake -> identify -> [gate -> middlewares] -> dial -> relay
-//                                   |-- plain: [gate -> middlewares] -> dial -> relay
-//                                   |-- passed through: dial -> relay
+//   admit -> [preface] -> peek -> decide -> [middlewares] -> turn -> handshake -> identify -> [gate -> middlewares] -> dial -> [answer] -> relay
+//                                   |-- plain: [gate -> middlewares] -> dial -> [answer] -> relay
+//                                   |-- passed through: dial -> [answer] -> relay
 //                                   '-- acme-tls/1: handshake -> end
+//
+// A server that does not answer leads from answer back to dial, and the next one.
 //
 // Each step is a file in steps/ and knows no other. A step that waits keeps a decision and never the tables; where the tables have changed
 // meanwhile, it is decided again.
@@ -32,6 +34,7 @@ import {
 import type { Edge, EntryPoint } from "./edge.ts";
 import type { ConnectReject, ConnectResult } from "./reasons.ts";
 import { admit } from "./steps/admit.ts";
+import { Answer, isAnswered } from "./steps/answer.ts";
 import { Ask } from "./steps/ask.ts";
 import { challengeUpgrade } from "./steps/challenge.ts";
 import { Dial, type Dialled } from "./steps/dial.ts";
@@ -284,14 +287,16 @@ function hold(connection: Connection, received: Buffer): void {
 
 function dial(connection: Connection, route: Route): void {
   if (connection.isOver) return; // what is held was over a limit
+  if (connection.edge.outages.refuses(route.meters.service)) return connection.finish("service-down");
   const choice = route.balancer.choose(connection);
   const first = choice.next() ?? choice.lastResort();
   if (first === null) return connection.finish(choice.wasFull ? "servers-full" : "no-server");
   connection.pass(new Dial(connection, choice, first, dialled)).start();
 }
 
-function dialled(connection: Connection, { target, socket, header, ended }: Dialled): void {
-  connection.relay(target, socket, header, ended);
+function dialled(connection: Connection, { target, socket, header, ended, dial }: Dialled): void {
+  if (ended || !isAnswered(connection)) connection.relay(target, socket, header, ended);
+  else connection.pass(new Answer(connection, target, socket, dial)).start(header);
 }
 
 /** Asks the route's middlewares of a stage; `next` is told at once where there are none that wait. */

@@ -109,7 +109,7 @@ class Worker implements Observer {
         void this.#answers[message.question]().then((answer) => send({ type: "answer", id: message.id, answer }));
         return;
       case "servers":
-        this.#edge.tables.servers.put(message.servers);
+        if (this.#edge.tables.servers.put(message.servers)) this.#edge.outages.clear();
         return;
       case "leaving":
         this.#leaving.change(message);
@@ -160,6 +160,10 @@ class Worker implements Observer {
     this.#log.logger[known ? "debug" : "warn"]({ service, server: server.address, reason }, "cannot reach the server");
   }
 
+  onOutcome({ key }: Target, outcome: "answered" | "closed" | "silent"): void {
+    this.#outcomes.add(key, outcome);
+  }
+
   onAuthentication(result: AuthResult, durationMs: number): void {
     this.#metrics.authentication(result, durationMs);
   }
@@ -185,6 +189,7 @@ class Worker implements Observer {
   #commit(version: number): void {
     const { tables } = this.#edge;
     tables.commit(version);
+    this.#edge.outages.clear();
     const { options, certificates } = tables.contents();
     this.#edge.contexts.prune(options, certificates);
     this.#closeRevoked();

@@ -128,13 +128,15 @@ export class ServerState {
     return this.health === "down" || this.#failures > 0 || this.#unanswered > 0;
   }
 
-  /** The master's word of it. It ends this worker's own opinion, unless it is what the master has said before. */
-  told({ health, isDraining, upSince }: Omit<ServerReport, "key">): void {
+  /** The master's word of it. It ends this worker's own opinion, unless it is what the master has said before. True: it is not down any more. */
+  told({ health, isDraining, upSince }: Omit<ServerReport, "key">): boolean {
+    const isBetter = health !== this.health && health !== "down";
     if (health !== this.health) this.#forgive();
     this.health = health;
     this.isOrderedToDrain = isDraining;
     // One that was added later counts from then on, also when it is told of for the first time.
     this.upSince = Math.max(this.upSince, upSince);
+    return isBetter;
   }
 
   /** A dial has failed, and not for a shortage of our own. */
@@ -242,9 +244,11 @@ export class ServerStates {
     return state;
   }
 
-  /** It may come before the configuration that has the server. */
-  put(reports: readonly ServerReport[]): void {
-    for (const report of reports) this.of(report.key).told(report);
+  /** It may come before the configuration that has the server. True: one is not down any more. */
+  put(reports: readonly ServerReport[]): boolean {
+    let isBetter = false;
+    for (const report of reports) if (this.of(report.key).told(report)) isBetter = true;
+    return isBetter;
   }
 
   /** The servers that are configured, and whether each is drained. Others of which nothing is known are forgotten. */

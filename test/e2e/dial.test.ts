@@ -68,7 +68,7 @@ ${certificates}`,
   const server = createServer((socket) => socket.end("back"));
   await new Promise<void>((done) => server.listen(port, "127.0.0.1", done));
   cleanup(() => server.close());
-  expect(await readAll(await tlsClient(sluice.port))).toBe("back");
+  await waitFor("a client to be sent there", async () => (await readAll(await tlsClient(sluice.port))) === "back");
   await sluice.logged("the server answers again");
 });
 

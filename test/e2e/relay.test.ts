@@ -120,10 +120,14 @@ for (const [mode, client] of Object.entries(modes)) {
         socket.on("close", (hadError: boolean) => resolve(hadError));
         socket.on("error", () => {});
       });
-      socket.resume();
+      socket.once("data", () => socket.write("more"));
       socket.write(CONNECT);
       const server = await accepted;
-      server.on("data", () => server.resetAndDestroy());
+      // One that resets before it has answered is a server that failed.
+      server.once("data", () => {
+        server.write("an answer");
+        server.once("data", () => server.resetAndDestroy());
+      });
       await closed;
       await sluice.access((line) => line.reason === "server-reset" && (mode === "plain") === (line.sni === undefined));
 

@@ -16,12 +16,16 @@ export interface Dialled {
   readonly header: Buffer | null;
   /** The client has finished sending already, and what it has sent is to be delivered. */
   readonly ended: boolean;
+  /** Who goes on where the server is of no use. */
+  readonly dial: Dial;
 }
 
 export class Dial extends Step implements SearchOwner {
   readonly #next: (connection: Connection, dialled: Dialled) => void;
   readonly #search: ServerSearch;
   #ended = false;
+  /** A server was reached, and has not answered. */
+  #isUnanswered = false;
 
   /** `first` is what `choice` has given first. */
   constructor(
@@ -39,9 +43,17 @@ export class Dial extends Step implements SearchOwner {
     this.#search.start();
   }
 
+  /** Takes the connection back from a step that has found the server that was reached to be of no use. */
+  unanswered(target: Target): void {
+    this.#isUnanswered = true;
+    this.connection.pass(this);
+    this.#search.reject(target);
+    this.#search.start();
+  }
+
   override leave(): void {
     super.leave();
-    this.#search.cancel();
+    this.#search.stop();
   }
 
   /** FIN is leaving, except of a client that may half-close: then the server under way gets what it has sent, and no other one does. */
@@ -62,10 +74,15 @@ export class Dial extends Step implements SearchOwner {
   }
 
   onServerOpen(target: Target, socket: NativeSocket, header: Buffer | null): void {
-    this.#next(this.connection, { target, socket, header, ended: this.#ended });
+    const { edge, record } = this.connection;
+    edge.outages.end(record.meters!.service);
+    this.connection.reachServer(target);
+    this.#next(this.connection, { target, socket, header, ended: this.#ended, dial: this });
   }
 
-  onNoServer(): void {
-    this.connection.finish(this.#ended ? "client-gone" : "dial-failed");
+  onNoServer(isDown: boolean): void {
+    const { edge, record } = this.connection;
+    if (isDown) edge.outages.begin(record.meters!.service);
+    this.connection.finish(this.#ended ? "client-gone" : this.#isUnanswered ? "unanswered" : "dial-failed");
   }
 }

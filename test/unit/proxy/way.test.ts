@@ -53,6 +53,7 @@ function edgeWith(rows: readonly Row[], limits: Partial<Edge["limits"]> = {}) {
         onConnect: none,
         onDial: none,
         onDialFailed: none,
+        onOutcome: none,
         onLoopDelay: none,
         onAuthentication: none,
         onOutOfDescriptors: none,

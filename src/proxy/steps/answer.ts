@@ -1,0 +1,207 @@
+// Answer: waits for the first byte of a server that was reached. Until then what the client sends goes there and is kept as well, so that
+// another server can have it when this one closes or keeps silent. There is nothing to undo by then: nobody has answered.
+//
+// That is so for MQTT and for TLS, whose servers answer what begins a connection, and while the client has sent nothing. Any other stream
+// is relayed at once, and so is one that has become too long to keep. A client that leaves is a matter for the relay.
+
+import { readConnect } from "../../mqtt/connect.ts";
+import { isConnect } from "../../mqtt/opening.ts";
+import { type NativeSocket, NOBODY, type SocketOwner } from "../../net/socket.ts";
+import { DEFAULT_PASSIVE } from "../../upstream/health.ts";
+import { FIRST_BYTE_MS, type Target } from "../../upstream/service.ts";
+import { parseClientHello } from "../../wire/client-hello.ts";
+import { type Connection, Step } from "../connection.ts";
+
+/** What is kept of a client: a larger CONNECT, or what comes behind it, is not sent twice. */
+const MAX_KEPT = 64 * 1024;
+const HANDSHAKE_RECORD = 22;
+
+/** Who finds another server. */
+export interface Fallback {
+  /** This one has not answered. The connection has left it. */
+  unanswered(target: Target): void;
+}
+
+/** Whether what the client has sent is a stream whose server answers first thing. */
+export function isAnswered({ ahead }: Connection): boolean {
+  const [first] = ahead;
+  return first === undefined || isRequest(first);
+}
+
+function isRequest(bytes: Buffer): boolean {
+  return bytes[0] === HANDSHAKE_RECORD || isConnect(bytes);
+}
+
+/** What a client has sent: `part` may become a request, and of `other` nothing is known. */
+type Request = "nothing" | "part" | "connect" | "hello" | "other";
+
+export class Answer extends Step {
+  readonly #target: Target;
+  readonly #server: NativeSocket;
+  readonly #fallback: Fallback;
+  /** Of the bytes that are held, those that the server has taken. */
+  #sent = 0;
+  /** The server's socket is closed, or is the relay's. */
+  #isDone = false;
+
+  /** The socket belongs to it from now on. */
+  constructor(connection: Connection, target: Target, server: NativeSocket, fallback: Fallback) {
+    super(connection);
+    this.#target = target;
+    this.#server = server;
+    this.#fallback = fallback;
+    server.data = new Ear(this);
+  }
+
+  /** `header` goes to the server before the stream, in one write with what the client has sent: there are servers that read both at once. */
+  start(header: Buffer | null): void {
+    this.#await();
+    const { connection } = this;
+    if (header !== null) this.#write(Buffer.concat([header, ...connection.ahead]), header.length);
+    else if (connection.heldBytes > 0) this.#write(connection.wholeAhead());
+  }
+
+  override leave(): void {
+    super.leave();
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#server.data = NOBODY;
+    // A server that is only slow may still read the CONNECT: it learns at once that nobody waits for the answer.
+    this.#server.terminate();
+  }
+
+  override onData(chunk: Buffer): void {
+    const { connection } = this;
+    if (connection.heldBytes === 0 && !isRequest(chunk)) {
+      this.#relay();
+      return connection.socket.data.onData(chunk);
+    }
+    connection.holdAhead(chunk);
+    if (connection.isOver) return;
+    if (this.#sent === connection.heldBytes - chunk.length) this.#write(chunk);
+    if (this.#isDone) return;
+    if (connection.heldBytes > MAX_KEPT) this.#relay();
+    else this.#await();
+  }
+
+  override onEnd(): void {
+    this.#relay();
+    this.connection.socket.data.onEnd();
+  }
+
+  override onClose(error?: Error): void {
+    this.#relay();
+    this.connection.socket.data.onClose(error);
+  }
+
+  /** A client that has not sent all that is to be answered is not the server's to answer, however long it takes. */
+  override onDeadline(): void {
+    const request = this.#request();
+    const isDue = this.#target.transport.firstByteTimeoutMs !== 0 && (request === "connect" || request === "hello");
+    if (isDue) this.#forsake("silent", request);
+    else this.#relay();
+  }
+
+  onServerData(chunk: Buffer): void {
+    const { state } = this.#target;
+    if (state.isTroubled) {
+      this.connection.edge.observer.onOutcome(this.#target, "answered");
+      state.answered();
+    }
+    this.#relay();
+    this.#server.data.onData(chunk);
+  }
+
+  /** Room in the server's buffer again. */
+  onServerDrain(): void {
+    const { connection } = this;
+    if (this.#sent < connection.heldBytes) this.#write(connection.wholeAhead().subarray(this.#sent));
+  }
+
+  onServerEnd(): void {
+    const request = this.#request();
+    if (request !== "other") return this.#forsake("closed", request);
+    this.#relay();
+    this.#server.data.onEnd();
+  }
+
+  onServerClose(error: Error | undefined): void {
+    const request = this.#request();
+    if (request === "other") {
+      this.#relay();
+      this.#server.data.onClose(error);
+    } else {
+      this.#isDone = true;
+      this.#forsake("closed", request);
+    }
+  }
+
+  #await(): void {
+    // Without a limit, what is not answered is still repeated for a while where the server closes.
+    this.connection.edge.deadlines.set(this, this.#target.transport.firstByteTimeoutMs || FIRST_BYTE_MS);
+  }
+
+  /** `before`: bytes that are not the client's, and fit any empty send buffer. A socket that is found dead may tell so within the call. */
+  #write(bytes: Buffer, before = 0): void {
+    const taken = this.#server.write(bytes);
+    if (this.#isDone) return;
+    if (taken > before) this.#sent += taken - before;
+    else if (taken < before) this.#forsake("closed", this.#request());
+  }
+
+  /** Another server is asked. What an outsider can cause with anything but a sound CONNECT is not held against this one. */
+  #forsake(outcome: "closed" | "silent", request: Request): void {
+    const target = this.#target;
+    if (request === "connect") {
+      target.state.leftUnanswered(target.passive ?? DEFAULT_PASSIVE);
+      this.connection.edge.observer.onOutcome(target, outcome);
+    }
+    this.connection.leaveServer(outcome);
+    this.#fallback.unanswered(target);
+  }
+
+  #relay(): void {
+    this.#isDone = true;
+    this.connection.relay(this.#target, this.#server, null, false, this.#sent);
+  }
+
+  #request(): Request {
+    const { connection } = this;
+    if (connection.connect !== null) return "connect";
+    const bytes = connection.wholeAhead();
+    if (bytes.length === 0) return "nothing";
+    if (bytes[0] === HANDSHAKE_RECORD) {
+      const { kind } = parseClientHello(bytes);
+      return kind === "bad" ? "other" : kind === "more" ? "part" : "hello";
+    }
+    const { kind } = readConnect(bytes, MAX_KEPT);
+    return kind === "ok" ? "connect" : kind === "more" ? "part" : "other";
+  }
+}
+
+/** The owner of the server's socket meanwhile. */
+class Ear implements SocketOwner {
+  readonly #answer: Answer;
+
+  constructor(answer: Answer) {
+    this.#answer = answer;
+  }
+
+  onData(chunk: Buffer): void {
+    this.#answer.onServerData(chunk);
+  }
+
+  onDrain(): void {
+    this.#answer.onServerDrain();
+  }
+
+  onEnd(): void {
+    this.#answer.onServerEnd();
+  }
+
+  onClose(error: Error | undefined): void {
+    this.#answer.onServerClose(error);
+  }
+
+  onHandshake(): void {}
+}
