@@ -6,7 +6,7 @@ import type { Code } from "../config/codes.ts";
 import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
 import { livePolicy } from "../config/live.ts";
 import { bareName, fullName, INTERNAL, qualify, shortName } from "../config/names.ts";
-import type { ServiceConfig } from "../config/service.ts";
+import { FIRST_BYTE_MS, type ServiceConfig } from "../config/service.ts";
 import type { Path } from "../config/source.ts";
 import { TCP_SERVERS_TRANSPORT } from "../config/subject.ts";
 import { type TransportConfig, transport } from "../config/transport.ts";
@@ -139,6 +139,7 @@ function compileTransport(
   if (!sound) return null;
   return {
     dialTimeoutMs: config.dialTimeout,
+    ...(config.dialBudget !== undefined && { dialBudgetMs: config.dialBudget }),
     // 0 is Go's "default", which is 15 s.
     keepAliveMs: config.dialKeepAlive === 0 ? 15_000 : config.dialKeepAlive,
     terminationDelayMs: config.terminationDelay,
@@ -251,13 +252,16 @@ function compileService(
     );
   const wrong = isOwn && proxyProtocol !== undefined ? wrongHeader(proxyProtocol) : null;
   if (wrong !== null) return error("field-value", at("loadBalancer", "proxyProtocol"), wrong);
+  const { firstByteTimeout } = loadBalancer;
+  const answering: Transport =
+    firstByteTimeout === FIRST_BYTE_MS ? transport : { ...transport, firstByteTimeoutMs: firstByteTimeout };
   const combined = isOwn
     ? {
-        ...transport,
+        ...answering,
         terminationDelayMs: terminationDelay ?? transport.terminationDelayMs,
         proxyProtocol: proxyProtocol ?? transport.proxyProtocol,
       }
-    : transport;
+    : answering;
   const open = combined.proxyProtocol === null ? undefined : servers.find(isPublic);
   if (open !== undefined)
     diagnostics.warn(

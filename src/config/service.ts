@@ -2,11 +2,14 @@
 
 import { z } from "zod";
 import { balancing, serverBalancing } from "./balancing.ts";
-import { field, section } from "./field.ts";
+import { duration, field, section } from "./field.ts";
 import { failover, healthCheck, passive } from "./health.ts";
 import { drain, onRemove } from "./live.ts";
 import { proxyProtocolOut } from "./proxy-protocol.ts";
 import { parsePort } from "./scalars.ts";
+
+/** Milliseconds. */
+export const FIRST_BYTE_MS = 10_000;
 
 const word = z.string().min(1);
 
@@ -71,6 +74,11 @@ export const service = z.object({
         "Traefik's old place of the transport's field; ignored with a warning when `serversTransport` is set.",
         proxyProtocolOut.optional(),
         { otherwise: "that of the transport", nothingIsWrong: true },
+      ),
+      firstByteTimeout: field(
+        "How long a server may take from a client's CONNECT, or from its ClientHello where TLS is passed through, to the first byte of its answer. Then the next server gets the same: see [When a server fails](brokers.md#when-a-server-fails). `0`: for ever.",
+        duration(0, "must not be negative").default(FIRST_BYTE_MS),
+        { example: "5s" },
       ),
       onRemove: field(
         "What becomes of open connections whose server is not in this service any more, or whose service is gone: see [What a reload removes](brokers.md#what-a-reload-removes).",

@@ -18,6 +18,11 @@ export const transport = section({
     duration(1, "must be longer than 0").default(30_000),
     { example: "3s" },
   ),
+  dialBudget: field(
+    "How long a client waits for a server in all, however many servers and addresses are tried. Must be longer than 0.",
+    duration(1, "must be longer than 0").optional(),
+    { otherwise: "30s, or `dialTimeout` where that is longer", example: "10s" },
+  ),
   dialKeepAlive: field(
     "TCP keep-alive towards the broker. `0` is the default, negative is off.",
     duration().default(15_000),

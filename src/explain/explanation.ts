@@ -147,6 +147,9 @@ export interface ServiceNode {
   readonly servers: Listed<{ readonly address: string; readonly share: number; readonly dial: "plain" | "tls" }>;
   readonly transport: {
     readonly dialTimeoutMs: number;
+    readonly dialBudgetMs: number;
+    /** 0: for ever. */
+    readonly firstByteTimeoutMs: number;
     readonly keepAliveMs: number;
     readonly terminationDelayMs: number;
     /** The PROXY header that servers get first; null: none. */

@@ -4,7 +4,7 @@ import type { Merged } from "../compile/merge.ts";
 import type { RouterRow, Row } from "../protocol/messages.ts";
 import { Meters } from "../proxy/meters.ts";
 import { RoutingTables } from "../proxy/tables.ts";
-import type { Chooser, ServiceRow } from "../upstream/service.ts";
+import { type Chooser, dialBudgetOf, FIRST_BYTE_MS, type ServiceRow } from "../upstream/service.ts";
 import { MAX_SHOWN, type ServiceFacts, type ServiceNode } from "./explanation.ts";
 import { placeOf } from "./places.ts";
 
@@ -91,6 +91,8 @@ function nodeOf(
     servers: { total: servers.length, shown },
     transport: {
       dialTimeoutMs: transport.dialTimeoutMs,
+      dialBudgetMs: dialBudgetOf(transport),
+      firstByteTimeoutMs: transport.firstByteTimeoutMs ?? FIRST_BYTE_MS,
       keepAliveMs: transport.keepAliveMs,
       terminationDelayMs: transport.terminationDelayMs,
       proxyProtocol: transport.proxyProtocol,

@@ -240,9 +240,12 @@ function nodeLines(node: ServiceNode, depth: number): string[] {
     lines.push(`${indent}... and ${count(node.servers.total - node.servers.shown.length)} more servers`);
   if (node.kind === "loadBalancer" && node.servers.total === 0) lines.push(`${indent}no server`);
   if (node.transport !== null) {
-    const { dialTimeoutMs, keepAliveMs, terminationDelayMs, proxyProtocol, verify, clientCertificate } = node.transport;
+    const { transport } = node;
+    const { keepAliveMs, terminationDelayMs, firstByteTimeoutMs, proxyProtocol, verify, clientCertificate } = transport;
     const parts = [
-      `dialTimeout ${seconds(dialTimeoutMs)}`,
+      `dialTimeout ${seconds(transport.dialTimeoutMs)}`,
+      `dialBudget ${seconds(transport.dialBudgetMs)}`,
+      firstByteTimeoutMs === 0 ? "no firstByteTimeout" : `firstByteTimeout ${seconds(firstByteTimeoutMs)}`,
       keepAliveMs < 0 ? "no TCP keep-alive" : `TCP keep-alive ${seconds(keepAliveMs)}`,
       `terminationDelay ${terminationDelayMs < 0 ? "for ever" : seconds(terminationDelayMs)}`,
     ];

@@ -7,7 +7,7 @@ import type { NativeSocket } from "../net/socket.ts";
 import { isShortage } from "../observe/shortages.ts";
 import { DEFAULT_PASSIVE } from "../upstream/health.ts";
 import type { ServerState } from "../upstream/server-state.ts";
-import { type Choice, DIAL_BUDGET_MS, type Target } from "../upstream/service.ts";
+import { type Choice, dialBudgetOf, type Target } from "../upstream/service.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import type { Edge } from "./edge.ts";
 
@@ -52,8 +52,7 @@ export class ServerSearch implements AttemptOwner, Timed {
     this.#choice = choice;
     this.#first = first;
     this.#owner = owner;
-    const { dialBudgetMs, dialTimeoutMs } = first.transport;
-    this.#budgetMs = dialBudgetMs ?? Math.max(DIAL_BUDGET_MS, dialTimeoutMs);
+    this.#budgetMs = dialBudgetOf(first.transport);
   }
 
   /** Begins, or goes on with the next server where one that was reached was of no use. */

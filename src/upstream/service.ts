@@ -39,8 +39,13 @@ export interface Transport {
   };
 }
 
-export const DIAL_BUDGET_MS = 30_000;
+const DIAL_BUDGET_MS = 30_000;
 export const FIRST_BYTE_MS = 10_000;
+
+/** How long all dials of a client may take together. Milliseconds. */
+export function dialBudgetOf({ dialBudgetMs, dialTimeoutMs }: Transport): number {
+  return dialBudgetMs ?? Math.max(DIAL_BUDGET_MS, dialTimeoutMs);
+}
 
 /** What is optional is left out where nobody has asked for it: there may be 10 000. */
 export interface Server {

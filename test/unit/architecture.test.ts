@@ -105,7 +105,19 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     types: ["broker"],
   },
   explain: {
-    values: ["certs", "config", "ip", "middlewares", "mqtt", "proxy", "rules", "text", "tls", "wire"],
+    values: [
+      "certs",
+      "config",
+      "ip",
+      "middlewares",
+      "mqtt",
+      "proxy",
+      "rules",
+      "text",
+      "tls",
+      "upstream/service.ts",
+      "wire",
+    ],
     types: ["compile", "protocol", "upstream"],
   },
   cli: {
