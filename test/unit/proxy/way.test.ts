@@ -74,7 +74,7 @@ function edgeWith(rows: readonly Row[], limits: Partial<Edge["limits"]> = {}) {
   Object.assign(edge.dialer, {
     dial: () => {
       dials++;
-      return { cancel: none };
+      return { cancel: none, giveUp: none };
     },
   });
   const waiting: (() => void)[] = [];
