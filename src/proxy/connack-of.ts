@@ -13,6 +13,8 @@ const REFUSALS: Partial<Record<Reason, Refusal>> = {
   "router-off": "no-broker",
   "rules-changed": "no-broker",
   shutdown: "no-broker",
+  drained: "no-broker",
+  removed: "no-broker",
   "held-limit": "busy",
   "too-many-connections": "quota",
   "common-name-unusable": "not-authorized",

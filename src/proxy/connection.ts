@@ -107,7 +107,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
   }
 
   get serverKey(): string {
-    return this.#server?.key ?? "";
+    return this.record.serverState?.key ?? "";
   }
 
   get clientAddress(): string {
@@ -341,6 +341,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
   /** Ends it in order, if it is relayed: its server is drained, or what it came by has been removed. */
   letGo(reason: "drained" | "removed"): void {
     if (this.#charge instanceof Relay) this.#charge.close(reason);
+    else if (this.record.serverState !== null) this.finish(reason); // its server has not answered yet
   }
 
   /** Closes whatever there is, for a shutdown. */

@@ -50,10 +50,10 @@ export interface LiveConnection {
   readonly record: ConnectionRecord;
   /** The version of the tables by which its route was chosen. */
   readonly version: number;
-  /** The server that it is relayed to, with its service in one word as in Target; "": it is not relayed. */
+  /** The server that it is connected to, with its service in one word as in Target; "": there is none. */
   readonly serverKey: string;
   readonly isOver: boolean;
-  /** Ends it in order, if it is relayed: its server is drained, or what it came by has been removed. */
+  /** Ends it in order, if it is connected to one: its server is drained, or what it came by has been removed. */
   letGo(reason: "drained" | "removed"): void;
   /** Ends it at once, because its certificate has been revoked. */
   revoke(): void;
