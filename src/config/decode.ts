@@ -1,7 +1,7 @@
 // YAML to plain values in the way of Traefik's decoder, steered by a zod schema: keys without case, null is absent, scalars are
 // read by the type that is wanted, a scalar may stand for a list of one, an unknown key is an error where it stands.
 
-import { isMap, isScalar, isSeq, type Node, type Pair } from "yaml";
+import { isMap, isScalar, isSeq, type Node, type Pair, type Scalar } from "yaml";
 import type { z } from "zod";
 import { suggestion } from "../text/spelling.ts";
 import type { Code } from "./codes.ts";
@@ -129,7 +129,10 @@ class Walk {
       if (on !== null) return on ? {} : undefined;
       if (meta.scalarKey !== undefined) {
         this.#source.standsFor(path, meta.scalarKey);
-        return { [meta.scalarKey]: this.value(type.shape[meta.scalarKey] as z.ZodType, node, path) };
+        const field = type.shape[meta.scalarKey] as z.ZodType;
+        const words = meta.allowEmpty ? unwrap(field).type : null;
+        if (words?.def.type === "enum") return this.#switch(words as z.ZodEnum, meta.scalarKey, node, path);
+        return { [meta.scalarKey]: this.value(field, node, path) };
       }
     }
     if (!isMap(node)) {
@@ -180,6 +183,16 @@ class Walk {
       if (value !== undefined) result[key] = value;
     }
     return result;
+  }
+
+  /** A word that stands for a field of something that can be on and off too. */
+  #switch(type: z.ZodEnum, key: string, node: Node, path: Path): unknown {
+    const options = type.options as string[];
+    const written = textOf(node as Scalar);
+    const word = options.find((option) => option.toLowerCase() === written.toLowerCase());
+    if (word !== undefined) return { [key]: word };
+    const wanted = `true, false, one of ${options.join(", ")}, or a mapping`;
+    return this.#error("field-value", node, path, `${label(path)} must be ${wanted}, not ${quoted(written)}`);
   }
 
   /** A key with nothing behind it is absent, as in Traefik. Where that is not the same as `{}`, it is often a mistake. @returns what it is instead. */

@@ -7,6 +7,7 @@ import type { Reason } from "../proxy/reasons.ts";
 import type { MqttFacts } from "../rules/ast.ts";
 import type { Why } from "../rules/explain.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
+import type { LivePolicy } from "../upstream/live.ts";
 import type { ProxyProtocolOut } from "../upstream/service.ts";
 
 /** One client, or several that no rule tells apart, on one entry point. This is what --json prints: it is documented in docs/operations.md. */
@@ -144,7 +145,13 @@ export interface ServiceNode {
   readonly returnAfterMs: number | null;
   /** Of the connections of the router, from 0 to 1. */
   readonly share: number;
-  readonly servers: Listed<{ readonly address: string; readonly share: number; readonly dial: "plain" | "tls" }>;
+  readonly servers: Listed<{
+    readonly address: string;
+    readonly share: number;
+    readonly dial: "plain" | "tls";
+    /** It gets no new connection, and what becomes of those that are open; null: it is not drained. */
+    readonly drain: LivePolicy | null;
+  }>;
   readonly transport: {
     readonly dialTimeoutMs: number;
     readonly dialBudgetMs: number;

@@ -82,9 +82,10 @@ function nodeOf(
     return { ...node, kind: "failover", returnAfterMs: row.returnAfterMs, services };
   }
   const { servers, transport } = row;
-  const shown = servers
-    .slice(0, MAX_SHOWN)
-    .map(({ address, tls }) => ({ address, share: share / servers.length, dial: tls ? "tls" : "plain" }) as const);
+  const open = servers.filter(({ drain }) => drain === undefined).length;
+  const shown = servers.slice(0, MAX_SHOWN).map(({ address, tls, drain = null }) => {
+    return { address, share: drain === null ? share / open : 0, dial: tls ? "tls" : "plain", drain } as const;
+  });
   return {
     ...node,
     kind: "loadBalancer",

@@ -1,5 +1,6 @@
 // An explanation for people: the verdict in one line, then what it rests on.
 
+import type { LivePolicy } from "../upstream/live.ts";
 import type { ProxyProtocolOut } from "../upstream/service.ts";
 import type {
   CertificateChoice,
@@ -219,6 +220,12 @@ function certificateRows(choice: CertificateChoice, { client }: Explanation): Li
   return rows;
 }
 
+/** What becomes of connections that are open. */
+function drained(policy: LivePolicy): string {
+  if (policy.kind === "spread") return `${policy.perSecond} connections are closed each second`;
+  return policy.kind === "close" ? "its connections are closed" : "its connections are kept";
+}
+
 const KEYS: Record<string, string> = {
   rsa: "RSA",
   p256: "ECDSA, P-256",
@@ -234,8 +241,10 @@ function nodeLines(node: ServiceNode, depth: number): string[] {
   if (depth > 2)
     lines.push(`${indent.slice(2)}${node.name}: weight ${node.weight}, ${percent(node.share)} of the connections`);
   if (node.kind === "missing") lines.push(`${indent}does not exist or is off: its turns go to the others`);
-  for (const { address, share, dial } of node.servers.shown)
-    lines.push(`${indent}${address}, ${dial === "tls" ? "by TLS" : "plain"}, ${percent(share)} of the connections`);
+  for (const { address, share, dial, drain } of node.servers.shown) {
+    const turns = drain === null ? `${percent(share)} of the connections` : `drained, ${drained(drain)}`;
+    lines.push(`${indent}${address}, ${dial === "tls" ? "by TLS" : "plain"}, ${turns}`);
+  }
   if (node.servers.total > node.servers.shown.length)
     lines.push(`${indent}... and ${count(node.servers.total - node.servers.shown.length)} more servers`);
   if (node.kind === "loadBalancer" && node.servers.total === 0) lines.push(`${indent}no server`);

@@ -192,6 +192,29 @@ test("behind a load balancer the address in the PROXY header counts: of either f
   );
 });
 
+test("a drained server has no share and no turn, and what becomes of its connections is said; where all are, the client is refused", () => {
+  const servers = [
+    { ...server, address: "a:1" },
+    { ...server, address: "b:1", drain: { kind: "spread", perSecond: 50 } },
+    { ...server, address: "c:1", drain: { kind: "close" } },
+    { ...server, address: "d:1" },
+    { ...server, address: "e:1", drain: { kind: "keep" } },
+  ] as const;
+  const explain = (some: readonly (typeof servers)[number][]) => {
+    const value = { kind: "loadBalancer", servers: some, transport } as const;
+    const explainer = explainerOf([routerRow("r", "HostSNI(`a`)")], [{ kind: "service", name: "s", value }]);
+    return explainer.explain(point, clientOf({ sni: "a", from: "192.0.2.1" }))[0]!;
+  };
+  const explanation = explain(servers);
+  expect(explanation.service!.tree.servers.shown.map(({ share }) => share)).toEqual([0.5, 0, 0, 0.5, 0]);
+  expect(explanation.service!.order.shown).toEqual(["a:1", "d:1"]);
+  const text = textOf(explanation).join("\n");
+  expect(text).toContain("b:1, plain, drained, 50 connections are closed each second");
+  expect(text).toContain("c:1, plain, drained, its connections are closed");
+  expect(text).toContain("e:1, plain, drained, its connections are kept");
+  expect(explain([servers[1], servers[4]]).verdict).toMatchObject({ served: false, reason: "no-server" });
+});
+
 test("of a service made of very many others so many are shown, and one line says that there are more", () => {
   const weighted = (name: string, children: readonly string[]): Row => {
     return {
