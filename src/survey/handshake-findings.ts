@@ -122,6 +122,12 @@ function sizeNotes(main: ServerFlight, ignoresLimits: boolean): Finding[] {
       remedy:
         "Leave out what is not needed, such as the root, or take certificates with EC keys, which are much shorter.",
     });
+  if (main.certificateBytes > main.longestRecord)
+    notes.push({
+      code: "split-certificates",
+      message: `its certificates (${main.certificateBytes} bytes) come in several records of at most ${main.longestRecord}: Mbed TLS before 3.6.3 takes them in one alone`,
+      remedy: "Send longer records (in Sluice, maxRecordSize), or shorter certificates, if such devices are to come.",
+    });
   if (ignoresLimits)
     notes.push({
       code: "large-records",

@@ -124,6 +124,7 @@ export type NoteCode =
   | "rare-key"
   | "large-rsa"
   | "long-chain"
+  | "split-certificates"
   | "large-records"
   | "root-sent"
   | "unrelated-sent"
