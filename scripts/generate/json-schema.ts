@@ -270,6 +270,9 @@ const NUMBERS = `(?:${OCTET}(?:\\.${OCTET}){3}:|(?!\\.*\\d[\\d.]*:))`;
 /** A host, or an IPv6 one in brackets, then the port: parseHostPort in src/config/scalars.ts. */
 const ADDRESS = `(?:\\[[0-9a-zA-Z_:.%]*\\]|(?=${NUMBERS})[^:\\[\\]\\s/]*):${PORT}(?:/[tT][cC][pP])?`;
 
+/** parseUnixSocket in src/config/unix-socket.ts, but for the length of the path. */
+const UNIX_SOCKET = "[uU][nN][iI][xX]:///[^\\x00-\\x1f\\x7f]*[^/\\x00-\\x1f\\x7f]";
+
 function text(type: z.ZodString, { kind, numbers }: FieldMeta, orNull: readonly string[]): JsonSchema {
   const of = (name: string) => checks(type).find((check) => check.check === name);
   const regex = of("string_format")?.pattern;
@@ -281,8 +284,8 @@ function text(type: z.ZodString, { kind, numbers }: FieldMeta, orNull: readonly 
     pattern = `^${ADDRESS}$`;
     message = "must be host:port, :port or [IPv6]:port";
   } else if (kind === "address or port") {
-    pattern = `^(?!(?:.*:)?0+(?:/[tT][cC][pP])?$)(?:${PORT}|${ADDRESS})$`;
-    message = "must be host:port, or a port";
+    pattern = `^(?!(?:.*:)?0+(?:/[tT][cC][pP])?$)(?:${PORT}|${ADDRESS}|${UNIX_SOCKET})$`;
+    message = "must be host:port, a port, or unix:///path";
   } else if (kind === "port") pattern = `^(?!0+$)${PORT}$`;
   else if (kind === "https URL") pattern = "^https://[^/]";
   else if (regex !== undefined) pattern = regex.flags.includes("i") ? inAnyCase(regex.source) : regex.source;

@@ -3,6 +3,7 @@
 import { isIP } from "node:net";
 import { formatHostPort, parseHostPort, parsePort } from "../config/scalars.ts";
 import type { ServiceConfig } from "../config/service.ts";
+import { parseUnixSocket, type UnixSocket } from "../config/unix-socket.ts";
 import type { Server, Transport } from "../upstream/service.ts";
 
 /** Where a server without an address is: beside Sluice, as a sidecar has it. */
@@ -10,10 +11,6 @@ const SIDECAR_HOST = "127.0.0.1";
 
 /** URLs of brokers that speak TLS. */
 const TLS_SCHEME = /^(mqtts|ssl|tls|wss|https):\/\//i;
-
-const UNIX = /^unix:/i;
-/** sockaddr_un has 108 bytes for it, and the last one is 0 (unix(7)). */
-const MAX_UNIX_PATH = 107;
 
 /** Labels of letters, digits, - and _, as in _mqtt._tcp.example.com; a name has 253 characters at most (RFC 1035, 2.3.4). */
 const SRV_NAME = /^[\w-]{1,63}(\.[\w-]{1,63})+\.?$/;
@@ -30,7 +27,8 @@ type ServerConfig = NonNullable<ServiceConfig["loadBalancer"]>["servers"][number
 
 export function compileServer(config: ServerConfig, transport: Transport): CompiledServer {
   if (config.srv !== undefined) return compileSrv(config, config.srv);
-  if (config.address !== undefined && UNIX.test(config.address)) return compileUnix(config, config.address, transport);
+  const unix = config.address === undefined ? null : parseUnixSocket(config.address);
+  if (unix !== null) return compileUnix(config, unix, transport);
   const located = locate(config);
   if (typeof located === "string") return error(located);
   const { host, port } = located;
@@ -59,19 +57,10 @@ function locate(config: ServerConfig): { readonly host: string; readonly port: n
   return { host: parsed.host === "" ? SIDECAR_HOST : parsed.host, port: parsed.port };
 }
 
-/** `unix:///run/mosquitto.sock`. */
-function compileUnix(config: ServerConfig, address: string, { tls }: Transport): CompiledServer {
-  if (config.port !== undefined) return error(`"${address}" is a Unix socket, which has no port`);
-  const path = /^unix:\/\/(\/[\s\S]+)$/i.exec(address)?.[1];
-  if (path === undefined)
-    return error(
-      `"${address}" is not the absolute path of a Unix socket: three slashes are before it, as in unix:///run/mosquitto.sock`,
-    );
-  const bytes = Buffer.byteLength(path);
-  if (bytes > MAX_UNIX_PATH)
-    return error(`the path of the Unix socket has ${bytes} bytes, and the system takes ${MAX_UNIX_PATH} (sun_path)`);
-  if (/\p{Cc}/u.test(path)) return error("the path of the Unix socket has a control character in it");
-  if (path.endsWith("/")) return error(`"${address}" is a directory, and not a Unix socket`);
+function compileUnix(config: ServerConfig, unix: UnixSocket, { tls }: Transport): CompiledServer {
+  if (unix.kind === "error") return unix;
+  const { path } = unix;
+  if (config.port !== undefined) return error(`"${config.address}" is a Unix socket, which has no port`);
   if (config.tls && tls.serverName === null && !tls.insecureSkipVerify)
     return error(
       "a Unix socket has no name by which a certificate could be checked: set tls.serverName in its serversTransport, or leave out  tls: true",

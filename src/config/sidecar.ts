@@ -6,21 +6,24 @@ import { type EntryPointConfig, EVERYWHERE, isLoopback } from "./entry-points.ts
 import { type FieldMeta, field } from "./field.ts";
 import { parseHostPort, parsePort } from "./scalars.ts";
 import type { Say } from "./subject.ts";
+import { parseUnixSocket } from "./unix-socket.ts";
 
 const word = z.string().min(1);
 
 /** A port alone has no host. */
-const brokerAddress = (text: string) => parseHostPort(parsePort(text) === null ? text : `:${text}`);
+const brokerAddress = (text: string) =>
+  parseUnixSocket(text) ?? parseHostPort(parsePort(text) === null ? text : `:${text}`);
 
 /** Everything that a proxy beside one broker needs, in one section. */
 export const sidecar = z
   .object({
     address: field(
-      "The broker: `host:port`, or a port on 127.0.0.1. A section that is only a text stands for this field.",
+      "The broker: `host:port`, a port on 127.0.0.1, or `unix:///path` for a Unix socket. A section that is only a text stands for this field.",
       z.string().superRefine((value, context) => {
         const parsed = brokerAddress(value);
         if (parsed.kind === "error") context.addIssue({ code: "custom", message: parsed.message });
-        else if (parsed.port === 0) context.addIssue({ code: "custom", message: "needs a port from 1 to 65535" });
+        else if ("port" in parsed && parsed.port === 0)
+          context.addIssue({ code: "custom", message: "needs a port from 1 to 65535" });
       }),
       { kind: "address or port", numbers: [1, 65_535], example: "127.0.0.1:1883" },
     ),
@@ -69,7 +72,7 @@ export function checkSidecar(
   if (config === undefined) return;
   const { certFile, keyFile, keyStore, certDirectory } = config;
   const broker = brokerAddress(config.address);
-  if (broker.kind === "ok" && (broker.host === "" || isLoopback(broker.host)))
+  if (broker.kind === "ok" && "port" in broker && (broker.host === "" || isLoopback(broker.host)))
     for (const { name, host, port } of points)
       if (port === broker.port && (EVERYWHERE.includes(host) || host === (broker.host || "127.0.0.1")))
         problem(

@@ -151,6 +151,8 @@ export interface ServiceNode {
     readonly dial: "plain" | "tls";
     /** It gets no new connection, and what becomes of those that are open; null: it is not drained. */
     readonly drain: LivePolicy | null;
+    /** What DNS makes of it while Sluice runs; null: it is one server. */
+    readonly discovery: string | null;
   }>;
   readonly transport: {
     readonly dialTimeoutMs: number;
@@ -164,6 +166,8 @@ export interface ServiceNode {
     /** null where no server is dialled with TLS. */
     readonly verify: string | null;
     readonly clientCertificate: boolean;
+    /** Where servers are dialled from, in turn; empty: the system chooses. */
+    readonly sourceAddresses: readonly string[];
   } | null;
   readonly services: readonly ServiceNode[];
 }

@@ -5,6 +5,7 @@ import type { RouterRow, Row } from "../protocol/messages.ts";
 import { Meters } from "../proxy/meters.ts";
 import { RoutingTables } from "../proxy/tables.ts";
 import { type Chooser, dialBudgetOf, FIRST_BYTE_MS, type ServiceRow } from "../upstream/service.ts";
+import { discoveryOf } from "./discovery.ts";
 import { MAX_SHOWN, type ServiceFacts, type ServiceNode } from "./explanation.ts";
 import { placeOf } from "./places.ts";
 
@@ -83,8 +84,10 @@ function nodeOf(
   }
   const { servers, transport } = row;
   const open = servers.filter(({ drain }) => drain === undefined).length;
-  const shown = servers.slice(0, MAX_SHOWN).map(({ address, tls, drain = null }) => {
-    return { address, share: drain === null ? share / open : 0, dial: tls ? "tls" : "plain", drain } as const;
+  const shown = servers.slice(0, MAX_SHOWN).map((server) => {
+    const { address, tls, drain = null } = server;
+    const turns = drain === null ? share / open : 0;
+    return { address, share: turns, dial: tls ? "tls" : "plain", drain, discovery: discoveryOf(server) } as const;
   });
   return {
     ...node,
@@ -99,6 +102,7 @@ function nodeOf(
       proxyProtocol: transport.proxyProtocol,
       verify: servers.some(({ tls }) => tls) ? verification(transport.tls) : null,
       clientCertificate: transport.tls.cert !== null,
+      sourceAddresses: transport.sourceAddresses ?? [],
     },
   };
 }

@@ -241,9 +241,10 @@ function nodeLines(node: ServiceNode, depth: number): string[] {
   if (depth > 2)
     lines.push(`${indent.slice(2)}${node.name}: weight ${node.weight}, ${percent(node.share)} of the connections`);
   if (node.kind === "missing") lines.push(`${indent}does not exist or is off: its turns go to the others`);
-  for (const { address, share, dial, drain } of node.servers.shown) {
+  for (const { address, share, dial, drain, discovery } of node.servers.shown) {
     const turns = drain === null ? `${percent(share)} of the connections` : `drained, ${drained(drain)}`;
     lines.push(`${indent}${address}, ${dial === "tls" ? "by TLS" : "plain"}, ${turns}`);
+    if (discovery !== null) lines.push(`${indent}  ${discovery}`);
   }
   if (node.servers.total > node.servers.shown.length)
     lines.push(`${indent}... and ${count(node.servers.total - node.servers.shown.length)} more servers`);
@@ -261,6 +262,8 @@ function nodeLines(node: ServiceNode, depth: number): string[] {
     if (verify !== null) parts.push(`TLS ${verify}`, ...(clientCertificate ? ["with a client certificate"] : []));
     lines.push(`${indent}${parts.join(", ")}`);
     if (proxyProtocol !== null) lines.push(`${indent}${headerOf(proxyProtocol)}`);
+    const { sourceAddresses } = node.transport;
+    if (sourceAddresses.length > 0) lines.push(`${indent}dialled from ${first(sourceAddresses)}, in turn`);
   }
   for (const child of node.services) lines.push(...nodeLines(child, depth + 1));
   return lines;
@@ -286,6 +289,11 @@ function otherLines({ otherEntryPoints, otherKind }: Explanation["others"], poin
     lines.push(`  not asked: ${count(otherKind)} on ${point} for clients ${tls ? "without" : "with"} TLS`);
   if (otherEntryPoints > 0) lines.push(`  not asked: ${count(otherEntryPoints)} on other entry points`);
   return lines.length === 0 ? [] : ["", ...lines];
+}
+
+/** The first five of a list that is known in whole. */
+function first(all: readonly string[]): string {
+  return list({ total: all.length, shown: all });
 }
 
 function list({ total, shown }: Listed<string>): string {
