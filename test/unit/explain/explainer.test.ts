@@ -250,3 +250,32 @@ test("what no client can be is said in one short line", () => {
     expect((line as string).length).toBeLessThan(250);
   }
 });
+
+test("what DNS makes of a server, and where servers are dialled from, is said", () => {
+  const at = (more: object) => ({ ...server, tls: true, ...more });
+  const row: Row = {
+    ...(SERVICE as Extract<Row, { kind: "service" }>),
+    value: {
+      kind: "loadBalancer",
+      servers: [
+        at({ address: "b.test:1", host: "b.test", discover: { kind: "addresses", families: "ipv4" } }),
+        at({
+          address: "srv:_m._tcp.test",
+          host: "_m._tcp.test",
+          name: "test",
+          discover: { kind: "srv", families: null },
+        }),
+        at({ address: "unix:///run/m.sock", host: "/run/m.sock", port: 0, tls: false }),
+      ],
+      transport: { ...transport, sourceAddresses: ["10.0.0.5", "10.0.0.6"] },
+    },
+  };
+  const [explanation] = explainerOf([routerRow("a", "HostSNI(`a`)")], [row]).explain(point, clientOf({ sni: "a" }));
+  const text = textOf(explanation!).join("\n");
+  expect(text).toContain("each IPv4 address of it is a server, as DNS says, verified as b.test");
+  expect(text).toContain(
+    "each record is a server, as DNS says; those of higher priority numbers are backups, verified as test",
+  );
+  expect(text).toContain("unix:///run/m.sock, plain");
+  expect(text).toContain("dialled from 10.0.0.5, 10.0.0.6, in turn");
+});
