@@ -217,6 +217,31 @@ listen tls
   });
 });
 
+test("a check with MQTT finds Mosquitto 2.1 well behind both versions of the header, and finds out that it hangs", async () => {
+  const two = await Mosquitto.start({ command: peer("sbin/mosquitto"), lines: ["enable_proxy_protocol 2"] });
+  const checked = await Sluice.start({
+    dynamic: `
+tcp:
+  routers:
+${router("two", "{}")}${router("one", "{}")}
+  services:
+    two: { loadBalancer: { serversTransport: all, healthCheck: &check { interval: 100ms, timeout: 1s, mqtt: {} }, servers: [{ port: ${two.port} }] } }
+    one: { loadBalancer: { serversTransport: line, healthCheck: *check, servers: [{ port: ${lines.port} }] } }
+  serversTransports:
+    line: { proxyProtocol: { version: 1 } }
+    all: { proxyProtocol: { tlvs: [authority, ssl] } }
+tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }`,
+  });
+  for (const port of [two.port, lines.port])
+    await waitFor("three good checks", async () => {
+      const labels = { server: `127.0.0.1:${port}`, result: "good" };
+      return (await checked.metric("sluice_server_checks_total", labels)) >= 3;
+    });
+  expect(checked.lines.filter(({ msg }) => msg === "a server is down")).toEqual([]);
+  two.process.kill("SIGSTOP");
+  expect(await checked.logged("a server is down")).toMatchObject({ server: `127.0.0.1:${two.port}` });
+});
+
 function hex(text: string): string {
   return Buffer.from(text).toString("hex");
 }

@@ -6,6 +6,7 @@ import type { ProbeDone, ProbeRequest } from "../../../src/health/probe.ts";
 import type { Verdict } from "../../../src/health/verdict.ts";
 import { MAX_RUNNING, Watch, type Watched, type WatchedState } from "../../../src/health/watch.ts";
 import { DEFAULT_PASSIVE, type HealthCheck } from "../../../src/upstream/health.ts";
+import { parseProxyHeader } from "../../../src/wire/proxy-protocol.ts";
 import { Mosquitto } from "../../support/mosquitto.ts";
 import { cleanup, waitFor } from "../../support/tools.ts";
 
@@ -220,4 +221,39 @@ test("over real connections: an answer in pieces, a broker that hangs, one that 
     [hanging.port]: "it takes the connection, and does not answer in time",
     [gone.port]: "nothing listens there",
   });
+});
+
+test("where the transport has PROXY headers a check sends one of its own: LOCAL with both ends, or a line that says the truth", async () => {
+  const heard: Buffer[] = [];
+  const receiver = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", (chunk: Buffer) => {
+      heard.push(Buffer.concat([chunk, Buffer.from(`|${socket.remotePort}`)]));
+      socket.end();
+    });
+  });
+  const port = await new Promise<number>((resolve) => {
+    receiver.listen(0, "127.0.0.1", () => resolve((receiver.address() as { port: number }).port));
+    cleanup(() => receiver.close());
+  });
+  const watch = new Watch({ onChange: () => {}, onRefusedCheck: () => {} });
+  cleanup(() => watch.close());
+  const told = async (version: number) => {
+    heard.length = 0;
+    const transport = { ...TRANSPORT, proxyProtocol: { version, tlvs: [] } };
+    watch.want([server(port, { transport, check: { ...CHECK, intervalMs: 60_000 } })]);
+    await waitFor("the header", () => heard.length > 0);
+    const [bytes, remotePort] = heard[0]!.toString("latin1").split("|") as [string, string];
+    return { bytes, remotePort: Number(remotePort) };
+  };
+  const two = await told(2);
+  const parsed = parseProxyHeader(Buffer.from(two.bytes, "latin1"));
+  // LOCAL: what stands in it is for nobody to believe.
+  expect(parsed).toMatchObject({ kind: "ok", version: 2, addresses: null, length: 28 });
+  const ends = Buffer.from(two.bytes, "latin1").subarray(12, 28);
+  expect(ends.toString("hex")).toBe(
+    `2011000c7f0000017f000001${[two.remotePort, port].map((each) => each.toString(16).padStart(4, "0")).join("")}`,
+  );
+  const one = await told(1);
+  expect(one.bytes).toBe(`PROXY TCP4 127.0.0.1 127.0.0.1 ${one.remotePort} ${port}\r\n`);
 });
