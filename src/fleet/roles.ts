@@ -101,7 +101,7 @@ function rolesOfPiece(piece: Piece, outfit: Outfit, hasIntermediate: boolean): R
     case "header":
       return [
         {
-          ...{ name: "sluice_client.h", what: "key, certificate and authority as strings of C", isSecret: true },
+          ...{ name: "sluice-client.h", what: "key, certificate and authority as strings of C", isSecret: true },
           content: ({ pem, key, form }, device) =>
             key === null
               ? null

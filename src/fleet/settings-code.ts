@@ -76,7 +76,7 @@ export function esp32(): string[] {
     "Arduino on ESP32 (`WiFiClientSecure`, here with PubSubClient), once the clock is right (`configTime`), because certificates have dates:",
     "",
     ...block("cpp", [
-      `#include "sluice_client.h"`,
+      `#include "sluice-client.h"`,
       "WiFiClientSecure net;",
       "PubSubClient client(net);",
       "net.setCACert(SLUICE_CA);",

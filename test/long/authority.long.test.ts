@@ -709,8 +709,13 @@ test("the commands of docs/certificates.md do what it says, in its order", async
   );
   const page = readFileSync(join(ROOT, "docs/certificates.md"), "utf8");
   const blocks = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((match) => match[1]!);
-  const commands = blocks.flatMap((block) => block.split("\n")).filter((line) => line.startsWith("bin/sluice "));
-  expect(commands).toHaveLength(12);
+  // `certs check` looks at a server, and the variables of ThingsBoard are another page's: both have tests of their own.
+  const isOther = /^bin\/sluice certs check |--thingsboard=/;
+  const commands = blocks
+    .flatMap((block) => block.split("\n"))
+    .filter((line) => line.startsWith("bin/sluice ") && !isOther.test(line));
+  expect(commands).toHaveLength(14);
+  writeFileSync(join(cwd, "devices.csv"), /^```csv\n([\s\S]*?)^```$/m.exec(page)![1]!);
   writeFileSync(join(cwd, "password"), "changeit 42\n");
   for (const command of commands) {
     const { code, stdout, stderr } = await sluiceCli(command.split(" ").slice(1), { cwd });

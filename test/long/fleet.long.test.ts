@@ -139,9 +139,9 @@ async function pairs(name: string): Promise<{ certificate: X509Certificate; key:
   if (names.includes("client.crt")) add(file("client.crt"), createPrivateKey(file("client.key")));
   if (names.includes("client.der"))
     add(file("client.der"), createPrivateKey({ key: file("client-key.der"), format: "der", type: "pkcs8" }));
-  if (names.includes("sluice_client.h")) {
+  if (names.includes("sluice-client.h")) {
     const strings = [
-      ...file("sluice_client.h")
+      ...file("sluice-client.h")
         .toString()
         .matchAll(/^ {4}"(.*)\\n"/gm),
     ].map(([, line]) => line!);

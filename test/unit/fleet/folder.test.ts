@@ -65,7 +65,7 @@ const FILES: Readonly<Record<FamilyName, readonly string[]>> = {
   thingsboard: [...PEM, "client.jks", "trust.jks", "password.txt"],
   tempus: [...PEM, "client.jks", "trust.jks", "password.txt"],
   sinetstream: PEM,
-  esp32: ["sluice_client.h", "client-key.der", "client.der", "ca.der"],
+  esp32: ["sluice-client.h", "client-key.der", "client.der", "ca.der"],
   "node-red": PEM,
   "home-assistant": PEM,
   mqttx: [...PEM, "qr.png"],
@@ -147,7 +147,7 @@ test("an intermediate authority comes along, in DER too", async () => {
   expect([own!.checkIssued(between!), between!.checkIssued(root!)]).toEqual([true, true]);
   expect(
     files
-      .get("sluice_client.h")!
+      .get("sluice-client.h")!
       .content.toString()
       .match(/BEGIN CERTIFICATE/g),
   ).toHaveLength(3);

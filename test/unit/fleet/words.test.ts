@@ -41,8 +41,8 @@ test("C and C++ compile a header with any name, without a warning, and have the 
     const server = { host: "mqtt.example.com", port: 8883 };
     const outfit = { family: "esp32", server, store: null, legacy: null } as const;
     const device = { ...outfit, name, serial: "0", notAfter: 0, isKeyEncrypted: false, hasPasswordFile: false };
-    writeFileSync(join(directory, "sluice_client.h"), cHeader(device, pems));
-    const main = `#include <stdio.h>\n#include "sluice_client.h"\n#include "sluice_client.h"\nint main(void) { printf("%s\\n%s\\n%d\\n%s%s%s", SLUICE_CLIENT_ID, SLUICE_URI, SLUICE_PORT, SLUICE_CA, SLUICE_CERTIFICATE, SLUICE_PRIVATE_KEY); return 0; }\n`;
+    writeFileSync(join(directory, "sluice-client.h"), cHeader(device, pems));
+    const main = `#include <stdio.h>\n#include "sluice-client.h"\n#include "sluice-client.h"\nint main(void) { printf("%s\\n%s\\n%d\\n%s%s%s", SLUICE_CLIENT_ID, SLUICE_URI, SLUICE_PORT, SLUICE_CA, SLUICE_CERTIFICATE, SLUICE_PRIVATE_KEY); return 0; }\n`;
     const language = at % 2 === 0 ? "c" : "c++";
     writeFileSync(join(directory, "main.c"), main);
     const compiled = await exec(
