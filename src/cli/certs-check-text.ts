@@ -65,13 +65,17 @@ function rowsOf(tls: TlsReport, authorities: string): [string, string][] {
 }
 
 function clientText({ asked, authorities, letIn, reason }: ClientReport): string {
-  const of = authorities.length === 0 ? "of any authority" : `of ${authorities.join("; ")}`;
+  const named = authorities.slice(0, MAX_NAMED).join("; ");
+  const more = authorities.length > MAX_NAMED ? ` and ${authorities.length - MAX_NAMED} more` : "";
+  const of = authorities.length === 0 ? "of any authority" : `of ${named}${more}`;
   const wanted = asked ? `asked for a certificate ${of}` : "not asked for a certificate";
   const result =
     letIn === null ? "not tried to the end" : letIn ? "this one got in" : `this one was refused: ${reason}`;
   return `${wanted}; ${result}`;
 }
 
+/** Authorities; the JSON has all. */
+const MAX_NAMED = 5;
 const KEPT = { yes: "kept", no: "not kept", unknown: "cannot be told, all are shorter" } as const;
 
 function recordText({ longestRecord, shortRecords: { maxFragmentLength, recordSizeLimit } }: TlsReport): string {
@@ -93,7 +97,8 @@ function titleOf({ commonName, names, subject }: SentCertificate): string {
 function rowsOfCertificate(each: SentCertificate): [string, string][] {
   const cells: [string, string][] = [];
   if (each.names.length > 0) cells.push(["names", each.names.map(({ kind, value }) => `${kind}:${value}`).join(" ")]);
-  const left = each.daysLeft < 0 ? "expired" : `${count(each.daysLeft, "day")} left`;
+  const { daysLeft } = each;
+  const left = daysLeft === null ? "no date" : daysLeft < 0 ? "expired" : `${count(daysLeft, "day")} left`;
   cells.push(
     ["subject", each.subject || "(empty)"],
     ["issuer", each.issuer || "(empty)"],

@@ -46,7 +46,8 @@ export async function checkRemote(typed: string, options: CheckOptions, terminal
 async function requestOf(typed: string, options: CheckOptions, terminal: Terminal): Promise<CheckRequest> {
   const { host, port } = addressOf(typed);
   const sni = options.sni === undefined ? null : asciiName(options.sni, "--sni");
-  const name = sni ?? host;
+  // A dot at the end belongs to DNS alone (RFC 6066 3).
+  const name = sni ?? host.replace(/\.$/, "");
   const timeoutMs = secondsOf(options.timeout) * 1000;
   if (options.key !== undefined && options.cert === undefined)
     throw new CannotConvert("--key is the key of a certificate: give that with --cert FILE");

@@ -11,8 +11,6 @@ export interface TrialOptions {
   readonly ca: readonly string[] | null;
   /** PEM. */
   readonly client: { readonly cert: string; readonly key: string } | null;
-  /** Also TLS 1.0 and 1.1, for servers that have nothing newer. */
-  readonly old: boolean;
 }
 
 export type Trial =
@@ -64,7 +62,7 @@ export function tryHandshake({ address, port }: Place, options: TrialOptions, ti
 }
 
 function start(address: string, port: number, options: TrialOptions) {
-  const { serverName, alpn, ca, client, old } = options;
+  const { serverName, alpn, ca, client } = options;
   try {
     return connect({
       host: address,
@@ -76,7 +74,6 @@ function start(address: string, port: number, options: TrialOptions) {
       ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
       ...(ca === null ? {} : { ca: [...ca] }),
       ...(client === null ? {} : client),
-      ...(old ? { minVersion: "TLSv1" as const } : {}),
     });
   } catch {
     return null;

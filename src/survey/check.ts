@@ -66,7 +66,8 @@ function judge(
   const clientReport = clientOf(seen);
   const problems = [...certificateProblems(shown), ...handshakeProblems(clientReport, client !== null)];
   // The library looks at more than path.ts does, such as the length of paths and constraints of names.
-  if (trial?.kind === "in" && trial.verification !== null && problems.length === 0)
+  const isExplained = problems.some(({ code }) => !BESIDE_THE_CHAIN.includes(code));
+  if (trial?.kind === "in" && trial.verification !== null && !isExplained)
     problems.push({
       code: "chain-refused",
       message: `the TLS library does not trust its chain: ${trial.verification}`,
@@ -91,7 +92,8 @@ function judge(
     alpn: seen.refusesAlpn ? "refused" : main.alpn,
     certificates: sent.map((each): SentCertificate => {
       const described = describeCertificate(each);
-      const daysLeft = Math.floor((Date.parse(described.notAfter) - now) / DAY);
+      const end = Date.parse(described.notAfter);
+      const daysLeft = Number.isNaN(end) ? null : Math.floor((end - now) / DAY);
       return { ...described, signature: signatureOf(each), daysLeft };
     }),
     certificateBytes: main.certificateBytes,
@@ -106,11 +108,17 @@ function judge(
 }
 
 const DAY = 86_400_000;
+/** No client follows a longer chain; a hostile server may send thousands. */
+const MAX_CERTIFICATES = 32;
+/** What is wrong although a chain may be sound. */
+const BESIDE_THE_CHAIN: readonly Finding["code"][] = [
+  ...(["name-mismatch", "without-names", "must-staple", "chain-order", "client-refused"] as const),
+];
 
 /** Up to the first that cannot be read. */
 function certificatesOf({ certificates }: ServerFlight): X509Certificate[] {
   const read: X509Certificate[] = [];
-  for (const der of certificates)
+  for (const der of certificates.slice(0, MAX_CERTIFICATES))
     try {
       read.push(new X509Certificate(der));
     } catch {

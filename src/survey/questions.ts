@@ -22,20 +22,23 @@ export interface Answer {
   readonly flight: ServerFlight;
 }
 
-/** A server that has not said more within this time is taken for silent. Milliseconds. */
+/** A server that has not said more within this time is taken for silent: milliseconds, or a part of the time where there is much of it. */
 const PATIENCE_MS = 5000;
+const PATIENCE_PART = 1 / 4;
 
 /** How long all of it may take, over several questions. */
 export class Patience {
   readonly #end: number;
+  readonly #each: number;
 
   constructor(milliseconds: number) {
     this.#end = performance.now() + milliseconds;
+    this.#each = Math.max(PATIENCE_MS, milliseconds * PATIENCE_PART);
   }
 
   /** Milliseconds for the next question; at least one. */
   get next(): number {
-    return Math.max(1, Math.min(PATIENCE_MS, this.left));
+    return Math.max(1, Math.min(this.#each, this.left));
   }
 
   get left(): number {

@@ -69,8 +69,8 @@ export interface VersionReport {
 export interface SentCertificate extends CertificateReport {
   /** How its issuer signed it, such as `ecdsa-with-SHA256`; an OID where the runtime has no name. */
   readonly signature: string;
-  /** Negative when it has expired. */
-  readonly daysLeft: number;
+  /** Negative when it has expired; null where its date is none. */
+  readonly daysLeft: number | null;
 }
 
 export interface ClientReport {

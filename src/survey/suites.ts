@@ -63,6 +63,11 @@ const GROUP_NAMES: ReadonlyMap<number, string> = new Map([
 /** Groups that are offered, the preferred first. */
 export const GROUPS: readonly number[] = [29, 23, 24, 25];
 
+/** Whether the runtime's TLS library (BoringSSL) has a suite: it lacks DHE, CCM, and CBC with SHA-2. */
+export function isOfLibrary(suite: number): boolean {
+  return !/_DHE_|_CCM|_CBC_SHA(256|384)$/.test(suiteName(suite));
+}
+
 export function suiteName(number: number): string {
   return SUITE_NAMES.get(number) ?? `0x${number.toString(16).padStart(4, "0")}`;
 }

@@ -7,6 +7,7 @@ import { SHORTEST_FRAGMENT, TLS_VERSIONS, type TlsVersion } from "../wire/probe-
 import type { ServerFlight } from "../wire/server-flight.ts";
 import { type Answer, askTls, Patience, type Question, speaksPlainMqtt } from "./questions.ts";
 import type { Kept, WithoutName } from "./report.ts";
+import { isOfLibrary } from "./suites.ts";
 
 export interface Target {
   /** In ASCII. */
@@ -115,8 +116,10 @@ async function look(
       recordSizeLimit = kept(main, (await asking({ version, recordSizeLimit: SHORTEST_FRAGMENT.bytes })).flight);
     if (serverName !== null && !patience.isOver)
       withoutName = comparison(main, await asking({ version, serverName: null }));
-    const options = { ...usual, ca, client, old: TLS_VERSIONS[version] < TLS_VERSIONS["1.2"] };
-    if (!patience.isOver) trial = await tryHandshake(place, options, patience.next);
+    const options = { ...usual, ca, client };
+    // Where the library does not have what the server speaks, it would say nothing about other clients.
+    const hasIt = isOfLibrary(main.hello!.suite) && main.hello!.version >= TLS_VERSIONS["1.2"];
+    if (!patience.isOver && hasIt) trial = await tryHandshake(place, options, patience.next);
   }
   return {
     kind: "seen",

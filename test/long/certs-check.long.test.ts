@@ -226,6 +226,23 @@ describe("openssl with what some clients cannot do with", () => {
     expect(closed.problemCodes).toEqual(["certificates-unreadable"]);
   });
 
+  test("what only other TLS libraries have is no fault of the server", async () => {
+    const rsa = await authority.issue({ keyType: "rsa" });
+    const curve = (name: string) => ["-newkey", "ec", "-pkeyopt", `ec_paramgen_curve:${name}`];
+    const servers: [Pair, string[], string | null][] = [
+      [rsa, ["-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256"], "DH 2048"],
+      [good, ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-CCM8"], "X25519"],
+      [await unusual("p384", curve("P-384"), "-sha384"), [], "X25519"],
+      [await unusual("p521", curve("P-521"), "-sha512"), [], "X25519"],
+      [rsa, ["-tls1_1", ...WEAK], null],
+    ];
+    for (const [pair, args, group] of servers) {
+      const { tls, problems } = await check(`localhost:${await opensslServer(pair, args)}`);
+      expect(problems).toEqual([]);
+      if (group !== null) expect(tls.versions.find(({ accepted }) => accepted === "yes")!.group).toBe(group);
+    }
+  });
+
   test("it keeps to max_fragment_length, and not to record_size_limit, which it does not know", async () => {
     const long = await authority.issue({ sans: sans.slice(0, 40) });
     const { tls } = await check(`localhost:${await opensslServer(long)}`);
