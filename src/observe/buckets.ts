@@ -38,6 +38,11 @@ export class Buckets {
     series.sum += seconds;
   }
 
+  /** Forgets the other series. */
+  keep(isKnown: (key: string) => boolean): void {
+    for (const key of this.#series.keys()) if (!isKnown(key)) this.#series.delete(key);
+  }
+
   describe(): MetricDescription {
     return { name: this.#name, type: "histogram", help: this.#help, labels: this.#labels, bounds: this.#bounds };
   }

@@ -69,6 +69,8 @@ export class WorkerMetrics {
     LOOP_BUCKETS,
   );
   readonly #dialErrors: Counter<"service" | "server" | "reason">;
+  /** The series of dialErrors, by server and then by reason. */
+  readonly #failed = new Map<string, Map<string, { service: string; server: string; reason: string }>>();
   readonly #fill: (() => void)[] = [];
 
   constructor(edge: () => Edge, shortages: Pick<Shortages, "counts">, droppedLines: () => number) {
@@ -104,8 +106,21 @@ export class WorkerMetrics {
     this.#dial.observe(key, ms / 1000, () => ({ service, server: server.address }));
   }
 
-  dialFailed(service: string, server: string, reason: string): void {
+  dialFailed({ key, service, server: { address: server } }: Target, reason: string): void {
     this.#dialErrors.inc({ service, server, reason });
+    let failed = this.#failed.get(key);
+    if (failed === undefined) this.#failed.set(key, (failed = new Map()));
+    if (!failed.has(reason)) failed.set(reason, { service, server, reason });
+  }
+
+  /** Forgets what was counted of servers that are gone: DNS may name others every day. */
+  keepServers(isKnown: (key: string) => boolean): void {
+    this.#dial.keep(isKnown);
+    for (const [key, failed] of this.#failed) {
+      if (isKnown(key)) continue;
+      for (const labels of failed.values()) this.#dialErrors.remove(labels);
+      this.#failed.delete(key);
+    }
   }
 
   authentication(result: AuthResult, ms: number): void {

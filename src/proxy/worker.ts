@@ -152,7 +152,7 @@ class Worker implements Observer {
 
   onDialFailed(target: Target, reason: DialError): void {
     const { service, key, server } = target;
-    this.#metrics.dialFailed(service, server.address, reason);
+    this.#metrics.dialFailed(target, reason);
     if (isShortage(reason)) return this.#shortages.note(reason); // the server has no part in it
     this.#outcomes.add(key, reason);
     const known = this.#failing.has(key);
@@ -193,8 +193,17 @@ class Worker implements Observer {
     const { options, certificates } = tables.contents();
     this.#edge.contexts.prune(options, certificates);
     this.#closeRevoked();
+    this.#forgetServers();
     if (this.#listeners.length === 0 && !this.#listen()) return;
     send({ type: "committed", version });
+  }
+
+  /** Servers that are configured no more, and that nobody is connected to. */
+  #forgetServers(): void {
+    const { servers } = this.#edge.tables;
+    const isKnown = (key: string) => servers.has(key);
+    this.#metrics.keepServers(isKnown);
+    for (const key of this.#failing) if (!isKnown(key)) this.#failing.delete(key);
   }
 
   /** Ends the connections whose certificate has been revoked since they came. */

@@ -244,6 +244,11 @@ export class ServerStates {
     return state;
   }
 
+  /** Whether it is configured, or anything is known of it. */
+  has(key: string): boolean {
+    return this.#states.has(key);
+  }
+
   /** It may come before the configuration that has the server. True: one is not down any more. */
   put(reports: readonly ServerReport[]): boolean {
     let isBetter = false;

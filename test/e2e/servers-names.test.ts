@@ -50,6 +50,12 @@ tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }
   await waitFor("it to be in force", async () => (await servers(1))[0] === at(3)[0]);
   expect(await servers(6)).toEqual(at(1, 1, 2, 2, 3, 3));
 
+  const gone = `server="${at(0)[0]}"`;
+  await waitFor(
+    "what was counted of the one that is gone to be forgotten",
+    async () => !(await sluice.metrics()).includes(gone),
+  );
+
   await dns.stop();
   const labels = { name: "brokers.test" };
   await waitFor("it to be missed", async () => (await sluice.metric("sluice_server_name_failing", labels)) === 1);
