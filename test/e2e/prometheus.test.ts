@@ -26,6 +26,9 @@ const LATER = [
   "sluice_tls_source_errors_total",
   "sluice_tls_crl_this_update_timestamp_seconds",
   "sluice_tls_crl_next_update_timestamp_seconds",
+  "sluice_server_name_servers",
+  "sluice_server_name_failing",
+  "sluice_server_name_lookups_total",
 ];
 const SERVED = metricRows.map(({ name }) => name).filter((name) => !LATER.includes(name));
 
@@ -176,6 +179,7 @@ describe("promtool", () => {
     metrics.diagnosed([{ counts: { error: new Map([["service-unknown", 1]]), warning: new Map() } }]);
     metrics.acmeStates([{ resolver: "le", names: ["a.example"], next: 1, notAfter: null }] as never);
     metrics.acmeResult("le", "failed");
+    metrics.nameStates([{ name: "brokers.internal", servers: 3, isFailing: true, good: 1, failed: 1 }]);
     const later = await metrics.render([], 0, 0, new Map());
     for (const name of LATER) expect(later).toContain(`\n${name}{`);
     // Each family once: those of LATER with their series, all others as they run.
