@@ -4,7 +4,7 @@ import type { KeyObject } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { isThere } from "../system/files.ts";
-import { createDirectory, replaceFiles } from "../system/replace-file.ts";
+import { createDirectory, replaceFiles, unfinishedFiles } from "../system/replace-file.ts";
 import { inTurn } from "../system/turns.ts";
 import type { Authority, IssuedCertificate } from "./authority.ts";
 import { des3KeyText, keyText } from "./keys.ts";
@@ -80,6 +80,8 @@ export function handOver(
     }));
     if (isThere(folder)) {
       mkdirSync(folder, { recursive: true }); // says what is wrong with what is no directory
+      const names = files.map(({ name }) => name);
+      for (const path of unfinishedFiles(folder, names)) rmSync(path, { force: true });
       replaceFiles(written);
       for (const name of obsolete) rmSync(join(folder, name), { force: true });
     } else createDirectory(folder, unfinished(authority, folder), written);

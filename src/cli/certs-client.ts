@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import type { Authority } from "../authority/authority.ts";
 import { removeUnfinished } from "../authority/delivery.ts";
+import type { Purpose } from "../authority/events.ts";
 import { folderName } from "../authority/folder.ts";
 import { clientSubject, type Subject } from "../authority/names.ts";
 import { readDevices } from "../fleet/devices-csv.ts";
@@ -38,26 +39,43 @@ export function issueClients(names: readonly string[], options: ClientOptions, t
       options.from === undefined ? named(names, options, terminal) : tabled(options.from, options, terminal);
     const authority = await authorityOf(options, terminal);
     const orders = await ordersOf(wishes, authority, options, terminal);
-    const open = options.force
-      ? orders
-      : orders.filter((order) => isOpen(order, authority, options.from !== undefined));
+    const open = orders.flatMap((order) => toMake(order, authority, options));
+    const folders = new Set(open.map(({ folder }) => folder));
+    const done = orders.filter(({ folder }) => !folders.has(folder));
+    sayUseless(done, authority, terminal);
     await removeUnfinished(authority, options.out);
     for (const choice of new Set(open.map(({ key }) => key))) {
       const notice = keyNotice(choice);
       if (notice !== null && options.json !== true) say(terminal, notice);
     }
     if (options.from === undefined) return makeNamed(authority, open, options, terminal);
-    return makeTable(authority, open, orders.length - open.length, { ...options, from: options.from }, terminal);
+    return makeTable(authority, open, done.length, { ...options, from: options.from }, terminal);
   });
 }
 
-/** Whether it is still to be made; of a table, what is there already is done. @throws Refusal */
-function isOpen(order: Order, { facts }: Authority, isTable: boolean): boolean {
+/** The order, where it is still to be made; of a table, what is there already is done. @throws Refusal */
+function toMake(order: Order, { facts }: Authority, { force, from }: ClientOptions): Order[] {
+  if (force) return [order];
   const there = found(order, facts.hasIntermediate);
-  if (there.kind === "nothing") return true;
-  if (there.kind === "other" || !isTable) throw new Refusal(alreadyThere(there.path));
-  return false;
+  if (there.kind === "nothing") return [order];
+  if (there.kind === "other" || from === undefined) throw new Refusal(alreadyThere(there.path));
+  return there.kind === "half" ? [{ ...order, isReplacing: true }] : [];
 }
+
+/** Devices of a table that are there, and that nobody lets in any more. */
+function sayUseless(orders: readonly Order[], { facts }: Authority, terminal: Terminal): void {
+  const newest = new Map([...facts.index.read().entries.values()].map((entry) => [entryKey(entry), entry]));
+  for (const { subject } of orders) {
+    const { revoked = null, notAfter = Number.POSITIVE_INFINITY } = newest.get(entryKey(subject)) ?? {};
+    const name = printable(subject.commonName);
+    if (revoked !== null)
+      say(terminal, `${name} is there already, and revoked: with --force it gets a new certificate`);
+    else if (notAfter < Date.now()) say(terminal, `${name} is there already, and has ended: sluice certs renew`);
+  }
+}
+
+const entryKey = ({ commonName, purpose = "client" }: { commonName: string; purpose?: Purpose }): string =>
+  `${purpose} ${commonName}`;
 
 /** A device as it is asked for. */
 interface Wish extends Pick<Order, "subject" | "days" | "key"> {
@@ -109,7 +127,7 @@ async function ordersOf(
     terminal,
   );
   return wishes.map(({ subject, days, key }, at) => ({
-    ...{ subject, days, key, form, password, outfit: outfits[at]! },
+    ...{ subject, days, key, form, password, outfit: outfits[at]!, isReplacing: options.force ?? false },
     folder: folderOf(options.out, subject),
   }));
 }
@@ -135,7 +153,7 @@ async function makeNamed(
 ): Promise<number> {
   const all: unknown[] = [];
   const qrs: Order[] = [];
-  await makeAll(authority, orders, options.force ?? false, (order, made) => {
+  await makeAll(authority, orders, (order, made) => {
     const { issued, paths } = soundly(made);
     if (issued.isCut) sayCut(terminal, issued, order.days);
     all.push(jsonOf(order.folder, issued, order.subject, paths));
@@ -177,7 +195,7 @@ async function makeTable(
   const progress = await progressOf(terminal, "devices", orders.length);
   process.once("SIGINT", interrupt);
   try {
-    await makeAll(authority, orders, options.force ?? false, (order, made) => {
+    await makeAll(authority, orders, (order, made) => {
       const { issued, paths } = soundly(made);
       if (issued.isCut) cut.push(() => sayCut(terminal, issued, order.days));
       all.push(jsonOf(order.folder, issued, order.subject, paths));

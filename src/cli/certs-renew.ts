@@ -153,7 +153,8 @@ async function planOf(entry: Entry, authority: Authority, options: RenewOptions,
     if (text !== null) checkSeal(keyFile, text.text, options, form);
     checkForm(form, kind);
   }
-  const family = made === null ? null : await familyRenewal(folder, made, isSameKey, form, options, terminal);
+  const family =
+    made === null ? null : await familyRenewal(folder, commonName, made, isSameKey, form, options, terminal);
   return { entry, purpose, subject, folder, key: isSameKey || kind === null ? publicKey : kind, family };
 }
 

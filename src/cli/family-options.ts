@@ -3,6 +3,7 @@
 import { isIP } from "node:net";
 import type { Authority } from "../authority/authority.ts";
 import type { KeyForm } from "../authority/delivery.ts";
+import { serverSubject } from "../authority/names.ts";
 import { passwordNotes } from "../certs/convert/write.ts";
 import { parseHostPort } from "../config/scalars.ts";
 import { MQTTS_PORT, type Outfit, type Server } from "../fleet/device.ts";
@@ -12,7 +13,7 @@ import { FAMILY_NAMES, type FamilyName, STORE_KINDS, STORES, type StoreKind } fr
 import { hasOpenKey, hasPkcs12, hasStores } from "../fleet/roles.ts";
 import { suggestion } from "../text/spelling.ts";
 import { Refusal } from "./authority-access.ts";
-import type { StorePasswordOptions } from "./renew-family.ts";
+import { checkStorePassword, type StorePasswordOptions } from "./renew-family.ts";
 import { askNew, secretOption } from "./secret-options.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -69,9 +70,12 @@ export function serverOf(typed: string | undefined): Server | null {
   const parsed = parseHostPort(/^(?:\[[^\]]*\]|[^:]*)$/.test(bare) ? `${bare}:${MQTTS_PORT}` : bare);
   if (parsed.kind === "error") throw new Refusal(`--host: ${parsed.message}`);
   const { host, port } = parsed;
-  if (host === "" || port === 0 || !/^[\w.:-]+$/.test(host))
+  if (host === "" || port === 0 || host.includes("*"))
     throw new Refusal(`--host is HOST or HOST:PORT, and not '${typed}'`);
-  return { host, port };
+  // As a server's certificate has it: a name with other letters in its ASCII form.
+  const named = serverSubject([host]);
+  if (named.kind === "error") throw new Refusal(`--host: ${named.message}`);
+  return { host: named.subject.alternativeNames[0]!.value, port };
 }
 
 /** The one name that all servers of the authority have first; null where there are none or several. */
@@ -99,6 +103,7 @@ export async function storePassword(
   }
   const value = given.value ?? (await askNew("Password for the key stores (empty: each gets its own)", terminal));
   if (value === null) return null;
+  checkStorePassword(value);
   const notes = withStores.flatMap(({ store, legacy }) => passwordNotes(STORES[store!].type, value, legacy));
   for (const note of new Set(notes)) terminal.error(`note: ${note}`);
   return { from: "operator", value };

@@ -22,6 +22,11 @@ export interface StorePasswordOptions {
   readonly storePasswordEnv?: string;
 }
 
+/** @throws Refusal */
+export function checkStorePassword(password: string): void {
+  if (password === "") throw new Refusal("the password of the key stores is empty: give one, or leave the option out");
+}
+
 const KEY_FILE = "client.key";
 
 export interface FamilyRenewal {
@@ -33,7 +38,8 @@ export interface FamilyRenewal {
 /** @throws Refusal */
 export async function familyRenewal(
   folder: string,
-  { name, outfit, hasPasswordFile }: Manifest,
+  name: string,
+  { outfit, hasPasswordFile }: Manifest,
   isSameKey: boolean,
   form: KeyForm,
   options: StorePasswordOptions,
@@ -85,6 +91,7 @@ async function passwordOf(
     throw new Refusal(
       `${hasFile ? `${join(folder, PASSWORD)} is not there` : `${folder}: its key stores have a password of yours`}: give --storePasswordFile FILE or --storePasswordEnv NAME`,
     );
+  checkStorePassword(asked);
   if (isOtherPassword(folder, outfit, asked)) throw new Refusal(`${folder}: its key stores have another password`);
   return { from: "operator", value: asked };
 }

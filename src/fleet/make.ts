@@ -7,6 +7,7 @@ import type { Authority, AuthorityError, IssuedCertificate } from "../authority/
 import { type DeliveredFile, handOver, type KeyForm, occupied, pemFiles } from "../authority/delivery.ts";
 import { type KeyChoice, newKey } from "../authority/keys.ts";
 import type { Subject } from "../authority/names.ts";
+import { unfinishedFiles } from "../system/replace-file.ts";
 import type { Outfit } from "./device.ts";
 import { type FolderPlan, folderFiles, namesOf } from "./folder.ts";
 import { readManifest } from "./manifest.ts";
@@ -21,6 +22,8 @@ export interface Order {
   readonly outfit: Outfit | null;
   readonly form: KeyForm;
   readonly password: FolderPlan["password"];
+  /** What is in the folder already is replaced. */
+  readonly isReplacing: boolean;
 }
 
 export type Made =
@@ -34,11 +37,16 @@ const PEM_NAMES = ["client.key", "client.crt", "ca.crt"];
 /** What there is of a device already. */
 export type Found =
   | { readonly kind: "nothing" }
-  /** `done`: all of it, as the order has it. `other`: something else, such as the folder of another family. `path` is one of its files. */
-  | { readonly kind: "done" | "other"; readonly path: string };
+  /**
+   * `done`: all of it, as the order has it. `half`: a run was killed while it replaced what is there. `other`: something else, such as the
+   * folder of another family. `path` is one of its files.
+   */
+  | { readonly kind: "done" | "half" | "other"; readonly path: string };
 
 export function found({ folder, outfit }: Order, hasIntermediate: boolean): Found {
   const names = outfit === null ? PEM_NAMES : namesOf(outfit, hasIntermediate);
+  const [half] = unfinishedFiles(folder, names);
+  if (half !== undefined) return { kind: "half", path: half };
   const path = occupied(folder, names);
   if (path === null) return { kind: "nothing" };
   const read = readManifest(folder);
@@ -62,7 +70,6 @@ function isAlike(one: Outfit, other: Outfit): boolean {
 export async function makeAll(
   authority: Authority,
   orders: readonly Order[],
-  isReplacing: boolean,
   done: (order: Order, made: Made) => boolean,
 ): Promise<void> {
   const ahead: Promise<KeyObject>[] = [];
@@ -74,12 +81,12 @@ export async function makeAll(
       key.catch(() => {}); // it is awaited below, or not needed any more
       ahead.push(key);
     }
-    if (!done(order, await make(authority, order, await ahead.shift()!, isReplacing))) return;
+    if (!done(order, await make(authority, order, await ahead.shift()!))) return;
   }
 }
 
-async function make(authority: Authority, order: Order, key: KeyObject, isReplacing: boolean): Promise<Made> {
-  const { subject, days, folder } = order;
+async function make(authority: Authority, order: Order, key: KeyObject): Promise<Made> {
+  const { subject, days, folder, isReplacing } = order;
   const answer = await authority.issue({ purpose: "client", subject, days, key: createPublicKey(key) });
   if (answer.kind === "error") return answer;
   const issued = { ...answer.issued, key };

@@ -8,6 +8,8 @@ import { inline, plain, shellWord, table } from "./words.ts";
 
 export function readme(device: Device, files: readonly Pick<Role, "name" | "what">[], hasStores: boolean): string {
   const { title, settings } = FAMILIES[device.family];
+  // What begins with a dash would be an option.
+  const name = `${device.name.startsWith("-") ? "-- " : ""}${shellWord(device.name)}`;
   const until = new Date(device.notAfter).toISOString().slice(0, 10);
   const lines = [
     `# ${plain(device.name)}: ${title}`,
@@ -30,8 +32,8 @@ export function readme(device: Device, files: readonly Pick<Role, "name" | "what
     "",
     "## Later",
     "",
-    `${inline(`sluice certs renew ${shellWord(device.name)}`)} makes these files anew before they end, and`,
-    `${inline(`sluice certs revoke ${shellWord(device.name)}`)} locks the device out when it is lost.`,
+    `${inline(`sluice certs renew ${name}`)} makes these files anew before they end, and`,
+    `${inline(`sluice certs revoke ${name}`)} locks the device out when it is lost.`,
     "",
   ];
   return lines.join("\n");

@@ -23,7 +23,7 @@ export function android(device: Device): string[] {
     "are `client` and `ca`. Apps that take certificates from Android itself get `client.p12` and `ca.crt` by the system's settings, under",
     "Security, Encryption & credentials, Install a certificate.",
     ...(device.legacy === null
-      ? ["Androids before 9 may not read `client.p12`: `sluice certs client --legacy` makes what they read."]
+      ? ["Old Androids do not read this `client.p12`: `sluice certs client --legacy` makes what they read."]
       : []),
     ...(device.server.host === null ? [] : ["`qr.png` is the address for the phone's camera. It holds no secret."]),
   ];
@@ -36,8 +36,9 @@ export function nodeRed(device: Device): string[] {
     ...settings([
       ["Server", inline(hostOf(device))],
       ["Port", String(device.server.port)],
-      ["Use TLS", "on; its pencil opens the settings below"],
       ["Client ID", inline(device.name)],
+      ["Use TLS (older: Enable secure (SSL/TLS) connection)", "on; its pencil opens the settings below"],
+      ["Use key and certificates from local files", "on, with the whole paths; or upload the files"],
       ["Certificate", "`client.crt`"],
       ["Private Key", "`client.key`"],
       ["Passphrase", device.isKeyEncrypted ? "the password of the key" : "empty"],

@@ -61,10 +61,10 @@ function javaStores(device: Device): string[] {
       ["setting", "value"],
       [
         ["`MQTT_URL`", inline(`ssl://${addressOf(device)}`)],
-        ["client id", inline(device.name)],
+        ["`CLIENT_ID`", inline(device.name)],
         ["`KEY_STORE_FILE`", `\`client.${extension}\`, of the type ${type}`],
         ["`CLIENT_KEYSTORE_PASSWORD`, `CLIENT_KEY_PASSWORD`", "the password of the stores, one for both"],
-        ["trust store (`TrustManagerFactory`)", `\`trust.${extension}\`, with the same password`],
+        ["trust store", `the same file, or \`trust.${extension}\` with the same password`],
         ["alias", "`client`; the authority is `ca`"],
       ],
     ),

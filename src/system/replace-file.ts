@@ -7,6 +7,7 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readlinkSync,
   realpathSync,
   renameSync,
@@ -44,6 +45,13 @@ export function replaceFiles(files: readonly NewFile[]): void {
     files.map((file) => ({ ...file, name: fileBehind(file.name) })),
     renameSync,
   );
+}
+
+/** What programs that were killed within `replaceFiles` have left of files with these names: their paths. */
+export function unfinishedFiles(directory: string, names: readonly string[]): string[] {
+  if (!isThere(directory)) return [];
+  const left = readdirSync(directory).filter((entry) => names.includes(/^(.*)\.\d+\.tmp$/.exec(entry)?.[1] ?? ""));
+  return left.map((entry) => join(directory, entry));
 }
 
 /**

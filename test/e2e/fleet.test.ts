@@ -233,6 +233,32 @@ test("nothing is issued by a table with a mistake in it, or over a folder that i
   expect(existsSync(file("mixed/fresh"))).toBe(false);
 });
 
+test("a folder in which a killed run has left half of what it was replacing is made whole by the table, and by renew", async () => {
+  writeFileSync(file("half.csv"), "name\nhalf-1\nhalf-2\n");
+  const table = ["client", "--from=half.csv", "--for=mosquitto", "--out=half"];
+  await certs(...table);
+  const [one, two] = [text("half/half-1/client.crt"), text("half/half-2/client.crt")];
+  writeFileSync(file("half/half-1/client.crt.4711.tmp"), "a new one that was never put in place");
+  writeFileSync(file("half/half-1/notes.4711.tmp"), "not Sluice's");
+  expect((await certs(...table)).stdout).toBe("half.csv: 1 device made, 1 were there already\n");
+  expect([text("half/half-1/client.crt") === one, text("half/half-2/client.crt") === two]).toEqual([false, true]);
+  expect(readdirSync(file("half/half-1")).filter((each) => each.endsWith(".tmp"))).toEqual(["notes.4711.tmp"]);
+  writeFileSync(file("half/half-2/client.key.12.tmp"), "a key that nobody has");
+  await certs("renew", "half-2", "--clients=half");
+  expect(existsSync(file("half/half-2/client.key.12.tmp"))).toBe(false);
+});
+
+test("a device of a table that is there and revoked is not passed over in silence", async () => {
+  writeFileSync(file("gone.csv"), "name\ngone\nstays\n");
+  const table = ["client", "--from=gone.csv", "--for=mosquitto", "--out=gone", "--host=edge.example"];
+  await certs(...table);
+  await certs("revoke", "gone");
+  expect(await certs(...table)).toMatchObject({
+    stdout: "gone.csv: 0 devices made, 2 were there already\n",
+    stderr: "note: gone is there already, and revoked: with --force it gets a new certificate\n",
+  });
+});
+
 test("--force for another family leaves nothing of the former one, and what is not Sluice's stays", async () => {
   await certs("client", "moved", "--for=android");
   writeFileSync(file("clients/moved/notes.txt"), "mine");
@@ -243,6 +269,7 @@ test("--force for another family leaves nothing of the former one, and what is n
 });
 
 test("what cannot be made is refused, with what to do", async () => {
+  writeFileSync(file("empty"), "\n");
   const refusal = async (...args: string[]) => (await run("client", ...args)).stderr.replace(/^note: .*\n/gm, "");
   for (const [args, said] of [
     [[], "name the clients, or give --from FILE for a table of them\n"],
@@ -265,6 +292,9 @@ test("what cannot be made is refused, with what to do", async () => {
     ],
     [["x", "--for=mosquitto", "--host=mqtts://edge:8883"], "--host: "],
     [["x", "--for=mosquitto", "--host=edge:0"], "--host is HOST or HOST:PORT, and not 'edge:0'\n"],
+    [["x", "--for=mosquitto", "--host=*.example.com"], "--host is HOST or HOST:PORT, and not '*.example.com'\n"],
+    [["x", "--for=mosquitto", "--host=a b"], "--host: "],
+    [["x", "--for=android", "--storePasswordFile=empty"], "the password of the key stores is empty: "],
     [["--from=none.csv"], `${file("none.csv")}: no such file\n`],
   ] as const)
     expect(await refusal(...args)).toStartWith(said);
@@ -277,6 +307,8 @@ test("the one server of an authority stands in the READMEs by itself", async () 
     "note: the READMEs are for localhost, the one server of this authority: --host is for another one\n",
   );
   expect(text("clients/guessed/README.md")).toContain("localhost:8883");
+  await certs("client", "idna", "--for=mosquitto", "--host=bücher.example:1884");
+  expect(text("clients/idna/README.md")).toContain("mosquitto_pub -h xn--bcher-kva.example -p 1884");
   await certs("client", "six", "--for=mqttx", "--host=2001:db8::1");
   expect(text("clients/six/README.md")).toContain("`[2001:db8::1]:8883`");
 });
