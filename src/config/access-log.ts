@@ -20,6 +20,7 @@ export const ACCESS_REASONS = [
   "client-certificate-revoked",
   "drained",
   "removed",
+  "taken-over",
   "shutdown",
   "client-gone",
   "proxy-header-missing",

@@ -8,6 +8,7 @@ import { spawnSelf } from "../system/spawn.ts";
 import { NEW_SERVER, type ServerChange, type ServerReport } from "../upstream/server-state.ts";
 import { Questions } from "./questions.ts";
 import { Restarts } from "./restarts.ts";
+import { Sharing } from "./sharing.ts";
 
 /** How long a worker that was killed may take to be gone: one whose thread waits for a frozen file system cannot end. Milliseconds. */
 const GONE_MS = 1000;
@@ -45,11 +46,19 @@ interface Worker {
 }
 
 export class Supervisor {
-  readonly #settings: Omit<WorkerSettings, "index">;
+  readonly #settings: Omit<WorkerSettings, "index" | "workers">;
   readonly #events: SupervisorEvents;
   readonly #workers = new Map<number, Worker>();
   readonly #restarts: Restarts[];
   readonly #questions = new Questions<Worker>((worker, message) => this.#send(worker, message));
+  readonly #sharing = new Sharing({
+    workers: () => this.#workers.keys(),
+    tell: (index, shares) => this.#send(this.#workers.get(index)!, { type: "shares", ...shares }),
+    serviceOf: (name) => {
+      const row = this.#rows.get(`service/${name}`);
+      return row?.kind === "service" ? row.value : null;
+    },
+  });
   readonly #settling = new Set<() => void>();
   /** What is said of servers, by key. */
   readonly #servers = new Map<string, ServerReport>();
@@ -60,7 +69,7 @@ export class Supervisor {
   #version = 0;
   #stopping = false;
 
-  constructor(count: number, settings: Omit<WorkerSettings, "index">, events: SupervisorEvents) {
+  constructor(count: number, settings: Omit<WorkerSettings, "index" | "workers">, events: SupervisorEvents) {
     this.#settings = settings;
     this.#events = events;
     this.#restarts = Array.from({ length: count }, () => new Restarts());
@@ -77,6 +86,7 @@ export class Supervisor {
   publish(rows: RowMap): number {
     this.#rows = rows;
     this.#version++;
+    this.#sharing.settle();
     for (const worker of this.#workers.values()) void this.#bring(worker);
     return this.#version;
   }
@@ -176,7 +186,7 @@ export class Supervisor {
       metrics: null,
     };
     this.#workers.set(index, worker);
-    this.#send(worker, { type: "start", settings: { ...this.#settings, index } });
+    this.#send(worker, { type: "start", settings: { ...this.#settings, index, workers: this.#restarts.length } });
     if (this.#servers.size > 0) this.#send(worker, { type: "servers", servers: [...this.#servers.values()] });
     this.#events.onStarted(index);
     void this.#bring(worker);
@@ -217,6 +227,8 @@ export class Supervisor {
         this.#events.onFailed(message.entryPoint, message);
         return;
       case "committed":
+        // Before, it knows of no service whose clients it could be told.
+        if (worker.inForce === 0) this.#sharing.joined(worker.index);
         worker.inForce = message.version;
         for (const check of this.#settling) check();
         this.#events.onCommitted(worker.index, message.version);
@@ -233,6 +245,9 @@ export class Supervisor {
       case "left":
         this.#events.onLeft(worker.index, message);
         return;
+      case "shares":
+        this.#sharing.take(worker.index, message);
+        return;
       case "log-fault":
         this.#events.onLogFault(message.message);
     }
@@ -242,6 +257,7 @@ export class Supervisor {
     if (this.#workers.get(worker.index) !== worker) return;
     this.#workers.delete(worker.index);
     this.#questions.gone(worker);
+    this.#sharing.gone(worker.index);
     this.#events.onGone(worker.index);
     if (worker.metrics !== null) this.#retire(worker.metrics);
     if (this.#stopping) return;

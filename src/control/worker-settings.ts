@@ -14,7 +14,7 @@ export function logSettings({ log }: StaticConfig): LogSettings {
 }
 
 /** @throws StartError when the descriptor limit does not allow as many connections as are configured. */
-export function workerSettings(config: StaticConfig): Omit<WorkerSettings, "index"> {
+export function workerSettings(config: StaticConfig): Omit<WorkerSettings, "index" | "workers"> {
   const limit = descriptorLimit();
   const most = Math.max(1, Math.floor((limit - RESERVED_DESCRIPTORS) / 2));
   const maxConnections = config.limits.maxConnections ?? most;

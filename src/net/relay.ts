@@ -19,6 +19,7 @@ export type RelayEnd =
   | "client-certificate-revoked"
   | "drained"
   | "removed"
+  | "taken-over"
   | "shutdown";
 
 /** Where the bytes of a direction are added up. */

@@ -18,6 +18,7 @@ const ROUTINE: ReadonlySet<Reason> = new Set<Reason>([
   "keep-alive-timeout",
   "drained",
   "removed",
+  "taken-over",
   "shutdown",
   "client-gone",
   "acme-challenge",

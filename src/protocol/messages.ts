@@ -14,6 +14,7 @@ import type { ServerTlsOptions } from "../tls/options.ts";
 import type { LivePolicy } from "../upstream/live.ts";
 import type { ServerReport } from "../upstream/server-state.ts";
 import type { ServiceRow } from "../upstream/service.ts";
+import type { Shares } from "./shares.ts";
 
 /**
  * What a router does with a connection. `off` refuses it: its configuration is broken, and no other router shall take its names. Where
@@ -87,6 +88,8 @@ export interface ProxyProtocolSettings {
 }
 
 export interface WorkerSettings {
+  /** How many workers there are. */
+  readonly workers: number;
   /** The worker's number; the one that replaces a dead one has the same. */
   readonly index: number;
   readonly entryPoints: readonly {
@@ -156,6 +159,8 @@ export type ToWorker =
     }
   /** Close so many of those. */
   | { readonly type: "let-go"; readonly id: string; readonly count: number }
+  /** What other workers have told, at once, but not more often than every SHARES_MS. */
+  | ({ readonly type: "shares" } & Shares)
   /** Open the log files anew. */
   | { readonly type: "reopen-logs" }
   | { readonly type: "drain"; readonly graceMs: number };
@@ -181,6 +186,8 @@ export type FromWorker =
       readonly round: number;
       readonly counts: readonly (readonly [id: string, count: number])[];
     }
+  /** What the others are to know, at once, but not more often than every SHARES_MS. */
+  | ({ readonly type: "shares" } & Shares)
   /** Its log lines cannot be written. */
   | { readonly type: "log-fault"; readonly message: string };
 

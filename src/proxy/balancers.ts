@@ -1,11 +1,13 @@
 // The order in which servers are tried, for each service: made of the master's rows, and kept over reloads that leave a service as it is.
 
 import type { Row } from "../protocol/messages.ts";
+import type { ClientAt } from "../protocol/shares.ts";
 import { asksConnect } from "../upstream/client-key.ts";
 import { Failover } from "../upstream/failover.ts";
 import { LoadBalancer } from "../upstream/load-balancer.ts";
 import type { ServerStates } from "../upstream/server-state.ts";
 import { type Balancer, childrenOf, serverKey, type Target } from "../upstream/service.ts";
+import { StickyTable } from "../upstream/sticky.ts";
 import { Weighted } from "../upstream/weighted.ts";
 
 type ServiceRow = Extract<Row, { kind: "service" }>["value"];
@@ -18,6 +20,9 @@ export class Balancers {
   readonly #made = new Map<string, Balancer>();
   readonly #states: ServerStates;
   readonly #start: number;
+  readonly #sticky = new Map<string, StickyTable>();
+  /** Told where a client of a sticky service comes. */
+  onSticky: ((at: ClientAt) => void) | null = null;
   #hasChanged = false;
 
   /** `start` is where round robin begins, different in each worker. */
@@ -28,8 +33,10 @@ export class Balancers {
 
   /** null: there is no such service any more. */
   put(name: string, row: ServiceRow | null): void {
+    const former = this.#services.get(name) ?? null;
     if (row === null) this.#services.delete(name);
     else this.#services.set(name, row);
+    this.#noteServers(name, row, former);
     this.#made.delete(name);
     this.#hasChanged = true;
   }
@@ -72,6 +79,37 @@ export class Balancers {
     return childrenOf(row).some((child) => this.asksConnect(child));
   }
 
+  /** Where the clients of a sticky service came; null where it is not sticky. */
+  stickyOf(name: string): StickyTable | null {
+    const row = this.#services.get(name);
+    const sticky = row?.kind === "loadBalancer" ? row.balancing?.sticky : undefined;
+    if (sticky === undefined) {
+      this.#sticky.delete(name);
+      return null;
+    }
+    let table = this.#sticky.get(name);
+    if (table === undefined) {
+      const onUse = (client: string, address: string) => this.onSticky?.({ service: name, client, address });
+      this.#sticky.set(name, (table = new StickyTable(sticky.maxEntries, onUse)));
+    }
+    table.maxEntries = sticky.maxEntries;
+    return table;
+  }
+
+  #noteServers(name: string, row: ServiceRow | null, former: ServiceRow | null): void {
+    this.stickyOf(name);
+    if (row?.kind !== "loadBalancer") return;
+    const { servers, balancing } = row;
+    if (balancing?.slowStartMs !== undefined && former?.kind === "loadBalancer") {
+      const known = new Set(former.servers.map(({ address }) => address));
+      for (const server of servers)
+        if (!known.has(server.address)) this.#states.of(serverKey(name, server)).upSince = Date.now();
+    }
+    const isCounted = balancing?.strategy === "leastconn" || balancing?.strategy === "p2c";
+    for (const server of servers)
+      if (isCounted || server.maxConnections !== undefined) this.#states.of(serverKey(name, server)).count();
+  }
+
   #make(name: string, row: ServiceRow): Balancer {
     if (row.kind === "weighted")
       return new Weighted(row.services.map((child) => ({ balancer: this.of(child.name), weight: child.weight })));
@@ -90,10 +128,11 @@ export class Balancers {
         server,
         transport: row.transport,
         ...(row.passive !== undefined && { passive: row.passive }),
+        ...(row.balancing?.takeover !== undefined && { takesOver: true }),
         state: this.#states.ofServer(key, name, server.address),
       };
     });
-    const context = { states: this.#states, start: this.#start, random: Math.random, sticky: null };
+    const context = { states: this.#states, start: this.#start, random: Math.random, sticky: this.stickyOf(name) };
     return new LoadBalancer(targets, row.balancing ?? {}, context);
   }
 

@@ -17,8 +17,10 @@ import {
   unmap,
 } from "../net/socket.ts";
 import type { Chooser, Target } from "../upstream/service.ts";
+import { digestOf } from "../upstream/sticky.ts";
 import { BytesAhead } from "./ahead.ts";
 import { refusalFor } from "./connack-of.ts";
+import { tapConnack } from "./connack-tap.ts";
 import type { Edge, EntryPoint, LiveConnection } from "./edge.ts";
 import { watchIdle } from "./idle-watch.ts";
 import type { RouteMeters } from "./meters.ts";
@@ -271,8 +273,11 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
     const relay = new Relay(this.edge.pool, this.socket, server, target.transport.terminationDelayMs, meters, this);
     this.#charge = relay;
     const gated = this.#gated;
+    const { clientId } = this;
     this.#gated = null;
     this.record.shortenNames();
+    if (gated !== null && target.takesOver && clientId !== "")
+      this.#watchTakeover(target, relay, gated.connect, clientId);
     if (gated?.idle) this.hold(watchIdle(relay, this.edge.deadlines, gated.connect, gated.idle.keepAliveZeroMs));
     const ahead = this.#ahead;
     this.#ahead = null;
@@ -289,6 +294,15 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
       if (paused && !relay.client.paused) this.socket.resume();
     }
     if (ended) relay.client.onEnd();
+  }
+
+  /** The client id is the one that the server sees. When it lets it in, an older connection of the same one on another server ends. */
+  #watchTakeover({ service, server }: Target, relay: Relay, { version }: Connect, clientId: string): void {
+    const { takeovers } = this.edge.sharing;
+    tapConnack(relay.server, version, ({ code }) => {
+      if (code !== 0 || this.#isOver) return;
+      this.hold(takeovers.letIn({ service, client: digestOf(clientId), address: server.address }, this));
+    });
   }
 
   onRelayClosed(reason: RelayEnd, bytesIn: number, bytesOut: number): void {
@@ -339,7 +353,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
   }
 
   /** Ends it in order, if it is relayed: its server is drained, or what it came by has been removed. */
-  letGo(reason: "drained" | "removed"): void {
+  letGo(reason: "drained" | "removed" | "taken-over"): void {
     if (this.#charge instanceof Relay) this.#charge.close(reason);
     else if (this.record.serverState !== null) this.finish(reason); // its server has not answered yet
   }

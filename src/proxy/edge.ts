@@ -18,6 +18,7 @@ import { Outages } from "./outages.ts";
 import { ProxyProtocolIn } from "./proxy-protocol-in.ts";
 import type { Reason } from "./reasons.ts";
 import type { ConnectionRecord } from "./record.ts";
+import { Sharing } from "./sharing.ts";
 import { RoutingTables } from "./tables.ts";
 
 /** What is told about connections as they go; metrics and the access log listen. Times in milliseconds. */
@@ -53,8 +54,8 @@ export interface LiveConnection {
   /** The server that it is connected to, with its service in one word as in Target; "": there is none. */
   readonly serverKey: string;
   readonly isOver: boolean;
-  /** Ends it in order, if it is connected to one: its server is drained, or what it came by has been removed. */
-  letGo(reason: "drained" | "removed"): void;
+  /** Ends it in order, if it is connected to one. `reason`: its server is drained, or what it came by has been removed, or its client id is elsewhere. */
+  letGo(reason: "drained" | "removed" | "taken-over"): void;
   /** Ends it at once, because its certificate has been revoked. */
   revoke(): void;
   /** Closes whatever there is, for a shutdown. */
@@ -92,10 +93,17 @@ export class Edge {
   readonly connections = new Set<LiveConnection>();
   readonly entryPoints: EntryPoint[] = [];
   readonly tables: RoutingTables;
+  /** What other workers know of this one, and this one of them. */
+  readonly sharing: Sharing;
   readonly #unloadable = new WeakSet<object>();
 
-  /** `start` is where round robin begins, different in each worker. */
-  constructor(limits: EdgeLimits, observer: Observer, start = 0) {
+  /** `start` is where round robin begins, different in each worker; `tellShares` tells other workers, and is null where there are none. */
+  constructor(
+    limits: EdgeLimits,
+    observer: Observer,
+    start = 0,
+    tellShares: ConstructorParameters<typeof Sharing>[2] = null,
+  ) {
     this.limits = limits;
     this.observer = observer;
     this.deadlines = new Deadlines((ms) => observer.onLoopDelay(ms));
@@ -104,6 +112,8 @@ export class Edge {
     this.pool = new RelayPool(this.deadlines, this.turns, limits.heldBytesPerConnection, limits.heldBytesPerWorker);
     this.hellos = new HelloPool(limits.helloBytesPerWorker);
     this.tables = new RoutingTables(this.meters, start, (result, ms) => observer.onAuthentication(result, ms));
+    this.sharing = new Sharing(start, this.tables.servers, tellShares);
+    this.tables.balancers.onSticky = (at) => this.sharing.came(at);
   }
 
   entryPoint(name: string, readTimeoutMs: number, proxyProtocol: ProxyProtocolSettings | null = null): EntryPoint {

@@ -4,11 +4,10 @@
 // and a client is ended at most an eighth of the limit, and a tick of the clock, later than the limit says; never earlier.
 
 import type { Lease } from "../middlewares/middleware.ts";
-import { ConnackReader } from "../mqtt/connack-reader.ts";
 import type { Connect } from "../mqtt/connect.ts";
 import type { Deadlines, Timed } from "../net/deadlines.ts";
-import type { Relay, Side } from "../net/relay.ts";
-import type { HandshakeError, SocketOwner } from "../net/socket.ts";
+import type { Relay } from "../net/relay.ts";
+import { tapConnack } from "./connack-tap.ts";
 
 /** MQTT's one and a half times, in milliseconds per second of keep alive. */
 const PER_SECOND_MS = 1500;
@@ -74,43 +73,6 @@ class IdleWatch implements Timed, Lease {
   }
 }
 
-/**
- * Stands before the server's side of a relay of MQTT 5 until the broker has answered CONNECT: in MQTT 5 it may set another keep alive (3.2.2.3.14).
- * It passes everything on as it comes, and steps aside after that one packet, or when it is no CONNACK.
- */
-class ConnackTap implements SocketOwner {
-  readonly #side: Side;
-  readonly #reader = new ConnackReader("5");
-  readonly #onKeepAlive: (seconds: number) => void;
-
-  constructor(side: Side, onKeepAlive: (seconds: number) => void) {
-    this.#side = side;
-    this.#onKeepAlive = onKeepAlive;
-  }
-
-  onData(chunk: Buffer): void {
-    const side = this.#side;
-    const read = this.#reader.push(chunk);
-    if (read.kind !== "more") side.socket.data = side;
-    if (read.kind === "connack" && read.serverKeepAlive !== null) this.#onKeepAlive(read.serverKeepAlive);
-    side.onData(chunk);
-  }
-
-  onDrain(): void {
-    this.#side.onDrain();
-  }
-
-  onEnd(): void {
-    this.#side.onEnd();
-  }
-
-  onClose(error: Error | undefined): void {
-    this.#side.onClose(error);
-  }
-
-  onHandshake(_success: boolean, _error: HandshakeError | null): void {}
-}
-
 /** Puts a relay that begins under watch. The lease ends it. `now` is the clock; milliseconds. */
 export function watchIdle(
   relay: Relay,
@@ -121,9 +83,10 @@ export function watchIdle(
 ): Lease {
   const watch = new IdleWatch(relay, deadlines, now);
   watch.limit(idleLimit(connect.keepAlive, keepAliveZeroMs));
-  if (connect.version === "5") {
-    const { server } = relay;
-    server.socket.data = new ConnackTap(server, (seconds) => watch.limit(idleLimit(seconds, keepAliveZeroMs)));
-  }
+  // In MQTT 5 the server may set another keep alive (3.2.2.3.14).
+  if (connect.version === "5")
+    tapConnack(relay.server, "5", ({ serverKeepAlive }) => {
+      if (serverKeepAlive !== null) watch.limit(idleLimit(serverKeepAlive, keepAliveZeroMs));
+    });
   return watch;
 }

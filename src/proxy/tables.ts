@@ -74,7 +74,7 @@ export class RoutingTables {
   readonly challenges = new Map<string, RowOf<"challenge">>();
   readonly servers = new ServerStates();
   readonly #routers = new Map<string, RowOf<"router">>();
-  readonly #balancers: Balancers;
+  readonly balancers: Balancers;
   readonly #middlewares = new Map<string, Middleware>();
   /** The parts of password files, by their names. */
   readonly #users = new Map<string, string>();
@@ -98,8 +98,8 @@ export class RoutingTables {
       drop: (name) => this.#removeRouter(name),
     },
     service: {
-      put: (name, value) => this.#balancers.put(name, value),
-      drop: (name) => this.#balancers.put(name, null),
+      put: (name, value) => this.balancers.put(name, value),
+      drop: (name) => this.balancers.put(name, null),
     },
     middleware: {
       put: (name, value) =>
@@ -138,7 +138,7 @@ export class RoutingTables {
   /** `start` is where round robin begins, different in each worker; `onAuthentication` hears of each client that mqttAuth judges. */
   constructor(meters: Meters, start: number, onAuthentication: AuthServices["onAuthentication"] = () => {}) {
     this.#meters = meters;
-    this.#balancers = new Balancers(this.servers, start);
+    this.balancers = new Balancers(this.servers, start);
     this.#authServices = { partOf: (name) => this.#users.get(name) ?? null, onAuthentication };
   }
 
@@ -157,7 +157,7 @@ export class RoutingTables {
     this.#pending = [];
     this.#resolved.clear();
     this.#connectLimits = null;
-    this.#balancers.settle();
+    this.balancers.settle();
     this.#meters.keep(this.#routers);
     if (this.#certificatesChanged) {
       const fallback = this.#fallback === null ? null : (this.#certificates.get(this.#fallback) ?? null);
@@ -254,7 +254,7 @@ export class RoutingTables {
       action: middlewares === null ? "off" : action.kind,
       termination: this.#terminationOf(action),
       asksMqtt: asksMqtt(rule),
-      balancer: this.#balancers.of(service),
+      balancer: this.balancers.of(service),
       middlewares: middlewares ?? NO_MIDDLEWARES,
       gate: this.#gateOf(middlewares ?? NO_MIDDLEWARES, action, service),
       meters: this.#meters.route(name, service),
@@ -264,7 +264,7 @@ export class RoutingTables {
   #gateOf({ connect }: Route["middlewares"], action: RouterAction, service: string): ConnectLimits | null {
     if (connect.length > 0) return widest(connect);
     // What is passed through is TLS: the master refuses such a router where its service asks for more.
-    const asks = action.kind !== "passthrough" && this.#balancers.asksConnect(service);
+    const asks = action.kind !== "passthrough" && this.balancers.asksConnect(service);
     return asks ? DEFAULT_CONNECT_LIMITS : null;
   }
 

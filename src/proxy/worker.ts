@@ -11,6 +11,7 @@ import { Refusals } from "../observe/refusals.ts";
 import { isShortage, Shortages } from "../observe/shortages.ts";
 import { WorkerMetrics } from "../observe/worker-metrics.ts";
 import type { Answers, FromWorker, Question, ToWorker, WorkerSettings } from "../protocol/messages.ts";
+import type { Shares } from "../protocol/shares.ts";
 import { ownDescriptorLimit } from "../system/processes.ts";
 import { revocationsOf } from "../tls/revocations.ts";
 import type { Target } from "../upstream/service.ts";
@@ -74,7 +75,8 @@ class Worker implements Observer {
     const own = accessLog?.filePath === undefined ? null : open(accessLog.filePath);
     this.#logs = own === null ? [this.#log] : [this.#log, own];
     this.#accessLog = accessLog === null ? null : new AccessLog(own ?? this.#log, accessLog.filters);
-    this.#edge = new Edge(settings, this, settings.index);
+    const tellShares = settings.workers > 1 ? (shares: Shares) => send({ type: "shares", ...shares }) : null;
+    this.#edge = new Edge(settings, this, settings.index, tellShares);
     this.#leaving = new LeavingConnections(this.#edge.connections, this.#edge.turns, send);
     this.#shortages = new Shortages(this.#log.logger);
     this.#metrics = new WorkerMetrics(
@@ -116,6 +118,9 @@ class Worker implements Observer {
         return;
       case "let-go":
         this.#leaving.letGo(message);
+        return;
+      case "shares":
+        this.#edge.sharing.put(message, (service) => this.#edge.tables.balancers.stickyOf(service));
         return;
       case "reopen-logs":
         for (const log of this.#logs) log.reopen();

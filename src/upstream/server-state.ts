@@ -41,6 +41,8 @@ export class ServerState {
   address = "";
   #health: Health = "unknown";
   #open = 0;
+  /** Whether other workers have to know what it has open. */
+  #isCounted = false;
   /** Connections of this worker that are over, by how they ended there; null: none is. */
   ended: Map<string, number> | null = null;
   /** Dials that have failed since one that did not, within a window. */
@@ -85,7 +87,13 @@ export class ServerState {
     const { total } = this.#states;
     total[this.slot] = total[this.slot]! + open - this.#open;
     this.#open = open;
-    this.#states.onOpen?.(this);
+    if (this.#isCounted) this.#states.onOpen?.(this);
+  }
+
+  /** From now on other workers have to know what it has open. */
+  count(): void {
+    this.#isCounted = true;
+    if (this.#open > 0) this.#states.onOpen?.(this);
   }
 
   /** Connections of the other workers, as they were last told. */
@@ -216,7 +224,7 @@ export class ServerStates {
   lastUp = 0;
   /** Those that this worker avoids for a time. */
   readonly avoided = new Set<ServerState>();
-  /** Told of each server whose open connections have changed. */
+  /** Told of each counted server whose open connections have changed. */
   onOpen: ((state: ServerState) => void) | null = null;
   readonly #states = new Map<string, ServerState>();
   #slots = 0;

@@ -148,6 +148,8 @@ export interface Target {
   readonly transport: Transport;
   /** DEFAULT_PASSIVE when it is left out. */
   readonly passive?: Passive;
+  /** Whether a client id that it lets in ends its older connection on another server. */
+  readonly takesOver?: boolean;
   readonly state: ServerState;
 }
 

@@ -2,21 +2,13 @@
 
 import { createHash } from "node:crypto";
 
-/** A client came to a server, as workers tell it each other. */
-export interface StickyEntry {
-  readonly service: string;
-  /** As `digestOf` makes it. */
-  readonly client: string;
-  readonly address: string;
-}
-
 /** 128 bits that nobody finds a second key for. */
 export function digestOf(key: string): string {
   return createHash("sha256").update(key).digest("base64").slice(0, 22);
 }
 
 export class StickyTable {
-  readonly #maxEntries: number;
+  maxEntries: number;
   readonly #onUse: (client: string, address: string) => void;
   /** In the order in which they were last used: the first is the oldest. */
   readonly #addresses = new Map<string, string>();
@@ -25,7 +17,7 @@ export class StickyTable {
 
   /** `onUse` hears of each use: the tables of other workers then know the same, and forget the same. */
   constructor(maxEntries: number, onUse: (client: string, address: string) => void = () => {}) {
-    this.#maxEntries = maxEntries;
+    this.maxEntries = maxEntries;
     this.#onUse = onUse;
   }
 
@@ -49,11 +41,15 @@ export class StickyTable {
     const addresses = this.#addresses;
     addresses.delete(client);
     addresses.set(client, address);
-    if (addresses.size <= this.#maxEntries) return;
     for (const oldest of addresses.keys()) {
+      if (addresses.size <= this.maxEntries) return;
       addresses.delete(oldest);
-      return;
     }
+  }
+
+  /** Clients and addresses, the oldest first. */
+  [Symbol.iterator](): Iterator<[client: string, address: string]> {
+    return this.#addresses.entries();
   }
 
   #digest(key: string): string {

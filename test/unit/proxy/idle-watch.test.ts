@@ -12,7 +12,7 @@ function watched(keepAlive = 4) {
   let due = Number.POSITIVE_INFINITY;
   const closed: string[] = [];
   const client = { received: 0, paused: false };
-  const server = { socket: { data: null as SocketOwner | null }, onData: () => {} };
+  const server = { socket: { data: { onData: () => {} } as unknown as SocketOwner } };
   const relay = { client, server, close: (reason: string) => void closed.push(reason) } as unknown as Relay;
   let timed: Timed | null = null;
   const deadlines = {
@@ -40,7 +40,7 @@ function watched(keepAlive = 4) {
     now += ms;
     if (due <= now) timed!.onDeadline();
   };
-  const answer = (connack: string) => server.socket.data!.onData(Buffer.from(connack, "hex"));
+  const answer = (connack: string) => server.socket.data.onData(Buffer.from(connack, "hex"));
   return { client, lease, closed, pass, stand, answer, isSet: () => due < Number.POSITIVE_INFINITY };
 }
 

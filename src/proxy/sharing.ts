@@ -1,0 +1,54 @@
+// What a worker tells the others, and what it hears of them.
+
+import { Batch, type ClientAt, type Shares } from "../protocol/shares.ts";
+import type { ServerState, ServerStates } from "../upstream/server-state.ts";
+import type { StickyTable } from "../upstream/sticky.ts";
+import { Takeovers } from "./takeovers.ts";
+
+export class Sharing {
+  readonly takeovers: Takeovers;
+  readonly #states: ServerStates;
+  readonly #tell: ((shares: Shares) => void) | null;
+  readonly #changed = new Set<ServerState>();
+  #sticky: ClientAt[] = [];
+  #letIn: Shares["letIn"][number][] = [];
+  readonly #batch = new Batch(() => this.#flush());
+
+  /** `worker` is this one's number; `tell` tells the master, and is null where there is no other worker. */
+  constructor(worker: number, states: ServerStates, tell: ((shares: Shares) => void) | null) {
+    this.#states = states;
+    this.#tell = tell;
+    this.takeovers = new Takeovers(worker, tell === null ? null : (letIn) => this.#note(this.#letIn, letIn));
+    if (tell !== null)
+      states.onOpen = (state) => {
+        this.#changed.add(state);
+        this.#batch.note();
+      };
+  }
+
+  /** A client of a sticky service has come to a server. */
+  came(at: ClientAt): void {
+    if (this.#tell !== null) this.#note(this.#sticky, at);
+  }
+
+  /** What the master tells of the other workers. */
+  put({ counts, sticky, letIn }: Shares, tableOf: (service: string) => StickyTable | null): void {
+    for (const [key, open] of counts) this.#states.of(key).elsewhere = open;
+    for (const { service, client, address } of sticky) tableOf(service)?.put(client, address);
+    this.takeovers.put(letIn);
+  }
+
+  #note<T>(list: T[], each: T): void {
+    list.push(each);
+    this.#batch.note();
+  }
+
+  #flush(): void {
+    const counts = [...this.#changed].map(({ key, open }) => [key, open] as const);
+    const shares = { counts, sticky: this.#sticky, letIn: this.#letIn };
+    this.#changed.clear();
+    this.#sticky = [];
+    this.#letIn = [];
+    this.#tell?.(shares);
+  }
+}
