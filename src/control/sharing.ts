@@ -1,6 +1,6 @@
 // Tells each worker what the others have open, and where clients came that shall come to the same server again, or that are there but once.
 
-import { Batch, type ClientAt, type Shares } from "../protocol/shares.ts";
+import { Batch, type ClientAt, type LetIn, type Shares } from "../protocol/shares.ts";
 import type { ServiceRow } from "../upstream/service.ts";
 import { StickyTable } from "../upstream/sticky.ts";
 
@@ -23,7 +23,7 @@ export class Sharing {
   readonly #tables = new Map<string, StickyTable>();
   readonly #changed = new Set<string>();
   #sticky: ClientAt[] = [];
-  #letIn: Shares["letIn"][number][] = [];
+  #letIn: LetIn[] = [];
   readonly #batch = new Batch(() => this.#flush());
 
   constructor(host: SharingHost) {

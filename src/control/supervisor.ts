@@ -246,7 +246,8 @@ export class Supervisor {
         this.#events.onLeft(worker.index, message);
         return;
       case "shares":
-        this.#sharing.take(worker.index, message);
+        // The last word of one that is gone may come after its end.
+        if (this.#workers.get(worker.index) === worker) this.#sharing.take(worker.index, message);
         return;
       case "log-fault":
         this.#events.onLogFault(message.message);

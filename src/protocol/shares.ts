@@ -16,8 +16,14 @@ export interface Shares {
   readonly counts: readonly (readonly [key: string, open: number])[];
   /** Where clients of sticky services came, in the order of their coming. */
   readonly sticky: readonly ClientAt[];
-  /** Clients of services with `takeover` that a server has let in, in the order in which the master has heard of them. */
-  readonly letIn: readonly (ClientAt & { readonly worker: number })[];
+  /** Clients of services with `takeover` that a server has let in. */
+  readonly letIn: readonly LetIn[];
+}
+
+export interface LetIn extends ClientAt {
+  readonly worker: number;
+  /** When (Unix time in milliseconds): messages of two workers overtake each other. */
+  readonly at: number;
 }
 
 /** Gathers what comes, and tells it together: at once, but not more often than every SHARES_MS. */

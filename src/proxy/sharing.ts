@@ -1,6 +1,6 @@
 // What a worker tells the others, and what it hears of them.
 
-import { Batch, type ClientAt, type Shares } from "../protocol/shares.ts";
+import { Batch, type ClientAt, type LetIn, type Shares } from "../protocol/shares.ts";
 import type { ServerState, ServerStates } from "../upstream/server-state.ts";
 import type { StickyTable } from "../upstream/sticky.ts";
 import { Takeovers } from "./takeovers.ts";
@@ -11,7 +11,7 @@ export class Sharing {
   readonly #tell: ((shares: Shares) => void) | null;
   readonly #changed = new Set<ServerState>();
   #sticky: ClientAt[] = [];
-  #letIn: Shares["letIn"][number][] = [];
+  #letIn: LetIn[] = [];
   readonly #batch = new Batch(() => this.#flush());
 
   /** `worker` is this one's number; `tell` tells the master, and is null where there is no other worker. */

@@ -2,7 +2,7 @@
 // connection, as one broker does. Only the server's CONNACK says that it is let in: who cannot log in throws nobody out.
 
 import type { Lease } from "../middlewares/middleware.ts";
-import type { ClientAt, Shares } from "../protocol/shares.ts";
+import type { ClientAt, LetIn } from "../protocol/shares.ts";
 
 /** A connection that can be ended. */
 export interface Replaceable {
@@ -12,19 +12,21 @@ export interface Replaceable {
 interface Seat {
   readonly connection: Replaceable;
   readonly address: string;
-  /** Whether the master has put it in its order: what it tells of others before is older than this. */
-  isOrdered: boolean;
+  readonly at: number;
 }
 
 export class Takeovers {
   readonly #worker: number;
   /** Tells the other workers; null: there are none. */
-  readonly #tell: ((letIn: Shares["letIn"][number]) => void) | null;
+  readonly #tell: ((letIn: LetIn) => void) | null;
+  readonly #now: () => number;
   readonly #seats = new Map<string, Seat>();
 
-  constructor(worker: number, tell: ((letIn: Shares["letIn"][number]) => void) | null) {
+  /** `now` is Unix time in milliseconds, the same for all workers. */
+  constructor(worker: number, tell: ((letIn: LetIn) => void) | null, now: () => number = Date.now) {
     this.#worker = worker;
     this.#tell = tell;
+    this.#now = now;
   }
 
   get size(): number {
@@ -32,13 +34,13 @@ export class Takeovers {
   }
 
   /** The server has let the client in. Until the lease is given back, the connection is the one of this client. */
-  letIn(at: ClientAt, connection: Replaceable): Lease {
-    const name = nameOf(at);
+  letIn(client: ClientAt, connection: Replaceable): Lease {
+    const name = nameOf(client);
     const former = this.#seats.get(name);
-    const seat: Seat = { connection, address: at.address, isOrdered: false };
+    const seat: Seat = { connection, address: client.address, at: this.#now() };
     this.#seats.set(name, seat);
-    this.#tell?.({ ...at, worker: this.#worker });
-    if (former !== undefined && former.address !== at.address) former.connection.letGo("taken-over");
+    this.#tell?.({ ...client, worker: this.#worker, at: seat.at });
+    if (former !== undefined && former.address !== seat.address) former.connection.letGo("taken-over");
     return {
       release: () => {
         if (this.#seats.get(name) === seat) this.#seats.delete(name);
@@ -46,13 +48,14 @@ export class Takeovers {
     };
   }
 
-  /** What the master says of all workers, in its order. Of two that came at once the later one in that order stays, for every worker. */
-  put(letIn: Shares["letIn"]): void {
-    for (const at of letIn) {
-      const seat = this.#seats.get(nameOf(at));
-      if (seat === undefined) continue;
-      if (at.worker === this.#worker) seat.isOrdered ||= seat.address === at.address;
-      else if (seat.isOrdered && seat.address !== at.address) seat.connection.letGo("taken-over");
+  /** What has happened in all workers. An older one in another worker is ended there, when that one hears of it. */
+  put(letIn: readonly LetIn[]): void {
+    for (const other of letIn) {
+      if (other.worker === this.#worker) continue;
+      const seat = this.#seats.get(nameOf(other));
+      if (seat === undefined || seat.address === other.address) continue;
+      const isOlder = seat.at === other.at ? this.#worker < other.worker : seat.at < other.at;
+      if (isOlder) seat.connection.letGo("taken-over");
     }
   }
 }
