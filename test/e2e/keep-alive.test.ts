@@ -4,40 +4,15 @@ import { expect, test } from "bun:test";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { cable } from "../support/cable.ts";
 import { tlsClient } from "../support/clients.ts";
 import { echoEdge } from "../support/echo.ts";
 import { childrenOf } from "../support/proc.ts";
 import { Sluice } from "../support/sluice.ts";
-import { cleanup, exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
+import { cleanup, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
 const { backend, dynamic } = await echoEdge();
 const keepAlive = (duration: string) => `    transport: { keepAlive: ${duration} }`;
-
-/** A network of two: this machine, and one whose cable can be pulled. */
-async function cable() {
-  const id = process.pid.toString(36);
-  const [here, there] = [`sl${id}a`, `sl${id}b`];
-  const [us, them] = [
-    `10.${200 + (process.pid % 50)}.${process.pid % 250}.1`,
-    `10.${200 + (process.pid % 50)}.${process.pid % 250}.2`,
-  ];
-  const far = Bun.spawn(["unshare", "-n", "sleep", "600"]);
-  cleanup(() => far.kill("SIGKILL"));
-  const run = async (...command: string[]) => expect(await exec(command)).toMatchObject({ code: 0 });
-  const own = (await exec(["readlink", "/proc/self/ns/net"])).stdout;
-  await waitFor(
-    "the other network",
-    async () => (await exec(["readlink", `/proc/${far.pid}/ns/net`])).stdout !== own && far.exitCode === null,
-  );
-  await run("ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", String(far.pid));
-  cleanup(() => exec(["ip", "link", "del", here]));
-  await run("ip", "addr", "add", `${us}/30`, "dev", here);
-  await run("ip", "link", "set", here, "up");
-  const inside = ["nsenter", "-t", String(far.pid), "-n"];
-  await run(...inside, "ip", "addr", "add", `${them}/30`, "dev", there);
-  await run(...inside, "ip", "link", "set", there, "up");
-  return { us, inside, pull: () => run("ip", "link", "set", here, "down") };
-}
 
 test("a client that has vanished is let go, whether it was silent or was being sent something", async () => {
   const { us, inside, pull } = await cable();

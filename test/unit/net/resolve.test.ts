@@ -76,3 +76,14 @@ test("an answer that comes too late changes nothing and reaches nobody twice", a
   expect(times).toBe(1);
   expect(await resolved(resolver)).toEqual(["192.0.2.1"]);
 });
+
+test("IPv6 and IPv4 come in turn, and the system's first is the first", async () => {
+  const order = (...addresses: string[]) => resolved(new HostLookup(undefined, [known(...addresses), never], PATIENCE));
+  expect(await order("2001:db8::1", "2001:db8::2", "2001:db8::3", "192.0.2.1")).toEqual([
+    "2001:db8::1",
+    "192.0.2.1",
+    "2001:db8::2",
+    "2001:db8::3",
+  ]);
+  expect(await order("192.0.2.1", "192.0.2.2", "2001:db8::1")).toEqual(["192.0.2.1", "2001:db8::1", "192.0.2.2"]);
+});
