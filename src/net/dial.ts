@@ -12,7 +12,7 @@ import { connect, type NetConnectOpts, type Socket } from "node:net";
 import type { Deadlines, Timed } from "./deadlines.ts";
 import { isOutOfDescriptors } from "./descriptors.ts";
 import { HANDLERS, type NativeSocket, NOBODY } from "./socket.ts";
-import { NO_SOURCES, SourceTurns } from "./source-turns.ts";
+import { NO_SOURCES, SourceTurns, type Spent } from "./source-turns.ts";
 
 /** Why a dial failed: also a metric label, so the set is fixed. */
 export type DialError =
@@ -51,7 +51,7 @@ const REASONS: Record<string, DialError> = {
 };
 
 /** When a source address was bound: the same errors speak of it. */
-const SOURCE_REASONS: Record<string, DialError> = { EADDRINUSE: "local-ports", EADDRNOTAVAIL: "source-addresses" };
+const SOURCE_REASONS: Record<string, Spent> = { EADDRINUSE: "local-ports", EADDRNOTAVAIL: "source-addresses" };
 
 /**
  * A Unix socket refuses at once when its queue is full, where TCP would wait; the runtime gives the same error as for one on which
@@ -133,7 +133,7 @@ export class Dial implements Timed {
   #socket: Socket | null = null;
   /** What it is dialled from; null: the system chooses. */
   #source: string | null = null;
-  #failures = 0;
+  #retries = 0;
 
   constructor(
     dialer: Dialer,
@@ -154,7 +154,11 @@ export class Dial implements Timed {
 
   attempt(): void {
     if (this.#owner === null) return;
-    if (this.#sources.length > 0) this.#source = this.#dialer.sources.take(this.#sources, this.#address);
+    if (this.#sources.length > 0) {
+      this.#source = this.#dialer.sources.take(this.#sources, this.#address);
+      const why = this.#source === null ? this.#dialer.sources.whyNone(this.#sources, this.#address) : null;
+      if (why !== null) return void setImmediate(() => this.#fail(why));
+    }
     const isUnix = isUnixPath(this.#address);
     if (this.#dialer.takeQuick(this.#key)) {
       const to = isUnix ? { unix: this.#address } : { hostname: this.#address, port: this.#port };
@@ -224,23 +228,19 @@ export class Dial implements Timed {
   /** Of what can be mended by another try, the owner hears only when there is none. */
   #failed(error: Error): void {
     if (this.#owner === null) return;
-    const reason = this.#reasonOf(error);
     this.#socket?.destroy();
     this.#socket = null;
-    if (this.#source !== null && (reason === "local-ports" || reason === "source-addresses")) {
-      this.#dialer.sources.failed(this.#source);
-      // Each is tried once at most.
-      if (++this.#failures < this.#sources.length && this.#dialer.sources.hasOther(this.#sources, this.#address))
-        return this.attempt();
+    const code = String((error as NodeJS.ErrnoException).code);
+    const spent = this.#source === null ? undefined : SOURCE_REASONS[code];
+    if (spent !== undefined) {
+      this.#dialer.sources.failed(this.#source!, spent);
+      // Another one, if there is one that is not left out.
+      return this.attempt();
     }
-    const retryMs = reason === "refused" && isUnixPath(this.#address) ? UNIX_RETRIES_MS[this.#failures++] : undefined;
+    const reason = dialErrorOf(code);
+    const retryMs = reason === "refused" && isUnixPath(this.#address) ? UNIX_RETRIES_MS[this.#retries++] : undefined;
     if (retryMs === undefined) this.#fail(reason);
     else setTimeout(() => this.attempt(), retryMs);
-  }
-
-  #reasonOf(error: Error): DialError {
-    const code = String((error as NodeJS.ErrnoException).code);
-    return (this.#source === null ? undefined : SOURCE_REASONS[code]) ?? dialErrorOf(code);
   }
 
   #fail(reason: DialError): void {

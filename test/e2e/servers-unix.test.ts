@@ -5,10 +5,11 @@ import { chmodSync, chownSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { Authority } from "../support/certs.ts";
+import { sluiceCli } from "../support/cli.ts";
 import { tlsClient } from "../support/clients.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
-import { Sluice } from "../support/sluice.ts";
-import { cleanup, exec, temporaryDirectory, waitFor } from "../support/tools.ts";
+import { SLUICE, Sluice } from "../support/sluice.ts";
+import { cleanup, exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
 const authority = await Authority.create();
 const pair = await authority.issue({ names: ["localhost"] });
@@ -96,4 +97,35 @@ test("a socket that is not there and one that may not be used are told apart, an
       sluice.lines.some((line) => line.server === server && line.reason === reason),
     );
   }
+});
+
+test("a sidecar's broker may be on a Unix socket", async () => {
+  const first = await unixServer("sidecar.sock");
+  const port = await freePort();
+  const sluice = Bun.spawn([SLUICE, "run", `--sidecar=unix://${path("sidecar.sock")}`], {
+    cwd: directory,
+    stdio: ["ignore", "ignore", "inherit"],
+    env: {
+      ...process.env,
+      ...{ SLUICE_SIDECAR_CERTFILE: pair.cert, SLUICE_SIDECAR_KEYFILE: pair.key },
+      SLUICE_ENTRYPOINTS_MQTTS_ADDRESS: `127.0.0.1:${port}`,
+    },
+  });
+  cleanup(async () => {
+    sluice.kill("SIGKILL");
+    await sluice.exited;
+  });
+  const client = await waitFor("it to listen", () => tlsClient(port).catch(() => null));
+  client.write("hello");
+  await waitFor("the broker to hear it", () => first.some((each) => each.toString() === "hello"));
+  client.destroy();
+});
+
+test("check says what cannot be the path of a sidecar's broker", async () => {
+  const files = [`--sidecar.certFile=${pair.cert}`, `--sidecar.keyFile=${pair.key}`];
+  const check = (address: string) =>
+    sluiceCli(["check", `--sidecar=${address}`, ...files], { cwd: directory }).then(({ stderr }) => stderr);
+  expect(await check("unix://run/mosquitto.sock")).toContain("is not the absolute path of a Unix socket");
+  expect(await check(`unix:///${"a".repeat(107)}`)).toContain("has 108 bytes, and the system takes 107");
+  expect(await check("unix:///run/mosquitto.sock")).not.toContain("ocket");
 });

@@ -130,3 +130,19 @@ test("a Unix socket's dial that is given up between two tries is heard of no mor
   expect(await dial(dialer, 0, 5000, path)).toBe("refused");
   expect(heard).toBe(0);
 });
+
+test("what cannot be dialled from is passed over, and where it is all there is, the dial says so, the first time and while it is remembered", async () => {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  cleanup(() => listener.stop(true));
+  const dialer = new Dialer(new Deadlines());
+  const from = (...sources: string[]) =>
+    new Promise<NativeSocket | DialError>((onDialOpen) =>
+      dialer.dial("127.0.0.1", listener.port, 5000, -1, { onDialOpen, onDialFailed: onDialOpen }, sources),
+    );
+  // RFC 5737: nobody has it.
+  for (let i = 0; i < 3; i++) expect(await from("192.0.2.77")).toBe("source-addresses");
+  for (let i = 0; i < 4; i++)
+    expect(((await from("192.0.2.77", "127.0.0.9")) as NativeSocket).localAddress).toBe("127.0.0.9");
+  // None is of the server's family.
+  expect(((await from("::1")) as NativeSocket).localAddress).toBe("127.0.0.1");
+});

@@ -17,17 +17,20 @@ test("source addresses come in turn, and only those of the server's family", () 
   expect(turns.take([], "192.0.2.1")).toBeNull();
 });
 
-test("one that has failed is left out for a second, and one is taken where all have failed", () => {
+test("one from which nothing can be dialled is left out for a while, and where all are, it is said why", () => {
   let now = 0;
   const turns = new SourceTurns(() => now);
-  turns.failed("10.0.0.2");
+  turns.failed("10.0.0.2", "source-addresses");
   expect([1, 2, 3, 4].map(() => turns.take(V4, "192.0.2.1"))).not.toContain("10.0.0.2");
-  expect(turns.hasOther(V4, "192.0.2.1")).toBe(true);
-  turns.failed("10.0.0.1");
-  turns.failed("10.0.0.3");
-  expect(turns.hasOther(V4, "192.0.2.1")).toBe(false);
-  expect(V4).toContain(turns.take(V4, "192.0.2.1")!);
-  now = 1001;
-  expect(turns.hasOther(V4, "192.0.2.1")).toBe(true);
+  expect(turns.whyNone(V4, "192.0.2.1")).toBeNull();
+  expect(turns.whyNone(["10.0.0.2"], "192.0.2.1")).toBe("source-addresses");
+  turns.failed("10.0.0.1", "local-ports");
+  turns.failed("10.0.0.3", "local-ports");
+  expect(turns.take(V4, "192.0.2.1")).toBeNull();
+  expect(turns.whyNone(V4, "192.0.2.1")).toBe("local-ports");
+  // Another family is not theirs.
+  expect(turns.whyNone(V4, "2001:db8::9")).toBeNull();
+  now = 251;
+  expect(turns.whyNone(V4, "192.0.2.1")).toBeNull();
   expect(new Set([1, 2, 3].map(() => turns.take(V4, "192.0.2.1"))).size).toBe(3);
 });
