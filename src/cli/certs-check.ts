@@ -4,7 +4,7 @@ import { createPrivateKey, type X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
 import { CannotConvert } from "../certs/convert/material.ts";
-import { parseHostPort } from "../config/scalars.ts";
+import { formatHostPort, parseHostPort } from "../config/scalars.ts";
 import { type CheckRequest, checkServer, comparableName } from "../survey/check.ts";
 import { printable } from "../text/printable.ts";
 import { serverText } from "./certs-check-text.ts";
@@ -64,9 +64,8 @@ async function requestOf(typed: string, options: CheckOptions, terminal: Termina
     const { parts } = await readFiles(options.cert, options.key, null, [], passwords, terminal);
     client = credentialsOf(options.cert, parts);
   }
-  const server = typed.includes(":") || isIP(typed) !== 0 ? typed : `${typed}:${port}`;
   const target = { host, port, serverName: isIP(name) === 0 ? name : null };
-  return { target, server, name: comparableName(name), ca, client, timeoutMs };
+  return { target, server: formatHostPort(host, port), name: comparableName(name), ca, client, timeoutMs };
 }
 
 function credentialsOf(

@@ -20,19 +20,26 @@ export type Trial =
       readonly version: string;
       readonly cipher: string;
       readonly verification: string | null;
+      /** It closed the connection right after, without an alert. */
+      readonly isClosed: boolean;
     }
   /** `reason` as the library has it, such as TLSV1_ALERT_CERTIFICATE_REQUIRED; "closed" when the server said nothing. */
   | { readonly kind: "refused"; readonly reason: string }
   | { readonly kind: "timeout" };
 
-/** How long a server may take to refuse a client behind the handshake (in TLS 1.3 it comes only then), in milliseconds. */
-const PATIENCE_MS = 1000;
+/**
+ * How long a server may take to refuse a client behind the handshake (in TLS 1.3 it comes only then): milliseconds at least, and several
+ * times what the handshake took, on a long way.
+ */
+const PATIENCE_MS = 500;
+const PATIENCE_TIMES = 3;
 
 /** Nothing throws. `timeoutMs` bounds it all. */
 export function tryHandshake({ address, port }: Place, options: TrialOptions, timeoutMs: number): Promise<Trial> {
   return new Promise((resolve) => {
     let entered: Extract<Trial, { kind: "in" }> | null = null;
     let patience: ReturnType<typeof setTimeout> | undefined;
+    const startedAt = performance.now();
     const end = (trial: Trial) => {
       clearTimeout(timer);
       clearTimeout(patience);
@@ -45,19 +52,28 @@ export function tryHandshake({ address, port }: Place, options: TrialOptions, ti
     socket.on("secureConnect", () => {
       const verification = socket.authorized ? null : String(socket.authorizationError ?? "unknown");
       const { name, standardName } = socket.getCipher();
-      entered = { kind: "in", version: socket.getProtocol() ?? "", cipher: standardName || name, verification };
+      entered = {
+        kind: "in",
+        version: socket.getProtocol() ?? "",
+        cipher: standardName || name,
+        verification,
+        isClosed: false,
+      };
       const is = entered;
-      patience = setTimeout(() => end(is), PATIENCE_MS);
+      const took = performance.now() - startedAt;
+      patience = setTimeout(() => end(is), Math.max(PATIENCE_MS, PATIENCE_TIMES * took));
     });
-    // In TLS 1.3 a ticket comes once the server is content with the client.
-    socket.on("session", () => {
-      if (entered?.version === "TLSv1.3") end(entered);
+    // Nobody talks to a client whom he is about to refuse; a ticket alone may be followed by an alert.
+    socket.on("data", () => {
+      if (entered !== null) end(entered);
     });
-    socket.on("error", (error: NodeJS.ErrnoException & { reason?: string }) =>
-      end({ kind: "refused", reason: error.reason ?? error.code ?? error.message }),
-    );
-    // A server that has let the client in may end the connection all the same, for want of a CONNECT.
-    socket.on("close", () => end({ kind: "refused", reason: "closed" }));
+    const closed = () => end(entered === null ? { kind: "refused", reason: "closed" } : { ...entered, isClosed: true });
+    socket.on("error", (error: NodeJS.ErrnoException & { reason?: string }) => {
+      // Behind the handshake a refusal is an alert; anything else says nothing about the client.
+      if (entered !== null && !error.code?.startsWith("ERR_SSL_")) return closed();
+      end({ kind: "refused", reason: error.reason ?? error.code ?? error.message });
+    });
+    socket.on("close", closed);
   });
 }
 

@@ -110,6 +110,12 @@ export function handshakeNotes(seen: Seen, client: ClientReport, issuers: readon
       remedy: "Add mqtt to the protocols that it takes; in Sluice, alpnProtocols: [mqtt].",
     });
   notes.push(...clientNotes(client, issuers));
+  if (seen.trial?.kind === "in" && seen.trial.isClosed)
+    notes.push({
+      code: "closes-after-handshake",
+      message: "it lets the client in, and closes the connection at once, before any CONNECT",
+      remedy: "The broker behind it may be down. Its log says why.",
+    });
   return notes;
 }
 

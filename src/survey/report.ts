@@ -137,4 +137,5 @@ export type NoteCode =
   | "client-required"
   | "client-not-asked"
   | "client-issuer-not-named"
-  | "status-online";
+  | "status-online"
+  | "closes-after-handshake";

@@ -2,6 +2,7 @@
 // its records are. Total: any bytes give a result. What is encrypted in TLS 1.3 is opened by whoever sent the hello.
 
 import { ALERT_RECORD } from "./alert.ts";
+import { MessageReader, Unreadable } from "./message-reader.ts";
 import { EXTENSION } from "./probe-hello.ts";
 
 /** All bytes of an answer: BoringSSL takes 100 kB of certificates, and others less. */
@@ -61,8 +62,6 @@ export type FlightState =
   | "stranger"
   /** TLS that cannot be read, or is longer than MAX_FLIGHT. */
   | "bad";
-
-class Unreadable extends Error {}
 
 export class ServerFlight {
   state: FlightState = "more";
@@ -173,7 +172,7 @@ export class ServerFlight {
   }
 
   #message(type: number, message: Buffer): void {
-    const body = new Reader(message, MESSAGE_HEADER, message.length);
+    const body = new MessageReader(message, MESSAGE_HEADER, message.length);
     if (this.hello === null) {
       if (type !== MESSAGE.serverHello) throw new Unreadable();
       return this.#serverHello(body, message);
@@ -203,7 +202,7 @@ export class ServerFlight {
     }
   }
 
-  #serverHello(body: Reader, message: Buffer): void {
+  #serverHello(body: MessageReader, message: Buffer): void {
     const legacy = body.uint(2);
     const random = body.take(32);
     body.vector(1); // the session's ID
@@ -231,7 +230,7 @@ export class ServerFlight {
     }
   }
 
-  #extensions(list: Reader, other: (type: number, value: Reader) => void = () => {}): void {
+  #extensions(list: MessageReader, other: (type: number, value: MessageReader) => void = () => {}): void {
     while (!list.done) {
       const type = list.uint(2);
       const value = list.vector(2);
@@ -252,7 +251,7 @@ export class ServerFlight {
   }
 
   /** RFC 5246 7.4.2, RFC 8446 4.4.2. */
-  #certificates(body: Reader, is13: boolean): void {
+  #certificates(body: MessageReader, is13: boolean): void {
     if (is13) body.vector(1); // of a request, which there was none
     const list = body.vector(3);
     const certificates: Uint8Array[] = [];
@@ -267,7 +266,7 @@ export class ServerFlight {
   }
 
   /** Of the parameters only which group it is: RFC 8422 5.4, RFC 5246 7.4.3. */
-  #keyExchange(body: Reader): void {
+  #keyExchange(body: MessageReader): void {
     const { suite } = this.hello!;
     if (isDhe(suite)) {
       const prime = body.vector(2).rest;
@@ -276,9 +275,9 @@ export class ServerFlight {
   }
 
   /** RFC 5246 7.4.4, RFC 8446 4.3.2. */
-  #certificateRequest(body: Reader, is13: boolean): void {
+  #certificateRequest(body: MessageReader, is13: boolean): void {
     const authorities: Uint8Array[] = [];
-    const names = (list: Reader): void => {
+    const names = (list: MessageReader): void => {
       while (!list.done) authorities.push(list.vector(2).rest);
     };
     body.vector(1);
@@ -297,43 +296,4 @@ export class ServerFlight {
 /** Suites of ephemeral Diffie-Hellman over prime fields that a hello of ours offers. */
 export function isDhe(suite: number): boolean {
   return [0x0033, 0x0039, 0x0067, 0x006b, 0x009e, 0x009f, 0xccaa].includes(suite);
-}
-
-/** Takes bytes from the front of a part of a message. */
-class Reader {
-  readonly #bytes: Uint8Array;
-  #at: number;
-  readonly #end: number;
-
-  constructor(bytes: Uint8Array, at: number, end: number) {
-    this.#bytes = bytes;
-    this.#at = at;
-    this.#end = end;
-  }
-
-  get done(): boolean {
-    return this.#at >= this.#end;
-  }
-
-  get rest(): Uint8Array {
-    return this.#bytes.subarray(this.#at, this.#end);
-  }
-
-  take(length: number): Uint8Array {
-    const end = this.#at + length;
-    if (end > this.#end) throw new Unreadable();
-    const part = this.#bytes.subarray(this.#at, end);
-    this.#at = end;
-    return part;
-  }
-
-  uint(size: 1 | 2 | 3): number {
-    return this.take(size).reduce((value, byte) => value * 256 + byte, 0);
-  }
-
-  /** A part whose length stands before it in `size` bytes. */
-  vector(size: 1 | 2 | 3): Reader {
-    const part = this.take(this.uint(size));
-    return new Reader(part, 0, part.length);
-  }
 }

@@ -5,6 +5,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
+import { Backend } from "../support/backend.ts";
 import { Authority, type Pair } from "../support/certs.ts";
 import { checkReport } from "../support/check-report.ts";
 import { sluiceCli } from "../support/cli.ts";
@@ -16,7 +17,6 @@ import { cleanup, freePort, temporaryDirectory } from "../support/tools.ts";
 const directory = temporaryDirectory();
 const [authority, stranger] = await Promise.all([Authority.create("Root"), Authority.create("Stranger")]);
 const below = await authority.intermediate("Below");
-const good = await authority.issue();
 const [client, unknownClient] = await Promise.all([
   authority.issue({ names: ["dev-1"], usage: "clientAuth" }),
   stranger.issue({ names: ["dev-1"], usage: "clientAuth" }),
@@ -32,23 +32,28 @@ function together(name: string, first: Pair, ...others: readonly string[]): Pair
   return { cert: file, key: first.key };
 }
 
-describe("Sluice", () => {
-  const start = async (options: string, pair = good) =>
-    await Sluice.start({
-      dynamic: `
+describe("Sluice", async () => {
+  const broker = await Backend.start("broker");
+  const pair = together("chain", await below.issue({ names: ["localhost", "closed.test", "down.test"] }), below.cert);
+  const sluice = await Sluice.start({
+    dynamic: `
 tcp:
-  routers: { mqtt: { rule: "HostSNI(\`localhost\`)", service: broker, tls: { options: it } } }
-  services: { broker: { loadBalancer: { servers: [{ port: 1 }] } } }
+  routers:
+    open: { rule: "HostSNI(\`localhost\`)", service: broker, tls: { options: open } }
+    closed: { rule: "HostSNI(\`closed.test\`)", service: broker, tls: { options: closed } }
+    down: { rule: "HostSNI(\`down.test\`)", service: down, tls: {} }
+  services:
+    broker: { loadBalancer: { servers: [{ port: ${broker.port} }] } }
+    down: { loadBalancer: { servers: [{ port: ${await freePort()} }] } }
 tls:
   certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }]
-  options: { it: ${options} }
+  options: { open: { alpnProtocols: [mqtt] }, closed: { clientAuth: { caFiles: [${authority.cert}] } } }
 `,
-    });
+  });
+  const server = `localhost:${sluice.port}`;
 
   test("as it comes, it lets clients in and keeps to short records", async () => {
-    const chain = together("chain", await below.issue(), below.cert);
-    const sluice = await start("{ alpnProtocols: [mqtt] }", chain);
-    const { tls, problemCodes, noteCodes, address } = await check(`localhost:${sluice.port}`);
+    const { tls, problemCodes, noteCodes, address } = await check(server);
     expect(problemCodes).toEqual([]);
     expect(noteCodes).toEqual(["expires-soon", "expires-soon", "needs-server-name"]);
     expect(["127.0.0.1", "::1"]).toContain(address!);
@@ -67,19 +72,24 @@ tls:
   });
 
   test("it names the authorities of clients, refuses who is none of theirs, and lets in who is", async () => {
-    const sluice = await start(`{ clientAuth: { caFiles: [${authority.cert}] } }`);
-    const server = `localhost:${sluice.port}`;
-    const without = await check(server);
+    const trust = ["--sni", "closed.test", "--ca", authority.cert];
+    const without = await check(server, trust);
     expect(without.problemCodes).toEqual([]);
     expect(without.noteCodes).toContain("client-required");
     expect(without.tls.client).toMatchObject({ asked: true, letIn: false });
-    const trust = ["--ca", authority.cert];
     const own = await check(server, [...trust, "--cert", client.cert, "--key", client.key]);
     expect(own.problemCodes).toEqual([]);
     expect(own.tls.client.letIn).toBe(true);
     const other = await check(server, [...trust, "--cert", unknownClient.cert, "--key", unknownClient.key]);
     expect(other.problemCodes).toEqual(["client-refused"]);
     expect(other.problems[0]!.message).toContain("UNKNOWN_CA");
+  });
+
+  test("a broker that is down is not taken for a refused client", async () => {
+    const { problemCodes, noteCodes, tls } = await check(server, ["--sni", "down.test", "--ca", authority.cert]);
+    expect(problemCodes).toEqual([]);
+    expect(noteCodes).toContain("closes-after-handshake");
+    expect(tls.client.letIn).toBe(true);
   });
 });
 

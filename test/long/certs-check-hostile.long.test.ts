@@ -21,8 +21,8 @@ const pair = await authority.issue({
 const ca = { file: authority.cert, certificates: [new X509Certificate(readFileSync(authority.cert))] };
 
 /** What openssl answers to a hello of TLS 1.2, all of it in the clear. */
-async function recordedFlight(): Promise<Buffer> {
-  const port = await opensslServer(pair, ["-tls1_2", "-verify", "1", "-CAfile", authority.cert]);
+async function recordedFlight(...args: string[]): Promise<Buffer> {
+  const port = await opensslServer(pair, ["-tls1_2", ...args]);
   const hello = writeHello({
     ...{ version: "1.2", serverName: "localhost", alpn: [], suites: [0xc02b], groups: [29, 23], keyShares: [] },
     ...{ random: randomBytes(32), sessionId: randomBytes(32) },
@@ -36,7 +36,7 @@ async function recordedFlight(): Promise<Buffer> {
   return flight;
 }
 
-const flight = await recordedFlight();
+const flight = await recordedFlight("-verify", "1", "-CAfile", authority.cert);
 let answer = flight;
 const hostile = createServer((socket) => {
   socket.on("error", () => {});
@@ -61,6 +61,11 @@ test("an answer as it was recorded is read, though no handshake comes of it", as
   expect(report.tls!.status).toMatchObject({ ocsp: ["http://ca.test/ocsp"], lists: ["http://ca.test/list.crl"] });
   expect(report.tls!.client).toMatchObject({ asked: true, authorities: ["CN=Test CA"], letIn: false });
   expect(report.tls!.trustedBy).toBe("CN=Test CA");
+});
+
+test("a server that answers a hello, and lets nobody in, is told from one that wants a certificate", async () => {
+  answer = await recordedFlight();
+  expect((await check()).problems.map(({ code }) => code)).toEqual(["handshake-failed"]);
 });
 
 test("answers with changed bytes, cut off, repeated, or of nothing but noise", async () => {

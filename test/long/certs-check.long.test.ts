@@ -2,8 +2,9 @@
 
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import { createServer, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
+import { Backend } from "../support/backend.ts";
 import { Authority, type Pair } from "../support/certs.ts";
 import { checkReport } from "../support/check-report.ts";
 import { sluiceCli } from "../support/cli.ts";
@@ -53,13 +54,15 @@ const EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
 /** Lets openssl load what is too weak for it, and speak what is too old. */
 const WEAK = ["-cipher", "DEFAULT@SECLEVEL=0"];
 
+const broker = await Backend.start("broker");
+
 describe("Sluice", () => {
   const start = async (options: string, pair = good) =>
     await Sluice.start({
       dynamic: `
 tcp:
   routers: { mqtt: { rule: "HostSNI(\`localhost\`)", service: broker, tls: { options: it } } }
-  services: { broker: { loadBalancer: { servers: [{ port: 1 }] } } }
+  services: { broker: { loadBalancer: { servers: [{ port: ${broker.port} }] } } }
 tls:
   certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }]
   options: { it: ${options} }
@@ -261,6 +264,50 @@ describe("openssl with what some clients cannot do with", () => {
     const report = await check(`localhost:${port}`);
     expect(report.problemCodes).toEqual([]);
     expect(report.tls.status).toMatchObject({ stapled: true, mustStaple: true });
+  });
+});
+
+describe("something between client and server", () => {
+  /** `allows` says of the first bytes whether they may pass. */
+  const between = async (port: number, allows: (hello: Buffer) => boolean, delayMs = 0): Promise<number> => {
+    const server = createServer((client) => {
+      client.once("data", async (hello: Buffer) => {
+        if (!allows(hello)) return client.destroy();
+        await new Promise((next) => setTimeout(next, delayMs));
+        const upstream = connect({ host: "127.0.0.1", port });
+        for (const [one, other] of [
+          [client, upstream],
+          [upstream, client],
+        ] as const)
+          one.on("error", () => other.destroy());
+        upstream.write(hello);
+        client.pipe(upstream).pipe(client);
+      });
+      client.on("error", () => {});
+    });
+    await new Promise<void>((next) => server.listen(0, "127.0.0.1", next));
+    cleanup(() => server.close());
+    return (server.address() as { port: number }).port;
+  };
+
+  test("that closes at old versions: neither taken nor refused", async () => {
+    // The version of a hello stands behind the headers of its record and of the message.
+    const port = await between(await opensslServer(good), (hello) => hello.readUInt16BE(9) === 0x0303);
+    const { tls, problemCodes, noteCodes } = await check(`localhost:${port}`);
+    expect(problemCodes).toEqual([]);
+    expect(noteCodes).toContain("version-unclear");
+    expect(tls.versions.map(({ accepted }) => accepted)).toEqual(["yes", "yes", "unclear", "unclear"]);
+  });
+
+  test("that is slow: what there was no time for is said", async () => {
+    const port = await between(await opensslServer(good), () => true, 400);
+    const report = await check(`localhost:${port}`, ["--ca", authority.cert, "--timeout", "1"]);
+    expect(report.problemCodes).toEqual(["out-of-time"]);
+    expect(report.tls.certificates).toHaveLength(1);
+    expect(report.tls.client.letIn).toBeNull();
+    const whole = await check(`localhost:${port}`, ["--ca", authority.cert, "--timeout", "60"]);
+    expect(whole.problemCodes).toEqual([]);
+    expect(whole.tls.client.letIn).toBe(true);
   });
 });
 
