@@ -10,48 +10,17 @@
 
 import { connect, type NetConnectOpts, type Socket } from "node:net";
 import type { Deadlines, Timed } from "./deadlines.ts";
-import { isOutOfDescriptors } from "./descriptors.ts";
+import { type DialError, dialErrorOf, spentBy } from "./dial-error.ts";
 import { HANDLERS, type NativeSocket, NOBODY } from "./socket.ts";
-import { NO_SOURCES, SourceTurns, type Spent } from "./source-turns.ts";
+import { NO_SOURCES, SourceTurns } from "./source-turns.ts";
 
-/** Why a dial failed: also a metric label, so the set is fixed. */
-export type DialError =
-  | "refused"
-  | "timeout"
-  | "unreachable"
-  | "reset"
-  | "dns"
-  | "tls"
-  | "certificate"
-  | "descriptors"
-  | "local-ports"
-  | "source-addresses"
-  | "absent"
-  | "permission"
-  | "other";
+export type { DialError };
 
 export interface DialOwner {
   /** The socket is open and belongs to NOBODY until its owner is set, which must happen now. */
   onDialOpen(socket: NativeSocket): void;
   onDialFailed(reason: DialError): void;
 }
-
-const REASONS: Record<string, DialError> = {
-  ECONNREFUSED: "refused",
-  ETIMEDOUT: "timeout",
-  EHOSTUNREACH: "unreachable",
-  ENETUNREACH: "unreachable",
-  EADDRNOTAVAIL: "local-ports",
-  EMFILE: "descriptors",
-  ENFILE: "descriptors",
-  ECONNRESET: "reset",
-  ENOENT: "absent",
-  EACCES: "permission",
-  EPERM: "permission",
-};
-
-/** When a source address was bound: the same errors speak of it. */
-const SOURCE_REASONS: Record<string, Spent> = { EADDRINUSE: "local-ports", EADDRNOTAVAIL: "source-addresses" };
 
 /**
  * A Unix socket refuses at once when its queue is full, where TCP would wait; the runtime gives the same error as for one on which
@@ -231,8 +200,8 @@ export class Dial implements Timed {
     this.#socket?.destroy();
     this.#socket = null;
     const code = String((error as NodeJS.ErrnoException).code);
-    const spent = this.#source === null ? undefined : SOURCE_REASONS[code];
-    if (spent !== undefined) {
+    const spent = this.#source === null ? null : spentBy(code);
+    if (spent !== null) {
       this.#dialer.sources.failed(this.#source!, spent);
       // Another one, if there is one that is not left out.
       return this.attempt();
@@ -265,11 +234,6 @@ const QUICK = {
     setImmediate(() => dial.onQuickFailed(error));
   },
 };
-
-function dialErrorOf(code: string): DialError {
-  const reason = REASONS[code] ?? "other";
-  return (reason === "refused" || reason === "other") && isOutOfDescriptors() ? "descriptors" : reason;
-}
 
 /** The native socket behind a node:net one, with our handlers, and cut loose from it so that the stream objects can be collected. */
 function takeHandle(socket: Socket): NativeSocket {

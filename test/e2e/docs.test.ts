@@ -309,7 +309,7 @@ describe("nothing is left out", () => {
     ...literals("src/tls/client-auth.ts", "ClientAuthReject"),
     ...literals("src/middlewares/middleware.ts", "MiddlewareReject"),
   ];
-  const dialReasons = literals("src/net/dial.ts", "DialError");
+  const dialReasons = literals("src/net/dial-error.ts", "DialError");
   const section = (title: string) => {
     const text = proseOf("docs/operations.md");
     return text.slice(text.indexOf(`\n## ${title}\n`)).split(/\n## /)[1]!;
