@@ -222,7 +222,7 @@ async function makeTable(
 function summary(file: string, made: number, before: number, wanted: number): string {
   const rest = wanted - made;
   const parts = [`${count(made, "device")} made`];
-  if (before > 0) parts.push(`${before} were there already`);
-  if (rest > 0) parts.push(`${rest} are left: the same command goes on with them`);
+  if (before > 0) parts.push(`${before} ${before === 1 ? "was" : "were"} there already`);
+  if (rest > 0) parts.push(`${rest} ${rest === 1 ? "is" : "are"} left: the same command goes on`);
   return printable(`${file}: ${parts.join(", ")}`);
 }

@@ -10,6 +10,7 @@ import { type AlternativeName, alternativeName, clientSubject, type Subject } fr
 import { encodingOf, TO_UTF8 } from "../system/files.ts";
 import { printable } from "../text/printable.ts";
 import { suggestion } from "../text/spelling.ts";
+import { count } from "../text/words.ts";
 import { isFamily } from "./families.ts";
 import { FAMILY_NAMES, type FamilyName } from "./names.ts";
 
@@ -129,7 +130,9 @@ function devicesOf(rows: readonly Row[], columns: readonly string[], file: strin
   for (const { line, fields } of rows) {
     const found: string[] = [];
     if (fields.length !== columns.length) {
-      problems.push(`${file}:${line}: there are ${fields.length} fields, and ${columns.length} columns`);
+      problems.push(
+        `${file}:${line}: the row has ${count(fields.length, "field")}, and there are ${count(columns.length, "column")}`,
+      );
       continue;
     }
     const device = deviceOf(line, new Map(columns.map((column, at) => [column, fields[at]!])), mayBeWeak, found);

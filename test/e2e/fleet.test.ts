@@ -240,7 +240,7 @@ test("a folder in which a killed run has left half of what it was replacing is m
   const [one, two] = [text("half/half-1/client.crt"), text("half/half-2/client.crt")];
   writeFileSync(file("half/half-1/client.crt.4711.tmp"), "a new one that was never put in place");
   writeFileSync(file("half/half-1/notes.4711.tmp"), "not Sluice's");
-  expect((await certs(...table)).stdout).toBe("half.csv: 1 device made, 1 were there already\n");
+  expect((await certs(...table)).stdout).toBe("half.csv: 1 device made, 1 was there already\n");
   expect([text("half/half-1/client.crt") === one, text("half/half-2/client.crt") === two]).toEqual([false, true]);
   expect(readdirSync(file("half/half-1")).filter((each) => each.endsWith(".tmp"))).toEqual(["notes.4711.tmp"]);
   writeFileSync(file("half/half-2/client.key.12.tmp"), "a key that nobody has");

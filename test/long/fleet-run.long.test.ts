@@ -103,9 +103,7 @@ test("Control-C finishes the device that is being made, and says how many are le
   const done = whole().size;
   expect(done).toBeLessThan(150);
   expect(names().filter((name) => name.startsWith("."))).toEqual([]);
-  expect(written).toContain(
-    `devices.csv: ${done} devices made, ${150 - done} are left: the same command goes on with them`,
-  );
+  expect(written).toContain(`devices.csv: ${done} devices made, ${150 - done} are left: the same command goes on`);
   const again = await exec(command, { cwd, timeoutMs: 120_000 });
   expect(again).toMatchObject({
     code: 0,
@@ -113,6 +111,23 @@ test("Control-C finishes the device that is being made, and says how many are le
   });
   expect(whole().size).toBe(150);
 }, 300_000);
+
+test("at a terminal a phone's address is shown as a QR code, and nothing of its key", async () => {
+  const { cwd } = await place(1, "mqttx");
+  let written = "";
+  const data = (_: unknown, chunk: Uint8Array) => {
+    written += Buffer.from(chunk).toString();
+  };
+  const command = [SLUICE, "certs", "client", "phone 1", "--for=mqttx", "--host=edge.example"];
+  const child = Bun.spawn(command, { cwd, terminal: { cols: 120, rows: 50, data } });
+  cleanup(() => child.kill("SIGKILL"));
+  expect(await child.exited).toBe(0);
+  expect(written).toContain("mqtts://edge.example:8883?clientId=phone%201");
+  expect(
+    written.split("\n").filter((line) => line.includes("\x1b[30;107m") && line.includes("█")).length,
+  ).toBeGreaterThan(10);
+  expect(written).not.toContain("PRIVATE KEY");
+});
 
 test("a disk that is full leaves whole folders alone, and says so; with room the same command goes on", async () => {
   const { cwd, command } = await place(60, "generic");
