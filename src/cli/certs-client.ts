@@ -3,19 +3,19 @@
 import { join } from "node:path";
 import type { Authority } from "../authority/authority.ts";
 import { removeUnfinished } from "../authority/delivery.ts";
-import type { Purpose } from "../authority/events.ts";
 import { folderName } from "../authority/folder.ts";
 import { clientSubject, type Subject } from "../authority/names.ts";
 import { readDevices } from "../fleet/devices-csv.ts";
 import { found, type Made, makeAll, type Order } from "../fleet/make.ts";
 import type { FamilyName } from "../fleet/names.ts";
+import { hasStores } from "../fleet/roles.ts";
 import { describeError } from "../system/errors.ts";
 import { readFileBytes } from "../system/files.ts";
 import { printable } from "../text/printable.ts";
 import { count } from "../text/words.ts";
 import { answering, authorityOf, daysOf, Refusal } from "./authority-access.ts";
 import { alreadyThere, CLIENT_DAYS, type IssueOptions, jsonOf, say, sayCut, subjectOf, tell } from "./certs-issue.ts";
-import { type FamilyOptions, familyOf, onlyServer, outfitOf, serverOf, storePassword } from "./family-options.ts";
+import { type FamilyOptions, familyOf, onlyServer, outfitsOf, serverOf, storePassword } from "./family-options.ts";
 import { checkForm, keyChoice, keyForm, keyNotice } from "./key-options.ts";
 import { progressOf } from "./progress.ts";
 import type { StorePasswordOptions } from "./renew-family.ts";
@@ -25,7 +25,7 @@ export interface ClientOptions extends IssueOptions, FamilyOptions, StorePasswor
   readonly from?: string;
 }
 
-/** Of a table, how many wrong rows are told. */
+/** Of a table, of how many rows something is told. */
 const MAX_TOLD = 20;
 /** What a shell says of a program that SIGINT has ended. */
 const INTERRUPTED = 130;
@@ -38,11 +38,15 @@ export function issueClients(names: readonly string[], options: ClientOptions, t
     const wishes =
       options.from === undefined ? named(names, options, terminal) : tabled(options.from, options, terminal);
     const authority = await authorityOf(options, terminal);
-    const orders = await ordersOf(wishes, authority, options, terminal);
-    const open = orders.flatMap((order) => toMake(order, authority, options));
-    const folders = new Set(open.map(({ folder }) => folder));
+    const orders = ordersOf(wishes, authority, options, terminal);
+    const withoutPassword = orders.flatMap((order) => toMake(order, authority, options));
+    const folders = new Set(withoutPassword.map(({ folder }) => folder));
     const done = orders.filter(({ folder }) => !folders.has(folder));
     sayUseless(done, authority, terminal);
+    const outfits = (all: readonly Order[]) => all.flatMap(({ outfit }) => outfit ?? []);
+    const isNeeded = outfits(withoutPassword).some(hasStores);
+    const password = await storePassword(outfits(orders), isNeeded, options, terminal);
+    const open = withoutPassword.map((order) => ({ ...order, password }));
     await removeUnfinished(authority, options.out);
     for (const choice of new Set(open.map(({ key }) => key))) {
       const notice = keyNotice(choice);
@@ -64,18 +68,19 @@ function toMake(order: Order, { facts }: Authority, { force, from }: ClientOptio
 
 /** Devices of a table that are there, and that nobody lets in any more. */
 function sayUseless(orders: readonly Order[], { facts }: Authority, terminal: Terminal): void {
-  const newest = new Map([...facts.index.read().entries.values()].map((entry) => [entryKey(entry), entry]));
-  for (const { subject } of orders) {
-    const { revoked = null, notAfter = Number.POSITIVE_INFINITY } = newest.get(entryKey(subject)) ?? {};
-    const name = printable(subject.commonName);
-    if (revoked !== null)
-      say(terminal, `${name} is there already, and revoked: with --force it gets a new certificate`);
-    else if (notAfter < Date.now()) say(terminal, `${name} is there already, and has ended: sluice certs renew`);
-  }
+  const clients = [...facts.index.read().entries.values()].filter(({ purpose }) => purpose === "client");
+  const newest = new Map(clients.map((entry) => [entry.commonName, entry]));
+  const notes = orders.flatMap(({ subject: { commonName } }) => {
+    const entry = newest.get(commonName);
+    if (entry !== undefined && entry.revoked !== null)
+      return [`${commonName} is there already, and revoked: with --force it gets a new certificate`];
+    return entry !== undefined && entry.notAfter < Date.now()
+      ? [`${commonName} is there already, and has ended: sluice certs renew makes it anew`]
+      : [];
+  });
+  for (const note of notes.slice(0, MAX_TOLD)) say(terminal, note);
+  if (notes.length > MAX_TOLD) say(terminal, `and ${notes.length - MAX_TOLD} more of these`);
 }
-
-const entryKey = ({ commonName, purpose = "client" }: { commonName: string; purpose?: Purpose }): string =>
-  `${purpose} ${commonName}`;
 
 /** A device as it is asked for. */
 interface Wish extends Pick<Order, "subject" | "days" | "key"> {
@@ -107,27 +112,17 @@ function tabled(file: string, options: ClientOptions, terminal: Terminal): Wish[
   }));
 }
 
-async function ordersOf(
-  wishes: readonly Wish[],
-  authority: Authority,
-  options: ClientOptions,
-  terminal: Terminal,
-): Promise<Order[]> {
+/** They have no password of key stores yet. @throws Refusal */
+function ordersOf(wishes: readonly Wish[], authority: Authority, options: ClientOptions, terminal: Terminal): Order[] {
   const form = keyForm(options);
   for (const choice of new Set(wishes.map(({ key }) => key))) checkForm(form, choice);
-  const isForFamilies = wishes.some(({ family }) => family !== null);
-  for (const [option, value] of Object.entries({ host: options.host, store: options.store, legacy: options.legacy }))
-    if (!isForFamilies && value !== undefined) throw new Refusal(`--${option} is of use only with --for`);
   const server = serverOf(options.host) ?? onlyServer(authority);
-  if (isForFamilies && options.host === undefined && options.json !== true) sayServer(server.host, terminal);
-  const outfits = wishes.map(({ family }) => (family === null ? null : outfitOf(family, options, server, form)));
-  const password = await storePassword(
-    outfits.filter((outfit) => outfit !== null),
-    options,
-    terminal,
-  );
+  const families = wishes.map(({ family }) => family);
+  const outfits = outfitsOf(families, options, server, form);
+  if (options.host === undefined && options.json !== true && outfits.some((outfit) => outfit !== null))
+    sayServer(server.host, terminal);
   return wishes.map(({ subject, days, key }, at) => ({
-    ...{ subject, days, key, form, password, outfit: outfits[at]!, isReplacing: options.force ?? false },
+    ...{ subject, days, key, form, password: null, outfit: outfits[at]!, isReplacing: options.force ?? false },
     folder: folderOf(options.out, subject),
   }));
 }

@@ -32,20 +32,35 @@ export function familyOf(typed: string | undefined): FamilyName | null {
   throw new Refusal(`--for is one of ${FAMILY_NAMES.join(", ")}, and not '${typed}'${suggestion(word, FAMILY_NAMES)}`);
 }
 
-/** What a folder of this family is to be. `server` is what is known without --host. @throws Refusal */
-export function outfitOf(family: FamilyName, options: FamilyOptions, server: Server, form: KeyForm): Outfit {
-  const usual = FAMILIES[family].store;
-  const store = storeOf(options.store) ?? usual;
-  if (usual === null && store !== null)
-    throw new Refusal(`--store is for families with key stores, and not for ${family}`);
-  const outfit = { family, server, store, legacy: legacyOf(options.legacy) };
-  if (outfit.legacy !== null && !hasPkcs12(outfit))
-    throw new Refusal(
-      `--legacy is for PKCS#12, which ${family} gets ${usual === null ? "none of" : "only with --store p12"}`,
-    );
-  if (form.password !== null && hasOpenKey(outfit))
-    throw new Refusal(`${family} has its key in files that no password protects: leave --keyPasswordFile out`);
-  return outfit;
+/** What the folders of these families are to be. Of a table, --store and --legacy are for the rows that can have them. @throws Refusal */
+export function outfitsOf(
+  families: readonly (FamilyName | null)[],
+  options: FamilyOptions,
+  server: Server,
+  form: KeyForm,
+): (Outfit | null)[] {
+  const [kind, legacy] = [storeOf(options.store), legacyOf(options.legacy)];
+  const outfits = families.map((family): Outfit | null => {
+    if (family === null) return null;
+    const usual = FAMILIES[family].store;
+    const outfit = { family, server, store: usual === null ? null : (kind ?? usual), legacy };
+    if (form.password !== null && hasOpenKey(outfit))
+      throw new Refusal(`${family} has its key in files that no password protects: leave --keyPasswordFile out`);
+    return hasPkcs12(outfit) ? outfit : { ...outfit, legacy: null };
+  });
+  const some = [...new Set(families.filter((family) => family !== null))].join(", ");
+  if (some === "") {
+    for (const option of ["host", "store", "legacy"] as const)
+      if (options[option] !== undefined) throw new Refusal(`--${option} is of use only with --for`);
+    return outfits;
+  }
+  if (kind !== null && outfits.every((outfit) => outfit === null || outfit.store === null))
+    throw new Refusal(`--store is for families with key stores, and not for ${some}`);
+  if (legacy !== null && outfits.every((outfit) => outfit === null || outfit.legacy === null)) {
+    const hasStore = outfits.some((outfit) => outfit !== null && hasStores(outfit));
+    throw new Refusal(`--legacy is for PKCS#12, which ${some} gets ${hasStore ? "only with --store p12" : "none of"}`);
+  }
+  return outfits;
 }
 
 function storeOf(typed: string | undefined): StoreKind | null {
@@ -81,16 +96,21 @@ export function serverOf(typed: string | undefined): Server | null {
 /** The one name that all servers of the authority have first; null where there are none or several. */
 export function onlyServer({ facts }: Authority): Server {
   const hosts = new Set<string>();
-  for (const { purpose, names, revoked } of facts.index.read().entries.values())
-    if (purpose === "server" && revoked === null) hosts.add(names[0]!.slice(names[0]!.indexOf(":") + 1));
+  for (const { purpose, names, revoked, notAfter } of facts.index.read().entries.values())
+    if (purpose === "server" && revoked === null && notAfter > Date.now())
+      hosts.add(names[0]!.slice(names[0]!.indexOf(":") + 1));
   const [host] = hosts;
   const isKnown = hosts.size === 1 && !host!.startsWith("*.");
   return { host: isKnown ? host! : null, port: MQTTS_PORT };
 }
 
-/** The password of all stores: given, or asked for where somebody is there; null: each folder gets its own. @throws Refusal */
+/**
+ * The password of all stores: given, or, where somebody is there and one is needed, asked for; null: each folder gets its own.
+ * @throws Refusal
+ */
 export async function storePassword(
   outfits: readonly Outfit[],
+  isNeeded: boolean,
   { storePasswordFile, storePasswordEnv }: StorePasswordOptions,
   terminal: Terminal,
 ): Promise<FolderPlan["password"]> {
@@ -101,6 +121,7 @@ export async function storePassword(
     if (given.value !== null) throw new Refusal("--storePassword is for families with key stores, and there are none");
     return null;
   }
+  if (!isNeeded) return null;
   const value = given.value ?? (await askNew("Password for the key stores (empty: each gets its own)", terminal));
   if (value === null) return null;
   checkStorePassword(value);

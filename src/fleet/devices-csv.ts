@@ -155,7 +155,7 @@ function deviceOf(
   mayBeWeak: boolean,
   problems: string[],
 ): DeviceRow | null {
-  const family = row.get("for") ?? "";
+  const family = (row.get("for") ?? "").toLowerCase();
   if (family !== "" && !isFamily(family))
     problems.push(
       `for: '${printable(family)}' is no family${suggestion(family, FAMILY_NAMES)}: take ${FAMILY_NAMES.join(", ")}`,

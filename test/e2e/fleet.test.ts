@@ -248,6 +248,25 @@ test("a folder in which a killed run has left half of what it was replacing is m
   expect(existsSync(file("half/half-2/client.key.12.tmp"))).toBe(false);
 });
 
+test("--store and --legacy of a table are for the rows that can have them, and refused where none can", async () => {
+  writeFileSync(file("mixed.csv"), "name,for\nm-1,Mosquitto\nm-2,thingsboard\nm-3,\n");
+  await certs("client", "--from=mixed.csv", "--store=p12", "--legacy", "--out=options");
+  expect(readdirSync(file("options/m-2"))).toContain("client.p12");
+  const manifests = ["m-1", "m-2"].map((name) => JSON.parse(text("options", name, "sluice.json")));
+  expect(manifests.map(({ store, legacy }) => [store, legacy])).toEqual([
+    [null, null],
+    ["p12", "rc2"],
+  ]);
+  expect(readdirSync(file("options/m-3")).sort()).toEqual(["ca.crt", "client.crt", "client.key"]);
+  expect((await certs("client", "--from=mixed.csv", "--store=p12", "--legacy", "--out=options")).stdout).toBe(
+    "mixed.csv: 0 devices made, 3 were there already\n",
+  );
+  writeFileSync(file("plain.csv"), "name,for\np-1,mosquitto\np-2,mqttx\n");
+  expect((await run("client", "--from=plain.csv", "--store=jks", "--host=edge")).stderr).toBe(
+    "--store is for families with key stores, and not for mosquitto, mqttx\n",
+  );
+});
+
 test("a device of a table that is there and revoked is not passed over in silence", async () => {
   writeFileSync(file("gone.csv"), "name\ngone\nstays\n");
   const table = ["client", "--from=gone.csv", "--for=mosquitto", "--out=gone", "--host=edge.example"];
