@@ -17,6 +17,7 @@ import { networksOf, type Region, regionsOf } from "../rules/regions.ts";
 import { ruleNames } from "../rules/table.ts";
 import { didYouMean } from "../text/spelling.ts";
 import { certificateChoices, tlsFacts } from "./certificates.ts";
+import { chooserOf } from "./chooser.ts";
 import type { Client } from "./client.ts";
 import type { ExpectedResult, Explanation, ServiceFacts } from "./explanation.ts";
 import {
@@ -180,7 +181,12 @@ export class Explainer {
     const service =
       winner === null || decision?.kind === "refuse"
         ? null
-        : serviceFacts(this.#compiled.rows, this.#merged, winner.value.row.service);
+        : serviceFacts(
+            this.#compiled.rows,
+            this.#merged,
+            winner.value.row.service,
+            chooserOf(this.#compiled.rows, asked, known),
+          );
     const full = factsWith(client.connect, this.#facts(point, client, address));
     const { facts } = full;
     const unknown = { ...full.unknown, ...unknownAddress };

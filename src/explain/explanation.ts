@@ -132,7 +132,7 @@ export interface ServiceFacts {
   readonly name: string;
   readonly place: string;
   readonly tree: ServiceNode;
-  /** The servers in the order in which they would be dialled for the first connection of the first worker. */
+  /** The servers in the order in which they would be dialled for the first connection of the first worker. Where they are chosen by what the client is, it is this client's order. */
   readonly order: Listed<string>;
 }
 
@@ -145,10 +145,17 @@ export interface ServiceNode {
   readonly returnAfterMs: number | null;
   /** Of the connections of the router, from 0 to 1. */
   readonly share: number;
+  /** Of a load balancer with several servers: how one is chosen for this client, in words; null for the others. */
+  readonly chosen: string | null;
   readonly servers: Listed<{
     readonly address: string;
     readonly share: number;
     readonly dial: "plain" | "tls";
+    readonly weight: number;
+    /** null: as many as come. */
+    readonly maxConnections: number | null;
+    /** It gets a connection only where no other server can. */
+    readonly backup: boolean;
     /** It gets no new connection, and what becomes of those that are open; null: it is not drained. */
     readonly drain: LivePolicy | null;
     /** What DNS makes of it while Sluice runs; null: it is one server. */

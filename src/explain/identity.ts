@@ -18,6 +18,8 @@ export interface Known {
 export interface ForeseenIdentity {
   readonly reject: Extract<ReturnType<MqttIdentity["identify"]>, { kind: "refuse" }> | null;
   readonly says: string;
+  /** What the server is told; null: that is not known. What is left out is as the client says it. */
+  readonly told: { readonly clientId?: string | null; readonly username?: string | null };
 }
 
 export function foreseeIdentity(row: MqttIdentityRow, known: Known): ForeseenIdentity {
@@ -37,7 +39,7 @@ export function foreseeIdentity(row: MqttIdentityRow, known: Known): ForeseenIde
     password: canPassword && (username === null || names.username) ? password : { kind: "keep" },
     require: require.filter(holds),
   }).identify(clientOf(known));
-  if (identified.kind === "refuse") return { reject: identified, says: `refuses it: ${identified.why}` };
+  if (identified.kind === "refuse") return { reject: identified, says: `refuses it: ${identified.why}`, told: {} };
   const { changes } = identified;
   const told = (template: Template, made: string | null | undefined) =>
     made == null ? formatTemplate(template) : JSON.stringify(made);
@@ -51,7 +53,14 @@ export function foreseeIdentity(row: MqttIdentityRow, known: Known): ForeseenIde
     ...(required.length === 0 ? [] : [`requires that ${required.join(" and that ")}`]),
     ...(parts.length === 0 ? [] : [`tells the server ${parts.join(", ")}`]),
   ];
-  return { reject: null, says: says.join("; ") };
+  return {
+    reject: null,
+    says: says.join("; "),
+    told: {
+      ...(clientId !== null && { clientId: names.clientId ? (changes.clientId ?? null) : null }),
+      ...(username !== null && { username: names.username ? (changes.username ?? null) : null }),
+    },
+  };
 }
 
 function describe(requirement: Requirement): string {

@@ -4,16 +4,14 @@ import type { Merged } from "../compile/merge.ts";
 import type { RouterRow, Row } from "../protocol/messages.ts";
 import { Meters } from "../proxy/meters.ts";
 import { RoutingTables } from "../proxy/tables.ts";
-import { type Chooser, dialBudgetOf, FIRST_BYTE_MS, type ServiceRow } from "../upstream/service.ts";
+import { dialBudgetOf, FIRST_BYTE_MS, type ServiceRow } from "../upstream/service.ts";
+import { type Foreseen, known, saysOf } from "./chooser.ts";
 import { discoveryOf } from "./discovery.ts";
 import { MAX_SHOWN, type ServiceFacts, type ServiceNode } from "./explanation.ts";
 import { placeOf } from "./places.ts";
 
 /** Services of a tree that are shown. */
 const MAX_NODES = 50;
-
-/** A client of whom nothing is known. */
-const NOBODY: Chooser = { clientAddress: "", sni: "", clientId: "", username: "", certificate: "" };
 
 /** What a worker has that got these rows. */
 export function tablesOf(rows: readonly Row[]): RoutingTables {
@@ -23,25 +21,30 @@ export function tablesOf(rows: readonly Row[]): RoutingTables {
   return tables;
 }
 
-export function serviceFacts(rows: ReadonlyMap<string, Row>, merged: Merged, name: string): ServiceFacts {
-  const order = firstOrder(rows, name);
+export function serviceFacts(
+  rows: ReadonlyMap<string, Row>,
+  merged: Merged,
+  name: string,
+  client: Foreseen,
+): ServiceFacts {
+  const order = firstOrder(rows, name, client);
   return {
     name,
     place: placeOf(merged.services.get(name)?.at()),
-    tree: nodeOf(rows, name, null, 1, { left: MAX_NODES }),
+    tree: nodeOf(rows, client, name, null, 1, { left: MAX_NODES }),
     order: { total: order.length, shown: order.slice(0, MAX_SHOWN) },
   };
 }
 
 /** Of balancers of its own: each question moves them on. */
-function firstOrder(rows: ReadonlyMap<string, Row>, service: string): string[] {
+function firstOrder(rows: ReadonlyMap<string, Row>, service: string, client: Foreseen): string[] {
   const services = [...rows.values()].filter(({ kind }) => kind === "service");
   const value: RouterRow = {
     ...{ entryPoints: [""], rule: { kind: "any" }, priority: 0, action: { kind: "plain" }, middlewares: [], service },
   };
   const tables = tablesOf([...services, { kind: "router", name: "", value }]);
   const route = tables.match(tables.routes("").plain, { sni: "", alpn: [], address: null, mqtt: null });
-  const choice = route!.balancer.choose(NOBODY);
+  const choice = route!.balancer.choose(known(client));
   const order: string[] = [];
   for (let target = choice.next(); target !== null; target = choice.next()) order.push(target.server.address);
   return order;
@@ -49,6 +52,7 @@ function firstOrder(rows: ReadonlyMap<string, Row>, service: string): string[] {
 
 function nodeOf(
   rows: ReadonlyMap<string, Row>,
+  client: Foreseen,
   name: string,
   weight: number | null,
   share: number,
@@ -63,6 +67,7 @@ function nodeOf(
     transport: null,
     services: [],
     returnAfterMs: null,
+    chosen: null,
   };
   if (nodes.left-- <= 0) return { ...node, kind: "not shown" };
   if (found?.kind !== "service") return { ...node, kind: "missing" };
@@ -71,27 +76,36 @@ function nodeOf(
     const total = row.services.reduce((sum, child) => sum + child.weight, 0);
     const services: ServiceNode[] = [];
     for (const child of row.services) {
-      services.push(nodeOf(rows, child.name, child.weight, total === 0 ? 0 : (share * child.weight) / total, nodes));
+      services.push(
+        nodeOf(rows, client, child.name, child.weight, total === 0 ? 0 : (share * child.weight) / total, nodes),
+      );
       if (nodes.left < 0) break; // one that is not shown stands for all that follow
     }
     return { ...node, kind: "weighted", services };
   }
   if (row.kind === "failover") {
     // Shares are those of a day on which all is well.
-    const services = [nodeOf(rows, row.service, null, share, nodes)];
-    if (nodes.left >= 0) services.push(nodeOf(rows, row.fallback, null, 0, nodes));
+    const services = [nodeOf(rows, client, row.service, null, share, nodes)];
+    if (nodes.left >= 0) services.push(nodeOf(rows, client, row.fallback, null, 0, nodes));
     return { ...node, kind: "failover", returnAfterMs: row.returnAfterMs, services };
   }
   const { servers, transport } = row;
-  const open = servers.filter(({ drain }) => drain === undefined).length;
+  const regular = servers.filter(({ drain, backup }) => drain === undefined && !backup);
+  // Backups take turns where there is no other server.
+  const inTurn = regular.length > 0 ? regular : servers.filter(({ drain }) => drain === undefined);
+  const total = inTurn.reduce((sum, { weight = 1 }) => sum + weight, 0);
   const shown = servers.slice(0, MAX_SHOWN).map((server) => {
-    const { address, tls, drain = null } = server;
-    const turns = drain === null ? share / open : 0;
-    return { address, share: turns, dial: tls ? "tls" : "plain", drain, discovery: discoveryOf(server) } as const;
+    const { address, tls, drain = null, weight = 1, maxConnections = null, backup = false } = server;
+    const turns = inTurn.includes(server) && total > 0 ? (share * weight) / total : 0;
+    return {
+      ...({ address, share: turns, dial: tls ? "tls" : "plain", weight, maxConnections, backup, drain } as const),
+      discovery: discoveryOf(server),
+    };
   });
   return {
     ...node,
     kind: "loadBalancer",
+    chosen: servers.length > 1 ? saysOf(row.balancing ?? {}, client) : null,
     servers: { total: servers.length, shown },
     transport: {
       dialTimeoutMs: transport.dialTimeoutMs,

@@ -2,6 +2,7 @@
 
 import type { LivePolicy } from "../upstream/live.ts";
 import type { ProxyProtocolOut } from "../upstream/service.ts";
+import { IN_TURN } from "./chooser.ts";
 import type {
   CertificateChoice,
   ConnectFacts,
@@ -113,7 +114,11 @@ export function textOf(explanation: Explanation): string[] {
     row("service", `${service.name}${service.place === "" ? "" : `, ${service.place}`}`);
     lines.push(...nodeLines(service.tree, 2));
     if (service.order.total > 1)
-      row("first dial", `${list(service.order)}, each if the ones before fail; every worker has turns of its own`, 2);
+      row(
+        "first dial",
+        `${list(service.order)}, each if the ones before fail${service.tree.chosen?.startsWith("by a hash") ? "" : "; every worker has turns of its own"}`,
+        2,
+      );
   }
   lines.push(
     ...routerLines(
@@ -241,9 +246,12 @@ function nodeLines(node: ServiceNode, depth: number): string[] {
   if (depth > 2)
     lines.push(`${indent.slice(2)}${node.name}: weight ${node.weight}, ${percent(node.share)} of the connections`);
   if (node.kind === "missing") lines.push(`${indent}does not exist or is off: its turns go to the others`);
-  for (const { address, share, dial, drain, discovery } of node.servers.shown) {
-    const turns = drain === null ? `${percent(share)} of the connections` : `drained, ${drained(drain)}`;
-    lines.push(`${indent}${address}, ${dial === "tls" ? "by TLS" : "plain"}, ${turns}`);
+  if (node.chosen !== null && node.chosen !== IN_TURN) lines.push(`${indent}one is chosen ${node.chosen}`);
+  for (const { address, share, dial, drain, discovery, ...server } of node.servers.shown) {
+    const turns = server.backup && share === 0 ? "a backup" : `${percent(share)} of the connections`;
+    const most = server.maxConnections === null ? "" : `, at most ${count(server.maxConnections)}`;
+    const how = drain === null ? `${turns}${most}` : `drained, ${drained(drain)}`;
+    lines.push(`${indent}${address}, ${dial === "tls" ? "by TLS" : "plain"}, ${how}`);
     if (discovery !== null) lines.push(`${indent}  ${discovery}`);
   }
   if (node.servers.total > node.servers.shown.length)

@@ -5,11 +5,14 @@ import { readClient } from "../../../src/explain/client.ts";
 import type { Explanation } from "../../../src/explain/explanation.ts";
 import { textOf } from "../../../src/explain/text.ts";
 import { parseAddress } from "../../../src/ip/address.ts";
+import type { MqttIdentityRow } from "../../../src/middlewares/mqtt-identity.ts";
 import { readPasswordFile } from "../../../src/mqtt/password-file.ts";
+import { parseTemplate } from "../../../src/mqtt/template.ts";
 import { splitUsers } from "../../../src/mqtt/user-parts.ts";
 import type { Row } from "../../../src/protocol/messages.ts";
 import { compile } from "../../../src/rules/matchers.ts";
 import { orderRoutes } from "../../../src/rules/table.ts";
+import type { Balancing, Server } from "../../../src/upstream/service.ts";
 import { random } from "../../support/random.ts";
 import { clientOf, explainerOf, point, routerRow, SERVICE, server, transport } from "./explainers.ts";
 
@@ -278,4 +281,67 @@ test("what DNS makes of a server, and where servers are dialled from, is said", 
   );
   expect(text).toContain("unix:///run/m.sock, plain");
   expect(text).toContain("dialled from 10.0.0.5, 10.0.0.6, in turn");
+});
+
+test("the order of the servers is the client's own where they are chosen by what it is, and why is said", () => {
+  const servers = ["a:1", "b:1", "c:1", "d:1"].map((address) => ({ ...server, address }));
+  const explain = (
+    balancing: Balancing,
+    options: Parameters<typeof clientOf>[0] = {},
+    some: readonly Server[] = servers,
+  ) => {
+    const value = { kind: "loadBalancer", servers: some, transport, balancing } as const;
+    const explainer = explainerOf([routerRow("r", "HostSNI(`a`)")], [{ kind: "service", name: "s", value }]);
+    return explainer.explain(point, clientOf({ sni: "a", from: "192.0.2.1", ...options }))[0]!;
+  };
+  const orders = ["x", "y", "z"].map((clientId) => explain({ strategy: "hrw" }, { clientId }).service!.order.shown);
+  expect(new Set(orders.map(String)).size).toBeGreaterThan(1);
+  for (const order of orders) expect([...order].sort()).toEqual(["a:1", "b:1", "c:1", "d:1"]);
+  const text = (...asked: Parameters<typeof explain>) => textOf(explain(...asked)).join("\n");
+  expect(text({ strategy: "hrw" }, { clientId: "x" })).toContain(
+    'one is chosen by a hash of its client id "x": always in the order that is shown, in every worker',
+  );
+  expect(text({ strategy: "hrw", hashKey: "username" }, { clientId: "x" })).toContain(
+    "one is chosen by a hash of its user name, which is not known here (--username)",
+  );
+  expect(text({ strategy: "hrw", hashKey: "username" }, { username: false })).toContain(
+    "one is chosen in turn, because it has no user name for hrw",
+  );
+  expect(text({ strategy: "leastconn" })).toContain("one is chosen by its connections: the fewest for its weight");
+  expect(text({ strategy: "p2c", sticky: { key: "sni", maxEntries: 1 } })).toContain(
+    "one is chosen as last time for its SNI; for a new client by chance and by its connections",
+  );
+  const various = [
+    { ...servers[0]!, weight: 3 },
+    { ...servers[1]!, maxConnections: 20_000 },
+    { ...servers[2]!, backup: true },
+    { ...servers[3]!, weight: 0 },
+  ];
+  const told = text({}, {}, various);
+  for (const line of ["a:1, plain, 75 % of the connections", "b:1, plain, 25 % of the connections, at most 20 000"])
+    expect(told).toContain(line);
+  for (const line of [
+    "c:1, plain, a backup",
+    "d:1, plain, 0 % of the connections",
+    "first dial    a:1, b:1, c:1, each",
+  ])
+    expect(told).toContain(line);
+});
+
+test("a client is known to its service as the server will see it", () => {
+  const servers = ["a:1", "b:1", "c:1", "d:1"].map((address) => ({ ...server, address }));
+  const value = { kind: "loadBalancer", servers, transport, balancing: { strategy: "hrw" } } as const;
+  const template = parseTemplate("{mqtt.username}-1");
+  if (template.kind !== "ok") throw new Error(template.message);
+  const made: MqttIdentityRow = {
+    ...{ kind: "mqttIdentity", username: null, clientId: template.template, password: { kind: "keep" }, require: [] },
+  };
+  const identity: Row = { kind: "middleware", name: "identity", value: made };
+  const router = { ...routerRow("r", "HostSNI(`a`)") };
+  const row = { ...router, value: { ...router.value, middlewares: ["identity"] } };
+  const explainer = explainerOf([row], [{ kind: "service", name: "s", value }, identity]);
+  const said = (options: Parameters<typeof clientOf>[0]) =>
+    textOf(explainer.explain(point, clientOf({ sni: "a", from: "192.0.2.1", ...options }))[0]!).join("\n");
+  expect(said({ clientId: "x", username: "u" })).toContain('a hash of its client id "u-1"');
+  expect(said({ clientId: "x" })).toContain("a hash of its client id, which is not known here");
 });
