@@ -171,7 +171,9 @@ export class Master {
 
   /** Reads everything anew. */
   reload(): void {
-    if (!this.#stopping) void this.#reloader.refresh();
+    if (this.#stopping) return;
+    this.#names.refresh();
+    void this.#reloader.refresh();
   }
 
   /** Lets connections finish for the longest graceTimeOut of the entry points, then closes them. */

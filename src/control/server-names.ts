@@ -98,6 +98,15 @@ export class ServerNames implements NameAnswers {
     return new Map([...rows].map(([key, row]) => [key, made.get(key) ?? row]));
   }
 
+  /** Asks all of them now, whenever it was to be. */
+  refresh(): void {
+    for (const name of this.#names.values()) {
+      if (name.timer === null) continue; // it is being asked
+      clearTimeout(name.timer);
+      void this.#ask(name);
+    }
+  }
+
   addresses(host: string): readonly string[] | undefined {
     return this.#names.get(`addresses ${host}`)?.values as readonly string[] | undefined;
   }

@@ -84,10 +84,12 @@ function shortest(values: readonly string[], ttls: ReadonlyMap<string, number>):
   return Number.isFinite(least) ? least * 1000 : null;
 }
 
-/** The records of a name. The target "." says that there is no such service (RFC 2782): then there are none. */
+/** The records of a name; those that cannot be used are left out. The target "." says that there is no such service (RFC 2782): then there are none. */
 async function askLocated(name: string): Promise<Reply<Located>> {
   const records = await new promises.Resolver(TRY).resolveSrv(name);
-  return { values: records.map(locatedBy).filter((each) => each !== null), ttlMs: null };
+  const values = records.map(locatedBy).filter((each) => each !== null);
+  if (values.length === 0 && !records.every(({ name }) => name === "" || name === ".")) throw error("EBADRESP", name);
+  return { values, ttlMs: null };
 }
 
 /** null: it names no host and port. */

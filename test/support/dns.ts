@@ -28,7 +28,7 @@ export class Dns {
     // Port 53 of an address that nobody else has.
     const [a, b] = [Math.floor(Math.random() * 256), 1 + Math.floor(Math.random() * 254)];
     const dns = new Dns(`127.53.${a}.${b}`);
-    writeFileSync(join(dns.#directory, "resolv.conf"), `nameserver ${dns.address}\n`);
+    writeFileSync(join(dns.#directory, "resolv.conf"), `nameserver ${dns.address}\nsearch test\n`);
     dns.hosts("");
     cleanup(() => dns.stop());
     await dns.set(records);

@@ -32,12 +32,12 @@ class FakeDns implements NameAsks {
   }
 }
 
-function follow(dns: NameAsks) {
+function follow(dns: NameAsks, times = TIMES) {
   const lines: { level: string; msg: string; [key: string]: unknown }[] = [];
   const say = (level: string) => (fields: object, msg: string) => void lines.push({ level, msg, ...fields });
   let changes = 0;
   const logger = { info: say("info"), warn: say("warn") } as unknown as Logger;
-  const names = new ServerNames(logger, () => changes++, dns, TIMES);
+  const names = new ServerNames(logger, () => changes++, dns, times);
   cleanup(() => names.close());
   return { names, lines, changes: () => changes };
 }
@@ -188,4 +188,19 @@ test("a name has a bounded number of servers, which is said once, and nothing bu
   ])
     expect(locatedBy({ ...srv, name: bad })).toBeNull();
   for (const port of [0, 65_536]) expect(locatedBy({ ...srv, port, name: "a.test" })).toBeNull();
+});
+
+test("what is asked now is asked once, and goes on in its time", async () => {
+  const dns = new FakeDns();
+  dns.set("a.test", ["10.0.0.1"], 60_000);
+  const { names } = follow(dns, { ...TIMES, most: 60_000 });
+  const rows = rowsOf("a.test");
+  names.want(rows.values());
+  names.refresh(); // it is being asked
+  await names.ready();
+  expect(dns.asked.get("a.test")).toBe(1);
+  dns.set("a.test", ["10.0.0.2"], 60_000);
+  names.refresh();
+  await waitFor("the change", () => serversOf(names, rows)[0] === "10.0.0.2:1883");
+  expect(dns.asked.get("a.test")).toBe(2);
 });

@@ -13,7 +13,11 @@ const dns = await Dns.start({
     "both.test": ["10.0.0.3", "2001:db8::3"],
     "six.test": ["2001:db8::4"],
   },
-  srv: { "_mqtt._tcp.test": ["Broker-A.test 1883 10 60", "broker-b.test 1884 20 0"], "_none._tcp.test": [". 0 0 0"] },
+  srv: {
+    "_mqtt._tcp.test": ["Broker-A.test 1883 10 60", "broker-b.test 1884 20 0"],
+    "_none._tcp.test": [". 0 0 0"],
+    "_bad._tcp.test": ["a.test 0 0 0"],
+  },
 });
 
 /** As JSON, and of an error its code. */
@@ -51,14 +55,24 @@ test("the hosts file goes before DNS, as for every other program", async () => {
   expect(await ask("addresses", "four.test")).toEqual([{ values: ["10.0.0.8"], ttlMs: null }]);
 });
 
-test("SRV records come with priority, weight, port and host, and the target . is none", async () => {
-  const [records, none, unknown] = await ask("located", "_mqtt._tcp.test", "_none._tcp.test", "_other._tcp.test");
+test("a name that is found by way of a search domain has addresses, and no time to live", async () => {
+  dns.hosts("");
+  const [found] = await ask("addresses", "four");
+  valuesOf(found).sort();
+  expect(found).toEqual({ values: ["10.0.0.1", "10.0.0.2"], ttlMs: null });
+});
+
+test("SRV records come with priority, weight, port and host, the target . is none, and what names no host and port is an error", async () => {
+  const [records, none, unknown, bad] = await ask(
+    "located",
+    ...["_mqtt._tcp.test", "_none._tcp.test", "_other._tcp.test", "_bad._tcp.test"],
+  );
   const located = valuesOf(records) as Located[];
   expect(located.toSorted((a, b) => a.priority - b.priority)).toEqual([
     { priority: 10, weight: 60, port: 1883, host: "broker-a.test" },
     { priority: 20, weight: 0, port: 1884, host: "broker-b.test" },
   ]);
-  expect([none, unknown]).toEqual([{ values: [], ttlMs: null }, "ENOTFOUND"]);
+  expect([none, unknown, bad]).toEqual([{ values: [], ttlMs: null }, "ENOTFOUND", "EBADRESP"]);
 });
 
 test("a DNS server that is not there is an error, and soon", async () => {
