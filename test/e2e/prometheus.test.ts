@@ -29,6 +29,8 @@ const LATER = [
   "sluice_server_name_servers",
   "sluice_server_name_failing",
   "sluice_server_name_lookups_total",
+  "sluice_drain_connections",
+  "sluice_removed_connections",
 ];
 const SERVED = metricRows.map(({ name }) => name).filter((name) => !LATER.includes(name));
 
@@ -180,6 +182,10 @@ describe("promtool", () => {
     metrics.acmeStates([{ resolver: "le", names: ["a.example"], next: 1, notAfter: null }] as never);
     metrics.acmeResult("le", "failed");
     metrics.nameStates([{ name: "brokers.internal", servers: 3, isFailing: true, good: 1, failed: 1 }]);
+    metrics.drainStates([
+      { reason: "drained", about: { service: "s", server: "h:1" }, left: 1 },
+      { reason: "removed", about: { router: "r" }, left: 1 },
+    ]);
     const later = await metrics.render([], 0, 0, new Map());
     for (const name of LATER) expect(later).toContain(`\n${name}{`);
     // Each family once: those of LATER with their series, all others as they run.
