@@ -263,6 +263,14 @@ export class WorkerMetrics {
       },
     );
     counter(
+      "sluice_sticky_forgotten_total",
+      "Clients that a sticky service has forgotten because maxEntries others came later.",
+      ["service"],
+      (metric, edge) => {
+        for (const [service, { forgotten }] of edge.tables.balancers.stickyTables()) metric.inc({ service }, forgotten);
+      },
+    );
+    counter(
       "sluice_relay_chunks_total",
       "Chunks relayed: direct was taken whole by one write, held had to wait for the receiver.",
       ["path"],

@@ -96,6 +96,10 @@ export class Balancers {
     return table;
   }
 
+  stickyTables(): Iterable<[service: string, table: StickyTable]> {
+    return this.#sticky;
+  }
+
   #noteServers(name: string, row: ServiceRow | null, former: ServiceRow | null): void {
     this.stickyOf(name);
     if (row?.kind !== "loadBalancer") return;

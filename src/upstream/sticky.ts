@@ -9,6 +9,8 @@ export function digestOf(key: string): string {
 
 export class StickyTable {
   maxEntries: number;
+  /** Clients that were forgotten for others that came here, and not to another worker. */
+  forgotten = 0;
   readonly #onUse: (client: string, address: string) => void;
   /** In the order in which they were last used: the first is the oldest. */
   readonly #addresses = new Map<string, string>();
@@ -32,19 +34,21 @@ export class StickyTable {
 
   set(key: string, address: string): void {
     const client = this.#digest(key);
-    this.put(client, address);
+    this.forgotten += this.put(client, address);
     this.#onUse(client, address);
   }
 
-  /** What another worker has told; the oldest entry makes room. */
-  put(client: string, address: string): void {
+  /** What another worker has told. The oldest entries make room: how many did. */
+  put(client: string, address: string): number {
     const addresses = this.#addresses;
     addresses.delete(client);
     addresses.set(client, address);
+    const { size } = addresses;
     for (const oldest of addresses.keys()) {
-      if (addresses.size <= this.maxEntries) return;
+      if (addresses.size <= this.maxEntries) break;
       addresses.delete(oldest);
     }
+    return size - addresses.size;
   }
 
   /** Clients and addresses, the oldest first. */

@@ -5,7 +5,8 @@ import { type Row, rowKey } from "../../../src/protocol/messages.ts";
 import { Meters } from "../../../src/proxy/meters.ts";
 import { RoutingTables } from "../../../src/proxy/tables.ts";
 import { parseRule } from "../../../src/rules/parser.ts";
-import type { Transport } from "../../../src/upstream/service.ts";
+import type { Balancing, Transport } from "../../../src/upstream/service.ts";
+import type { StickyTable } from "../../../src/upstream/sticky.ts";
 
 const NOBODY = { clientAddress: "", sni: "", clientId: "", username: "", certificate: "" };
 const transport = { dialTimeoutMs: 1, keepAliveMs: 1, terminationDelayMs: 1 } as Transport;
@@ -164,4 +165,61 @@ test("a router counts from its first connection on, and is forgotten with its co
   rows.apply([], ["router/r"]);
   rows.commit(2);
   expect([...meters.routes()]).toEqual([]);
+});
+
+test("a router has the CONNECT read where its service knows clients by it, also by way of others, and as long as it does", () => {
+  const rows = make();
+  const balanced = (name: string, balancing: Balancing): Row => {
+    const value = { kind: "loadBalancer", servers: [], transport, balancing } as const;
+    return { kind: "service", name, value };
+  };
+  const over: Row = {
+    kind: "service",
+    name: "over",
+    value: { kind: "weighted", services: [{ name: "s", weight: 1 }] },
+  };
+  const { value, ...named } = router("r", "HostSNI(`a`)", "over") as Extract<Row, { kind: "router" }>;
+  rows.apply([over, { ...named, value: { ...value, action: { kind: "terminate", options: "o" } } }], []);
+  let version = 0;
+  for (const [balancing, isRead] of [
+    [{}, false],
+    [{ strategy: "hrw" }, true],
+    [{ strategy: "hrw", hashKey: "clientIP" }, false],
+    [{ strategy: "leastconn" }, false],
+    [{ sticky: { key: "username", maxEntries: 1 } }, true],
+    [{ sticky: { key: "sni", maxEntries: 1 } }, false],
+    [{ takeover: "close" }, true],
+  ] as const) {
+    rows.apply([balanced("s", balancing)], []);
+    rows.commit(++version);
+    expect([balancing, find(rows, "a")!.gate !== null]).toEqual([balancing, isRead]);
+  }
+});
+
+test("a sticky service remembers its clients over a reload that leaves it sticky, and forgets whom there is no room for", () => {
+  const rows = make();
+  const sticky = (maxEntries: number, port: number): Row => {
+    const servers = [port, port + 1].map((each) => ({ address: `a:${each}`, host: "a", port: each, tls: false }));
+    const value = {
+      kind: "loadBalancer",
+      servers,
+      transport,
+      balancing: { sticky: { key: "clientId", maxEntries } },
+    } as const;
+    return { kind: "service", name: "s", value };
+  };
+  const come = (clientId: string) =>
+    find(rows, "a")!
+      .balancer.choose({ ...NOBODY, clientId })
+      .next()!.server.port;
+  rows.apply([sticky(3, 1), router("r", "HostSNI(`a`)", "s")], []);
+  rows.commit(1);
+  expect(["x", "y", "x", "y", "y"].map(come)).toEqual([1, 2, 1, 2, 2]);
+  rows.apply([sticky(3, 2)], []);
+  rows.commit(2);
+  // The server of x is gone; y stays.
+  expect([come("y"), come("x"), come("y")]).toEqual([2, 2, 2]);
+  for (const each of ["1", "2", "3"]) come(each);
+  const [[, table]] = [...rows.balancers.stickyTables()] as [[string, StickyTable]];
+  expect([table.size, table.forgotten, table.get("y")]).toEqual([3, 2, null]);
 });
