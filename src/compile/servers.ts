@@ -81,7 +81,7 @@ function compileSrv(config: ServerConfig, srv: string): CompiledServer {
   const host = srv.replace(/\.$/, "").toLowerCase();
   // DNS alone says which hosts these are, so a certificate is for the domain that was asked (RFC 6125, 6.2.1).
   const name = host.replace(SRV_LABELS, "");
-  return ok({
+  const server: Server = {
     ...{
       address: `srv:${host}`,
       host,
@@ -90,5 +90,11 @@ function compileSrv(config: ServerConfig, srv: string): CompiledServer {
       ...(config.tls && { name: name === "" ? host : name }),
     },
     discover: { kind: "srv", families: config.resolve ?? null },
-  });
+  };
+  // 0 is never used, whatever the records say.
+  const isIgnored = config.weight !== undefined && config.weight > 1;
+  return ok(
+    server,
+    isIgnored ? "weight has no effect beside srv, because the records have weights of their own" : null,
+  );
 }

@@ -62,15 +62,16 @@ function atAddresses(server: Server, families: AddressFamilies, answers: NameAns
     }));
 }
 
-/** The lowest priority number is served first (RFC 2782); weights are brought down to their ratio, and 0 counts as 1. */
-function atRecord(server: Server, { host, port, priority, weight }: Located, all: readonly Located[]): Server {
-  const { weight: _, ...rest } = server;
+/** The lowest priority number is served first (RFC 2782); weights are brought down to their ratio, and 0 counts as 1. Where the configuration says 0, none is used. */
+function atRecord(server: Server, { host, port, priority, weight: share }: Located, all: readonly Located[]): Server {
+  const { weight, ...rest } = server;
   const equals = all.filter((each) => each.priority === priority);
-  const share = Math.max(1, weight) / equals.map((each) => Math.max(1, each.weight)).reduce(greatestDivisor);
+  const own =
+    weight === 0 ? 0 : Math.max(1, share) / equals.map((each) => Math.max(1, each.weight)).reduce(greatestDivisor);
   return {
     ...rest,
     ...{ address: formatHostPort(host, port), host, port },
-    ...(share !== 1 && { weight: share }),
+    ...(own !== 1 && { weight: own }),
     ...(priority > all[0]!.priority && { backup: true }),
   };
 }

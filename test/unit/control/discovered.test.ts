@@ -75,10 +75,12 @@ describe("SRV records", () => {
     ]);
   });
 
-  test("of weight 0 count as 1, and a weight of the configuration has no say", () => {
+  test("of weight 0 count as 1, and a weight of the configuration has no say but for 0", () => {
     const records = [record("a.test", 1, 0), record("b.test", 1, 4)];
     const made = discovered([srv({ weight: 9 })], answers({}, { "_mqtt._tcp.test": records }));
     expect(made.map(({ weight }) => weight)).toEqual([undefined, 4]);
+    const none = discovered([srv({ weight: 0 })], answers({}, { "_mqtt._tcp.test": records }));
+    expect(none.map(({ weight }) => weight)).toEqual([0, 0]);
   });
 
   test("with resolve are the addresses of their hosts, whose certificate is for the name that was asked", () => {
