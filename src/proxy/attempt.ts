@@ -33,6 +33,7 @@ export class Attempt implements LaneOwner, Timed {
   #dialled = 0;
   /** Those under way, the oldest first. */
   #lanes: Lane[] = [];
+  #isLast = false;
   #isOver = false;
 
   constructor(edge: Edge, target: Target, owner: AttemptOwner) {
@@ -53,9 +54,9 @@ export class Attempt implements LaneOwner, Timed {
     });
   }
 
-  /** No further address is dialled. */
+  /** No address is dialled after the one that is under way, or comes next. */
   last(): void {
-    this.#dialled = this.#addresses.length;
+    this.#isLast = true;
     this.#edge.deadlines.clear(this);
   }
 
@@ -85,15 +86,19 @@ export class Attempt implements LaneOwner, Timed {
 
   onLaneFailed(lane: Lane, reason: DialError): void {
     this.#lanes.splice(this.#lanes.indexOf(lane), 1);
-    if (this.#dialled < this.#addresses.length) this.#dialNext();
+    if (this.#hasNext) this.#dialNext();
     else if (this.#lanes.length === 0) this.#fail(reason);
+  }
+
+  get #hasNext(): boolean {
+    return this.#dialled < this.#addresses.length && !this.#isLast;
   }
 
   #dialNext(): void {
     const address = this.#addresses[this.#dialled++]!;
     if (this.#lanes.length === MAX_LANES) this.#lanes.shift()!.cancel(true);
     this.#lanes.push(new Lane(this.#edge, this.target, address, this.#header, this));
-    if (this.#dialled < this.#addresses.length) this.#edge.deadlines.set(this, STAGGER_MS);
+    if (this.#hasNext) this.#edge.deadlines.set(this, STAGGER_MS);
   }
 
   #fail(reason: DialError): void {
