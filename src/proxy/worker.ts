@@ -14,6 +14,7 @@ import type { Answers, FromWorker, Question, ToWorker, WorkerSettings } from "..
 import type { Shares } from "../protocol/shares.ts";
 import { ownDescriptorLimit } from "../system/processes.ts";
 import { revocationsOf } from "../tls/revocations.ts";
+import { DEFAULT_PASSIVE } from "../upstream/health.ts";
 import type { Target } from "../upstream/service.ts";
 import { Edge, type EntryPoint, type Observer } from "./edge.ts";
 import { LeavingConnections } from "./leaving.ts";
@@ -40,6 +41,11 @@ export function runWorker(): void {
     if (message.type === "start") worker = new Worker(message.settings);
     else worker?.onMessage(message);
   });
+}
+
+/** Whether the master says it when dials of the server fail. */
+function isWatched({ passive }: Target): boolean {
+  return (passive ?? DEFAULT_PASSIVE).failures > 0;
 }
 
 function send(message: FromWorker): void {
@@ -152,7 +158,10 @@ class Worker implements Observer {
   onDial(target: Target, ms: number): void {
     this.#metrics.dial(target, ms);
     if (this.#failing.size > 0 && this.#failing.delete(target.key))
-      this.#log.logger.info({ service: target.service, server: target.server.address }, "the server answers again");
+      this.#log.logger[isWatched(target) ? "debug" : "info"](
+        { service: target.service, server: target.server.address },
+        "the server answers again",
+      );
   }
 
   onDialFailed(target: Target, reason: DialError): void {
@@ -162,7 +171,10 @@ class Worker implements Observer {
     this.#outcomes.add(key, reason);
     const known = this.#failing.has(key);
     this.#failing.add(key);
-    this.#log.logger[known ? "debug" : "warn"]({ service, server: server.address, reason }, "cannot reach the server");
+    this.#log.logger[known || isWatched(target) ? "debug" : "warn"](
+      { service, server: server.address, reason },
+      "cannot reach the server",
+    );
   }
 
   onOutcome({ key }: Target, outcome: "answered" | "closed" | "silent"): void {

@@ -79,5 +79,8 @@ test("what the documentation says of each client is what it tells", () => {
 });
 
 test("nothing of all this stays", async () => {
-  expect(await nothingStays(edge)).toEqual(["cannot reach the server"]);
+  expect(await nothingStays(edge)).toEqual([
+    "a server is down",
+    "all servers of a service are down: clients are sent to them all the same, one after another",
+  ]);
 });

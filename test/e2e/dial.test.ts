@@ -69,7 +69,7 @@ ${certificates}`,
   await new Promise<void>((done) => server.listen(port, "127.0.0.1", done));
   cleanup(() => server.close());
   await waitFor("a client to be sent there", async () => (await readAll(await tlsClient(sluice.port))) === "back");
-  await sluice.logged("the server answers again");
+  await sluice.logged("a server is up again");
 });
 
 test("a broker that is recreated with a new address is found soon, and all addresses of a name are tried", async () => {
