@@ -2,7 +2,7 @@
 // here they are found, counted and closed.
 //
 // They are looked for again and again, because a dial that began earlier may still come to a server that is drained meanwhile. A look goes
-// over all connections and takes some milliseconds for 100 000; nothing is kept of a connection but for the time until the next look.
+// over all connections, some thousand in a turn of the event loop; nothing is kept of a connection but for the time until the next look.
 
 import type { Turns } from "../net/turns.ts";
 import type { FromWorker, Leaving, Narrowed, ToWorker } from "../protocol/messages.ts";
@@ -10,12 +10,16 @@ import type { LiveConnection } from "./edge.ts";
 
 /** How often connections are looked for. Milliseconds. */
 const LOOK_MS = 1000;
+/** Connections that are looked at in one turn of the event loop: it takes a millisecond. */
+const SLICE = 5000;
 
 interface Group {
   readonly leaving: Leaving;
   readonly narrowed: Narrowed | null;
   /** Those that the last look has found and that have not been let go since. */
   members: LiveConnection[];
+  /** Those that the look under way has found. */
+  found: LiveConnection[];
 }
 
 type Found = Map<string, Group[]>;
@@ -32,6 +36,8 @@ export class LeavingConnections {
     router: new Map(),
     service: new Map(),
   };
+  /** The look that is under way; null: none is. */
+  #sweep: Iterator<LiveConnection> | null = null;
   #round = 0;
   #told = "";
   #timer: ReturnType<typeof setInterval> | null = null;
@@ -53,7 +59,7 @@ export class LeavingConnections {
     for (const leaving of put) {
       this.#remove(leaving.id);
       const { which } = leaving;
-      const group: Group = { leaving, narrowed: which.by === "server" ? null : which, members: [] };
+      const group: Group = { leaving, narrowed: which.by === "server" ? null : which, members: [], found: [] };
       this.#groups.set(leaving.id, group);
       const name = which.by === "server" ? which.key : which.name;
       const others = this.#by[which.by].get(name);
@@ -67,7 +73,7 @@ export class LeavingConnections {
     if (!isNeeded && this.#timer !== null) {
       clearInterval(this.#timer);
       this.#timer = null;
-    } else if (isNeeded) this.#timer ??= setInterval(() => this.look(), LOOK_MS);
+    } else if (isNeeded) this.#timer ??= setInterval(this.#lookAgain, LOOK_MS);
   }
 
   /** Closes so many connections of a group, whichever. */
@@ -88,24 +94,45 @@ export class LeavingConnections {
 
   /** Finds them anew, closes those that are to end at once, and tells how many there are when that has changed. */
   look(): void {
-    for (const group of this.#groups.values()) group.members = [];
-    const { server, router, service } = this.#by;
-    for (const connection of this.#connections) {
-      const { serverKey } = connection;
-      if (serverKey === "") continue;
-      const { meters } = connection.record;
-      add(server.get(serverKey), connection);
-      if (meters === null) continue;
-      if (router.size > 0) add(router.get(meters.router), connection);
-      if (service.size > 0) add(service.get(meters.service), connection);
+    for (const group of this.#groups.values()) group.found = [];
+    this.#goOn((this.#sweep = this.#connections[Symbol.iterator]()));
+  }
+
+  /** In a worker that is busy one may take longer than that. */
+  readonly #lookAgain = (): void => {
+    if (this.#sweep === null) this.look();
+  };
+
+  #goOn(sweep: Iterator<LiveConnection>): void {
+    if (sweep !== this.#sweep) return; // another one has begun
+    for (let looked = 0; looked < SLICE; looked++) {
+      const { done, value } = sweep.next();
+      if (done) return this.#end();
+      this.#find(value);
     }
+    setImmediate(() => this.#goOn(sweep));
+  }
+
+  #find(connection: LiveConnection): void {
+    const { serverKey } = connection;
+    if (serverKey === "") return;
+    const { server, router, service } = this.#by;
+    add(server.get(serverKey), connection);
+    const { meters } = connection.record;
+    if (meters === null) return;
+    if (router.size > 0) add(router.get(meters.router), connection);
+    if (service.size > 0) add(service.get(meters.service), connection);
+  }
+
+  #end(): void {
+    this.#sweep = null;
     const counts: [string, number][] = [];
     for (const [id, group] of this.#groups) {
-      const { length } = group.members;
-      if (length > 0) counts.push([id, length]);
-      if (!group.leaving.atOnce) continue;
-      for (const connection of group.members) this.#close(connection, group);
-      group.members = [];
+      const { found } = group;
+      group.found = [];
+      if (found.length > 0) counts.push([id, found.length]);
+      if (!group.leaving.atOnce) group.members = found;
+      else for (const connection of found) this.#close(connection, group);
     }
     const told = JSON.stringify(counts);
     if (told === this.#told) return;
@@ -114,7 +141,9 @@ export class LeavingConnections {
   }
 
   #close(connection: LiveConnection, { leaving }: Group): void {
-    this.#turns.run(() => connection.letGo(leaving.reason));
+    this.#turns.run(() => {
+      if (!connection.isOver) connection.letGo(leaving.reason);
+    });
   }
 
   #remove(id: string): void {
@@ -131,8 +160,8 @@ export class LeavingConnections {
 
 function add(groups: readonly Group[] | undefined, connection: LiveConnection): void {
   if (groups === undefined) return;
-  for (const { narrowed, members } of groups)
-    if (narrowed === null || isMeant(narrowed, connection)) members.push(connection);
+  for (const { narrowed, found } of groups)
+    if (narrowed === null || isMeant(narrowed, connection)) found.push(connection);
 }
 
 function isMeant({ before, entryPoints, servers }: Narrowed, { version, record, serverKey }: LiveConnection): boolean {

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import type { Leaving, Narrowed } from "../../../src/protocol/messages.ts";
 import type { LiveConnection } from "../../../src/proxy/edge.ts";
 import { LeavingConnections } from "../../../src/proxy/leaving.ts";
+import { waitFor } from "../../support/tools.ts";
 
 interface Fake {
   isOver: boolean;
@@ -69,11 +70,14 @@ test("a change is answered with its number, also where there is nothing", () => 
   expect(told).toEqual([[3], [4]]);
 });
 
-test("close closes all of them, each in a turn of its own, and those that come late", () => {
+test("close closes all of them, each in a turn of its own, and those that come late", async () => {
   const { leaving, crowd, connect, waiting, settle } = worker();
   const all = crowd(20_000, "s one");
   const other = connect("s two");
   leaving.change(change(server("s one", true)));
+  // They are looked at in several turns of the event loop.
+  expect(waiting.length).toBe(0);
+  await waitFor("all of them to be found", () => waiting.length > 0);
   expect(waiting.length).toBe(20_000);
   settle();
   expect(new Set(reasons(...all))).toEqual(new Set(["drained"]));
