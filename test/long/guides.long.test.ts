@@ -10,9 +10,12 @@ const GUIDES = ["start.md", ...readdirSync(join(ROOT, "docs/guides")).map((name)
 
 /**
  * Guides to what cannot be had here, whose way is gone elsewhere: a public authority (seed-003.test.ts, with another one), systemd and a
- * cluster (systemd.test.ts, kubernetes.test.ts), an engine for containers (npm run test:image); and pairs, which coming-from.long.test.ts runs.
+ * cluster (systemd.test.ts, kubernetes.test.ts), an engine for containers (npm run test:image), a newer Mosquitto (test/peers); and pairs,
+ * which coming-from.long.test.ts runs.
  */
-const ELSEWHERE = ["acme", "systemd", "kubernetes", "containers", "coming-from"].map((name) => `guides/${name}.md`);
+const ELSEWHERE = ["acme", "systemd", "kubernetes", "containers", "coming-from", "mosquitto-2.1"].map(
+  (name) => `guides/${name}.md`,
+);
 
 for (const name of GUIDES.filter((each) => each.endsWith(".md")))
   describe(name, () => {
@@ -25,5 +28,5 @@ for (const name of GUIDES.filter((each) => each.endsWith(".md")))
     test("works as it is printed", async () => {
       // The page to start from with the program that its commands name, and so from its source.
       await follow(steps, { program: name === "start.md" ? BIN_SLUICE : SLUICE });
-    }, 60_000);
+    }, 240_000);
   });

@@ -10,6 +10,9 @@ import { cleanup, exec, type Finished, waitFor } from "./tools.ts";
 /** Names that a guide takes for this machine. */
 const HOSTS = "127.0.0.1 localhost broker.example.org mqtt.example.com\n";
 
+/** A thousand devices take a while. Milliseconds. */
+const LONGEST = 180_000;
+
 const BACKGROUND = /^background until (\d+)$/;
 
 export interface Step {
@@ -87,7 +90,8 @@ export async function follow(steps: readonly Step[], { program, path }: Follower
       continue;
     }
     const { asks, fails, says, soon } = expectedOf(what);
-    const once = () => (asks === null ? exec(within(text), { env }) : answered(within(text), asks, env));
+    const once = () =>
+      asks === null ? exec(within(text), { env, timeoutMs: LONGEST }) : answered(within(text), asks, env);
     const wanted = { failed: fails, says: says ?? "" };
     const got = ({ code, stdout, stderr }: Finished) => {
       const written = stdout + stderr;
