@@ -72,9 +72,9 @@ function configuration(certificate: object): string {
   const { text } = stepsOf("guides/device-tokens.md").find(({ what }) => what === "dynamic.yml")!;
   const config = parse(text);
   config.tcp.services.server.loadBalancer.servers[0].port = broker.port;
-  // Devices that have issued their certificates themselves, and no authority.
-  config.tls.options.default.clientAuth = { ...config.tls.options.default.clientAuth, caFiles: [at("devices.pem")] };
-  delete config.tls.options.default.clientAuth.crlFiles;
+  // Devices that have issued their certificates themselves have no authority with a list.
+  const { clientAuthType } = config.tls.options.default.clientAuth;
+  config.tls.options.default.clientAuth = { caFiles: [at("devices.pem")], clientAuthType };
   config.tls.stores.default.defaultCertificate = certificate;
   return stringify(config);
 }
