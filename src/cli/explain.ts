@@ -1,11 +1,12 @@
-// sluice explain: which router, certificate and servers a client would get, and why no other router. Starts, dials and writes nothing.
+// sluice explain: which router, certificate and servers a client would get, and why no other router. It starts and writes nothing, and
+// dials only with --check.
 
 import { type Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { type ClientOptions, readClient } from "../explain/client.ts";
 import { Explainer } from "../explain/explainer.ts";
-import type { Explanation } from "../explain/explanation.ts";
+import type { Explanation, ServiceNode } from "../explain/explanation.ts";
 import { textOf, verdictOf } from "../explain/text.ts";
 import { printable } from "../text/printable.ts";
 import { suggestion } from "../text/spelling.ts";
@@ -20,6 +21,8 @@ export interface ExplainOptions extends ClientOptions {
   readonly configFile?: string;
   readonly entryPoint?: string;
   readonly json?: boolean;
+  /** Check the servers now. */
+  readonly check?: boolean;
 }
 
 /** @returns the exit code: 0 when the client is served on one of the entry points, from wherever it may come, and nothing is wrong. */
@@ -43,9 +46,15 @@ export async function explain(given: Given, options: ExplainOptions, terminal: T
   printErrors(diagnostics, terminal);
   if (explainer === null)
     return fail("the configuration cannot be loaded, so no client is served: mend what is said above first");
-  const byPoint: Explanation[][] = [];
+  let byPoint: Explanation[][];
   try {
-    for (const point of points) byPoint.push(explainer.explain(point, client));
+    const ask = () => points.map((point) => explainer.explain(point, client));
+    byPoint = ask();
+    if (options.check) {
+      const { checkServers } = await import("./server-checks.ts");
+      explainer.take(await checkServers(explainer.compiled, servicesIn(byPoint.flat())));
+      byPoint = ask();
+    }
   } catch (error) {
     return fail((error as Error).message);
   }
@@ -56,6 +65,17 @@ export async function explain(given: Given, options: ExplainOptions, terminal: T
     : byPoint.flatMap((cases, index) => [...(index === 0 ? [] : [""]), ...linesOf(cases)]);
   terminal.log(lines.map(printable).join("\n"));
   return served && errors === 0 ? 0 : 1;
+}
+
+/** The load balancers that a client may come to. */
+function servicesIn(explanations: readonly Explanation[]): Set<string> {
+  const names = new Set<string>();
+  const add = (node: ServiceNode): void => {
+    if (node.kind === "loadBalancer") names.add(node.name);
+    node.services.forEach(add);
+  };
+  for (const { service } of explanations) if (service !== null) add(service.tree);
+  return names;
 }
 
 /** Warnings are for `check`: a thousand of them would bury the answer. */

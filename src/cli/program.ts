@@ -100,6 +100,7 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     .option("--no-username", "its CONNECT has no user name")
     .option("--mqttVersion <version>", "3.1, 3.1.1 or 5; without it, every answer that there is")
     .option("--entryPoint <name>", "where it comes in; without it, each entry point")
+    .option("--check", "check its servers now, as the running Sluice would; without it, nothing is dialled")
     .option(...FILE_OPTION)
     .option("--json", "print it as JSON")
     .action(async (name: string | undefined, options: ExplainOptions) => {

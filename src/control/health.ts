@@ -1,11 +1,11 @@
 // The master's part of health: which servers are watched, what workers are told of them, and one line for each change.
 
 import type { Logger } from "pino";
-import { Watch, type Watched, type WatchedState } from "../health/watch.ts";
+import { Watch, type WatchedState } from "../health/watch.ts";
+import { type Watched, watchedOf } from "../health/watched.ts";
 import type { Row, ServerOutcome } from "../protocol/messages.ts";
-import { DEFAULT_PASSIVE, type HealthCheck } from "../upstream/health.ts";
+import type { HealthCheck } from "../upstream/health.ts";
 import type { ServerChange } from "../upstream/server-state.ts";
-import { serverKey } from "../upstream/service.ts";
 
 export class HealthKeeper {
   readonly #logger: Logger;
@@ -31,7 +31,7 @@ export class HealthKeeper {
 
   /** The rows in force, and the checks of services by name. What is known of a server that stays, stays. */
   want(rows: ReadonlyMap<string, Row>, checks: ReadonlyMap<string, HealthCheck>): void {
-    const watched = watchedOf(rows, checks);
+    const watched = watchedOf(rows.values(), checks);
     const former = [...this.#watch.states()].map((state) => state.watched.key);
     this.#services = usable(watched);
     this.#watch.want(watched);
@@ -93,20 +93,6 @@ export class HealthKeeper {
       this.#logger.info({ service }, "a service has a server again");
     }
   }
-}
-
-function watchedOf(rows: ReadonlyMap<string, Row>, checks: ReadonlyMap<string, HealthCheck>): Watched[] {
-  const all: Watched[] = [];
-  for (const row of rows.values()) {
-    if (row.kind !== "service" || row.value.kind !== "loadBalancer") continue;
-    const { servers, transport, passive = DEFAULT_PASSIVE } = row.value;
-    const check = checks.get(row.name) ?? null;
-    // Of one that DNS is still to tell there is nothing to watch.
-    for (const server of servers)
-      if (server.discover === undefined)
-        all.push({ key: serverKey(row.name, server), service: row.name, server, transport, check, passive });
-  }
-  return all;
 }
 
 /** Drained servers get nobody, and so they are not missed. */

@@ -42,6 +42,7 @@ import { factsWith, type Outcome, outcomesOf } from "./outcomes.ts";
 import { Problems } from "./problems.ts";
 import { type Router, RouterReport } from "./routers.ts";
 import { serviceFacts, tablesOf } from "./services.ts";
+import type { ServerFinding } from "./watching.ts";
 
 /** Networks among which the address of an unknown client may lie. */
 const MAX_NETWORKS = 500;
@@ -62,12 +63,24 @@ export class Explainer {
   /** Routers in the order in which they are asked, by entry point and kind. */
   readonly #ordered = new Map<string, readonly Router[]>();
 
+  /** What checks of servers have found, by their keys. */
+  #found: ReadonlyMap<string, ServerFinding> = new Map();
+
   constructor(compiled: Compiled, merged: Merged, diagnostics: Diagnostics) {
     this.#compiled = compiled;
     this.#merged = merged;
     this.#problems = new Problems(diagnostics);
     this.#report = new RouterReport(merged, this.#regexps);
     this.#tables = tablesOf([...compiled.rows.values()]);
+  }
+
+  get compiled(): Compiled {
+    return this.#compiled;
+  }
+
+  /** From now on servers are as these checks have found them. */
+  take(found: ReadonlyMap<string, ServerFinding>): void {
+    this.#found = found;
   }
 
   /**
@@ -186,6 +199,7 @@ export class Explainer {
             this.#merged,
             winner.value.row.service,
             chooserOf(this.#compiled.rows, asked, known),
+            { checks: this.#compiled.checks, found: this.#found },
           );
     const full = factsWith(client.connect, this.#facts(point, client, address));
     const { facts } = full;

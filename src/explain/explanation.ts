@@ -9,6 +9,7 @@ import type { Why } from "../rules/explain.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
 import type { LivePolicy } from "../upstream/live.ts";
 import type { ProxyProtocolOut } from "../upstream/service.ts";
+import type { ServerFinding } from "./watching.ts";
 
 /** One client, or several that no rule tells apart, on one entry point. This is what --json prints: it is documented in docs/operations.md. */
 export interface Explanation {
@@ -158,6 +159,8 @@ export interface ServiceNode {
     readonly backup: boolean;
     /** It gets no new connection, and what becomes of those that are open; null: it is not drained. */
     readonly drain: LivePolicy | null;
+    /** What a check of it has found; null: none was asked for, or DNS makes several servers of it. */
+    readonly check: ServerFinding | null;
     /** What DNS makes of it while Sluice runs; null: it is one server. */
     readonly discovery: string | null;
   }>;
@@ -176,6 +179,8 @@ export interface ServiceNode {
     /** Where servers are dialled from, in turn; empty: the system chooses. */
     readonly sourceAddresses: readonly string[];
   } | null;
+  /** Of a load balancer: what takes a server out, and what brings it back; null for the others. */
+  readonly watching: string | null;
   readonly services: readonly ServiceNode[];
 }
 

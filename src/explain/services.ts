@@ -1,14 +1,17 @@
 // What a service does with a connection: its servers, their shares, the order of the first dial.
 
+import type { Compiled } from "../compile/compile.ts";
 import type { Merged } from "../compile/merge.ts";
 import type { RouterRow, Row } from "../protocol/messages.ts";
 import { Meters } from "../proxy/meters.ts";
 import { RoutingTables } from "../proxy/tables.ts";
-import { dialBudgetOf, FIRST_BYTE_MS, type ServiceRow } from "../upstream/service.ts";
+import { NEW_SERVER } from "../upstream/server-state.ts";
+import { dialBudgetOf, FIRST_BYTE_MS, type ServiceRow, serverKey } from "../upstream/service.ts";
 import { type Foreseen, known, saysOf } from "./chooser.ts";
 import { discoveryOf } from "./discovery.ts";
 import { MAX_SHOWN, type ServiceFacts, type ServiceNode } from "./explanation.ts";
 import { placeOf } from "./places.ts";
+import { type ServerFinding, watchingOf } from "./watching.ts";
 
 /** Services of a tree that are shown. */
 const MAX_NODES = 50;
@@ -21,43 +24,67 @@ export function tablesOf(rows: readonly Row[]): RoutingTables {
   return tables;
 }
 
+/** What is known of servers and of how they are watched. */
+export interface ServersKnown {
+  readonly checks: Compiled["checks"];
+  /** By the key of a server; empty when nobody has asked for checks. */
+  readonly found: ReadonlyMap<string, ServerFinding>;
+}
+
 export function serviceFacts(
   rows: ReadonlyMap<string, Row>,
   merged: Merged,
   name: string,
   client: Foreseen,
+  servers: ServersKnown,
 ): ServiceFacts {
-  const order = firstOrder(rows, name, client);
+  const order = firstOrder(rows, name, client, servers.found);
   return {
     name,
     place: placeOf(merged.services.get(name)?.at()),
-    tree: nodeOf(rows, client, name, null, 1, { left: MAX_NODES }),
+    tree: nodeOf({ rows, client, servers }, name, null, 1, { left: MAX_NODES }),
     order: { total: order.length, shown: order.slice(0, MAX_SHOWN) },
   };
 }
 
-/** Of balancers of its own: each question moves them on. */
-function firstOrder(rows: ReadonlyMap<string, Row>, service: string, client: Foreseen): string[] {
+/** Of balancers of its own: each question moves them on. Servers that are down come last. */
+function firstOrder(
+  rows: ReadonlyMap<string, Row>,
+  service: string,
+  client: Foreseen,
+  found: ServersKnown["found"],
+): string[] {
   const services = [...rows.values()].filter(({ kind }) => kind === "service");
   const value: RouterRow = {
     ...{ entryPoints: [""], rule: { kind: "any" }, priority: 0, action: { kind: "plain" }, middlewares: [], service },
   };
   const tables = tablesOf([...services, { kind: "router", name: "", value }]);
   const route = tables.match(tables.routes("").plain, { sni: "", alpn: [], address: null, mqtt: null });
+  tables.servers.put(
+    [...found].map(([key, { isUp }]) => ({ ...NEW_SERVER, key, health: isUp ? ("up" as const) : ("down" as const) })),
+  );
   const choice = route!.balancer.choose(known(client));
   const order: string[] = [];
   for (let target = choice.next(); target !== null; target = choice.next()) order.push(target.server.address);
+  for (let last = choice.lastResort(); last !== null; last = choice.lastResort()) order.push(last.server.address);
   return order;
 }
 
+/** What all nodes of a tree are made of. */
+interface Ground {
+  readonly rows: ReadonlyMap<string, Row>;
+  readonly client: Foreseen;
+  readonly servers: ServersKnown;
+}
+
 function nodeOf(
-  rows: ReadonlyMap<string, Row>,
-  client: Foreseen,
+  ground: Ground,
   name: string,
   weight: number | null,
   share: number,
   nodes: { left: number },
 ): ServiceNode {
+  const { rows, client } = ground;
   const found = rows.get(`service/${name}`);
   const node = {
     name,
@@ -68,6 +95,7 @@ function nodeOf(
     services: [],
     returnAfterMs: null,
     chosen: null,
+    watching: null,
   };
   if (nodes.left-- <= 0) return { ...node, kind: "not shown" };
   if (found?.kind !== "service") return { ...node, kind: "missing" };
@@ -76,17 +104,15 @@ function nodeOf(
     const total = row.services.reduce((sum, child) => sum + child.weight, 0);
     const services: ServiceNode[] = [];
     for (const child of row.services) {
-      services.push(
-        nodeOf(rows, client, child.name, child.weight, total === 0 ? 0 : (share * child.weight) / total, nodes),
-      );
+      services.push(nodeOf(ground, child.name, child.weight, total === 0 ? 0 : (share * child.weight) / total, nodes));
       if (nodes.left < 0) break; // one that is not shown stands for all that follow
     }
     return { ...node, kind: "weighted", services };
   }
   if (row.kind === "failover") {
     // Shares are those of a day on which all is well.
-    const services = [nodeOf(rows, client, row.service, null, share, nodes)];
-    if (nodes.left >= 0) services.push(nodeOf(rows, client, row.fallback, null, 0, nodes));
+    const services = [nodeOf(ground, row.service, null, share, nodes)];
+    if (nodes.left >= 0) services.push(nodeOf(ground, row.fallback, null, 0, nodes));
     return { ...node, kind: "failover", returnAfterMs: row.returnAfterMs, services };
   }
   const { servers, transport } = row;
@@ -100,6 +126,7 @@ function nodeOf(
     return {
       ...({ address, share: turns, dial: tls ? "tls" : "plain", weight, maxConnections, backup, drain } as const),
       discovery: discoveryOf(server),
+      check: ground.servers.found.get(serverKey(name, server)) ?? null,
     };
   });
   return {
@@ -107,6 +134,7 @@ function nodeOf(
     kind: "loadBalancer",
     chosen: servers.length > 1 ? saysOf(row.balancing ?? {}, client) : null,
     servers: { total: servers.length, shown },
+    watching: watchingOf(ground.servers.checks.get(name) ?? null, row.passive),
     transport: {
       dialTimeoutMs: transport.dialTimeoutMs,
       dialBudgetMs: dialBudgetOf(transport),

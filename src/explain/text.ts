@@ -12,6 +12,8 @@ import type {
   ServiceNode,
   TlsFacts,
 } from "./explanation.ts";
+import { seconds } from "./seconds.ts";
+import type { ServerFinding } from "./watching.ts";
 
 /** Width of the first column. */
 const LABEL = 15;
@@ -243,16 +245,16 @@ function nodeLines(node: ServiceNode, depth: number): string[] {
   const indent = "  ".repeat(depth);
   const lines: string[] = [];
   if (node.kind === "not shown") return [`${indent.slice(2)}... and more services`];
-  if (depth > 2)
-    lines.push(`${indent.slice(2)}${node.name}: weight ${node.weight}, ${percent(node.share)} of the connections`);
+  if (depth > 2) lines.push(`${indent.slice(2)}${node.name}: ${placeIn(node)}`);
   if (node.kind === "missing") lines.push(`${indent}does not exist or is off: its turns go to the others`);
   if (node.chosen !== null && node.chosen !== IN_TURN) lines.push(`${indent}one is chosen ${node.chosen}`);
-  for (const { address, share, dial, drain, discovery, ...server } of node.servers.shown) {
+  for (const { address, share, dial, drain, discovery, check, ...server } of node.servers.shown) {
     const turns = server.backup && share === 0 ? "a backup" : `${percent(share)} of the connections`;
     const most = server.maxConnections === null ? "" : `, at most ${count(server.maxConnections)}`;
     const how = drain === null ? `${turns}${most}` : `drained, ${drained(drain)}`;
     lines.push(`${indent}${address}, ${dial === "tls" ? "by TLS" : "plain"}, ${how}`);
     if (discovery !== null) lines.push(`${indent}  ${discovery}`);
+    if (check !== null) lines.push(`${indent}  ${foundOf(check)}`);
   }
   if (node.servers.total > node.servers.shown.length)
     lines.push(`${indent}... and ${count(node.servers.total - node.servers.shown.length)} more servers`);
@@ -273,8 +275,25 @@ function nodeLines(node: ServiceNode, depth: number): string[] {
     const { sourceAddresses } = node.transport;
     if (sourceAddresses.length > 0) lines.push(`${indent}dialled from ${first(sourceAddresses)}, in turn`);
   }
+  if (node.watching !== null && node.servers.total > 0) lines.push(`${indent}${node.watching}`);
+  if (node.kind === "failover" && node.returnAfterMs! > 0)
+    lines.push(
+      `${indent}clients come back to the first service when that has been up for ${seconds(node.returnAfterMs!)}`,
+    );
   for (const child of node.services) lines.push(...nodeLines(child, depth + 1));
   return lines;
+}
+
+/** What a service does within the one that holds it. */
+function placeIn({ weight, share }: ServiceNode): string {
+  const part = `${percent(share)} of the connections`;
+  if (weight !== null) return `weight ${weight}, ${part}`;
+  return share === 0 ? "while all servers of the service before are down" : `${part} while one of its servers is up`;
+}
+
+function foundOf({ isUp, detail, ms }: ServerFinding): string {
+  const more = detail === "" ? "" : `: ${detail}`;
+  return isUp ? `up, checked now in ${ms} ms${more}` : `DOWN, checked now${more}`;
 }
 
 function headerOf({ version, tlvs }: ProxyProtocolOut): string {
@@ -311,10 +330,6 @@ function list({ total, shown }: Listed<string>): string {
 function percent(share: number): string {
   const value = share * 100;
   return `${value >= 10 ? Math.round(value * 10) / 10 : Number(value.toPrecision(2))} %`;
-}
-
-function seconds(ms: number): string {
-  return ms < 1000 ? `${ms} ms` : `${ms / 1000} s`;
 }
 
 /** 100 000: digits in threes. */

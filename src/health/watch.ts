@@ -7,23 +7,12 @@ import { Dialer } from "../net/dial.ts";
 import { HostLookup } from "../net/resolve.ts";
 import type { ServerOutcome } from "../protocol/messages.ts";
 import { ClientContexts } from "../upstream/client-contexts.ts";
-import type { HealthCheck, Passive, TcpTalk } from "../upstream/health.ts";
-import type { Server, Transport } from "../upstream/service.ts";
+import type { HealthCheck, TcpTalk } from "../upstream/health.ts";
 import { Probe, type ProbeDone, type ProbeRequest, type ProbeTools } from "./probe.ts";
 import { type HealthRules, ServerHealth } from "./server-health.ts";
 import { type Conversation, MqttConversation, TcpConversation } from "./talk.ts";
 import { type CheckResult, isOwnShortage, resultOf, type Verdict } from "./verdict.ts";
-
-/** A server with all that is needed to watch it. */
-export interface Watched {
-  /** As in ServerReport. */
-  readonly key: string;
-  readonly service: string;
-  readonly server: Server;
-  readonly transport: Transport;
-  readonly check: HealthCheck | null;
-  readonly passive: Passive;
-}
+import type { Watched } from "./watched.ts";
 
 /** How a server is now. */
 export interface WatchedState {

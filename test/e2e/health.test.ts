@@ -2,11 +2,14 @@
 // workers at once; the state outlives reloads.
 
 import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Authority } from "../support/certs.ts";
+import { sluiceCli } from "../support/cli.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { mqttClient } from "../support/mqtt.ts";
 import { Sluice } from "../support/sluice.ts";
-import { freePort, waitFor } from "../support/tools.ts";
+import { freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
 const authority = await Authority.create();
 const pair = await authority.issue({ names: ["localhost"] });
@@ -227,4 +230,35 @@ test("a broker that does not let the check in is alive while the check has no cr
   expect(await up(sluice, closed.port)).toBe(1);
   expect(about(sluice, "a server is well, but does not let its check in", closed.port)).toHaveLength(1);
   expect(JSON.stringify(sluice.lines)).not.toContain("secret-of-the-check");
+});
+
+test("explain --check says of each server whether it is up and why not, in the order of this moment; without it nothing is dialled", async () => {
+  const [hanging, alive, gone] = [await Mosquitto.start(), await Mosquitto.start(), await freePort()];
+  hanging.process.kill("SIGSTOP");
+  const directory = temporaryDirectory();
+  const check = "healthCheck: { interval: 5s, timeout: 300ms, mqtt: { version: 5 } }";
+  writeFileSync(join(directory, "dynamic.yml"), configuration(balanced([hanging.port, gone, alive.port], check)));
+  const file = join(directory, "sluice.yml");
+  writeFileSync(
+    file,
+    `entryPoints: { mqtts: { address: ":8883" } }\nproviders: { file: { filename: ${directory}/dynamic.yml } }\n`,
+  );
+  const asked = ["explain", "--sni=localhost", `--configFile=${file}`];
+  const found = await sluiceCli([...asked, "--check"], { cwd: directory });
+  expect(found.stdout).toContain("DOWN, checked now: it takes the connection, and does not answer in time");
+  expect(found.stdout).toContain("DOWN, checked now: nothing listens there");
+  expect(found.stdout).toMatch(/up, checked now in \d+ ms/);
+  expect(found.stdout).toContain(`first dial    ${address(alive.port)}, `);
+  expect(found.stdout).toContain("checked by MQTT 5 every 5 s, each within 300 ms, out after 1, back after 1");
+  const json = JSON.parse((await sluiceCli([...asked, "--check", "--json"], { cwd: directory })).stdout);
+  const [{ service }] = json.explanations;
+  expect(service.order.shown).toEqual([alive.port, hanging.port, gone].map(address));
+  expect(service.tree.servers.shown.map((each: { check: { isUp: boolean } }) => each.check.isUp)).toEqual([
+    false,
+    false,
+    true,
+  ]);
+  const blind = await sluiceCli(asked, { cwd: directory });
+  expect(blind.stdout).not.toContain("checked now");
+  expect(blind.stdout).toContain(`first dial    ${address(hanging.port)}, `);
 });

@@ -105,20 +105,8 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     types: ["broker"],
   },
   explain: {
-    values: [
-      "certs",
-      "config",
-      "ip",
-      "middlewares",
-      "mqtt",
-      "proxy",
-      "rules",
-      "text",
-      "tls",
-      "upstream/service.ts",
-      "wire",
-    ],
-    types: ["compile", "protocol", "upstream"],
+    values: ["certs", "config", "ip", "middlewares", "mqtt", "proxy", "rules", "text", "tls", "upstream", "wire"],
+    types: ["compile", "protocol"],
   },
   cli: {
     values: [
@@ -131,6 +119,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
         "control",
         "explain",
         "fleet",
+        "health",
         "keygen",
         "keystores",
         "observe",
