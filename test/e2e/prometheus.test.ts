@@ -31,6 +31,7 @@ const LATER = [
   "sluice_server_name_lookups_total",
   "sluice_drain_connections",
   "sluice_removed_connections",
+  "sluice_sticky_forgotten_total",
 ];
 const SERVED = metricRows.map(({ name }) => name).filter((name) => !LATER.includes(name));
 
