@@ -38,6 +38,16 @@ type Name = keyof typeof STORES;
 const NAMES = Object.keys(STORES) as Name[];
 const clientOf = (name: Name): string => `Gerät ${NAMES.indexOf(name)} 設備`;
 
+/** What `certs client` makes for Java by itself: the family, and its key store and its trust store in the folder. */
+const FAMILIES = {
+  "paho-java": [["--for=paho-java"], "PKCS12", "client.p12", "trust.p12"],
+  "paho-java, legacy": [["--for=paho-java", "--legacy"], "PKCS12", "client.p12", "trust.p12"],
+  "paho-java, JKS": [["--for=paho-java", "--store=jks"], "JKS", "client.jks", "trust.jks"],
+  thingsboard: [["--for=thingsboard"], "JKS", "client.jks", "trust.jks"],
+  tempus: [["--for=tempus", "--key=rsa"], "JKS", "client.jks", "trust.jks"],
+  android: [["--for=android"], "BKS", "client.bks", "client.bks"],
+} as const;
+
 interface StoreFile {
   readonly type: string;
   readonly file: string;
@@ -105,29 +115,39 @@ await atBroker.mqtt.subscribeAsync("java/#", { qos: 1 });
 const stores = new Map<Name, StoreFile>();
 for (const name of NAMES) stores.set(name, await storeOf(name));
 
-test.each(NAMES)(
-  "%s: the message is at the broker and comes back; the client is cut and refused once it is revoked",
-  async (name) => {
-    const topic = `java/${NAMES.indexOf(name)}`;
-    const store = stores.get(name)!;
-    const staying: JavaClient[] = [];
-    for (const version of ["TLSv1.2", "TLSv1.3"]) {
-      const client = new JavaClient(sluice.port, version, `${topic}/${version}`, store, store);
-      const message = `Grüße from Java, ${topic}/${version}`;
-      expect(await client.has("")).toBe(`tls ${version}`);
-      expect(await client.has("received")).toBe(`received ${message}`);
-      expect((await received(atBroker, `${topic}/${version}`)).payload.toString()).toBe(message);
-      staying.push(client);
-    }
-    await certs("revoke", clientOf(name), "--reason=keyCompromise");
-    for (const client of staying) await client.has("closed");
-    for (const version of ["TLSv1.2", "TLSv1.3"]) {
-      const again = new JavaClient(sluice.port, version, topic, store, store);
-      expect(await again.has("! ")).toContain("certificate_revoked");
-      expect(again.said).not.toContain("received");
-    }
-  },
-);
+/** The message of a client goes to the broker and back; then it is revoked, cut and refused. */
+async function comesAndGoes(name: string, topic: string, own: StoreFile, trusted: StoreFile): Promise<void> {
+  const staying: JavaClient[] = [];
+  for (const version of ["TLSv1.2", "TLSv1.3"]) {
+    const client = new JavaClient(sluice.port, version, `${topic}/${version}`, own, trusted);
+    const message = `Grüße from Java, ${topic}/${version}`;
+    expect(await client.has("")).toBe(`tls ${version}`);
+    expect(await client.has("received")).toBe(`received ${message}`);
+    expect((await received(atBroker, `${topic}/${version}`)).payload.toString()).toBe(message);
+    staying.push(client);
+  }
+  await certs("revoke", name, "--reason=keyCompromise");
+  for (const client of staying) await client.has("closed");
+  for (const version of ["TLSv1.2", "TLSv1.3"]) {
+    const again = new JavaClient(sluice.port, version, topic, own, trusted);
+    expect(await again.has("! ")).toContain("certificate_revoked");
+    expect(again.said).not.toContain("received");
+  }
+}
+
+const WHAT = "the message is at the broker and comes back; the client is cut and refused once it is revoked";
+
+test.each(NAMES)(`%s: ${WHAT}`, async (name) => {
+  const store = stores.get(name)!;
+  await comesAndGoes(clientOf(name), `java/${NAMES.indexOf(name)}`, store, store);
+});
+
+test.each(Object.entries(FAMILIES))(`certs client for %s: ${WHAT}`, async (family, [options, type, own, trusted]) => {
+  const client = `Gerät für ${family}`;
+  await certs("client", client, ...options, "--storePasswordEnv=PASSWORD");
+  const file = (name: string): StoreFile => ({ type, file: join(cwd, "clients", client, name) });
+  await comesAndGoes(client, `java/${family.replaceAll(/\W+/g, "-")}`, file(own), file(trusted));
+});
 
 test("a store without a key of its own is refused by Sluice, and one that trusts another authority refuses Sluice", async () => {
   const own = stores.get("JKS, an EC key")!;
