@@ -12,6 +12,7 @@ import { CIPHERS_12, CIPHERS_13, firstLine, type Peer, type PeerOptions, running
  * - `tune.ssl.*`, buffers and everything else: the defaults of the distribution. Idle buffers are released by default.
  * - SNI decides in both modes, as it does in Sluice; many names are a map, many certificates a crt-list, both as the
  *   configuration manual advises for large numbers.
+ * - beside a dead server, a failed connection marks a server down at once and goes to the next one, as Sluice does it.
  * - a gate waits for a whole CONNECT and checks it by mqtt_is_valid, as the converter's description has it.
  */
 function config(o: PeerOptions, port: number, metricsPort: number): string {
@@ -29,6 +30,14 @@ function config(o: PeerOptions, port: number, metricsPort: number): string {
   const gate = o.gate
     ? "\n  tcp-request inspect-delay 10s\n  tcp-request content reject unless { req.payload(0,0),mqtt_is_valid }"
     : "";
+  const servers =
+    o.deadServer === undefined
+      ? `  server broker 127.0.0.1:${o.backendPort}`
+      : `  option redispatch 1
+  retries 1
+  default-server check observe layer4 error-limit 1 on-error mark-down
+  server dead 127.0.0.1:${o.deadServer}
+  server broker 127.0.0.1:${o.backendPort}`;
   return `global
   nbthread 1
   maxconn 9900
@@ -56,7 +65,7 @@ ${bind}${gate}
 ${rules.join("\n")}
 
 backend broker
-  server broker 127.0.0.1:${o.backendPort}
+${servers}
 `;
 }
 

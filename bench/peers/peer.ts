@@ -23,6 +23,8 @@ export interface PeerOptions {
   extraCerts?: readonly ManyCert[];
   /** CONNECT is read, checked and, where the peer can do it, written anew, before the backend is dialled. */
   gate?: boolean;
+  /** A port where nobody listens, of a server before the backend. */
+  deadServer?: number;
   /** The certificate that a reload adds. */
   addedCert?: ManyCert;
 }

@@ -34,6 +34,8 @@ function dynamicConfig(o: PeerOptions, round: number): string {
   const routers = [router("mqtt", "localhost"), router("reloaded", `reload-${round}.bench.test`)];
   for (let i = 0; i < (o.extraRoutes ?? 0); i++) routers.push(router(`r${i}`, `r${i}.bench.test`));
   if (o.extraCerts) routers.push(router("certs", "*"));
+  const ports = [...(o.deadServer === undefined ? [] : [o.deadServer]), o.backendPort];
+  const servers = ports.map((port) => `{ address: "127.0.0.1:${port}" }`).join(", ");
   const leaf = o.certs.leaf[o.key];
   const added = o.addedCert && round > 0 ? [o.addedCert] : [];
   const certificates = [leaf, ...(o.extraCerts ?? []), ...added];
@@ -41,7 +43,7 @@ function dynamicConfig(o: PeerOptions, round: number): string {
   return `tcp:
 ${o.gate ? gateMiddlewares(join(o.dir, "passwords")) : ""}  routers:
 ${routers.join("")}  services:
-    broker: { loadBalancer: { servers: [ { address: "127.0.0.1:${o.backendPort}" } ] } }
+    broker: { loadBalancer: { servers: [ ${servers} ] } }
 ${o.mode === "passthrough" ? "" : `tls:\n  certificates:\n${listed}`}`;
 }
 

@@ -3,7 +3,7 @@
 import { bulkDown, bulkUp } from "./bulk.ts";
 import { echo16k, echo100, echo16000, passthrough16k, passthrough100 } from "./echo.ts";
 import { growthCerts, growthRoutes } from "./growth.ts";
-import { gate, handshake, handshakeRsa, resumed12, resumed13 } from "./handshake.ts";
+import { deadServer, gate, handshake, handshakeRsa, resumed12, resumed13 } from "./handshake.ts";
 import { idle } from "./idle.ts";
 import { reload } from "./reload.ts";
 import type { Row } from "./row.ts";
@@ -16,6 +16,7 @@ export const rows: readonly Row[] = [
   resumed12,
   resumed13,
   gate,
+  deadServer,
   echo100,
   echo16k,
   echo16000,
