@@ -1,11 +1,16 @@
-// Tells each worker what the others have open, and where clients came that shall come to the same server again, or that are there but once.
+// Tells each worker what the others have open, what clients have of limits, and where clients came that shall
+// come to the same server again, or that are there but once.
 
-import { Batch, type ClientAt, type LetIn, type Shares } from "../protocol/shares.ts";
+import type { KeyNumber } from "../admission/tables.ts";
+import { Batch, type ClientAt, type LetIn, NO_KEYS, type Shares } from "../protocol/shares.ts";
 import type { ServiceRow } from "../upstream/service.ts";
 import { StickyTable } from "../upstream/sticky.ts";
+import { Sums } from "./sums.ts";
 
 /** Entries in one message: a table of 100 000 clients is told to a new worker in parts. */
 const PART = 1000;
+/** Keys of limits that workers tell of, of all tables together. */
+const MAX_KEYS = 262_144;
 
 export interface SharingHost {
   /** The workers that run. */
@@ -15,13 +20,18 @@ export interface SharingHost {
   serviceOf(name: string): ServiceRow | null;
 }
 
+type KeyOf = readonly [table: string, key: KeyNumber[1]];
+
 export class Sharing {
   readonly #host: SharingHost;
-  /** By server, then by worker. Those that have none are left out. */
-  readonly #open = new Map<string, Map<number, number>>();
+  /** By server. */
+  readonly #open = new Sums<string>();
+  /** What keys of limits have open. */
+  readonly #keysOpen = new Sums<KeyOf>(MAX_KEYS);
+  /** What keys of limits have spent since workers were last told. */
+  readonly #keysSpent = new Sums<KeyOf>(MAX_KEYS);
   /** What a worker that comes later has to know. */
   readonly #tables = new Map<string, StickyTable>();
-  readonly #changed = new Set<string>();
   #sticky: ClientAt[] = [];
   #letIn: LetIn[] = [];
   readonly #batch = new Batch(() => this.#flush());
@@ -30,8 +40,10 @@ export class Sharing {
     this.#host = host;
   }
 
-  take(worker: number, { counts, sticky, letIn }: Shares): void {
-    for (const [key, open] of counts) this.#count(worker, key, open);
+  take(worker: number, { counts, sticky, letIn, keys }: Shares): void {
+    for (const [key, open] of counts) this.#open.set(worker, key, key, open);
+    for (const [table, key, open] of keys.open) this.#keysOpen.set(worker, nameOf(table, key), [table, key], open);
+    for (const [table, key, spent] of keys.spent) this.#keysSpent.add(worker, nameOf(table, key), [table, key], spent);
     for (const each of sticky) this.#tableOf(each.service)?.put(each.client, each.address);
     this.#sticky.push(...sticky);
     this.#letIn.push(...letIn);
@@ -40,18 +52,19 @@ export class Sharing {
 
   /** A new worker, which knows nothing yet. */
   joined(worker: number): void {
-    const counts = [...this.#open.keys()].map((key) => [key, this.#elsewhere(key, worker)] as const);
-    if (counts.length > 0) this.#host.tell(worker, { counts, sticky: [], letIn: [] });
+    const counts = [...this.#open.all(worker)];
+    if (counts.length > 0) this.#host.tell(worker, { ...NOTHING, counts });
+    this.#tellKeys(worker, [...this.#keysOpen.all(worker)].map(keyNumber), []);
     for (const [service, table] of this.#tables) {
       const entries = [...table].map(([client, address]) => ({ service, client, address }));
-      for (let at = 0; at < entries.length; at += PART)
-        this.#host.tell(worker, { counts: [], sticky: entries.slice(at, at + PART), letIn: [] });
+      for (const sticky of parts(entries)) this.#host.tell(worker, { ...NOTHING, sticky });
     }
   }
 
-  /** A worker is gone, and all that it had open. */
+  /** A worker is gone, and all that it had open. What it has spent is spent. */
   gone(worker: number): void {
-    for (const [key, byWorker] of this.#open) if (byWorker.has(worker)) this.#count(worker, key, 0);
+    this.#open.drop(worker);
+    this.#keysOpen.drop(worker);
     this.#batch.note();
   }
 
@@ -60,31 +73,26 @@ export class Sharing {
     for (const name of this.#tables.keys()) if (this.#stickyOf(name) === null) this.#tables.delete(name);
   }
 
-  #count(worker: number, key: string, open: number): void {
-    let byWorker = this.#open.get(key);
-    if (byWorker === undefined) this.#open.set(key, (byWorker = new Map()));
-    if (open === 0) byWorker.delete(worker);
-    else byWorker.set(worker, open);
-    if (byWorker.size === 0) this.#open.delete(key);
-    this.#changed.add(key);
-  }
-
-  #elsewhere(key: string, worker: number): number {
-    let sum = 0;
-    for (const [other, open] of this.#open.get(key) ?? []) if (other !== worker) sum += open;
-    return sum;
-  }
-
   /** In one order for all, its own too: two workers that heard of the same client at once then remember the same. */
   #flush(): void {
     const [sticky, letIn] = [this.#sticky, this.#letIn];
     this.#sticky = [];
     this.#letIn = [];
     for (const worker of this.#host.workers()) {
-      const counts = [...this.#changed].map((key) => [key, this.#elsewhere(key, worker)] as const);
-      if (counts.length + sticky.length + letIn.length > 0) this.#host.tell(worker, { counts, sticky, letIn });
+      const counts = [...this.#open.changed(worker)];
+      if (counts.length + sticky.length + letIn.length > 0)
+        this.#host.tell(worker, { counts, sticky, letIn, keys: NO_KEYS });
+      const spent = [...this.#keysSpent.changed(worker)].filter(([, number]) => number > 0);
+      this.#tellKeys(worker, [...this.#keysOpen.changed(worker)].map(keyNumber), spent.map(keyNumber));
     }
-    this.#changed.clear();
+    this.#open.settle();
+    this.#keysOpen.settle();
+    this.#keysSpent.clear();
+  }
+
+  #tellKeys(worker: number, open: readonly KeyNumber[], spent: readonly KeyNumber[]): void {
+    for (const part of parts(open)) this.#host.tell(worker, { ...NOTHING, keys: { open: part, spent: [] } });
+    for (const part of parts(spent)) this.#host.tell(worker, { ...NOTHING, keys: { open: [], spent: part } });
   }
 
   #stickyOf(service: string): { readonly maxEntries: number } | null {
@@ -101,4 +109,18 @@ export class Sharing {
     table.maxEntries = sticky.maxEntries;
     return table;
   }
+}
+
+const NOTHING: Shares = { counts: [], sticky: [], letIn: [], keys: NO_KEYS };
+
+function nameOf(table: string, key: KeyNumber[1]): string {
+  return JSON.stringify([table, key]);
+}
+
+function keyNumber([[table, key], number]: readonly [KeyOf, number]): KeyNumber {
+  return [table, key, number];
+}
+
+function* parts<T>(entries: readonly T[]): Iterable<readonly T[]> {
+  for (let at = 0; at < entries.length; at += PART) yield entries.slice(at, at + PART);
 }

@@ -1,4 +1,6 @@
-// What workers tell each other of clients and servers, by way of the master, so that choices among servers count the whole Sluice.
+// What workers tell each other of clients and servers, by way of the master, so that choices among servers and limits count the whole Sluice.
+
+import type { KeyShares } from "../admission/tables.ts";
 
 /** Between two messages to the same process, in milliseconds. The first one comes at once. */
 export const SHARES_MS = 50;
@@ -18,7 +20,11 @@ export interface Shares {
   readonly sticky: readonly ClientAt[];
   /** Clients of services with `takeover` that a server has let in. */
   readonly letIn: readonly LetIn[];
+  /** What clients have of limits. */
+  readonly keys: KeyShares;
 }
+
+export const NO_KEYS: KeyShares = { open: [], spent: [] };
 
 export interface LetIn extends ClientAt {
   readonly worker: number;

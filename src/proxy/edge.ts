@@ -1,6 +1,7 @@
 // What the connections of one worker share: limits, timers, caches, and the tables they are routed by.
 
 import type { SecureContext } from "node:tls";
+import { Tables } from "../admission/tables.ts";
 import type { AuthResult } from "../middlewares/mqtt-auth.ts";
 import { Deadlines } from "../net/deadlines.ts";
 import { type DialError, Dialer } from "../net/dial.ts";
@@ -44,6 +45,8 @@ export interface EdgeLimits {
   readonly heldBytesPerConnection: number;
   readonly heldBytesPerWorker: number;
   readonly helloBytesPerWorker: number;
+  /** How many workers there are; 1 when it is left out. */
+  readonly workers?: number;
 }
 
 /** A connection that is open, as the worker sees it. */
@@ -92,6 +95,8 @@ export class Edge {
   readonly clientContexts = new ClientContexts();
   readonly connections = new Set<LiveConnection>();
   readonly entryPoints: EntryPoint[] = [];
+  /** What clients have of limits, by key. */
+  readonly keyed: Tables;
   readonly tables: RoutingTables;
   /** What other workers know of this one, and this one of them. */
   readonly sharing: Sharing;
@@ -102,7 +107,7 @@ export class Edge {
     limits: EdgeLimits,
     observer: Observer,
     start = 0,
-    tellShares: ConstructorParameters<typeof Sharing>[2] = null,
+    tellShares: ConstructorParameters<typeof Sharing>[3] = null,
   ) {
     this.limits = limits;
     this.observer = observer;
@@ -111,8 +116,9 @@ export class Edge {
     this.dialer = new Dialer(this.deadlines);
     this.pool = new RelayPool(this.deadlines, this.turns, limits.heldBytesPerConnection, limits.heldBytesPerWorker);
     this.hellos = new HelloPool(limits.helloBytesPerWorker);
+    this.keyed = new Tables(limits.workers ?? 1);
     this.tables = new RoutingTables(this.meters, start, (result, ms) => observer.onAuthentication(result, ms));
-    this.sharing = new Sharing(start, this.tables.servers, tellShares);
+    this.sharing = new Sharing(start, this.tables.servers, this.keyed, tellShares);
     this.tables.balancers.onSticky = (at) => this.sharing.came(at);
   }
 

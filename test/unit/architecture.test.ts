@@ -15,6 +15,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   text: { values: [] },
   system: { values: [] },
   ip: { values: [] },
+  admission: { values: ["ip"] },
   wire: { values: ["ip", "text"] },
   // What is no MQTT is named by how other protocols begin.
   mqtt: { values: ["text", "wire"] },
@@ -46,9 +47,10 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     types: ["acme", "certs", "compile", "config", "health", "middlewares", "proxy", "upstream"],
   },
   // What master and workers say to each other: plain data.
-  protocol: { values: [], types: ["certs", "middlewares", "net", "observe", "rules", "tls", "upstream"] },
+  protocol: { values: [], types: ["admission", "certs", "middlewares", "net", "observe", "rules", "tls", "upstream"] },
   proxy: {
     values: [
+      "admission",
       "certs/client-identity.ts",
       "ip",
       "middlewares",
@@ -102,7 +104,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
       "upstream",
       "version.ts",
     ],
-    types: ["broker"],
+    types: ["admission", "broker"],
   },
   explain: {
     values: ["certs", "config", "ip", "middlewares", "mqtt", "proxy", "rules", "text", "tls", "upstream", "wire"],

@@ -1,6 +1,7 @@
 // What each worker hears of the others.
 
 import { expect, test } from "bun:test";
+import { Tables } from "../../../src/admission/tables.ts";
 import { Sharing } from "../../../src/control/sharing.ts";
 import type { Shares } from "../../../src/protocol/shares.ts";
 import { Sharing as WorkerSharing } from "../../../src/proxy/sharing.ts";
@@ -18,7 +19,7 @@ const sticky = (maxEntries: number): ServiceRow =>
 
 /** A master with workers, whose messages come at once. */
 function make(count: number, service: ServiceRow | null = sticky(3)) {
-  const workers = new Map<number, { states: ServerStates; sharing: WorkerSharing; table: StickyTable }>();
+  const workers = new Map<number, { states: ServerStates; sharing: WorkerSharing; table: StickyTable; keys: Tables }>();
   let row = service;
   let messages = 0;
   const master = new Sharing({
@@ -32,10 +33,13 @@ function make(count: number, service: ServiceRow | null = sticky(3)) {
   });
   const join = (index: number) => {
     const states = new ServerStates();
+    const keys = new Tables(count, () => 0);
     states.of("s a").count();
-    const sharing = new WorkerSharing(index, states, (shares: Shares) => master.take(index, structuredClone(shares)));
+    const sharing = new WorkerSharing(index, states, keys, (shares: Shares) =>
+      master.take(index, structuredClone(shares)),
+    );
     const table = new StickyTable(3, (client, address) => sharing.came({ service: "s", client, address }));
-    workers.set(index, { states, sharing, table });
+    workers.set(index, { states, sharing, table, keys });
     master.joined(index);
     return workers.get(index)!;
   };
@@ -116,4 +120,36 @@ test("the clients of a service that is not sticky any more are forgotten", async
   change(null);
   master.settle();
   expect(join(2).table.size).toBe(0);
+});
+
+const LIMIT = { limit: 4, maxEntries: 10 };
+
+test("a limit counts what all workers have of a key, and a worker that dies takes its part along", async () => {
+  const { at, workers, master, join } = make(2);
+  const here = at(0).keys.counts("t", LIMIT);
+  const there = at(1).keys.counts("t", LIMIT);
+  const leases = [here.take("=a"), here.take("=a"), there.take("=a")];
+  await waitFor("both to know", () => here.of("=a") === 3 && there.of("=a") === 3);
+  expect(there.take("=a")).not.toBeNull();
+  expect(there.take("=a")).toBeNull();
+  await waitFor("the other to hear", () => here.of("=a") === 4);
+  expect(here.take("=a")).toBeNull();
+  leases[0]!.release();
+  await waitFor("the release", () => there.of("=a") === 3);
+  const late = join(2).keys.counts("t", LIMIT);
+  expect(late.of("=a")).toBe(3); // told before it had the table
+  workers.delete(1);
+  master.gone(1);
+  await waitFor("what the dead one had", () => here.of("=a") === 1);
+});
+
+test("tokens that one worker spends are spent in all", async () => {
+  const { at } = make(2);
+  const rate = { intervalMs: 1000, burst: 4, maxEntries: 10 };
+  const here = at(0).keys.rates("t", rate);
+  const there = at(1).keys.rates("t", rate);
+  for (let n = 0; n < 4; n++) expect(here.take(1, 0)).toBe(0);
+  await waitFor("the other to hear", () => there.size === 1);
+  expect(there.take(1, 0)).toBe(Number.POSITIVE_INFINITY);
+  expect(there.take(1, 1000)).toBe(0);
 });
