@@ -31,7 +31,6 @@ const LATER = [
   "sluice_server_name_lookups_total",
   "sluice_drain_connections",
   "sluice_removed_connections",
-  "sluice_sticky_forgotten_total",
 ];
 const SERVED = metricRows.map(({ name }) => name).filter((name) => !LATER.includes(name));
 
@@ -51,7 +50,7 @@ const sluice = await Sluice.start({
       "routers: {",
       'routers: { gated: { rule: "HostSNI(`gated.example`)", service: dead, tls: {}, middlewares: [gate] }, dead: { rule: "HostSNI(`dead.example`)", service: dead, tls: {} },',
     )
-    .replace("services: {", `services: { dead: { loadBalancer: { servers: [{ port: ${dead} }] } },`),
+    .replace("services: {", `services: { dead: { loadBalancer: { sticky: { key: clientIP }, servers: [{ port: ${dead} }] } },`),
 });
 const prometheus = await Prometheus.start(`127.0.0.1:${sluice.adminPort}`);
 
