@@ -17,6 +17,8 @@ interface Case {
   readonly balancing: Balancing;
   /** Of each server, by its place. */
   readonly weight?: (index: number) => number;
+  /** One server is down, so all have to be looked at. */
+  readonly isOneDown?: boolean;
 }
 
 const CASES: readonly Case[] = [
@@ -27,6 +29,8 @@ const CASES: readonly Case[] = [
   { name: "p2c", balancing: { strategy: "p2c" } },
   { name: "hrw", balancing: { strategy: "hrw" } },
   { name: "hrw, weights", balancing: { strategy: "hrw" }, weight: (index) => 1 + (index % 5) },
+  { name: "leastconn, one down", balancing: { strategy: "leastconn" }, isOneDown: true },
+  { name: "hrw, one down", balancing: { strategy: "hrw" }, isOneDown: true },
   { name: "sticky over wrr", balancing: { sticky: { key: "clientId", maxEntries: 100_000 } } },
 ];
 
@@ -34,13 +38,17 @@ const clients: readonly Chooser[] = Array.from({ length: STICKY_KEYS }, (_, inde
   return { clientAddress: "192.0.2.1", sni: "", clientId: `device-${index}`, username: "", certificate: "" };
 });
 
-function make({ balancing, weight }: Case, size: number): { balancer: LoadBalancer; targets: readonly Target[] } {
+function make(
+  { balancing, weight, isOneDown }: Case,
+  size: number,
+): { balancer: LoadBalancer; targets: readonly Target[] } {
   const states = new ServerStates();
   const targets = Array.from({ length: size }, (_, index): Target => {
     const address = `broker-${index}:1883`;
     const server = { address, host: address, port: 1883, tls: false, ...(weight ? { weight: weight(index) } : {}) };
     return { service: "s", key: `s ${address}`, server, transport: {} as Transport, state: states.of(`s ${address}`) };
   });
+  if (isOneDown) targets[size >> 1]!.state.health = "down";
   const { sticky } = balancing;
   const table = sticky === undefined ? null : new StickyTable(sticky.maxEntries);
   const context = { states, start: 0, random: Math.random, sticky: table };
@@ -73,5 +81,5 @@ function spread({ balancer, targets }: ReturnType<typeof make>): string {
 console.log(["", ...SIZES.map((size) => `${size} servers`), "10 000 clients over 10"].join("\t"));
 for (const each of CASES) {
   const times = SIZES.map((size) => `${microseconds(make(each, size).balancer).toFixed(2)} us`);
-  console.log([each.name, ...times, each.weight ? "" : spread(make(each, 10))].join("\t"));
+  console.log([each.name, ...times, each.weight || each.isOneDown ? "" : spread(make(each, 10))].join("\t"));
 }

@@ -12,19 +12,7 @@ export class LeastConnections implements Strategy {
   }
 
   pick(pool: Pool, phase: Phase, tried: Tried): number {
-    const marks = pool.mark(phase, tried);
-    const loads = pool.loads();
-    const { size } = pool;
-    let best = -1;
-    let least = Number.POSITIVE_INFINITY;
-    let index = this.#next;
-    for (let looked = 0; looked < size; looked++) {
-      if (marks[index] === 1 && loads[index]! < least) {
-        least = loads[index]!;
-        best = index;
-      }
-      if (++index === size) index = 0;
-    }
+    const best = pool.lightest(phase, tried, this.#next);
     if (best >= 0) this.#next = best + 1 === pool.size ? 0 : best + 1;
     return best;
   }

@@ -33,10 +33,9 @@ export class Pool {
   readonly #now: () => number;
   /** By address; made when one is asked for. */
   #indexes: Map<string, number> | null = null;
-  /** What `mark`, `weigh` and `loads` have answered last. */
+  /** What `mark` and `weigh` have answered last. */
   readonly #marks: Uint8Array;
   readonly #weighed: Float64Array;
-  readonly #loads: Float64Array;
 
   /** `slowStartMs`: how long a server that has come up grows to its weight; 0: not at all. `now` is Unix time in milliseconds. */
   constructor(targets: readonly Target[], states: ServerStates, slowStartMs = 0, now = Date.now) {
@@ -54,7 +53,6 @@ export class Pool {
     this.#regular = this.#backups.map((each) => 1 - each);
     this.#marks = new Uint8Array(this.size);
     this.#weighed = new Float64Array(this.size);
-    this.#loads = new Float64Array(this.size);
   }
 
   /** Whether this one server can be chosen. */
@@ -90,17 +88,29 @@ export class Pool {
     return marks;
   }
 
-  /** What each server would carry for each unit of its weight, with one connection more. Good until it is asked again. */
-  loads(): Float64Array {
+  /**
+   * The server with the fewest connections for its weight; of several the first from `start` on, and round. -1: none can be chosen.
+   * Whether one can be chosen is asked only of those that would be the best so far.
+   */
+  lightest(phase: Phase, tried: Tried, start: number): number {
     const { total } = this.#states;
     const slots = this.#slots;
-    const loads = this.#loads;
     const weights = this.weigh();
+    const isEven = this.#isEven && weights === this.weights;
     const { size } = this;
-    for (let index = 0; index < size; index++) {
-      loads[index] = (total[slots[index]!]! + 1) / weights[index]!;
+    let best = -1;
+    let least = Number.POSITIVE_INFINITY;
+    let index = start;
+    for (let looked = 0; looked < size; looked++) {
+      const open = total[slots[index]!]!;
+      const load = isEven ? open : (open + 1) / weights[index]!;
+      if (load < least && this.isFree(index, phase, tried)) {
+        least = load;
+        best = index;
+      }
+      if (++index === size) index = 0;
     }
-    return loads;
+    return best;
   }
 
   /** Whether any server can be chosen. */

@@ -9,7 +9,7 @@ import { type Access, Sluice } from "../support/sluice.ts";
 import { temporaryDirectory, waitFor } from "../support/tools.ts";
 
 const authority = await Authority.create();
-const routers = ["hrw", "user", "sticky", "capped", "taken", "guarded"];
+const routers = ["hrw", "user", "sticky", "capped", "taken", "guarded", "least", "two"];
 const server = await authority.issue({ names: [...routers, "renamed"].map((name) => `${name}.test`) });
 
 const persistent = () => ["persistence true", `persistence_location ${temporaryDirectory()}/`];
@@ -32,10 +32,12 @@ tcp:
 ${routers.map((name) => `    ${name}: { rule: "HostSNI(\`${name}.test\`)", service: ${name}, middlewares: [read], tls: {} }`).join("\n")}
     renamed: { rule: "HostSNI(\`renamed.test\`)", service: hrw, middlewares: [named], tls: {} }
   services:
-    hrw: { loadBalancer: { strategy: hrw, servers: [${servers}] } }
+    hrw: { loadBalancer: { strategy: hrw, passive: { coolDown: 1s }, servers: [${servers}] } }
     user: { loadBalancer: { strategy: hrw, hashKey: username, servers: [${servers}] } }
     sticky: { loadBalancer: { sticky: {}, servers: [${servers}] } }
     capped: { loadBalancer: { servers: [{ port: ${brokers[0]!.port}, maxConnections: 2 }, { port: ${brokers[1]!.port}, maxConnections: 1, backup: true }] } }
+    least: { loadBalancer: { strategy: leastconn, servers: [${servers}] } }
+    two: { loadBalancer: { strategy: p2c, servers: [${servers}] } }
     taken: { loadBalancer: { takeover: close, servers: [${servers}] } }
     guarded: { loadBalancer: { takeover: close, servers: [{ port: ${brokers[0]!.port}, maxConnections: 1 }, { port: ${closed.port}, backup: true }] } }
 tls:
@@ -151,6 +153,20 @@ test("maxConnections and backup: what all workers have open counts, and who find
       () => false,
     ),
   );
+});
+
+test("leastconn and p2c: who stays is spread over all servers by what both workers have", async () => {
+  for (const name of ["least", "two"]) {
+    const open = (port: number) =>
+      sluice.metric("sluice_server_open_connections", { service: `${name}@file`, server: `127.0.0.1:${port}` });
+    const inside: Client[] = [];
+    for (let count = 0; count < 18; count++) inside.push(await connect(name, `${name}-${count}`));
+    const counts = await Promise.all(brokers.map(({ port }) => open(port)));
+    expect(counts.reduce((sum, each) => sum + each, 0)).toBe(18);
+    // 6 each, if each worker knew of every connection of the other at once.
+    for (const each of counts) expect(each).toBeGreaterThanOrEqual(2);
+    await Promise.all(inside.map(({ mqtt }) => mqtt.endAsync()));
+  }
 });
 
 const isClosed = (mqtt: MqttClient) => new Promise<void>((resolve) => void mqtt.once("close", () => resolve()));

@@ -50,7 +50,10 @@ const sluice = await Sluice.start({
       "routers: {",
       'routers: { gated: { rule: "HostSNI(`gated.example`)", service: dead, tls: {}, middlewares: [gate] }, dead: { rule: "HostSNI(`dead.example`)", service: dead, tls: {} },',
     )
-    .replace("services: {", `services: { dead: { loadBalancer: { sticky: { key: clientIP }, servers: [{ port: ${dead} }] } },`),
+    .replace(
+      "services: {",
+      `services: { dead: { loadBalancer: { sticky: { key: clientIP }, servers: [{ port: ${dead} }] } },`,
+    ),
 });
 const prometheus = await Prometheus.start(`127.0.0.1:${sluice.adminPort}`);
 
