@@ -50,6 +50,8 @@ export class ServerState {
   #windowEnd = 0;
   /** Connections that it has not answered since one that it has. */
   #unanswered = 0;
+  /** It has come back, and no client has had an answer here since: the master leaves it alone for longer if it fails before. */
+  #isUnproven = false;
   /** This worker itself has seen it fail, and the master has said nothing of it yet; 0: not so. By the clock of `performance.now()`. */
   #avoidedUntil = 0;
 
@@ -133,13 +135,14 @@ export class ServerState {
 
   /** Whether it is news that it answers. */
   get isTroubled(): boolean {
-    return this.health === "down" || this.#failures > 0 || this.#unanswered > 0;
+    return this.health === "down" || this.#failures > 0 || this.#unanswered > 0 || this.#isUnproven;
   }
 
   /** The master's word of it. It ends this worker's own opinion, unless it is what the master has said before. True: it is not down any more. */
   told({ health, isDraining, upSince }: Omit<ServerReport, "key">): boolean {
     const isBetter = health !== this.health && health !== "down";
     if (health !== this.health) this.#forgive();
+    this.#isUnproven = this.#isUnproven || (health === "up" && this.health === "down");
     this.health = health;
     this.isOrderedToDrain = isDraining;
     // One that was added later counts from then on, also when it is told of for the first time.
@@ -185,6 +188,7 @@ export class ServerState {
   #forgive(): void {
     this.#failures = 0;
     this.#unanswered = 0;
+    this.#isUnproven = false;
     this.#avoid(0);
   }
 
