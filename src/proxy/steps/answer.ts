@@ -10,6 +10,7 @@ import { type NativeSocket, NOBODY, type SocketOwner } from "../../net/socket.ts
 import { DEFAULT_PASSIVE } from "../../upstream/health.ts";
 import { FIRST_BYTE_MS, type Target } from "../../upstream/service.ts";
 import { parseClientHello } from "../../wire/client-hello.ts";
+import { PAUSE_SHARE } from "../ahead.ts";
 import { type Connection, Step } from "../connection.ts";
 
 /** What is kept of a client: a larger CONNECT, or what comes behind it, is not sent twice. */
@@ -22,10 +23,15 @@ export interface Fallback {
   unanswered(target: Target): void;
 }
 
-/** Whether what the client has sent is a stream whose server answers first thing. */
-export function isAnswered({ ahead }: Connection): boolean {
-  const [first] = ahead;
-  return first === undefined || isRequest(first);
+/** Whether what the client has sent is a stream whose server answers first thing, and no more than is kept of one. */
+export function isAnswered(connection: Connection): boolean {
+  const [first] = connection.ahead;
+  return first === undefined || (isRequest(first) && connection.heldBytes <= roomOf(connection));
+}
+
+/** A client is never paused here: a relay passes on what it sends. */
+function roomOf({ edge }: Connection): number {
+  return Math.min(MAX_KEPT, edge.pool.heldPerConnection * PAUSE_SHARE);
 }
 
 function isRequest(bytes: Buffer): boolean {
@@ -72,16 +78,15 @@ export class Answer extends Step {
 
   override onData(chunk: Buffer): void {
     const { connection } = this;
-    if (connection.heldBytes === 0 && !isRequest(chunk)) {
+    const { heldBytes } = connection;
+    if ((heldBytes === 0 && !isRequest(chunk)) || heldBytes + chunk.length > roomOf(connection)) {
       this.#relay();
       return connection.socket.data.onData(chunk);
     }
     connection.holdAhead(chunk);
-    if (connection.isOver) return;
-    if (this.#sent === connection.heldBytes - chunk.length) this.#write(chunk);
-    if (this.#isDone) return;
-    if (connection.heldBytes > MAX_KEPT) this.#relay();
-    else this.#await();
+    if (connection.isOver) return; // all clients together hold too much, and this one holds most
+    if (this.#sent === heldBytes) this.#write(chunk);
+    if (!this.#isDone) this.#await();
   }
 
   override onEnd(): void {
