@@ -1,4 +1,4 @@
-// What choosing a server costs: `bun bench/choice.ts`. One line per strategy; microseconds per choice, and how evenly 10 000 clients come to
+// What choosing a server costs: `BUN_JSC_useFTLJIT=0 bun bench/choice.ts`, because workers run so. One line per strategy; microseconds per choice, and how evenly 10 000 clients come to
 // lie over 10 servers. No process and no socket takes part: this is the code of src/upstream alone.
 
 import { LoadBalancer } from "../src/upstream/load-balancer.ts";
