@@ -2,6 +2,7 @@
 
 import { expect, spyOn, test } from "bun:test";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import type { ProbeDone, ProbeRequest } from "../../../src/health/probe.ts";
 import type { Verdict } from "../../../src/health/verdict.ts";
 import { MAX_RUNNING, Watch, type WatchedState } from "../../../src/health/watch.ts";
@@ -9,7 +10,7 @@ import type { Watched } from "../../../src/health/watched.ts";
 import { DEFAULT_PASSIVE, type HealthCheck } from "../../../src/upstream/health.ts";
 import { parseProxyHeader } from "../../../src/wire/proxy-protocol.ts";
 import { Mosquitto } from "../../support/mosquitto.ts";
-import { cleanup, waitFor } from "../../support/tools.ts";
+import { cleanup, temporaryDirectory, waitFor } from "../../support/tools.ts";
 
 const TRANSPORT: Watched["transport"] = {
   ...{ dialTimeoutMs: 1000, keepAliveMs: -1, terminationDelayMs: 100, proxyProtocol: null },
@@ -257,4 +258,26 @@ test("where the transport has PROXY headers a check sends one of its own: LOCAL 
   );
   const one = await told(1);
   expect(one.bytes).toBe(`PROXY TCP4 127.0.0.1 127.0.0.1 ${one.remotePort} ${port}\r\n`);
+});
+
+test("a server on a Unix socket is checked like any other", async () => {
+  const path = join(temporaryDirectory(), "broker.sock");
+  const receiver = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => socket.end("PONG"));
+  });
+  await new Promise<void>((resolve) => receiver.listen(path, resolve));
+  cleanup(() => receiver.close());
+  const found = new Map<string, string>();
+  const watch = new Watch({
+    onChange: ({ watched, health }) => void found.set(watched.key, `${health.health} ${health.reason}`),
+    onRefusedCheck: () => {},
+  });
+  cleanup(() => watch.close());
+  const check: HealthCheck = { ...CHECK, intervalMs: 60_000, talk: { kind: "tcp", send: "PING", expect: "PONG" } };
+  const on = (host: string): Watched =>
+    server(0, { key: host, check, server: { address: `unix://${host}`, host, port: 0, tls: false } });
+  watch.want([on(path), on(`${path}-gone`)]);
+  await waitFor("both", () => found.size === 2);
+  expect(Object.fromEntries(found)).toEqual({ [path]: "up ", [`${path}-gone`]: "down there is no such socket" });
 });
