@@ -23,6 +23,7 @@ export const ACCESS_REASONS = [
   "taken-over",
   "shutdown",
   "client-gone",
+  "gave-way",
   "proxy-header-missing",
   "proxy-header-bad",
   "proxy-header-timeout",

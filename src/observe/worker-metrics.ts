@@ -22,6 +22,7 @@ const LOOP_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
  */
 const ALERTED: readonly Reason[] = [
   "limit",
+  "gave-way",
   "held-limit",
   "dial-failed",
   "unanswered",

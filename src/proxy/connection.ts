@@ -1,6 +1,9 @@
 // One client connection: the socket, what is known, what is held, and the step that is in charge. Which step follows which is in way.ts.
 
 import { createHash } from "node:crypto";
+import { addressKey, type Key } from "../admission/keys.ts";
+import { Newcomer } from "../admission/newcomers.ts";
+import { parseAddress } from "../ip/address.ts";
 import type { Client, IdleLimit, Lease, Middleware, Passed, Refused, Verdict } from "../middlewares/middleware.ts";
 import { connackFor, type Refusal } from "../mqtt/connack.ts";
 import type { Connect } from "../mqtt/connect.ts";
@@ -21,7 +24,7 @@ import { digestOf } from "../upstream/sticky.ts";
 import { BytesAhead } from "./ahead.ts";
 import { refusalFor } from "./connack-of.ts";
 import { tapConnack } from "./connack-tap.ts";
-import type { Edge, EntryPoint, LiveConnection } from "./edge.ts";
+import type { Edge, EntryPoint, LiveConnection, Yielding } from "./edge.ts";
 import { watchIdle } from "./idle-watch.ts";
 import type { RouteMeters } from "./meters.ts";
 import type { Reason } from "./reasons.ts";
@@ -73,7 +76,7 @@ interface Gated {
   verdicts: Map<Middleware, Verdict> | null;
 }
 
-export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
+export class Connection implements Client, Chooser, RelayOwner, LiveConnection, Yielding {
   readonly edge: Edge;
   readonly entryPoint: EntryPoint;
   readonly record: ConnectionRecord;
@@ -86,6 +89,10 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
   #isOver = false;
   #ahead: BytesAhead | null = null;
   #gated: Gated | null = null;
+  /** null: it has come in, or waits for Sluice. */
+  #newcomer: Newcomer<Yielding> | null = null;
+  /** null while only a balancer's is known, which never counts. */
+  #addressKey: Key | null = null;
   /** Limits and counters that it holds, the route's among them. */
   #leases: Lease[] | null = null;
 
@@ -96,6 +103,8 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
     this.record = new ConnectionRecord(entryPoint.name, socket);
     edge.connections.add(this);
     entryPoint.meters.open++;
+    if (entryPoint.proxyProtocol === null) this.introduce();
+    else this.progress();
   }
 
   /** Where the client has connected to. It is asked of the system only when somebody wants to know. */
@@ -352,6 +361,28 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
     else this.finish("client-certificate-revoked");
   }
 
+  /** On an entry point where a balancer may speak for it, its address is known only now. */
+  introduce(): void {
+    this.#addressKey = addressKey(parseAddress(this.record.clientAddress), 32, 64);
+    this.progress();
+  }
+
+  /** It has come a step further, and has its time anew before it gives way to others. */
+  progress(): void {
+    this.#newcomer ??= new Newcomer<Yielding>(this);
+    this.entryPoint.newcomers.enter(this.#newcomer, this.#addressKey);
+  }
+
+  /** It has said what there is to say, and waits for others; or it is over. It gives way to nobody. */
+  comeIn(): void {
+    if (this.#newcomer !== null) this.entryPoint.newcomers.leave(this.#newcomer);
+    this.#newcomer = null;
+  }
+
+  giveWay(): void {
+    this.finish("gave-way");
+  }
+
   /** Ends it in order, if it is relayed: its server is drained, or what it came by has been removed. */
   letGo(reason: "drained" | "removed" | "taken-over"): void {
     if (this.#charge instanceof Relay) this.#charge.close(reason);
@@ -377,6 +408,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection {
   #count(reason: Reason, bytesIn: number, bytesOut: number): void {
     const { edge, entryPoint, record } = this;
     edge.connections.delete(this);
+    this.comeIn();
     entryPoint.meters.open--;
     entryPoint.meters.ended(reason);
     if (record.meters !== null) record.meters.open--;

@@ -1,6 +1,7 @@
 // What the connections of one worker share: limits, timers, caches, and the tables they are routed by.
 
 import type { SecureContext } from "node:tls";
+import { Newcomers } from "../admission/newcomers.ts";
 import { Tables } from "../admission/tables.ts";
 import type { AuthResult } from "../middlewares/mqtt-auth.ts";
 import { Deadlines } from "../net/deadlines.ts";
@@ -65,6 +66,11 @@ export interface LiveConnection {
   shutdown(): void;
 }
 
+/** A connection that can make room for another one. */
+export interface Yielding {
+  giveWay(): void;
+}
+
 /** An entry point as a connection sees it. */
 export interface EntryPoint {
   readonly name: string;
@@ -72,6 +78,8 @@ export interface EntryPoint {
   /** null: no PROXY header is read. */
   readonly proxyProtocol: ProxyProtocolIn | null;
   readonly meters: EntryMeters;
+  /** Its connections that have not come in yet: some of them go where there is no room. */
+  readonly newcomers: Newcomers<Yielding>;
 }
 
 export class Edge {
@@ -128,6 +136,7 @@ export class Edge {
       readTimeoutMs,
       proxyProtocol: proxyProtocol === null ? null : new ProxyProtocolIn(proxyProtocol),
       meters: new EntryMeters(name),
+      newcomers: new Newcomers<Yielding>(),
     };
     this.entryPoints.push(entryPoint);
     return entryPoint;

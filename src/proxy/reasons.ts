@@ -11,6 +11,8 @@ export type Reason =
   | RelayEnd
   // Never relayed: admission and peek.
   | "limit"
+  /** It had not come in yet, and went to make room for another one. */
+  | "gave-way"
   | "descriptors"
   | "client-gone"
   | "proxy-header-missing"

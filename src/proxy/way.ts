@@ -60,6 +60,7 @@ export function accept(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket)
   const { clientAddress } = connection.record;
   if (clientAddress === "") return connection.finish("client-gone");
   const trusted = proxyProtocol.trusts(clientAddress);
+  if (!trusted) connection.introduce();
   if (!trusted && proxyProtocol.isRequired) return connection.finish("proxy-header-missing");
   // What comes from elsewhere is looked at by peek, except where all routers are plain: a server behind them might believe its header.
   if (!trusted && !isPlainOnly(edge.tables.routes(entryPoint.name))) return begin(connection, NOTHING);
@@ -76,6 +77,7 @@ function prefaced(connection: Connection, { header, rest }: Prefaced): void {
     record.clientAddress = formatIp(source.address);
     record.clientPort = source.port;
     record.dialled = { address: formatIp(destination.address), port: destination.port };
+    connection.introduce();
   }
   begin(connection, rest);
 }
@@ -156,6 +158,7 @@ function awaitTurn(connection: Connection, decision: Terminating, facts: Facts, 
     else handshake(connection, decision, facts, hello, bytes);
   });
   if (!connection.isIn(turn)) return;
+  connection.comeIn();
   // It has to wait: its hello, of up to 64 kB, is held like what may come behind it.
   first = NOTHING;
   connection.holdAhead(received);
@@ -163,6 +166,7 @@ function awaitTurn(connection: Connection, decision: Terminating, facts: Facts, 
 
 function handshake(connection: Connection, decision: Terminating, facts: Facts, hello: Hello, received: Buffer): void {
   const { edge, record } = connection;
+  connection.progress();
   const { termination } = decision;
   // Without SNI the address that the client dialled is the name it wants, as in Traefik.
   const name = record.sni === "" ? connection.dialled.address : record.sni;
@@ -186,6 +190,7 @@ function upgradeOf(termination: Termination, hello: Hello, context: ServerUpgrad
 
 function shook(connection: Connection, decision: Terminating, facts: Facts, shaken: Shaken): void {
   const socket = noteTls(connection);
+  connection.progress();
   connection.edge.observer.onHandshake(connection.record.tlsVersion, socket.isSessionReused(), shaken.durationMs);
   letIn(connection, decision, facts, shaken);
 }
@@ -252,6 +257,7 @@ function awaitConnect(connection: Connection, limits: ConnectLimits, next: () =>
     switch (gated.kind) {
       case "ok":
         connection.edge.observer.onConnect(gated.waitedMs);
+        connection.comeIn();
         connection.connected(gated.connect);
         return next();
       case "timeout":
@@ -287,6 +293,7 @@ function hold(connection: Connection, received: Buffer): void {
 
 function dial(connection: Connection, route: Route): void {
   if (connection.isOver) return; // what is held was over a limit
+  connection.comeIn();
   if (connection.edge.outages.refuses(route.meters.service)) return connection.finish("service-down");
   const choice = route.balancer.choose(connection);
   const first = choice.next() ?? choice.lastResort();

@@ -28,9 +28,10 @@ export class RawClient {
     cleanup(() => socket.destroy());
   }
 
-  static open(port: number): Promise<RawClient> {
+  /** `localAddress`: where it comes from, any of 127.0.0.0/8. */
+  static open(port: number, localAddress = "127.0.0.1"): Promise<RawClient> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ host: "127.0.0.1", port });
+      const socket = connect({ host: "127.0.0.1", port, localAddress });
       socket.once("error", reject);
       socket.once("connect", () => resolve(new RawClient(socket)));
     });
