@@ -36,7 +36,10 @@ const sluice = await Sluice.start({
 test("over maxConnections clients are closed and counted, the CPU stays idle, and service resumes", async () => {
   const worker = sluice.workers[0]!;
   const held = await Promise.all(Array.from({ length: 50 }, () => tlsClient(sluice.port)));
-  await waitFor("all to be with the server", async () => (await sluice.metric("sluice_server_open_connections")) === 50);
+  await waitFor(
+    "all to be with the server",
+    async () => (await sluice.metric("sluice_server_open_connections")) === 50,
+  );
   const extra = await Promise.all(Array.from({ length: 100 }, () => looseClient(sluice.port)));
   await Promise.all(extra.map((each) => each.closed));
   expect(await sluice.metric("sluice_connections_total", { result: "limit" })).toBe(100);
