@@ -17,6 +17,7 @@ export const ACCESS_REASONS = [
   "held-limit",
   "termination-timeout",
   "keep-alive-timeout",
+  "silence-timeout",
   "client-certificate-revoked",
   "drained",
   "removed",

@@ -12,6 +12,8 @@ export interface EntryPointConfig {
   readonly port: number;
   readonly asDefault: boolean;
   readonly readTimeoutMs: number;
+  /** How long a client that has been let in may send nothing; 0 is for ever. */
+  readonly connectTimeoutMs: number;
   readonly graceTimeoutMs: number;
   /** How long a client may be unreachable; 0 is for ever. */
   readonly keepAliveMs: number;
@@ -57,7 +59,7 @@ interface Decoded {
   readonly address: string;
   readonly asDefault: boolean;
   readonly transport: {
-    readonly respondingTimeouts: { readonly readTimeout: number };
+    readonly respondingTimeouts: { readonly readTimeout: number; readonly connectTimeout: number };
     readonly lifeCycle: { readonly graceTimeOut: number };
     readonly keepAlive: number;
   };
@@ -74,6 +76,7 @@ export function toEntryPoint(name: string, point: Decoded, admin: boolean): Entr
     port: parsed.port,
     asDefault: point.asDefault,
     readTimeoutMs: point.transport.respondingTimeouts.readTimeout,
+    connectTimeoutMs: point.transport.respondingTimeouts.connectTimeout,
     graceTimeoutMs: point.transport.lifeCycle.graceTimeOut,
     keepAliveMs: point.transport.keepAlive,
     proxyProtocol: point.proxyProtocol ?? null,

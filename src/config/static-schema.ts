@@ -38,6 +38,11 @@ const entryPoint = z.object({
             duration(1, "must be longer than 0, or a silent client could hold a connection for ever").default(10_000),
             { example: "5s" },
           ),
+          connectTimeout: field(
+            "How long a client that has been let in may leave its server without a request: its TLS is done, or it is passed through and the server waits for the rest of its handshake. Where the server speaks first, or a middleware reads CONNECT (`mqttConnect.timeout`), it does not count. `0`: for ever. See [Silence](protection.md#silence).",
+            duration(0, "must not be negative").default(60_000),
+            { example: "20s" },
+          ),
           writeTimeout: unsupported("warn", "is bounded by readTimeout here"),
           idleTimeout: unsupported("warn", "has no effect on TCP in Traefik either"),
         }).prefault({}),

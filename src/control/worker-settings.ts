@@ -26,8 +26,8 @@ export function workerSettings(config: StaticConfig): Omit<WorkerSettings, "inde
   return {
     entryPoints: [...config.entryPoints.values()]
       .filter((point) => !point.admin)
-      .map(({ name, host, port, readTimeoutMs, keepAliveMs, proxyProtocol }) => ({
-        ...{ name, host, port, readTimeoutMs, keepAliveMs, proxyProtocol },
+      .map(({ name, host, port, readTimeoutMs, connectTimeoutMs, keepAliveMs, proxyProtocol }) => ({
+        ...{ name, host, port, readTimeoutMs, connectTimeoutMs, keepAliveMs, proxyProtocol },
       })),
     maxConnections,
     heldBytesPerConnection: config.limits.heldBytesPerConnection,

@@ -16,6 +16,7 @@ export type RelayEnd =
   | "held-limit"
   | "termination-timeout"
   | "keep-alive-timeout"
+  | "silence-timeout"
   | "client-certificate-revoked"
   | "drained"
   | "removed"

@@ -87,19 +87,23 @@ export interface ProxyProtocolSettings {
   readonly required: boolean;
 }
 
+/** What a worker is told of an entry point. Times in milliseconds. */
+export interface EntryPointSettings {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly readTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly keepAliveMs: number;
+  readonly proxyProtocol: ProxyProtocolSettings | null;
+}
+
 export interface WorkerSettings {
   /** How many workers there are. */
   readonly workers: number;
   /** The worker's number; the one that replaces a dead one has the same. */
   readonly index: number;
-  readonly entryPoints: readonly {
-    readonly name: string;
-    readonly host: string;
-    readonly port: number;
-    readonly readTimeoutMs: number;
-    readonly keepAliveMs: number;
-    readonly proxyProtocol: ProxyProtocolSettings | null;
-  }[];
+  readonly entryPoints: readonly EntryPointSettings[];
   readonly maxConnections: number;
   readonly heldBytesPerConnection: number;
   readonly heldBytesPerWorker: number;

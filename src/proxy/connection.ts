@@ -29,6 +29,7 @@ import { watchIdle } from "./idle-watch.ts";
 import type { RouteMeters } from "./meters.ts";
 import type { Reason } from "./reasons.ts";
 import { ConnectionRecord } from "./record.ts";
+import { watchSilence } from "./silence.ts";
 
 /**
  * A step of the way: it owns the client's socket while it runs, has its own fields and its own deadline, and hands on what it found. What
@@ -290,6 +291,10 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
     if (gated?.idle) this.hold(watchIdle(relay, this.edge.deadlines, gated.connect, gated.idle.keepAliveZeroMs));
     const ahead = this.#ahead;
     this.#ahead = null;
+    const { connectTimeoutMs } = this.entryPoint;
+    // Its server answers a hello, and then waits for the rest of the handshake, which nobody here sees.
+    if (connectTimeoutMs > 0 && ahead !== null && isHandshake(ahead.chunks[0]!))
+      this.hold(watchSilence(relay, this.edge.deadlines, connectTimeoutMs, ahead.heldBytes));
     if (header !== null) relay.server.send(ahead === null ? header : Buffer.concat([header, ...ahead.chunks]));
     if (ahead !== null) {
       const { paused, heldBytes } = ahead;
@@ -422,6 +427,11 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
     this.#leases = null;
     if (leases !== null) for (const lease of leases) lease.release();
   }
+}
+
+/** Whether a stream begins with a record of TLS's handshake. */
+function isHandshake(bytes: Buffer): boolean {
+  return bytes[0] === 22;
 }
 
 const NO_CHUNKS: readonly Buffer[] = [];

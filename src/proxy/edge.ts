@@ -10,7 +10,7 @@ import { Lingers } from "../net/linger.ts";
 import { RelayPool } from "../net/relay.ts";
 import { HostLookup } from "../net/resolve.ts";
 import { Turns } from "../net/turns.ts";
-import type { ProxyProtocolSettings } from "../protocol/messages.ts";
+import type { EntryPointSettings } from "../protocol/messages.ts";
 import { ContextCache } from "../tls/contexts.ts";
 import { ClientContexts } from "../upstream/client-contexts.ts";
 import type { Target } from "../upstream/service.ts";
@@ -75,6 +75,8 @@ export interface Yielding {
 export interface EntryPoint {
   readonly name: string;
   readonly readTimeoutMs: number;
+  /** 0: for ever. */
+  readonly connectTimeoutMs: number;
   /** null: no PROXY header is read. */
   readonly proxyProtocol: ProxyProtocolIn | null;
   readonly meters: EntryMeters;
@@ -130,10 +132,12 @@ export class Edge {
     this.tables.balancers.onSticky = (at) => this.sharing.came(at);
   }
 
-  entryPoint(name: string, readTimeoutMs: number, proxyProtocol: ProxyProtocolSettings | null = null): EntryPoint {
+  entryPoint(settings: Omit<EntryPointSettings, "host" | "port" | "keepAliveMs">): EntryPoint {
+    const { name, readTimeoutMs, connectTimeoutMs, proxyProtocol } = settings;
     const entryPoint = {
       name,
       readTimeoutMs,
+      connectTimeoutMs,
       proxyProtocol: proxyProtocol === null ? null : new ProxyProtocolIn(proxyProtocol),
       meters: new EntryMeters(name),
       newcomers: new Newcomers<Yielding>(),

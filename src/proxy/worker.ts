@@ -246,7 +246,7 @@ class Worker implements Observer {
   #listen(): boolean {
     const ports: Record<string, number> = {};
     for (const point of this.#settings.entryPoints) {
-      const entryPoint: EntryPoint = this.#edge.entryPoint(point.name, point.readTimeoutMs, point.proxyProtocol);
+      const entryPoint: EntryPoint = this.#edge.entryPoint(point);
       try {
         const listener = listen(point, (socket) => accept(this.#edge, entryPoint, socket));
         this.#listeners.push(listener);

@@ -3,6 +3,8 @@
 //
 // That is so for MQTT and for TLS, whose servers answer what begins a connection, and while the client has sent nothing. Any other stream
 // is relayed at once, and so is one that has become too long to keep. A client that leaves is a matter for the relay.
+//
+// A client that sends nothing, or no whole request, while its server keeps silent too, is let go after the entry point's connectTimeout.
 
 import { readConnect } from "../../mqtt/connect.ts";
 import { isConnect } from "../../mqtt/opening.ts";
@@ -47,6 +49,11 @@ export class Answer extends Step {
   readonly #fallback: Fallback;
   /** Of the bytes that are held, those that the server has taken. */
   #sent = 0;
+  readonly #startedAt = performance.now();
+  /** When a request that is whole now should have been answered. */
+  #dueAt = 0;
+  /** The client has been silent for so long that a server that closes has lost its patience, and is not at fault. */
+  #isLate = false;
   /** The server's socket is closed, or is the relay's. */
   #isDone = false;
 
@@ -99,12 +106,23 @@ export class Answer extends Step {
     this.connection.socket.data.onClose(error);
   }
 
-  /** A client that has not sent all that is to be answered is not the server's to answer, however long it takes. */
+  /** A client that has not sent all that is to be answered is not the server's to answer: it has connectTimeout for that. */
   override onDeadline(): void {
+    const { connection } = this;
+    const { connectTimeoutMs } = connection.entryPoint;
     const request = this.#request();
-    const isDue = this.#target.transport.firstByteTimeoutMs !== 0 && (request === "connect" || request === "hello");
-    if (isDue) this.#forsake("silent", request);
-    else this.#relay();
+    const now = performance.now();
+    if (request === "connect" || request === "hello") {
+      if (now < this.#dueAt) this.#wait(this.#dueAt - now);
+      else if (this.#target.transport.firstByteTimeoutMs !== 0) this.#forsake("silent", request);
+      else this.#relay();
+    } else if (request === "other" || connectTimeoutMs === 0) this.#relay();
+    else {
+      const left = connectTimeoutMs - (now - this.#startedAt);
+      if (left <= 0) return connection.finish("silence-timeout");
+      if (now >= this.#dueAt) this.#isLate = true;
+      this.#wait(this.#isLate ? left : Math.min(left, this.#dueAt - now));
+    }
   }
 
   onServerData(chunk: Buffer): void {
@@ -125,25 +143,39 @@ export class Answer extends Step {
 
   onServerEnd(): void {
     const request = this.#request();
-    if (request !== "other") return this.#forsake("closed", request);
+    if (this.#isRepeatable(request)) return this.#forsake("closed", request);
     this.#relay();
     this.#server.data.onEnd();
   }
 
   onServerClose(error: Error | undefined): void {
     const request = this.#request();
-    if (request === "other") {
-      this.#relay();
-      this.#server.data.onClose(error);
-    } else {
+    if (this.#isRepeatable(request)) {
       this.#isDone = true;
       this.#forsake("closed", request);
+    } else {
+      this.#relay();
+      this.#server.data.onClose(error);
     }
   }
 
   #await(): void {
+    const { connectTimeoutMs } = this.connection.entryPoint;
+    const now = performance.now();
     // Without a limit, what is not answered is still repeated for a while where the server closes.
-    this.connection.edge.deadlines.set(this, this.#target.transport.firstByteTimeoutMs || FIRST_BYTE_MS);
+    this.#dueAt = now + (this.#target.transport.firstByteTimeoutMs || FIRST_BYTE_MS);
+    this.#isLate = false;
+    const left = this.#startedAt + connectTimeoutMs - now;
+    // Bytes that come one by one do not move the end.
+    this.#wait(connectTimeoutMs > 0 ? Math.min(Math.max(left, 0), this.#dueAt - now) : this.#dueAt - now);
+  }
+
+  #wait(ms: number): void {
+    this.connection.edge.deadlines.set(this, ms);
+  }
+
+  #isRepeatable(request: Request): boolean {
+    return request !== "other" && !(this.#isLate && request !== "connect" && request !== "hello");
   }
 
   /** `before`: bytes that are not the client's, and fit any empty send buffer. A socket that is found dead may tell so within the call. */

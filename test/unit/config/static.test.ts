@@ -30,6 +30,7 @@ test("the defaults", () => {
       port: 8883,
       asDefault: false,
       readTimeoutMs: 10_000,
+      connectTimeoutMs: 60_000,
       graceTimeoutMs: 10_000,
       keepAliveMs: 120_000,
       proxyProtocol: null,
@@ -73,6 +74,7 @@ tcpServersTransport: { dialTimeout: 1s }
     port: 443,
     asDefault: true,
     readTimeoutMs: 5000,
+    connectTimeoutMs: 60_000,
     graceTimeoutMs: 90_000,
   });
   expect(config).toMatchObject({
