@@ -282,12 +282,10 @@ test("a client that leaves while its server is silent is closed there, and no ot
 
 test("a CONNECT that is not whole is nobody's fault: the server that has its beginning gets its end, however late", async () => {
   const broker = await Mosquitto.start();
-  const service = await balance([broker.port], "firstByteTimeout: 100ms,");
+  await balance([broker.port], "firstByteTimeout: 100ms,");
   const packet = connectPacket("slow-writer");
   const { socket, text } = await client(sluice.port, packet.subarray(0, 8));
-  await waitFor("the time for an answer to be over, and the relay to have it", async () => {
-    return (await sluice.metric("sluice_router_connections_total", { router: "plain@file", service })) === 1;
-  });
+  await Bun.sleep(500); // the time for an answer is over by then
   socket.write(packet.subarray(8));
   await waitFor("the CONNACK", () => text() === "\x20\x02\0\0");
   expect(await ended(broker.port, "silent")).toBe(0);
