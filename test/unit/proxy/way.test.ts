@@ -98,7 +98,11 @@ function arrive(edge: Edge) {
       return bytes.length;
     },
   } as unknown as NativeSocket;
-  accept(edge, edge.entryPoint({ name: "mqtts", readTimeoutMs: 10_000, connectTimeoutMs: 60_000, proxyProtocol: null }), socket);
+  accept(
+    edge,
+    edge.entryPoint({ name: "mqtts", readTimeoutMs: 10_000, connectTimeoutMs: 60_000, proxyProtocol: null }),
+    socket,
+  );
   const owner = (): SocketOwner => socket.data;
   return {
     send: (bytes: Buffer) => owner().onData(bytes),
