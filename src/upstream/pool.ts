@@ -19,6 +19,10 @@ export class Pool {
   readonly size: number;
   /** As configured. */
   readonly weights: Float64Array;
+  /** The sum of the configured weights. */
+  readonly total: number;
+  /** Whether the weights that count are always the configured ones. */
+  readonly isSteady: boolean;
   /** Whether all configured weights are the same. */
   readonly #isEven: boolean;
   readonly #states: ServerStates;
@@ -45,6 +49,8 @@ export class Pool {
     this.#slowStartMs = slowStartMs;
     this.#now = now;
     this.weights = Float64Array.from(targets, ({ server }) => server.weight ?? 1);
+    this.total = this.weights.reduce((sum, each) => sum + each, 0);
+    this.isSteady = slowStartMs === 0;
     this.#isEven = this.weights.every((each) => each === this.weights[0]);
     this.#slots = Int32Array.from(targets, ({ state }) => state.slot);
     this.#limits = Int32Array.from(targets, ({ server }) => server.maxConnections ?? NO_LIMIT);

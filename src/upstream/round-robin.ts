@@ -32,6 +32,15 @@ export class RoundRobin implements Strategy {
   }
 
   #byWeight(pool: Pool, phase: Phase, tried: Tried): number {
+    if (phase === "up" && tried === null && pool.isSteady) {
+      // Mostly the first of all is well: then the others need not be asked how they are.
+      const first = this.#first(pool.weights);
+      if (pool.isFree(first, phase, tried)) {
+        this.#current[first]! -= pool.total;
+        return first;
+      }
+      this.#takeBack(pool.weights);
+    }
     const marks = pool.mark(phase, tried);
     const weights = pool.weigh();
     const current = this.#current;
@@ -52,5 +61,26 @@ export class RoundRobin implements Strategy {
     }
     if (best >= 0) current[best]! -= total;
     return best;
+  }
+
+  /** Gives each server its weight, and finds the one that has most. */
+  #first(weights: Float64Array): number {
+    const current = this.#current;
+    let best = 0;
+    let most = Number.NEGATIVE_INFINITY;
+    for (let index = 0; index < current.length; index++) {
+      const value = current[index]! + weights[index]!;
+      current[index] = value;
+      if (value > most) {
+        most = value;
+        best = index;
+      }
+    }
+    return best;
+  }
+
+  #takeBack(weights: Float64Array): void {
+    const current = this.#current;
+    for (let index = 0; index < current.length; index++) current[index] = current[index]! - weights[index]!;
   }
 }
