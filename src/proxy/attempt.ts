@@ -98,7 +98,9 @@ export class Attempt implements LaneOwner, Timed {
     const address = this.#addresses[this.#dialled++]!;
     if (this.#lanes.length === MAX_LANES) this.#lanes.shift()!.cancel(true);
     this.#lanes.push(new Lane(this.#edge, this.target, address, this.#header, this));
+    // One of an address before may still be set.
     if (this.#hasNext) this.#edge.deadlines.set(this, STAGGER_MS);
+    else this.#edge.deadlines.clear(this);
   }
 
   #fail(reason: DialError): void {

@@ -235,3 +235,15 @@ test("a search that is stopped leaves nothing under way, whenever that is", () =
   within.search.start();
   expect([within.dialled(), within.counts(), within.events]).toEqual([[], [0], []]);
 });
+
+test("an address that fails leaves no turn for one that there is not: the last address has its time", () => {
+  const { search, open, fail, wait, dialled, events } = searchAmong([["a1", "a2"]]);
+  search.start();
+  fail("a1");
+  expect(dialled()).toEqual(["a1 failed", "a2 under way"]);
+  // Only the search itself waits.
+  expect(wait()).toBeGreaterThan(200);
+  expect(dialled()).toEqual(["a1 failed", "a2 under way"]);
+  open("a2");
+  expect(events).toEqual(["reached a1", "got a1"]);
+});
