@@ -143,6 +143,9 @@ export class Authority {
    */
   async issue({ purpose, subject, days, key }: IssueRequest): Promise<Issued> {
     const now = Date.now();
+    const begin = Date.parse(this.facts.issuer.validFrom);
+    if (now < begin)
+      return wrong(`the authority is good from ${day(begin)} on, and here it is ${day(now)}: is the clock right?`);
     const notAfter = Math.min(now + days * DAY, this.notAfter);
     if (notAfter < now + LEAST)
       return wrong(
@@ -150,7 +153,7 @@ export class Authority {
       );
     const ownKey = typeof key === "string" ? await newKey(key) : null;
     const publicKey = ownKey === null ? (key as KeyObject) : createPublicKey(ownKey);
-    const notBefore = Math.max(now - BACKDATED, Date.parse(this.facts.issuer.validFrom));
+    const notBefore = Math.max(now - BACKDATED, begin);
     const serial = newSerial();
     // Both ends count (RFC 5280 4.1.2.5): without that second 398 days would be too many for who takes no more.
     const validity = { notBefore, notAfter: notAfter - BACKDATED - 1000 };
@@ -192,8 +195,9 @@ export class Authority {
     const now = Date.now();
     const revoked: Revocation[] = [];
     for (const { serial, notAfter, revoked: why } of ledger.entries.values()) {
-      // One that has expired may leave once a list had it since then (RFC 5280 3.3).
-      const before = ledger.list?.at ?? 0;
+      // One that has expired may leave once a list had it since then (RFC 5280 3.3). A list of a time when the clock was wrong, and ahead,
+      // does not make one expire.
+      const before = Math.min(ledger.list?.at ?? 0, now);
       const isDone = why !== null && notAfter < before && why.at < before;
       if (why !== null && !isDone) revoked.push({ serial, ...why });
     }
@@ -216,17 +220,27 @@ function isBehind(ledger: Ledger): boolean {
   return ledger.listIsBehind || ledger.list === null;
 }
 
-/** The certificates that a word means: one by its serial number, or all that are called so. */
+/**
+ * The certificates that a word means: one by its serial number, or all that are called so. In other capital letters it means them where
+ * nothing is called just so and there is one such name: clients may differ in capital letters alone, and a revocation cannot be taken back.
+ */
 export function entriesCalled(word: string, ledger: Ledger): Entry[] {
   const serial = /^(?:[0-9A-Fa-f]{2}:?)+$/.test(word) ? word.replaceAll(":", "").toUpperCase() : "";
   const bySerial = ledger.entries.get(serial);
   if (bySerial !== undefined) return [bySerial];
+  const all = [...ledger.entries.values()];
   const name = word.normalize("NFC");
+  const exact = all.filter((entry) => callings(entry).includes(name));
+  if (exact.length > 0) return exact;
   const folded = name.toLowerCase();
-  return [...ledger.entries.values()].filter(
-    ({ commonName, names }) =>
-      commonName === name || names.some((each) => each.slice(each.indexOf(":") + 1).toLowerCase() === folded),
-  );
+  const alike = (entry: Entry) => callings(entry).find((each) => each.toLowerCase() === folded);
+  const found = all.filter((entry) => alike(entry) !== undefined);
+  return new Set(found.map(alike)).size > 1 ? [] : found;
+}
+
+/** What a certificate is called: its common name, and its alternative names without their kinds. */
+export function callings({ commonName, names }: Entry): string[] {
+  return [commonName, ...names.map((each) => each.slice(each.indexOf(":") + 1))];
 }
 
 function pemOf(certificate: X509Certificate): string {

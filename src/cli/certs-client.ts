@@ -88,8 +88,9 @@ interface Wish extends Pick<Order, "subject" | "days" | "key"> {
 }
 
 function named(names: readonly string[], options: ClientOptions, terminal: Terminal): Wish[] {
-  const subjects = [...new Set(names)].map((name) => subjectOf(clientSubject(name), terminal));
-  return subjects.map((subject) => ({ subject, ...forAll(options) }));
+  const subjects = names.map((name) => subjectOf(clientSubject(name), terminal));
+  const unique = new Map(subjects.map((subject) => [subject.commonName, subject]));
+  return [...unique.values()].map((subject) => ({ subject, ...forAll(options) }));
 }
 
 function forAll(options: ClientOptions) {
@@ -182,15 +183,23 @@ async function makeTable(
   terminal: Terminal,
 ): Promise<number> {
   const all: unknown[] = [];
+  /** Those that another run over the same table has made meanwhile. */
+  let elsewhere = 0;
   let isInterrupted = false;
   const cut: (() => void)[] = [];
   const interrupt = () => {
     isInterrupted = true;
   };
+  const told = () => summary(options.from, all.length, before + elsewhere, orders.length - elsewhere);
   const progress = await progressOf(terminal, "devices", orders.length);
   process.once("SIGINT", interrupt);
   try {
     await makeAll(authority, orders, (order, made) => {
+      if (made.kind === "taken" && found(order, authority.facts.hasIntermediate).kind === "done") {
+        elsewhere++;
+        progress.step();
+        return !isInterrupted;
+      }
       const { issued, paths } = soundly(made);
       if (issued.isCut) cut.push(() => sayCut(terminal, issued, order.days));
       all.push(jsonOf(order.folder, issued, order.subject, paths));
@@ -199,7 +208,7 @@ async function makeTable(
     });
   } catch (error) {
     progress.end();
-    terminal.error(summary(options.from, all.length, before, orders.length));
+    terminal.error(told());
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     throw new Refusal(`${printable(options.out)}: ${describeError(error)}`);
   } finally {
@@ -207,10 +216,9 @@ async function makeTable(
     progress.end();
   }
   cut[0]?.(); // the others end on the same day
-  const isWhole = all.length === orders.length;
+  const isWhole = all.length + elsewhere === orders.length;
   if (options.json) terminal.log(JSON.stringify(all, null, 2));
-  if (!options.json || !isWhole)
-    terminal[isWhole ? "log" : "error"](summary(options.from, all.length, before, orders.length));
+  if (!options.json || !isWhole) terminal[isWhole ? "log" : "error"](told());
   return isWhole ? 0 : INTERRUPTED;
 }
 

@@ -1,6 +1,7 @@
 // sluice certs client --thingsboard and sluice certs server --thingsboard: what ThingsBoard's and Tempus's scripts make of a
 // keygen.properties, issued by an authority.
 
+import { isUtf8 } from "node:buffer";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { handOver, occupied } from "../authority/delivery.ts";
@@ -8,7 +9,7 @@ import { fileNames, keygenFiles } from "../keygen/files.ts";
 import { type KeygenPlan, planOf } from "../keygen/plan.ts";
 import { MAX_PROPERTIES, parseProperties } from "../keygen/properties.ts";
 import { CannotWrite } from "../keystores/new-entry.ts";
-import { readFileBytes } from "../system/files.ts";
+import { readFileBytes, TO_UTF8_FROM_8_BITS } from "../system/files.ts";
 import { printable } from "../text/printable.ts";
 import { answering, authorityOf, dayOf, daysOf, Refusal } from "./authority-access.ts";
 import { CLIENT_DAYS, type IssueOptions, issue, jsonOf, SERVER_DAYS, say, serverNotices } from "./certs-issue.ts";
@@ -59,6 +60,7 @@ function alreadyThere(path: string): string {
 function readPlan(purpose: "client" | "server", file: string): { plan: KeygenPlan; notes: readonly string[] } {
   const read = readFileBytes(file, MAX_PROPERTIES);
   if (read.kind === "error") throw new Refusal(read.message);
+  if (!isUtf8(read.bytes)) throw new Refusal(`${file} is not in UTF-8: ${TO_UTF8_FROM_8_BITS}`);
   const properties = parseProperties(read.bytes.toString("utf8"), hostname());
   if (properties.kind === "error") throw new Refusal(`${file}:${properties.line}: ${properties.message}`);
   const planned = planOf(purpose, properties.settings);

@@ -3,10 +3,9 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Authority, DAY, entriesCalled, type IssuedCertificate } from "../authority/authority.ts";
+import type { Authority, IssuedCertificate } from "../authority/authority.ts";
 import { handOver, type KeyForm, pemFiles } from "../authority/delivery.ts";
-import type { Entry, Ledger, Purpose } from "../authority/events.ts";
-import { folderName } from "../authority/folder.ts";
+import type { Entry, Purpose } from "../authority/events.ts";
 import { kindOf } from "../authority/keys.ts";
 import type { AlternativeName, Subject } from "../authority/names.ts";
 import { readManifest } from "../fleet/manifest.ts";
@@ -16,15 +15,14 @@ import { printable } from "../text/printable.ts";
 import { type AuthorityOptions, answering, authorityOf, dayOf, daysOf, Refusal } from "./authority-access.ts";
 import { CLIENT_DAYS, issue, jsonOf, SERVER_DAYS, say, serverNotices } from "./certs-issue.ts";
 import { checkForm, isWeak, type KeyOptions, keyForm } from "./key-options.ts";
+import { dueWithin, entryOf, type FolderOptions, folderOf } from "./renew-entries.ts";
 import { familyRenewal, isKeyAway, type StorePasswordOptions, writeFamily } from "./renew-family.ts";
 import type { Terminal } from "./terminal.ts";
 
-export interface RenewOptions extends AuthorityOptions, KeyOptions, StorePasswordOptions {
+export interface RenewOptions extends AuthorityOptions, FolderOptions, KeyOptions, StorePasswordOptions {
   readonly within?: string;
   readonly days?: string;
   readonly sameKey?: boolean;
-  readonly servers: string;
-  readonly clients: string;
 }
 
 /**
@@ -47,12 +45,12 @@ export function renewCertificates(
     const renew = async (plan: Plan) => all.push(await renewed(authority, plan, form, options, terminal));
     let code = 0;
     if (within === null) {
-      const entries = new Set(words.map((word) => latest(word, ledger)));
+      const entries = new Set(words.map((word) => entryOf(word, ledger, options)));
       const plans: Plan[] = [];
       for (const entry of entries) plans.push(await planOf(entry, authority, options, form, terminal));
       for (const plan of plans) await renew(plan);
     } else {
-      const entries = due(ledger, within);
+      const entries = dueWithin(within, ledger, options);
       // Nobody looks on when cron runs this: one that cannot be renewed does not keep the others from it.
       for (const entry of entries)
         code = Math.max(
@@ -102,30 +100,12 @@ async function writePem(
   return handed.kind === "ok" ? handed.paths : [];
 }
 
-/** The newest one that a word means. @throws Refusal */
-function latest(word: string, ledger: Ledger): Entry {
-  const found = entriesCalled(word, ledger);
-  if (found.length === 0) throw new Refusal(`the authority has issued nothing to '${word}'`);
-  const open = found.filter(({ revoked }) => revoked === null);
-  const [last] = open.slice(-1);
-  if (last === undefined) throw new Refusal(`what was issued to '${word}' is revoked: issue a new one`);
-  return last;
-}
-
-/** The newest of each name and purpose, where it ends within so many days and is not revoked. */
-function due(ledger: Ledger, days: number): Entry[] {
-  const newest = new Map<string, Entry>();
-  for (const entry of ledger.entries.values())
-    newest.set(JSON.stringify([entry.purpose, entry.commonName, entry.names]), entry);
-  return [...newest.values()].filter(({ revoked, notAfter }) => revoked === null && notAfter < Date.now() + days * DAY);
-}
-
 /** What is to be made, and whether it can be. @throws Refusal */
 async function planOf(entry: Entry, authority: Authority, options: RenewOptions, form: KeyForm, terminal: Terminal) {
   const { purpose, commonName, names, serial } = entry;
   const alternativeNames = names.map(nameOf);
   const subject: Subject = { commonName, alternativeNames };
-  const folder = join(options[`${purpose}s`], folderName(commonName || alternativeNames[0]!.value));
+  const folder = folderOf(entry, options);
   const manifest = purpose === "client" ? readManifest(folder) : null;
   if (manifest?.kind === "error") throw new Refusal(manifest.message);
   const made = manifest?.kind === "ok" ? manifest.manifest : null;

@@ -1,6 +1,6 @@
 // sluice certs revoke and sluice certs crl: what is no more good, and the list that says so.
 
-import { type Authority, DAY, entriesCalled } from "../authority/authority.ts";
+import { type Authority, callings, DAY, entriesCalled } from "../authority/authority.ts";
 import { REASONS } from "../authority/certificate.ts";
 import { type Entry, isReason } from "../authority/events.ts";
 import { printable } from "../text/printable.ts";
@@ -58,10 +58,7 @@ function called(word: string, authority: Authority): Entry[] {
   const ledger = authority.facts.index.read();
   const entries = entriesCalled(word, ledger);
   if (entries.length > 0) return entries;
-  const names = [...ledger.entries.values()].flatMap(({ commonName, names }) => [
-    commonName,
-    ...names.map((name) => name.slice(name.indexOf(":") + 1)),
-  ]);
+  const names = [...ledger.entries.values()].flatMap(callings);
   const meant = didYouMean(word, new Set(names));
   throw new Refusal(
     `${authority.facts.directory} has issued nothing to '${word}'${meant === null ? "" : ` (did you mean "${meant}"?)`}`,

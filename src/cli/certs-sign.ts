@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import type { Purpose } from "../authority/events.ts";
-import { clientSubject, type NamedSubject, serverSubject } from "../authority/names.ts";
+import { clientSubject, type NamedSubject, nameText, type Subject, serverSubject } from "../authority/names.ts";
 import { readRequest, type SigningRequest } from "../authority/request.ts";
 import { readFileBytes } from "../system/files.ts";
 import { replaceFile } from "../system/replace-file.ts";
@@ -42,7 +42,8 @@ export function signRequest(file: string, options: SignOptions, terminal: Termin
       say(terminal, notice);
     const notice = keyNotice(request.keyKind);
     if (notice !== null) say(terminal, notice);
-    for (const wish of request.ignored) say(terminal, `the request asks for ${wish}, which it does not get`);
+    for (const wish of [...request.ignored, ...namesLeftOut(request, named.subject, options.name)])
+      say(terminal, `the request asks for ${wish}, which it does not get`);
     const authority = await authorityOf(options, terminal);
     const { subject } = named;
     const issued = await issue(authority, { purpose, subject, days, key: request.publicKey }, terminal);
@@ -58,6 +59,26 @@ function purposeOf({ purpose }: SigningRequest, typed: string | undefined): Purp
   if (typed !== undefined) throw new Refusal(`--for is server or client, and not '${typed}'`);
   if (purpose === null) throw new Refusal("the request does not say what it is for: give --for=server or --for=client");
   return purpose;
+}
+
+/** Of a hostile request, of how many names it is told that they are left out. */
+const MAX_TOLD = 10;
+
+/** Names of the request that are not in the certificate, though nobody has chosen others. */
+function namesLeftOut(
+  { commonName, names }: SigningRequest,
+  subject: Subject,
+  typed: readonly string[] | undefined,
+): string[] {
+  if (typed !== undefined) return [];
+  const given = new Set([subject.commonName, ...subject.alternativeNames.map(({ value }) => value)]);
+  const asked = [...(commonName === "" ? [] : [{ value: commonName, text: commonName }])];
+  asked.push(...names.map((name) => ({ value: name.value, text: nameText(name) })));
+  const left = asked.filter(
+    ({ value }) => ![value, value.toLowerCase(), value.normalize("NFC")].some((each) => given.has(each)),
+  );
+  const told = left.slice(0, MAX_TOLD).map(({ text }) => `the name ${text}`);
+  return left.length > MAX_TOLD ? [...told, `${left.length - MAX_TOLD} more names`] : told;
 }
 
 /** What it is issued to. The names of a request are somebody else's words, and are checked as typed ones are. */

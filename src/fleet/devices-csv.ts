@@ -60,7 +60,7 @@ export function readDevices(bytes: Buffer, file: string, mayBeWeak: boolean): De
   } catch (error) {
     return wrong(`${file}:${last + 1}: ${inWords(error as CsvError)}`);
   }
-  const [header, ...rows] = records;
+  const [header, ...rows] = withoutEmptyColumns(records);
   if (header === undefined) return wrong(`${file} is empty: its first line names the columns, such as name,for,days`);
   const columns = header.fields.map((field) => field.trim().toLowerCase());
   const problems = columnProblems(columns).map((problem) => `${file}:${header.line}: ${problem}`);
@@ -72,6 +72,19 @@ export function readDevices(bytes: Buffer, file: string, mayBeWeak: boolean): De
 interface Row {
   readonly line: number;
   readonly fields: readonly string[];
+}
+
+/**
+ * A spreadsheet writes columns at the right that only had a format once, and rows that were emptied: nothing but separators. Columns without a
+ * name and with nothing in them do not count, nor do such rows.
+ */
+function withoutEmptyColumns([header, ...rows]: readonly Row[]): readonly Row[] {
+  if (header === undefined) return [];
+  const filled = rows.filter(({ fields }) => fields.some((field) => field !== ""));
+  const width = ({ fields }: Row) => fields.findLastIndex((field) => field !== "") + 1;
+  const named = width(header);
+  const cut = (row: Row): Row => ({ ...row, fields: row.fields.slice(0, Math.max(named, width(row))) });
+  return [cut(header), ...filled.map(cut)];
 }
 
 /** @throws CsvError */

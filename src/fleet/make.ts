@@ -87,6 +87,9 @@ export async function makeAll(
 
 async function make(authority: Authority, order: Order, key: KeyObject): Promise<Made> {
   const { subject, days, folder, isReplacing } = order;
+  // Another run may have made it meanwhile: then nothing is issued that nobody gets.
+  const there = isReplacing ? null : found(order, authority.facts.hasIntermediate);
+  if (there !== null && there.kind !== "nothing") return { kind: "taken", path: there.path };
   const answer = await authority.issue({ purpose: "client", subject, days, key: createPublicKey(key) });
   if (answer.kind === "error") return answer;
   const issued = { ...answer.issued, key };

@@ -152,13 +152,17 @@ function alternativeNames(settings: ReadonlyMap<string, Setting>): string[] {
 }
 
 /** keytool's names of curves, and their sizes. */
-const CURVES: Readonly<Record<string, KeyChoice>> = {
-  secp256r1: "ec",
-  "256": "ec",
-  secp384r1: "ec384",
-  "384": "ec384",
-};
-const RSA_SIZES: Readonly<Record<string, KeyChoice>> = { "2048": "rsa2048", "3072": "rsa3072", "4096": "rsa4096" };
+const CURVES: ReadonlyMap<string, KeyChoice> = new Map([
+  ["secp256r1", "ec"],
+  ["256", "ec"],
+  ["secp384r1", "ec384"],
+  ["384", "ec384"],
+]);
+const RSA_SIZES: ReadonlyMap<string, KeyChoice> = new Map([
+  ["2048", "rsa2048"],
+  ["3072", "rsa3072"],
+  ["4096", "rsa4096"],
+]);
 
 /** Without KEY_ALG it is RSA of 2048 bits, as before the scripts had a choice. */
 function keyOf(own: "CLIENT" | "SERVER", settings: ReadonlyMap<string, Setting>, notes: string[]): KeyChoice {
@@ -167,12 +171,12 @@ function keyOf(own: "CLIENT" | "SERVER", settings: ReadonlyMap<string, Setting>,
   if (kind !== "RSA" && kind !== "EC") throw new Fault(algorithm!.line, `${own}_KEY_ALG is RSA or EC`);
   if (kind === "RSA") {
     if (group !== undefined && group.value !== "") notes.push(`${own}_KEY_GROUP_NAME is for EC keys, and not used`);
-    const choice = RSA_SIZES[size?.value || "2048"];
+    const choice = RSA_SIZES.get(size?.value || "2048");
     if (choice === undefined) throw new Fault(size!.line, `${own}_KEY_SIZE of RSA is 2048, 3072 or 4096`);
     return choice;
   }
   const asked = group?.value ? group : size;
-  const choice = Object.hasOwn(CURVES, asked?.value || "secp256r1") ? CURVES[asked?.value || "secp256r1"] : undefined;
+  const choice = CURVES.get(asked?.value || "secp256r1");
   if (choice === undefined)
     throw new Fault(
       asked!.line,

@@ -1,7 +1,6 @@
 // Why there is no TLS server to look at, in words.
 
 import type { Asked } from "../net/exchange.ts";
-import { printable } from "../text/printable.ts";
 import type { Finding } from "./report.ts";
 import type { Target, Unreached } from "./survey.ts";
 
@@ -64,7 +63,7 @@ function notTls(asked: Asked, first: Buffer, port: number): Finding {
     const text = first.toString("latin1");
     const what = text.startsWith("HTTP/")
       ? "HTTP without TLS"
-      : `something that is no TLS: it begins with ${JSON.stringify(printable(text.slice(0, 24)))}`;
+      : `something that is no TLS: it begins with ${JSON.stringify(text.slice(0, 24))}`;
     return {
       code: "not-tls",
       message: `port ${port} speaks ${what}`,

@@ -43,6 +43,9 @@ export function readTextFile(path: string): FileText {
 /** What to do with a text in UTF-16, which some editors and PowerShell's > write. */
 export const TO_UTF8 = "save it in UTF-8 (iconv -f UTF-16 -t UTF-8 FILE > FILE.utf8)";
 
+/** The same with a text of the time before Unicode. */
+export const TO_UTF8_FROM_8_BITS = "save it in UTF-8 (iconv -f WINDOWS-1252 -t UTF-8 FILE > FILE.utf8)";
+
 /** How a text is written: UTF-16 by its mark, or by the zero byte in each of its first letters; no other text has zero bytes. */
 export function encodingOf(bytes: Buffer): "UTF-8" | "UTF-16" | "binary" {
   const first = bytes.subarray(0, 64);

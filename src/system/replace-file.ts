@@ -108,6 +108,8 @@ function write(path: string, content: string | Uint8Array, mode: number): void {
     fchmodSync(fd, mode);
     writeAll(fd, Buffer.from(content));
     fsyncSync(fd);
+  } catch (error) {
+    throw error instanceof Error ? Object.assign(error, { path }) : error; // write() knows no names
   } finally {
     closeSync(fd);
   }

@@ -122,7 +122,7 @@ test("nothing is overwritten, and a folder can be named", async () => {
 });
 
 test("mistakes are said with file and line before anything is issued", async () => {
-  const refused = async (properties: string, ...args: string[]) => {
+  const refused = async (properties: string | Buffer, ...args: string[]) => {
     writeFileSync(path("wrong.properties"), properties);
     const { code, stdout, stderr } = await run("client", "--thingsboard=wrong.properties", ...args);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
@@ -138,6 +138,10 @@ test("mistakes are said with file and line before anything is issued", async () 
   );
   expect(await refused(PROPERTIES.replace(/^CLIENT_KEY_PASSWORD.*$/m, ""))).toContain(
     "wrong.properties: CLIENT_KEY_PASSWORD is missing",
+  );
+  // A password with other letters would be another one, and nobody could type it.
+  expect(await refused(Buffer.from(`${PROPERTIES}CITY=Köln\n`, "latin1"))).toBe(
+    "wrong.properties is not in UTF-8: save it in UTF-8 (iconv -f WINDOWS-1252 -t UTF-8 FILE > FILE.utf8)",
   );
   expect(await refused(PROPERTIES, "dev-1")).toContain("leave out 'dev-1'");
   expect(await refused(PROPERTIES, "--key=rsa")).toContain("--thingsboard and --key do not go together");

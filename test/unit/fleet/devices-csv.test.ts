@@ -115,3 +115,14 @@ test("whatever the bytes are, there is an answer", () => {
     expect(table.kind === "ok" || table.problems.length > 0).toBe(true);
   }
 });
+
+test("columns and rows in which a spreadsheet has only separators do not count", () => {
+  expect(devices("name;for;;\r\nw1;mosquitto;;\r\n;;;\r\nw2;esp32;;\r\n;;;\r\n")).toEqual([
+    { line: 2, name: "w1", names: ["DNS:w1"], ...PLAIN, family: "mosquitto" },
+    { line: 4, name: "w2", names: ["DNS:w2"], ...PLAIN, family: "esp32" },
+  ]);
+  expect(problems("name;for;;\nw1;mosquitto;x;\n")).toEqual(["d.csv:2: the row has 3 fields, and there are 2 columns"]);
+  expect(problems("name;;for\nw1;;esp32\n")).toEqual([
+    "d.csv:1: there is no column '': the columns are name, for, days, key, dns, ip, uri, email",
+  ]);
+});

@@ -177,4 +177,10 @@ describe("variables", () => {
     expect(KNOWN_VARIABLES).toContain("SERVER_KEY_GROUP_NAME");
     expect(new Set(KNOWN_VARIABLES).size).toBe(KNOWN_VARIABLES.length);
   });
+
+  test("what every object has is no size of a key", () => {
+    for (const value of ["constructor", "toString", "__proto__"])
+      for (const kind of ["RSA", "EC"])
+        expect(plan("client", `${THINGSBOARD}CLIENT_KEY_ALG=${kind}\nCLIENT_KEY_SIZE=${value}\n`).kind).toBe("error");
+  });
 });
