@@ -1,7 +1,7 @@
 // An authority of one's own, in a folder: it issues certificates, revokes them, and remembers both in its index.
 
 import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { isPrivateKey, readPem } from "../certs/pem-blocks.ts";
 import { openKey } from "../certs/private-key.ts";
 import { readFileBytes, readTextFile } from "../system/files.ts";
@@ -165,7 +165,7 @@ export class Authority {
       this.facts.index.append([{ kind: "issued", at: now, serial, purpose, notAfter, commonName, names }]);
       mkdirSync(this.facts.files.issuedDirectory, { recursive: true });
       replaceFile(this.facts.files.issued(serial), certificate, 0o644);
-      if (isBehind(ledger)) await this.#writeList(ledger, this.notAfter);
+      if (this.#isBehind(ledger)) await this.#writeList(ledger, this.notAfter);
     });
     const isCut = notAfter < now + days * DAY;
     return { kind: "ok", issued: { serial, certificate, chain: this.chain, key: ownKey, ...validity, isCut } };
@@ -181,7 +181,7 @@ export class Authority {
       const open = serials.filter((serial) => ledger.entries.get(serial)?.revoked === null);
       const at = Date.now();
       this.facts.index.append(open.map((serial) => ({ kind: "revoked", at, serial, reason })));
-      if (isBehind(ledger)) await this.#writeList(ledger, this.notAfter);
+      if (this.#isBehind(ledger)) await this.#writeList(ledger, this.notAfter);
       return open.map((serial) => ledger.entries.get(serial)!);
     });
   }
@@ -189,6 +189,11 @@ export class Authority {
   /** Writes the list of revocations anew, good until `nextUpdate`, in milliseconds since the epoch. @throws as `issue` */
   async writeList(nextUpdate = this.notAfter): Promise<{ readonly number: number; readonly nextUpdate: number }> {
     return this.#inTurn((ledger) => this.#writeList(ledger, Math.min(nextUpdate, this.notAfter)));
+  }
+
+  /** Whether the file of the list lacks a revocation, or is not there: a run was interrupted before it, or somebody has removed it. */
+  #isBehind(ledger: Ledger): boolean {
+    return ledger.listIsBehind || ledger.list === null || !existsSync(this.facts.files.list);
   }
 
   async #writeList(ledger: Ledger, nextUpdate: number) {
@@ -213,11 +218,6 @@ export class Authority {
   #inTurn<T>(work: (ledger: Ledger) => Promise<T>): Promise<T> {
     return inTurn(this.facts.files.lock, () => work(this.facts.index.read()));
   }
-}
-
-/** Whether the file of the list lacks a revocation, or is not there: a run was interrupted before it. */
-function isBehind(ledger: Ledger): boolean {
-  return ledger.listIsBehind || ledger.list === null;
 }
 
 /**

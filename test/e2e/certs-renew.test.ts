@@ -3,7 +3,7 @@
 
 import { expect, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sluiceCli } from "../support/cli.ts";
 import { temporaryDirectory } from "../support/tools.ts";
@@ -94,4 +94,12 @@ test("runs over one table at the same time share its devices, and each ends well
   const made = ends.map(([, , stdout]) => Number(/(\d+) devices? made/.exec(String(stdout))![1]));
   expect(made[0]! + made[1]!).toBe(12);
   expect(readdirSync(file("shared"))).toHaveLength(12);
+});
+
+test("a list that somebody has removed is written again, even by a revocation that was known", async () => {
+  await certs("client", "twice");
+  await certs("revoke", "twice");
+  rmSync(file("authority/crl.pem"));
+  expect(await certs("revoke", "twice")).toContain("authority/crl.pem says so");
+  expect(existsSync(file("authority/crl.pem"))).toBe(true);
 });

@@ -159,3 +159,17 @@ test("two runs over the same table at once make each device once", async () => {
   expect(again.code).toBe(0);
   expect(whole().size).toBe(40);
 });
+
+test("a disk that is full is said with the file that had no room, and a renewal goes on where it stopped", async () => {
+  const cwd = temporaryDirectory();
+  const script = `
+    mkdir disk && mount -t tmpfs -o size=200k tmpfs disk && cd disk
+    "$0" certs init >/dev/null && "$0" certs server edge.example --days=5 >/dev/null 2>&1
+    dd if=/dev/zero of=fill bs=4k 2>/dev/null
+    "$0" certs renew --within=30
+    rm fill
+    "$0" certs renew --within=30`;
+  const { stdout, stderr } = await exec(["unshare", "-m", "sh", "-c", script, SLUICE], { cwd, timeoutMs: 60_000 });
+  expect(stderr).toMatch(/^not renewed: edge\.example: \S*authority\/(?:issued\/)?\S+: no space left on the device\n$/);
+  expect(stdout).toStartWith("renewed: servers/edge.example, ");
+});
