@@ -47,7 +47,8 @@ const COMPILERS: {
 } = {
   ipAllowList: compileAllowList,
   ipWhiteList: compileAllowList,
-  inFlightConn: ({ amount }) => ({ kind: "inFlightConn", amount }),
+  inFlightConn: (value) => ({ kind: "inFlightConn", ...value }),
+  rateLimit: ({ period, ...value }) => ({ kind: "rateLimit", ...value, periodMs: period }),
   mqttConnect: compileMqttConnect,
   mqttAuth: compileMqttAuth,
   mqttIdentity: (value, { files }) => compileMqttIdentity(value, files),

@@ -4,7 +4,7 @@ import type { Code } from "../config/codes.ts";
 import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import { bareName, DEFAULT_OPTIONS, qualify } from "../config/names.ts";
 import type { RouterConfig } from "../config/router.ts";
-import { STAGES } from "../middlewares/row.ts";
+import { type MiddlewareRow, stageOf } from "../middlewares/row.ts";
 import type { RouterAction } from "../protocol/messages.ts";
 import { suggestion } from "../text/spelling.ts";
 import { whyNobodyPasses } from "./identity.ts";
@@ -115,13 +115,30 @@ export function middlewaresOf(
     if (row === undefined)
       wrong("middleware-unknown", `does not exist${suggestReference(reference, provider, input.middlewares.keys())}`);
     else if (row === null) wrong("middleware-off", "is off", { kind: "middleware", name });
-    else if (action.kind === "passthrough" && STAGES[row.kind] !== "address")
+    else if (action.kind === "passthrough" && stageOf(row) !== "address")
       wrong("middleware-misplaced", "reads what TLS hides, and the router passes TLS through");
     else {
+      const same = whyNobodyDiffers(row, action, input.verifying);
+      if (same !== null) {
+        wrong("middleware-misplaced", same);
+        continue;
+      }
       const why = row.kind === "mqttIdentity" ? whyNobodyPasses(row, action, input.verifying) : null;
       if (why === null) found.push(name);
       else wrong("identity-impossible", why);
     }
   }
   return found;
+}
+
+/** Why a middleware would tell clients apart by what none of the router's has; null: it would not. */
+function whyNobodyDiffers(
+  row: MiddlewareRow,
+  action: RouterAction,
+  verifying: RoutersInput["verifying"],
+): string | null {
+  const key = row.kind === "inFlightConn" || row.kind === "rateLimit" ? row.key : null;
+  if (key === "sni" && action.kind === "plain") return "counts by server names, and the router has no TLS";
+  if (key !== "certificate" || (action.kind === "terminate" && verifying.has(action.options))) return null;
+  return "counts by clients' certificates, and the router verifies none: give it TLS options that have clientAuth with caFiles";
 }

@@ -45,6 +45,7 @@ export const ACCESS_REASONS = [
   "other-tls",
   "address-not-allowed",
   "too-many-connections",
+  "too-many-connects",
   "bad-credentials",
   "no-credentials",
   "auth-busy",

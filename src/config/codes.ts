@@ -299,8 +299,10 @@ export const CODES = define({
       remedy: "Mend the middleware: another message says what is wrong with it.",
     },
     "middleware-misplaced": {
-      means: "A middleware reads what is inside of TLS, and its router passes TLS through. The router is off.",
-      remedy: "Terminate TLS in this router, or drop the middleware.",
+      means:
+        "A middleware reads what is inside of TLS, and its router passes TLS through; or it counts by certificates or server names, and its router's clients have none. The router is off.",
+      remedy:
+        "Terminate TLS in this router, and verify certificates if they are counted; or count by another `key`, or drop the middleware.",
     },
     "middleware-kind": {
       means: "A middleware has no kind, or several.",

@@ -1,7 +1,7 @@
 // tcp.middlewares: what a router asks about a client before it lets it in.
 
 import { z } from "zod";
-import { field } from "./field.ts";
+import { duration, field } from "./field.ts";
 import { mqttAuth } from "./mqtt-auth.ts";
 import { mqttConnect } from "./mqtt-connect.ts";
 import { mqttIdentity } from "./mqtt-identity.ts";
@@ -14,6 +14,55 @@ const ipAllowList = z.object({
   ),
 });
 
+/** By what clients are told apart. Nothing behind a field may not be taken for absent: it would count something else. */
+const keyFields = (ipv6Prefix: number) => ({
+  key: field(
+    "What clients are told apart by: the address, the client id or the user name (as the server sees them), the verified certificate, or the server name of TLS. A client that has nothing of the kind counts by its address. `clientId`, `username` and `certificate` make Sluice read the CONNECT first.",
+    z.enum(["clientIP", "clientId", "username", "certificate", "sni"]).default("clientIP"),
+    { example: "username", nothingIsWrong: true },
+  ),
+  ipv4Prefix: field("How many bits of an IPv4 address count.", z.number().int().min(0).max(32).default(32), {
+    unit: "bits",
+    example: 24,
+    nothingIsWrong: true,
+  }),
+  ipv6Prefix: field(
+    "How many bits of an IPv6 address count. One client mostly has a network of 64 bits to choose addresses from.",
+    z.number().int().min(0).max(128).default(ipv6Prefix),
+    { unit: "bits", example: 56, nothingIsWrong: true },
+  ),
+});
+
+const inFlightConn = z.object({
+  amount: field("The most connections of one client, over all workers. 0 refuses everybody.", z.number().int().min(0), {
+    otherwise: "required",
+    example: 10,
+  }),
+  ...keyFields(128),
+});
+
+const rateLimit = z.object({
+  average: field(
+    "How many connections a client may make per `period`, in the long run.",
+    z.number().int().min(1, "must be at least 1; for a lower rate make the period longer").max(1_000_000),
+    { otherwise: "required", unit: "connections", example: 5 },
+  ),
+  period: field(
+    "The time that `average` is for.",
+    duration(1, "must be at least 1ms").max(86_400_000, "must be at most 24h").default(1000),
+    {
+      example: "1m",
+      nothingIsWrong: true,
+    },
+  ),
+  burst: field("How many may come at once, after a pause.", z.number().int().min(1).max(1_000_000).default(1), {
+    unit: "connections",
+    example: 10,
+    nothingIsWrong: true,
+  }),
+  ...keyFields(64),
+});
+
 /** One middleware: one kind, with its settings. */
 export const middleware = z.object({
   ipAllowList: field(
@@ -23,19 +72,13 @@ export const middleware = z.object({
   ),
   ipWhiteList: field("The old name of `ipAllowList`.", ipAllowList.optional(), { otherwise: "absent" }),
   inFlightConn: field(
-    "Limits the connections that one address has at a time. The routers that use the middleware share the count, and a reload keeps it. Each worker counts the connections that came to it.",
-    z
-      .object({
-        amount: field(
-          "The most connections of one address, in each worker. 0 refuses everybody.",
-          z.number().int().min(0),
-          {
-            otherwise: "required",
-            example: 10,
-          },
-        ),
-      })
-      .optional(),
+    "Limits the connections that one client has at a time. The routers that use the middleware share the count, all workers have one, and a reload keeps it: see [limits for clients](configuration.md#limits-for-clients).",
+    inFlightConn.optional(),
+    { otherwise: "absent" },
+  ),
+  rateLimit: field(
+    "Limits how often one client connects. Who comes more often is refused: a TLS client gets the alert `access_denied`, and a client whose CONNECT was read a CONNACK (code 3, in MQTT 5 code 0x9F). The routers that use the middleware share the count, and a reload keeps it: see [limits for clients](configuration.md#limits-for-clients).",
+    rateLimit.optional(),
     { otherwise: "absent" },
   ),
   mqttConnect: field(

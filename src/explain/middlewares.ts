@@ -2,6 +2,7 @@
 
 import type { Merged } from "../compile/merge.ts";
 import { formatDuration } from "../config/scalars.ts";
+import type { KeyRow } from "../middlewares/client-key.ts";
 import { IpAllowList } from "../middlewares/ip-allow-list.ts";
 import type { MiddlewareReject } from "../middlewares/middleware.ts";
 import type { MqttAuthRow } from "../middlewares/mqtt-auth.ts";
@@ -139,6 +140,26 @@ function saysOf(rows: Rows, row: MiddlewareRow, address: Uint8Array, known: Know
       return foreseeIdentity(row, known).says;
     case "inFlightConn":
       if (row.amount === 0) return "refuses everybody: its amount is 0";
-      return `lets at most ${row.amount} connections of one address pass at a time, in each worker`;
+      return `lets at most ${row.amount} connections of ${keyOf(row)} pass at a time`;
+    case "rateLimit": {
+      const per = row.periodMs === 1000 ? "a second" : `per ${formatDuration(row.periodMs)}`;
+      return `lets ${count(row.average, "connection")} of ${keyOf(row)} pass ${per}, and ${row.burst} at once`;
+    }
   }
 }
+
+/** Whom a middleware counts as one. */
+function keyOf({ key, ipv4Prefix, ipv6Prefix }: KeyRow): string {
+  const bits = [ipv4Prefix === 32 ? "" : `/${ipv4Prefix} of IPv4`, ipv6Prefix === 128 ? "" : `/${ipv6Prefix} of IPv6`]
+    .filter((each) => each !== "")
+    .join(", ");
+  return `${KEYS[key]}${key === "clientIP" && bits !== "" ? ` (${bits})` : ""}`;
+}
+
+const KEYS = {
+  clientIP: "one address",
+  clientId: "one client id",
+  username: "one user name",
+  certificate: "one certificate",
+  sni: "one server name",
+} as const satisfies Readonly<Record<KeyRow["key"], string>>;

@@ -1,48 +1,32 @@
-// inFlightConn: at most so many connections of one address at a time. As in Traefik, but the count goes by the middleware's name: the
-// routers that use it share it, and it outlives a reload.
+// inFlightConn: at most so many connections of one client at a time. As in Traefik, but clients can be told apart by more than their
+// address, and the count goes by the middleware's name: the routers that use it share it, all workers have one, and it outlives a reload.
 
-import type { Client, Lease, Middleware, Verdict } from "./middleware.ts";
+import type { Counts } from "../admission/counts.ts";
+import { KEY_STAGES, type KeyRow, keyOf } from "./client-key.ts";
+import type { Client, Middleware, Stage, Verdict } from "./middleware.ts";
+
+/** The settings as they go from master to worker. */
+export interface InFlightConnRow extends KeyRow {
+  readonly kind: "inFlightConn";
+  /** 0 refuses everybody, as in Traefik. */
+  readonly amount: number;
+}
 
 const TOO_MANY: Verdict = { kind: "refuse", reason: "too-many-connections" };
 
-/** The open connections of one address. The table of addresses is bounded by the connections that a worker may have. */
-class InFlight implements Lease {
-  count = 0;
-  readonly #address: string;
-  readonly #all: Map<string, InFlight>;
-
-  constructor(address: string, all: Map<string, InFlight>) {
-    this.#address = address;
-    this.#all = all;
-  }
-
-  release(): void {
-    if (--this.count === 0) this.#all.delete(this.#address);
-  }
-}
-
 export class InFlightConn implements Middleware {
-  readonly stage = "address";
-  readonly #amount: number;
-  readonly #addresses: Map<string, InFlight>;
+  readonly stage: Stage;
+  readonly #row: InFlightConnRow;
+  readonly #counts: Counts;
 
-  /** `amount` 0 refuses everybody, as in Traefik. `former` is the one of the same name whose connections still count. */
-  constructor(amount: number, former: InFlightConn | null = null) {
-    this.#amount = amount;
-    this.#addresses = former === null ? new Map() : former.#addresses;
+  constructor(row: InFlightConnRow, counts: Counts) {
+    this.stage = KEY_STAGES[row.key];
+    this.#row = row;
+    this.#counts = counts;
   }
 
-  /** Addresses that have a connection. */
-  get size(): number {
-    return this.#addresses.size;
-  }
-
-  judge({ clientAddress }: Client): Verdict {
-    const known = this.#addresses.get(clientAddress);
-    if ((known?.count ?? 0) >= this.#amount) return TOO_MANY;
-    const inFlight = known ?? new InFlight(clientAddress, this.#addresses);
-    if (known === undefined) this.#addresses.set(clientAddress, inFlight);
-    inFlight.count++;
-    return { kind: "pass", lease: inFlight };
+  judge(client: Client): Verdict {
+    const lease = this.#counts.take(keyOf(client, this.#row));
+    return lease === null ? TOO_MANY : { kind: "pass", lease };
   }
 }

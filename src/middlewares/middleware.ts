@@ -18,6 +18,11 @@ export interface Client {
   readonly connect: Connect | null;
   /** The client's certificate in DER, where it has been verified; null otherwise. Asking for it costs a copy. */
   readonly clientCertificate: Buffer | null;
+  /** What the server sees of its CONNECT: the middlewares before have had their say. Left out, as "", where it has none. */
+  readonly clientId?: string;
+  readonly username?: string;
+  /** SHA-256 of the verified certificate, in hex. Asking for it costs as much as hashing it. */
+  readonly certificate?: string;
   /** It has left, or is closed: who lets it wait need not go on. Asked anew each time; without it, it is there. */
   readonly isOver?: boolean;
 }
@@ -31,6 +36,8 @@ export interface Lease {
 export type MiddlewareReject =
   | "address-not-allowed"
   | "too-many-connections"
+  /** It comes more often than a rateLimit allows. */
+  | "too-many-connects"
   | "connect-not-allowed"
   | "client-id-not-allowed"
   | "connect-too-large"

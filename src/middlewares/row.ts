@@ -1,35 +1,67 @@
 // Middlewares as plain data, as they go from master to worker, and what is made of them there.
 
-import { InFlightConn } from "./in-flight-conn.ts";
+import { MAX_ENTRIES, type Tables } from "../admission/tables.ts";
+import { KEY_STAGES, tableOf } from "./client-key.ts";
+import { InFlightConn, type InFlightConnRow } from "./in-flight-conn.ts";
 import { IpAllowList } from "./ip-allow-list.ts";
 import type { Middleware, Stage } from "./middleware.ts";
 import { type AuthServices, MqttAuth, type MqttAuthRow } from "./mqtt-auth.ts";
 import { MqttConnect, type MqttConnectRow } from "./mqtt-connect.ts";
 import { MqttIdentity, type MqttIdentityRow } from "./mqtt-identity.ts";
+import { RateLimit, type RateLimitRow } from "./rate-limit.ts";
 
 export type MiddlewareRow =
   | { readonly kind: "ipAllowList"; readonly sourceRange: readonly string[] }
-  | { readonly kind: "inFlightConn"; readonly amount: number }
+  | InFlightConnRow
+  | RateLimitRow
   | MqttConnectRow
   | MqttAuthRow
   | MqttIdentityRow;
 
-/** When each kind is asked. */
-export const STAGES: Readonly<Record<MiddlewareRow["kind"], Stage>> = {
-  ipAllowList: "address",
-  inFlightConn: "address",
-  mqttConnect: "connect",
-  mqttAuth: "connect",
-  mqttIdentity: "connect",
-};
+/** When a middleware is asked. */
+export function stageOf(row: MiddlewareRow): Stage {
+  switch (row.kind) {
+    case "ipAllowList":
+      return "address";
+    case "inFlightConn":
+    case "rateLimit":
+      return KEY_STAGES[row.key];
+    case "mqttConnect":
+    case "mqttAuth":
+    case "mqttIdentity":
+      return "connect";
+  }
+}
+
+/** The name of the table in which a middleware counts; null: it counts nothing. */
+export function tableOfRow(name: string, row: MiddlewareRow): string | null {
+  return row.kind === "inFlightConn" || row.kind === "rateLimit" ? tableOf(name, row) : null;
+}
+
+/** What middlewares need of the worker. */
+export interface MiddlewareServices extends AuthServices {
+  readonly tables: Tables;
+}
 
 /** `former` is what the name stood for until now: what it has counted goes on counting. `services` is what the worker has for them. */
-export function createMiddleware(row: MiddlewareRow, former: Middleware | null, services: AuthServices): Middleware {
+export function createMiddleware(
+  name: string,
+  row: MiddlewareRow,
+  former: Middleware | null,
+  services: MiddlewareServices,
+): Middleware {
+  const { tables } = services;
   switch (row.kind) {
     case "ipAllowList":
       return new IpAllowList(row.sourceRange);
     case "inFlightConn":
-      return new InFlightConn(row.amount, former instanceof InFlightConn ? former : null);
+      return new InFlightConn(row, tables.counts(tableOf(name, row), { limit: row.amount, maxEntries: MAX_ENTRIES }));
+    case "rateLimit": {
+      const { average, periodMs, burst } = row;
+      const settings = { intervalMs: periodMs / average, burst, maxEntries: MAX_ENTRIES };
+      const rates = tables.rates(tableOf(name, row), settings);
+      return new RateLimit(row, rates, () => tables.now(), former instanceof RateLimit ? former : null);
+    }
     case "mqttConnect":
       return new MqttConnect(row);
     case "mqttAuth":

@@ -24,5 +24,6 @@ export const LABELS: Readonly<Record<string, string>> = {
   service: "The name of the service.",
   severity: "`error` or `warning`.",
   source: "The path of the file or directory.",
+  table: "Whose clients are counted: a [middleware](configuration.md#limits-for-clients), with what it counts them by.",
   version: "Of handshakes, the TLS version; of the build, Sluice's.",
 };

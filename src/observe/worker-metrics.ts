@@ -271,6 +271,22 @@ export class WorkerMetrics {
         for (const [service, { forgotten }] of edge.tables.balancers.stickyTables()) metric.inc({ service }, forgotten);
       },
     );
+    gauge(
+      "sluice_table_entries",
+      "Clients that a limit counts now, over all workers: one that two workers know is two entries.",
+      ["table"],
+      (metric, edge) => {
+        for (const { name, entries } of edge.keyed.status()) metric.set({ table: name }, entries);
+      },
+    );
+    counter(
+      "sluice_table_evictions_total",
+      "Clients that the full table of a limit has let go of, or had no room for.",
+      ["table"],
+      (metric, edge) => {
+        for (const { name, evictions } of edge.keyed.status()) metric.inc({ table: name }, evictions);
+      },
+    );
     counter(
       "sluice_relay_chunks_total",
       "Chunks relayed: direct was taken whole by one write, held had to wait for the receiver.",

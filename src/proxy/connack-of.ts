@@ -17,6 +17,7 @@ const REFUSALS: Partial<Record<Reason, Refusal>> = {
   removed: "no-broker",
   "held-limit": "busy",
   "too-many-connections": "quota",
+  "too-many-connects": "rate",
   "common-name-unusable": "not-authorized",
   "common-name-too-long": "not-authorized",
   "other-tls": "not-authorized",

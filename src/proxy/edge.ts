@@ -127,7 +127,8 @@ export class Edge {
     this.pool = new RelayPool(this.deadlines, this.turns, limits.heldBytesPerConnection, limits.heldBytesPerWorker);
     this.hellos = new HelloPool(limits.helloBytesPerWorker);
     this.keyed = new Tables(limits.workers ?? 1);
-    this.tables = new RoutingTables(this.meters, start, (result, ms) => observer.onAuthentication(result, ms));
+    const onAuthentication: Observer["onAuthentication"] = (result, ms) => observer.onAuthentication(result, ms);
+    this.tables = new RoutingTables(this.meters, start, onAuthentication, this.keyed);
     this.sharing = new Sharing(start, this.tables.servers, this.keyed, tellShares);
     this.tables.balancers.onSticky = (at) => this.sharing.came(at);
   }

@@ -1,10 +1,12 @@
 // What a worker routes by: rows from the master, compiled. The tables are live: they change at a commit, in one step, and only then. So
 // nobody keeps them over a wait. Who waits holds a route and the version it was chosen by, and decides again when the version has changed.
 
+import { Tables } from "../admission/tables.ts";
+import { TABLES } from "../middlewares/client-key.ts";
 import type { ConnectLimits, Middleware, Stage } from "../middlewares/middleware.ts";
 import type { AuthServices } from "../middlewares/mqtt-auth.ts";
 import { DEFAULT_CONNECT_LIMITS } from "../middlewares/mqtt-connect.ts";
-import { createMiddleware } from "../middlewares/row.ts";
+import { createMiddleware, type MiddlewareServices, tableOfRow } from "../middlewares/row.ts";
 import { encodeAlpn } from "../net/tls.ts";
 import type { RouterAction, Row } from "../protocol/messages.ts";
 import { isForPlain, splitKey } from "../protocol/messages.ts";
@@ -78,7 +80,9 @@ export class RoutingTables {
   readonly #middlewares = new Map<string, Middleware>();
   /** The parts of password files, by their names. */
   readonly #users = new Map<string, string>();
-  readonly #authServices: AuthServices;
+  readonly #services: MiddlewareServices;
+  /** The tables in which middlewares count, by the middlewares' names. */
+  readonly #tables = new Map<string, string>();
   readonly #terminations = new Map<string, Termination>();
   readonly #certificates = new Map<string, RowOf<"certificate">>();
   #fallback: string | null = null;
@@ -102,12 +106,11 @@ export class RoutingTables {
       drop: (name) => this.balancers.put(name, null),
     },
     middleware: {
-      put: (name, value) =>
-        void this.#middlewares.set(
-          name,
-          createMiddleware(value, this.#middlewares.get(name) ?? null, this.#authServices),
-        ),
-      drop: (name) => void this.#middlewares.delete(name),
+      put: (name, value) => this.#putMiddleware(name, value),
+      drop: (name) => {
+        this.#middlewares.delete(name);
+        this.#tables.delete(name);
+      },
     },
     // They come before the middlewares that have them.
     users: {
@@ -135,11 +138,19 @@ export class RoutingTables {
     },
   };
 
-  /** `start` is where round robin begins, different in each worker; `onAuthentication` hears of each client that mqttAuth judges. */
-  constructor(meters: Meters, start: number, onAuthentication: AuthServices["onAuthentication"] = () => {}) {
+  /**
+   * `start` is where round robin begins, different in each worker; `onAuthentication` hears of each client that mqttAuth judges. In
+   * `keyed` middlewares count.
+   */
+  constructor(
+    meters: Meters,
+    start: number,
+    onAuthentication: AuthServices["onAuthentication"] = () => {},
+    keyed = new Tables(1),
+  ) {
     this.#meters = meters;
     this.balancers = new Balancers(this.servers, start);
-    this.#authServices = { partOf: (name) => this.#users.get(name) ?? null, onAuthentication };
+    this.#services = { partOf: (name) => this.#users.get(name) ?? null, onAuthentication, tables: keyed };
   }
 
   apply(put: readonly Row[], drop: readonly string[]): void {
@@ -158,6 +169,8 @@ export class RoutingTables {
     this.#resolved.clear();
     this.#connectLimits = null;
     this.balancers.settle();
+    const tables = new Set(this.#tables.values());
+    this.#services.tables.keep((name) => !name.startsWith(TABLES) || tables.has(name));
     this.#meters.keep(this.#routers);
     if (this.#certificatesChanged) {
       const fallback = this.#fallback === null ? null : (this.#certificates.get(this.#fallback) ?? null);
@@ -223,6 +236,13 @@ export class RoutingTables {
     if (row === undefined) return;
     this.#routers.delete(name);
     for (const table of this.#tablesOf(row)) table.remove({ name, rule: row.rule });
+  }
+
+  #putMiddleware(name: string, row: RowOf<"middleware">): void {
+    this.#middlewares.set(name, createMiddleware(name, row, this.#middlewares.get(name) ?? null, this.#services));
+    const table = tableOfRow(name, row);
+    if (table === null) this.#tables.delete(name);
+    else this.#tables.set(name, table);
   }
 
   #putCertificate(name: string, row: RowOf<"certificate"> | null): void {

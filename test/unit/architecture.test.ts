@@ -28,7 +28,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   rules: { values: ["ip", "mqtt/text.ts", "mqtt/version.ts", "text"] },
   // What may not be printed of PEM is said where PEM is read.
   config: { values: ["certs/pem-blocks.ts", "ip", "mqtt/version.ts", "text"] },
-  middlewares: { values: ["certs", "ip", "mqtt", "text"] },
+  middlewares: { values: ["admission", "certs", "ip", "mqtt", "text"] },
   providers: { values: ["config", "system"] },
   broker: { values: [] },
   keystores: { values: ["asn1"] },
