@@ -45,7 +45,10 @@ const sluice = await Sluice.start({
   workers: 2,
   dynamic: dynamic
     .replace("loadBalancer: {", "loadBalancer: { healthCheck: {},")
-    .replace("tcp:", `tcp:\n  middlewares: { gate: { mqttAuth: { passwordFile: ${passwords} } } }`)
+    .replace(
+      "tcp:",
+      `tcp:\n  middlewares: { gate: { mqttAuth: { passwordFile: ${passwords} } }, often: { rateLimit: { average: 1000 } } }`,
+    )
     .replace(
       "routers: {",
       'routers: { gated: { rule: "HostSNI(`gated.example`)", service: dead, tls: {}, middlewares: [gate] }, dead: { rule: "HostSNI(`dead.example`)", service: dead, tls: {} },',
