@@ -115,7 +115,11 @@ test("of providers the one that comes later in the order", () => {
 test("inFlightConn with the amount 0 refuses everybody", () => {
   const row = routerRow("a", "HostSNI(`a.x`)");
   const closed = { ...row, value: { ...row.value, middlewares: ["none@file"] } };
-  const none: Row = { kind: "middleware", name: "none@file", value: { kind: "inFlightConn", key: "clientIP", ipv4Prefix: 32, ipv6Prefix: 128, amount: 0 } };
+  const none: Row = {
+    kind: "middleware",
+    name: "none@file",
+    value: { kind: "inFlightConn", key: "clientIP", ipv4Prefix: 32, ipv6Prefix: 128, amount: 0 },
+  };
   const [explanation] = explainerOf([closed], [SERVICE, none]).explain(point, clientOf({ sni: "a.x" }));
   expect(explanation!.verdict).toMatchObject({ served: false, reason: "too-many-connections" });
 });
