@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import type { Authority, IssuedCertificate, IssueRequest } from "../authority/authority.ts";
-import { type DeliveredFile, handOver, occupied, pemFiles } from "../authority/delivery.ts";
+import { type DeliveredFile, handOver, occupied, pemFiles, removeUnfinished } from "../authority/delivery.ts";
 import { folderName } from "../authority/folder.ts";
 import { type NamedSubject, nameText, type Subject, serverSubject } from "../authority/names.ts";
 import { printable } from "../text/printable.ts";
@@ -28,6 +28,7 @@ export function issueServer(names: readonly string[], options: IssueOptions, ter
     const plan = planOf(subject, options);
     for (const notice of serverNotices(plan.days)) say(terminal, notice);
     const authority = await authorityOf(options, terminal);
+    await removeUnfinished(authority, options.out);
     const { folder, issued, paths } = await issueInto(authority, plan, options, terminal);
     if (options.json) {
       terminal.log(JSON.stringify(jsonOf(folder, issued, subject, paths), null, 2));

@@ -85,11 +85,17 @@ async function passwordOf(
   const given = secretOption("storePassword", storePasswordFile, storePasswordEnv);
   if (given.kind === "error") throw new Refusal(given.message);
   const kept = hasFile ? keptPassword(folder) : null;
-  if (given.value === null && kept !== null) return { from: "file", value: kept };
+  if (given.value === null && kept !== null) {
+    if (isOtherPassword(folder, outfit, kept))
+      throw new Refusal(
+        `${join(folder, PASSWORD)} is not the password of the key stores beside it: put it right, or give --storePasswordFile FILE`,
+      );
+    return { from: "file", value: kept };
+  }
   const asked = given.value ?? (ask === null ? null : await ask(`Password of the key stores (${printable(folder)}): `));
   if (asked === null)
     throw new Refusal(
-      `${hasFile ? `${join(folder, PASSWORD)} is not there` : `${folder}: its key stores have a password of yours`}: give --storePasswordFile FILE or --storePasswordEnv NAME`,
+      `${hasFile ? `${join(folder, PASSWORD)} is not there, or empty` : `${folder}: its key stores have a password of yours`}: give --storePasswordFile FILE or --storePasswordEnv NAME`,
     );
   checkStorePassword(asked);
   if (isOtherPassword(folder, outfit, asked)) throw new Refusal(`${folder}: its key stores have another password`);

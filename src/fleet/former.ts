@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { CannotConvert } from "../certs/convert/material.ts";
 import { readMaterial } from "../certs/convert/read.ts";
+import { readSecret } from "../certs/secrets.ts";
 import { readStore } from "../keystores/read.ts";
 import { readFileBytes } from "../system/files.ts";
 import type { Outfit } from "./device.ts";
@@ -13,10 +14,10 @@ import { PASSWORD } from "./roles.ts";
 
 type Failure = { readonly kind: "error"; readonly message: string };
 
-/** The password that a folder keeps in a file; null where that was taken away. */
+/** The password that a folder keeps in a file; null where that was taken away, or emptied. */
 export function keptPassword(folder: string): string | null {
-  const read = readFileBytes(join(folder, PASSWORD));
-  return read.kind === "ok" ? read.bytes.toString("utf8").split(/\r?\n/, 1)[0]! : null;
+  const read = readSecret(undefined, join(folder, PASSWORD));
+  return (read.kind === "ok" && read.value) || null;
 }
 
 /** Whether the folder's own store has another password than this one; one that is not there has none. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { isThere, readTextFile } from "../system/files.ts";
 import type { Device, Outfit } from "./device.ts";
+import { FAMILIES } from "./families.ts";
 import { FAMILY_NAMES, STORE_KINDS } from "./names.ts";
 import { MANIFEST } from "./roles.ts";
 
@@ -47,7 +48,8 @@ export function readManifest(folder: string): ManifestRead {
   const read = readTextFile(path);
   if (read.kind === "error") return read;
   const form = FORM.safeParse(jsonOf(read.text));
-  if (!form.success) return { kind: "error", message: `${path} is not as Sluice wrote it` };
+  if (!form.success || (form.data.store === null) !== (FAMILIES[form.data.for].store === null))
+    return { kind: "error", message: `${path} is not as Sluice wrote it` };
   const { name, serial, for: family, host, port, store, legacy, passwordFile } = form.data;
   const outfit = { family, server: { host, port }, store, legacy };
   return { kind: "ok", manifest: { name, serial, outfit, hasPasswordFile: passwordFile } };

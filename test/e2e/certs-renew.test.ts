@@ -3,7 +3,7 @@
 
 import { expect, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sluiceCli } from "../support/cli.ts";
 import { temporaryDirectory } from "../support/tools.ts";
@@ -102,4 +102,43 @@ test("a list that somebody has removed is written again, even by a revocation th
   rmSync(file("authority/crl.pem"));
   expect(await certs("revoke", "twice")).toContain("authority/crl.pem says so");
   expect(existsSync(file("authority/crl.pem"))).toBe(true);
+});
+
+test("a folder whose password.txt was changed is not renewed with another password than its device has", async () => {
+  await certs("client", "typo", "--for=generic");
+  const before = readFileSync(file("clients/typo/client.p12"));
+  const password = readFileSync(file("clients/typo/password.txt"), "utf8");
+  const refusals = {
+    "": "clients/typo/password.txt is not there, or empty: give --storePasswordFile FILE or --storePasswordEnv NAME\n",
+    "another\n":
+      "clients/typo/password.txt is not the password of the key stores beside it: put it right, or give --storePasswordFile FILE\n",
+  };
+  for (const [text, stderr] of Object.entries(refusals)) {
+    writeFileSync(file("clients/typo/password.txt"), text);
+    expect(await run("renew", "typo")).toMatchObject({ code: 1, stderr });
+  }
+  expect(readFileSync(file("clients/typo/client.p12"))).toEqual(before);
+  writeFileSync(file("clients/typo/password.txt"), password);
+  await certs("renew", "typo");
+});
+
+test("a sluice.json whose parts do not go together is refused", async () => {
+  await certs("client", "edited", "--for=paho-java");
+  const manifest = JSON.parse(readFileSync(file("clients/edited/sluice.json"), "utf8"));
+  for (const wrong of [
+    { ...manifest, store: null },
+    { ...manifest, for: "mosquitto" },
+  ]) {
+    writeFileSync(file("clients/edited/sluice.json"), JSON.stringify(wrong));
+    expect((await run("renew", "edited")).stderr).toMatch(/sluice\.json is not as Sluice wrote it\n$/);
+  }
+});
+
+test("what a killed run has left among the servers is removed by the next one", async () => {
+  const { fingerprint256 } = certificateIn("authority/ca.crt");
+  const left = `servers/.killed.test.${fingerprint256.replaceAll(":", "").slice(0, 8).toLowerCase()}.tmp`;
+  mkdirSync(file(left), { recursive: true });
+  writeFileSync(file(`${left}/server.key`), "a key that nobody will ask for");
+  await certs("server", "next.test");
+  expect(existsSync(file(left))).toBe(false);
 });

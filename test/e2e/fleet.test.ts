@@ -177,7 +177,7 @@ test("a password of the operator's own is in no file, and a renewal asks for the
   const made = text("clients/safe/password.txt").trim();
   rmSync(file("clients/safe/password.txt"));
   expect((await run("renew", "safe")).stderr).toStartWith(
-    "clients/safe/password.txt is not there: give --storePassword",
+    "clients/safe/password.txt is not there, or empty: give --storePassword",
   );
   writeFileSync(file("pass"), made);
   await certs("renew", "safe", "--storePasswordFile=pass");
