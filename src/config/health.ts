@@ -90,7 +90,7 @@ export const passive = section({
     { example: 3 },
   ),
   unanswered: field(
-    "Clients in a row whose CONNECT a server leaves without an answer, and that take it out: it closes, resets, or stays silent. 0: none do.",
+    "Clients in a row whose CONNECT a server leaves without an answer, while another server answers it, and that take it out: it closes, resets, or stays silent. 0: none do.",
     count(0).default(3),
     { example: 5 },
   ),

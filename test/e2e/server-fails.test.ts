@@ -148,6 +148,21 @@ test("a server that closes when it has read CONNECT loses its clients as well, a
   expect(await served(broker.port)).toBe(10);
 });
 
+test("what no broker answers is held against none: nobody takes brokers out with it", async () => {
+  const [a, b] = await Promise.all([Mosquitto.start(), Mosquitto.start()]);
+  await balance([a.port, b.port], "passive: { unanswered: 1, coolDown: 1h },");
+  // No CONNACK is as short as its Maximum Packet Size says: a broker closes (5, 3.1.2.11.4).
+  const properties = Uint8Array.of(0x27, 0, 0, 0, 2);
+  for (let i = 0; i < 3; i++)
+    for (const port of [gated, sluice.port]) await answerTo(port, anyConnect("deaf", { level: 5, properties }));
+  for (const { port } of [a, b]) {
+    expect(await ended(port, "closed")).toBe(6);
+    expect(await sluice.metric("sluice_server_up", { server: address(port) })).toBe(1);
+  }
+  await crowd(4);
+  for (const { port } of [a, b]) expect(await served(port)).toBe(2);
+});
+
 test("a server that does not answer the dial gives way after a second, long before dialTimeout, and only once", async () => {
   const [hole, broker] = [await blackHole(), await Mosquitto.start()];
   await balance([hole, broker.port], "passive: { coolDown: 1h },", "dialTimeout: 10m");
@@ -169,22 +184,24 @@ test("when nobody answers, a client whose CONNECT was read is told so in its own
   const closing = await tcpServer((socket) => socket.on("data", () => socket.end()));
   await balance([hanging.port, closing.port], "firstByteTimeout: 200ms,");
   hanging.process.kill("SIGSTOP");
+  const unanswered = () => sluice.metric("sluice_connections_total", { entrypoint: "mqtts", result: "unanswered" });
+  const before = await unanswered();
   expect(await answerTo(gated, connectPacket("three"))).toBe("20020003");
   expect(await answerTo(gated, anyConnect("five", { level: 5 }))).toBe("2003008800");
   expect(await answerTo(sluice.port, connectPacket("unread"))).toBe("");
   for (const id of ["three", "five"])
     expect((await sluice.access(({ clientId }) => clientId === id)).reason).toBe("unanswered");
-  expect(await sluice.metric("sluice_connections_total", { entrypoint: "mqtts", result: "unanswered" })).toBe(1);
+  expect(await unanswered()).toBe(before + 1);
 });
 
 test("while no server can be dialled clients are refused at once, one in a while tries, and all come in when one is back", async () => {
   const port = await freePort();
   const service = await balance([port], "passive: { coolDown: 1h },");
   const dials = () => sluice.metric("sluice_dial_errors_total", { service });
-  const refusals = await Promise.all(Array.from({ length: 60 }, (_, i) => answerTo(gated, connectPacket(`c${i}`))));
+  expect(await answerTo(gated, connectPacket("first"))).toBe("20020003");
+  const refusals = await Promise.all(Array.from({ length: 59 }, (_, i) => answerTo(gated, connectPacket(`c${i}`))));
   expect(new Set(refusals)).toEqual(new Set(["20020003"]));
   const tried = await dials();
-  // Those that came before the first dial had failed are among them.
   expect(tried).toBeLessThan(60);
   const down = await sluice.metric("sluice_connections_total", { entrypoint: "gated", result: "service-down" });
   expect(down).toBe(60 - tried);

@@ -9,7 +9,6 @@
 import { readConnect } from "../../mqtt/connect.ts";
 import { isConnect } from "../../mqtt/opening.ts";
 import { type NativeSocket, NOBODY, type SocketOwner } from "../../net/socket.ts";
-import { DEFAULT_PASSIVE } from "../../upstream/health.ts";
 import { FIRST_BYTE_MS, type Target } from "../../upstream/service.ts";
 import { parseClientHello } from "../../wire/client-hello.ts";
 import { PAUSE_SHARE } from "../ahead.ts";
@@ -21,8 +20,10 @@ const HANDSHAKE_RECORD = 22;
 
 /** Who finds another server. */
 export interface Fallback {
-  /** This one has not answered. The connection has left it. */
-  unanswered(target: Target): void;
+  /** This one has not answered; `outcome`: a sound CONNECT. The connection has left it. */
+  unanswered(target: Target, outcome: "closed" | "silent" | null): void;
+  /** A server has answered. */
+  answered(): void;
 }
 
 /** Whether what the client has sent is a stream whose server answers first thing, and no more than is kept of one. */
@@ -131,6 +132,7 @@ export class Answer extends Step {
       this.connection.edge.observer.onOutcome(this.#target, "answered");
       state.answered();
     }
+    this.#fallback.answered();
     this.#relay();
     this.#server.data.onData(chunk);
   }
@@ -188,13 +190,8 @@ export class Answer extends Step {
 
   /** Another server is asked. What an outsider can cause with anything but a sound CONNECT is not held against this one. */
   #forsake(outcome: "closed" | "silent", request: Request): void {
-    const target = this.#target;
-    if (request === "connect") {
-      target.state.leftUnanswered(target.passive ?? DEFAULT_PASSIVE);
-      this.connection.edge.observer.onOutcome(target, outcome);
-    }
     this.connection.leaveServer(outcome);
-    this.#fallback.unanswered(target);
+    this.#fallback.unanswered(this.#target, request === "connect" ? outcome : null);
   }
 
   #relay(): void {

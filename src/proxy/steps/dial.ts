@@ -2,6 +2,7 @@
 // would end the session that the same client has begun anew.
 
 import type { NativeSocket } from "../../net/socket.ts";
+import { DEFAULT_PASSIVE } from "../../upstream/health.ts";
 import type { Choice, Target } from "../../upstream/service.ts";
 import { endsWithFin } from "../../wire/half-close.ts";
 import { type Connection, Step } from "../connection.ts";
@@ -26,6 +27,11 @@ export class Dial extends Step implements SearchOwner {
   #ended = false;
   /** A server was reached, and has not answered. */
   #isUnanswered = false;
+  /**
+   * Servers that have left the CONNECT unanswered. There are CONNECTs that any broker closes on without a word, such as one with a Maximum
+   * Packet Size that no CONNACK fits into: so only the answer of another server shows that it was theirs to answer.
+   */
+  #suspects: { readonly target: Target; readonly outcome: "closed" | "silent" }[] | null = null;
 
   /** `first` is what `choice` has given first. */
   constructor(
@@ -44,11 +50,26 @@ export class Dial extends Step implements SearchOwner {
   }
 
   /** Takes the connection back from a step that has found the server that was reached to be of no use. */
-  unanswered(target: Target): void {
+  unanswered(target: Target, outcome: "closed" | "silent" | null): void {
     this.#isUnanswered = true;
+    if (outcome !== null) {
+      this.#suspects ??= [];
+      this.#suspects.push({ target, outcome });
+    }
     this.connection.pass(this);
     this.#search.reject(target);
     this.#search.start();
+  }
+
+  /** The same CONNECT has had an answer. */
+  answered(): void {
+    const suspects = this.#suspects;
+    this.#suspects = null;
+    if (suspects === null) return;
+    for (const { target, outcome } of suspects) {
+      target.state.leftUnanswered(target.passive ?? DEFAULT_PASSIVE);
+      this.connection.edge.observer.onOutcome(target, outcome);
+    }
   }
 
   override leave(): void {
