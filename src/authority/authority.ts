@@ -181,7 +181,8 @@ export class Authority {
       const open = serials.filter((serial) => ledger.entries.get(serial)?.revoked === null);
       const at = Date.now();
       this.facts.index.append(open.map((serial) => ({ kind: "revoked", at, serial, reason })));
-      if (this.#isBehind(ledger)) await this.#writeList(ledger, this.notAfter);
+      // Also where nothing is new: whoever revokes once more does not trust the file, which somebody may have damaged.
+      await this.#writeList(ledger, this.notAfter);
       return open.map((serial) => ledger.entries.get(serial)!);
     });
   }

@@ -210,7 +210,8 @@ export function certificateNotes({ sent, path, name, now }: Shown): Finding[] {
     notes.push({
       code: "root-sent",
       message: `the root is sent too, ${root.raw.length} bytes for nothing: ${subjectOf(root)}`,
-      remedy: "Leave it out of the server's certificate file: clients that trust it have it.",
+      remedy:
+        "Leave it out of the server's certificate file: clients that trust it have it. Where it is not in there, the TLS library adds it, as it knows it from clientAuth: that cannot be helped.",
     });
   for (const each of unrelated(sent).filter((one) => !isSelfIssued(one)))
     notes.push({

@@ -96,12 +96,16 @@ test("runs over one table at the same time share its devices, and each ends well
   expect(readdirSync(file("shared"))).toHaveLength(12);
 });
 
-test("a list that somebody has removed is written again, even by a revocation that was known", async () => {
+test("a list that somebody has removed or damaged is written again, even by a revocation that was known", async () => {
   await certs("client", "twice");
   await certs("revoke", "twice");
-  rmSync(file("authority/crl.pem"));
-  expect(await certs("revoke", "twice")).toContain("authority/crl.pem says so");
-  expect(existsSync(file("authority/crl.pem"))).toBe(true);
+  const list = () => readFileSync(file("authority/crl.pem"), "utf8");
+  const spoil = [() => rmSync(file("authority/crl.pem")), () => writeFileSync(file("authority/crl.pem"), "garbage")];
+  for (const each of spoil) {
+    each();
+    expect(await certs("revoke", "twice")).toContain("authority/crl.pem says so");
+    expect(list()).toStartWith("-----BEGIN X509 CRL-----\n");
+  }
 });
 
 test("a folder whose password.txt was changed is not renewed with another password than its device has", async () => {
