@@ -58,6 +58,9 @@ const DIAL_WORDS: Readonly<Record<DialError, string>> = {
   other: "the system refuses the connection",
 };
 
+/** Deadlines are met within two ticks of a tenth of a second. What comes so much later shows that this process was busy. Milliseconds. */
+const LATE_MS = 500;
+
 export class Probe implements DialOwner, SocketOwner, Timed {
   wheelTick = -1;
   wheelIndex = 0;
@@ -115,6 +118,7 @@ export class Probe implements DialOwner, SocketOwner, Timed {
 
   onDialFailed(reason: DialError): void {
     this.#dial = null;
+    if (reason === "timeout" && this.#isLate) return this.#late();
     this.#address++;
     if (this.#address < this.#addresses.length) this.#dialAddress();
     else this.#failed(reason);
@@ -187,13 +191,23 @@ export class Probe implements DialOwner, SocketOwner, Timed {
   onDrain(): void {}
 
   onDeadline(): void {
-    if (this.#stage === "dial") this.#failed(this.#addresses.length === 0 ? "dns" : "timeout");
+    if (this.#isLate) this.#late();
+    else if (this.#stage === "dial") this.#failed(this.#addresses.length === 0 ? "dns" : "timeout");
     else
       this.#settle({
         kind: "failed",
         reason: "silent",
         detail: `it takes the connection, and does not answer${this.#stage === "tls" ? " with TLS" : ""} in time`,
       });
+  }
+
+  get #isLate(): boolean {
+    return performance.now() - this.#startedAt > this.#request.timeoutMs + LATE_MS;
+  }
+
+  /** The answer may lie there unread. */
+  #late(): void {
+    this.#settle({ kind: "failed", reason: "late", detail: "Sluice itself was busy for too long" });
   }
 
   #failed(reason: DialError): void {

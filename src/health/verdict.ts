@@ -15,7 +15,9 @@ export type CheckError =
   /** Its CONNACK says that it serves nobody now. */
   | "unavailable"
   /** It refuses the user name and the password that the check was given. */
-  | "credentials";
+  | "credentials"
+  /** Sluice itself was busy for so long that the time was over before it could look. */
+  | "late";
 
 export type Verdict =
   | { readonly kind: "good" }
@@ -37,9 +39,11 @@ export function resultOf(verdict: Verdict): CheckResult {
   }
 }
 
-/** Whether Sluice lacks something: the server has no part in it. */
+const OWN_SHORTAGES: ReadonlySet<string> = new Set(["descriptors", "local-ports", "source-addresses", "late"]);
+
+/** Whether Sluice lacks something, time among it: the server has no part in it. */
 export function isOwnShortage(outcome: string): boolean {
-  return outcome === "descriptors" || outcome === "local-ports" || outcome === "source-addresses";
+  return OWN_SHORTAGES.has(outcome);
 }
 
 /** 3.1.1 table 3.1. */

@@ -20,6 +20,8 @@ export class Deadlines {
   #size = 0;
   #timer: ReturnType<typeof setInterval> | null = null;
   #lastTickAt = 0;
+  /** Ticks that are still to be made up for. */
+  #missed = 0;
 
   /** `onTick` is told how late each tick came, which is the delay of the event loop. */
   constructor(onTick: (latenessMs: number) => void = () => {}) {
@@ -33,16 +35,18 @@ export class Deadlines {
   /** Sets or moves the deadline of `timed` to `ms` from now. */
   set(timed: Timed, ms: number): void {
     if (timed.wheelTick >= 0) this.clear(timed);
-    // The tick that is under way may end at once, so one more is waited: never early.
-    timed.wheelTick = this.#tick + Math.ceil(ms / TICK_MS) + 1;
+    const now = performance.now();
+    if (this.#timer === null) {
+      this.#lastTickAt = now;
+      this.#timer = setInterval(() => this.#advance(), TICK_MS);
+    }
+    // Of a loop that was blocked, the wheel has yet to make up for the ticks; and the tick that is under way may end at once: never early.
+    const behind = this.#missed + Math.floor((now - this.#lastTickAt) / TICK_MS);
+    timed.wheelTick = this.#tick + behind + Math.ceil(ms / TICK_MS) + 1;
     const slot = this.#slots[timed.wheelTick % SLOTS]!;
     timed.wheelIndex = slot.length;
     slot.push(timed);
     this.#size++;
-    if (this.#timer === null) {
-      this.#lastTickAt = performance.now();
-      this.#timer = setInterval(() => this.#advance(), TICK_MS);
-    }
   }
 
   clear(timed: Timed): void {
@@ -65,6 +69,7 @@ export class Deadlines {
     this.#lastTickAt = passed > 1 ? now : this.#lastTickAt + TICK_MS;
     for (let i = 0; i < passed; i++) {
       this.#tick++;
+      this.#missed = passed - i - 1;
       const slot = this.#slots[this.#tick % SLOTS]!;
       for (let j = slot.length - 1; j >= 0; j--) {
         const timed = slot[j];

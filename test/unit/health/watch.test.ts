@@ -1,10 +1,10 @@
 // When servers are checked: at once, spread, so many at a time, and what is known of one outlives a reload.
 
 import { expect, spyOn, test } from "bun:test";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import type { ProbeDone, ProbeRequest } from "../../../src/health/probe.ts";
-import type { Verdict } from "../../../src/health/verdict.ts";
+import type { CheckResult, Verdict } from "../../../src/health/verdict.ts";
 import { MAX_RUNNING, Watch, type WatchedState } from "../../../src/health/watch.ts";
 import type { Watched } from "../../../src/health/watched.ts";
 import { DEFAULT_PASSIVE, type HealthCheck } from "../../../src/upstream/health.ts";
@@ -280,4 +280,29 @@ test("a server on a Unix socket is checked like any other", async () => {
   watch.want([on(path), on(`${path}-gone`)]);
   await waitFor("both", () => found.size === 2);
   expect(Object.fromEntries(found)).toEqual({ [path]: "up ", [`${path}-gone`]: "down there is no such socket" });
+});
+
+test("a master that was busy for longer than a check may take blames nobody: the answer lies there unread", async () => {
+  let busy = 0;
+  const answering = createServer((socket) => {
+    if (busy > 0) Bun.sleepSync(busy);
+    socket.end("hello");
+  }).listen(0, "127.0.0.1");
+  cleanup(() => answering.close());
+  await new Promise((done) => answering.once("listening", done));
+  const { port } = answering.address() as AddressInfo;
+  const changes: string[] = [];
+  const watch = new Watch({ onChange: ({ health }) => changes.push(health.health), onRefusedCheck: () => {} });
+  cleanup(() => watch.close());
+  const talk = { kind: "tcp", send: "", expect: "hello" } as const;
+  const watched = server(port, { check: { ...CHECK, timeoutMs: 100, talk } });
+  watch.want([watched]);
+  const results = (result: CheckResult) => watch.stateOf(watched.key)?.results.get(result) ?? 0;
+  await waitFor("it to be up", () => changes.length > 0);
+  busy = 800;
+  await waitFor("a check to be late", () => results("late") > 0);
+  busy = 0;
+  const good = results("good");
+  await waitFor("checks to go on", () => results("good") > good + 2);
+  expect(changes).toEqual(["up"]);
 });
