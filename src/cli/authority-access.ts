@@ -6,7 +6,7 @@ import { IndexDamaged } from "../authority/index-file.ts";
 import { describeError } from "../system/errors.ts";
 import { TurnTimeout } from "../system/turns.ts";
 import { printable } from "../text/printable.ts";
-import { secretOption } from "./secret-options.ts";
+import { askNew, secretOption } from "./secret-options.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface AuthorityOptions {
@@ -56,6 +56,18 @@ export async function authorityOf(options: AuthorityOptions, terminal: Terminal)
     case "error":
       throw new Refusal(opened.message);
   }
+}
+
+/**
+ * A new secret that is asked for, where somebody is there; null: none is wanted. Who gives the question up wants nothing to be made, least of
+ * all without a secret.
+ * @throws Refusal
+ */
+export async function newSecret(question: string, terminal: Terminal): Promise<string | null> {
+  if (terminal.ask === null) return null;
+  const typed = await askNew(question, terminal);
+  if (typed === null) throw new Refusal("given up: nothing was made");
+  return typed === "" ? null : typed;
 }
 
 /** A number of days as it was typed. @throws Refusal */

@@ -152,7 +152,7 @@ async function outPassword(
   const given = secret("outPassword", outPasswordFile, outPasswordEnv);
   if (given !== null || format === "PEM" || format === "DER") return given;
   const asked = await askNew(`New password (${printable(output)})`, terminal);
-  if (asked !== null) return asked;
+  if (asked !== null && asked !== "") return asked;
   throw new CannotConvert(
     `${output}: a key store needs a password: give --outPasswordFile FILE or --outPasswordEnv NAME`,
   );

@@ -4,9 +4,9 @@ import { randomBytes } from "node:crypto";
 import { createAuthority } from "../authority/create.ts";
 import { clientSubject } from "../authority/names.ts";
 import { printable } from "../text/printable.ts";
-import { type AuthorityOptions, answering, dayOf, daysOf, Refusal } from "./authority-access.ts";
+import { type AuthorityOptions, answering, dayOf, daysOf, newSecret, Refusal } from "./authority-access.ts";
 import { authorityKeyChoice, keyNotice } from "./key-options.ts";
-import { askNew, secretOption } from "./secret-options.ts";
+import { secretOption } from "./secret-options.ts";
 import type { Terminal } from "./terminal.ts";
 
 const USUAL_DAYS = 3650;
@@ -69,5 +69,5 @@ async function passphraseOf(
   const given = secretOption("passphrase", passphraseFile, passphraseEnv);
   if (given.kind === "error") throw new Refusal(given.message);
   if (given.value === "") throw new Refusal("the passphrase is empty: give one, or leave the option out");
-  return given.value ?? (await askNew("Passphrase for the authority's key (empty: none)", terminal));
+  return given.value ?? (await newSecret("Passphrase for the authority's key (empty: none)", terminal));
 }

@@ -12,9 +12,9 @@ import type { FolderPlan } from "../fleet/folder.ts";
 import { FAMILY_NAMES, type FamilyName, STORE_KINDS, STORES, type StoreKind } from "../fleet/names.ts";
 import { hasOpenKey, hasPkcs12, hasStores } from "../fleet/roles.ts";
 import { suggestion } from "../text/spelling.ts";
-import { Refusal } from "./authority-access.ts";
+import { newSecret, Refusal } from "./authority-access.ts";
 import { checkStorePassword, type StorePasswordOptions } from "./renew-family.ts";
-import { askNew, secretOption } from "./secret-options.ts";
+import { secretOption } from "./secret-options.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface FamilyOptions {
@@ -122,7 +122,7 @@ export async function storePassword(
     return null;
   }
   if (!isNeeded) return null;
-  const value = given.value ?? (await askNew("Password for the key stores (empty: each gets its own)", terminal));
+  const value = given.value ?? (await newSecret("Password for the key stores (empty: each gets its own)", terminal));
   if (value === null) return null;
   checkStorePassword(value);
   const notes = withStores.flatMap(({ store, legacy }) => passwordNotes(STORES[store!].type, value, legacy));

@@ -14,12 +14,12 @@ export function secretOption(option: string, file: string | undefined, variable:
     : { kind: "ok", value };
 }
 
-/** Asks for a new secret, twice; null when it was given up or left empty. */
+/** Asks for a new secret, twice; "" when it was left empty, null when it was given up or nobody is there. */
 export async function askNew(question: string, { ask, error }: Terminal): Promise<string | null> {
   if (ask === null) return null;
   for (;;) {
     const first = await ask(`${question}: `);
-    if (first === null || first === "") return null;
+    if (first === null || first === "") return first;
     const second = await ask("The same again: ");
     if (second === null) return null;
     if (first === second) return first;

@@ -16,7 +16,11 @@ export interface Terminal {
 /** The one of this process. */
 export const TERMINAL: Terminal = {
   log: (text) => console.log(text),
-  error: (text) => console.error(text),
+  error(text) {
+    // console.error paints red there whatever it is, and most of what comes here is no error.
+    if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
+    else console.error(text);
+  },
   get ask() {
     return canAsk() ? askSecret : null;
   },

@@ -127,6 +127,8 @@ test("at a terminal a phone's address is shown as a QR code, and nothing of its 
     written.split("\n").filter((line) => line.includes("\x1b[30;107m") && line.includes("█")).length,
   ).toBeGreaterThan(10);
   expect(written).not.toContain("PRIVATE KEY");
+  // The runtime paints what console.error gets: good news would be red.
+  expect(written).not.toContain("\x1b[31m");
 });
 
 test("a disk that is full leaves whole folders alone, and says so; with room the same command goes on", async () => {
