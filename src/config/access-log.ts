@@ -81,6 +81,7 @@ export const ACCESS_REASONS = [
   "service-down",
   "limit",
   "descriptors",
+  "banned",
 ] as const;
 
 export const accessLog = section({

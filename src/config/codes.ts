@@ -143,6 +143,12 @@ export const CODES = define({
       means: "No entry point takes MQTT connections.",
       remedy: 'Add one, for example `entryPoints: { mqtts: { address: ":8883" } }`.',
     },
+    "ban-storage": {
+      means:
+        "The file with the bans of entry points cannot be read or written. Bans work all the same; a restart lifts them.",
+      remedy:
+        "Mend its path and rights: mode 600, in a directory that Sluice's user may write. A broken file is replaced at the next ban.",
+    },
     "entry-point-unused": {
       means: "No router uses the entry point: every connection to it is refused.",
       remedy: "Add a router for it, or remove it.",

@@ -1,5 +1,6 @@
 // Entry points: what listens where, and that no two of them want the same port.
 
+import type { BanConfig } from "./ban.ts";
 import { parseHostPort } from "./scalars.ts";
 import type { Path } from "./source.ts";
 import type { Say } from "./subject.ts";
@@ -23,6 +24,8 @@ export interface EntryPointConfig {
     readonly insecure: boolean;
     readonly required: boolean;
   } | null;
+  /** null: nobody is banned. */
+  readonly ban: BanConfig | null;
   /** It serves /metrics, /ping or HTTP-01 challenges from the master, and no TCP router. */
   readonly admin: boolean;
 }
@@ -64,6 +67,7 @@ interface Decoded {
     readonly keepAlive: number;
   };
   readonly proxyProtocol?: NonNullable<EntryPointConfig["proxyProtocol"]> | undefined;
+  readonly ban?: BanConfig | undefined;
 }
 
 export function toEntryPoint(name: string, point: Decoded, admin: boolean): EntryPointConfig {
@@ -80,6 +84,7 @@ export function toEntryPoint(name: string, point: Decoded, admin: boolean): Entr
     graceTimeoutMs: point.transport.lifeCycle.graceTimeOut,
     keepAliveMs: point.transport.keepAlive,
     proxyProtocol: point.proxyProtocol ?? null,
+    ban: point.ban ?? null,
     admin,
   };
 }

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { accessLog } from "./access-log.ts";
 import { acme } from "./acme.ts";
+import { ban } from "./ban.ts";
 import { duration, field, LATER, otherHalf, section, unsupported } from "./field.ts";
 import { PRECEDENCE } from "./precedence.ts";
 import { proxyProtocolIn } from "./proxy-protocol.ts";
@@ -75,6 +76,11 @@ const entryPoint = z.object({
       otherwise: "absent: a connection that begins with such a header is closed, except where all routers are plain",
       nothingIsEmpty: true,
     },
+  ),
+  ban: field(
+    "Refuse addresses that fail too often, for a while: see [Bans](protection.md#bans). Behind a load balancer with `proxyProtocol` the client's address counts.",
+    ban.optional(),
+    { otherwise: "off: devices behind one address would be banned together", nothingIsEmpty: true },
   ),
   http: unsupported("warn", "is for HTTP, which Sluice does not serve"),
   http2: unsupported("warn", "is for HTTP, which Sluice does not serve"),

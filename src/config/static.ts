@@ -3,6 +3,7 @@
 import { suggestion } from "../text/spelling.ts";
 import { checkAccessLog } from "./access-log.ts";
 import { challengeEntryPoints, checkResolver } from "./acme.ts";
+import { checkBans } from "./ban.ts";
 import { decode } from "./decode.ts";
 import type { Diagnostics, Place } from "./diagnostics.ts";
 import { checkOverlaps, type EntryPointConfig, toEntryPoint } from "./entry-points.ts";
@@ -97,6 +98,7 @@ export function parseStatic(
     if (acme !== undefined) checkResolver(name, acme, points, problem, warn);
   checkOverlaps([...points.values()], rest.embeddedBroker?.address, problem);
   checkProxyProtocol(points.values(), problem, warn);
+  checkBans(points.values(), problem, warn);
   checkAccessLog(rest.accessLog, problem);
   checkSidecar(rest.sidecar, rest.developmentCertificate !== undefined, points.values(), problem);
   const files = rest.providers.file;

@@ -23,6 +23,7 @@ import { issueDefaultCertificate } from "../tls/default-certificate.ts";
 import { VERSION } from "../version.ts";
 import { createManager, HttpChallenges } from "./acme.ts";
 import { openAdmin } from "./admin.ts";
+import { Bans } from "./bans.ts";
 import { BrokerKeeper } from "./broker.ts";
 import { Drains } from "./drains.ts";
 import { HealthKeeper } from "./health.ts";
@@ -32,6 +33,7 @@ import { Reloader, type ReloadOutcome } from "./reloader.ts";
 import { ServerNames } from "./server-names.ts";
 import { cannotListen, StartError } from "./start-error.ts";
 import { Supervisor } from "./supervisor.ts";
+import { TopRefused } from "./top-refused.ts";
 import { logSettings, workerSettings } from "./worker-settings.ts";
 
 /** How long an authority is not told to look while a worker has not said that the answer is in place. Milliseconds. */
@@ -60,6 +62,9 @@ export class Master {
   #reloader!: Reloader;
   /** What is drained, and what a reload has removed. By hand: `drain` and `undrain`. */
   readonly #drains: Drains;
+  /** Who is refused because he has failed too often: `list`, `ban` and `lift`. */
+  readonly #bans: Bans;
+  readonly #topRefused: TopRefused;
   readonly #broker: BrokerKeeper | null;
   #acme: AcmeManager | null = null;
   readonly #httpChallenges = new HttpChallenges();
@@ -91,6 +96,12 @@ export class Master {
       this.#logger,
     );
     this.#health = new HealthKeeper(this.#logger, (changes) => this.#supervisor.tellServers(changes));
+    this.#bans = new Bans(
+      config.entryPoints.values(),
+      (message, worker) => this.#supervisor.tell(message, worker),
+      this.#logger,
+    );
+    this.#topRefused = new TopRefused(this.#logger);
     const { embeddedBroker } = config;
     this.#names = new ServerNames(this.#logger, () => this.#onNames());
     this.#broker = embeddedBroker === undefined ? null : new BrokerKeeper(embeddedBroker.address, this.#logger);
@@ -191,6 +202,8 @@ export class Master {
     this.#health.close();
     await this.#reloader.close();
     await this.#supervisor.drain(grace, KILL_AFTER_MS);
+    this.#bans.close();
+    this.#topRefused.close();
     this.#broker?.kill();
     for (const server of this.#admin) server.stop();
     this.#logger.info("stopped");
@@ -260,7 +273,12 @@ export class Master {
         },
         onCommitted: (index, version) => this.#logger.debug({ worker: index, version }, "snapshot in force"),
         onOutcomes: (_index, outcomes) => this.#health.heard(outcomes),
-        onStarted: (index) => this.#drains.started(index),
+        onFailures: (failures) => this.#bans.heard(failures),
+        onRefused: (message) => this.#topRefused.heard(message),
+        onStarted: (index) => {
+          this.#drains.started(index);
+          this.#bans.started(index);
+        },
         onGone: (index) => this.#drains.gone(index),
         onLeft: (index, message) => this.#drains.left(index, message),
         onLogFault: (message) => this.#logFaults.say(message),
@@ -367,6 +385,7 @@ export class Master {
     if (broker !== null) processes.set("broker", [broker]);
     this.#metrics.nameStates(this.#names.states());
     this.#metrics.acmeStates(this.#acme?.states() ?? []);
+    this.#metrics.banFigures(this.#bans.figures());
     this.#metrics.drainStates(this.#drains.states());
     this.#metrics.serverStates(this.#health.states());
     return this.#metrics.render(collected, this.#supervisor.restarts, this.#log.dropped(), processes);

@@ -22,6 +22,10 @@ export interface SupervisorEvents {
   onCommitted(index: number, version: number): void;
   /** How its connections to servers went. */
   onOutcomes(index: number, outcomes: readonly ServerOutcome[]): void;
+  /** Connections that have failed, by address. */
+  onFailures(failures: Extract<FromWorker, { type: "failures" }>["failures"]): void;
+  /** Connections that were refused, and whose they were. */
+  onRefused(message: Extract<FromWorker, { type: "refused" }>): void;
   /** A worker has started, or the one of this number is gone. */
   onStarted(index: number): void;
   onGone(index: number): void;
@@ -241,6 +245,12 @@ export class Supervisor {
         return;
       case "outcomes":
         this.#events.onOutcomes(worker.index, message.outcomes);
+        return;
+      case "failures":
+        this.#events.onFailures(message.failures);
+        return;
+      case "refused":
+        this.#events.onRefused(message);
         return;
       case "left":
         this.#events.onLeft(worker.index, message);

@@ -1,8 +1,9 @@
 // What workers are told of the static configuration when they start.
 
+import type { BanConfig } from "../config/ban.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { formatOf, type LogSettings } from "../observe/log.ts";
-import type { WorkerSettings } from "../protocol/messages.ts";
+import type { BanSettings, WorkerSettings } from "../protocol/messages.ts";
 import { descriptorLimit } from "../system/processes.ts";
 import { StartError } from "./start-error.ts";
 
@@ -26,8 +27,8 @@ export function workerSettings(config: StaticConfig): Omit<WorkerSettings, "inde
   return {
     entryPoints: [...config.entryPoints.values()]
       .filter((point) => !point.admin)
-      .map(({ name, host, port, readTimeoutMs, connectTimeoutMs, keepAliveMs, proxyProtocol }) => ({
-        ...{ name, host, port, readTimeoutMs, connectTimeoutMs, keepAliveMs, proxyProtocol },
+      .map(({ name, host, port, readTimeoutMs, connectTimeoutMs, keepAliveMs, proxyProtocol, ban }) => ({
+        ...{ name, host, port, readTimeoutMs, connectTimeoutMs, keepAliveMs, proxyProtocol, ban: banSettings(ban) },
       })),
     maxConnections,
     heldBytesPerConnection: config.limits.heldBytesPerConnection,
@@ -36,4 +37,10 @@ export function workerSettings(config: StaticConfig): Omit<WorkerSettings, "inde
     accessLog: config.accessLog ?? null,
     helloBytesPerWorker: config.limits.helloBytesPerWorker,
   };
+}
+
+function banSettings(ban: BanConfig | null): BanSettings | null {
+  if (ban === null) return null;
+  const { reasons, ipv4Prefix, ipv6Prefix, trustedIPs } = ban;
+  return { reasons, ipv4Prefix, ipv6Prefix, trustedIPs };
 }

@@ -11,7 +11,8 @@ export const LABELS: Readonly<Record<string, string>> = {
   options: "The name of the TLS options.",
   path: "`direct`: taken whole by one write. `held`: had to wait for the receiver.",
   process: "`master`, `worker` or `broker`.",
-  reason: "[Why the dial failed](operations.md#why-a-dial-fails), on the last address.",
+  reason:
+    "[Why the dial failed](operations.md#why-a-dial-fails), on the last address. Of bans, [how the last failure ended](operations.md#how-a-connection-ends), or `by-hand`.",
   resource: "`descriptors`, `local-ports` or `source-addresses`.",
   resolver: "The name of the certificates resolver.",
   result:

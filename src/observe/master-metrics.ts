@@ -6,6 +6,7 @@ import type { Failure } from "../certs/files.ts";
 import type { Compiled } from "../compile/compile.ts";
 import type { Diagnostics } from "../config/diagnostics.ts";
 import type { WatchedState } from "../health/watch.ts";
+import { readAcceptQueues } from "../system/accept-queues.ts";
 import { readProcess } from "../system/processes.ts";
 import { describe, type MetricDescription } from "./metric-json.ts";
 
@@ -47,6 +48,12 @@ export class MasterMetrics {
   readonly #serverUp: Gauge<"service" | "server">;
   readonly #checks: Counter<"service" | "server" | "result">;
   readonly #checkLatency: Gauge<"service" | "server">;
+  readonly #banned: Gauge<"entrypoint">;
+  readonly #banWatched: Gauge<"entrypoint">;
+  readonly #bansBegun: Counter<"entrypoint" | "reason">;
+  readonly #banEvictions: Counter<"entrypoint">;
+  readonly #listenOverflows: Counter;
+  readonly #listenDrops: Counter;
   readonly #restarts: Counter;
   readonly #dropped: Counter;
   readonly #cpu: Counter<"process">;
@@ -132,6 +139,40 @@ export class MasterMetrics {
       name: "sluice_acme_last_error_timestamp_seconds",
       help: "When an order of the resolver last failed (Unix time).",
       labelNames: ["resolver"],
+      registers,
+    });
+    this.#banned = new Gauge({
+      name: "sluice_banned_addresses",
+      help: "Addresses that are banned now.",
+      labelNames: ["entrypoint"],
+      registers,
+    });
+    this.#banWatched = new Gauge({
+      name: "sluice_ban_watched_addresses",
+      help: "Addresses whose failures, or former bans, are remembered now.",
+      labelNames: ["entrypoint"],
+      registers,
+    });
+    this.#bansBegun = new Counter({
+      name: "sluice_bans_total",
+      help: "Bans that have begun, by the reason of the last failure, or by-hand.",
+      labelNames: ["entrypoint", "reason"],
+      registers,
+    });
+    this.#banEvictions = new Counter({
+      name: "sluice_ban_evictions_total",
+      help: "Addresses whose failures were forgotten, and bans that were lifted, because others needed the room.",
+      labelNames: ["entrypoint"],
+      registers,
+    });
+    this.#listenOverflows = new Counter({
+      name: "sluice_listen_overflows_total",
+      help: "Connections that found the accept queue of a listener full, as the kernel counts them: of all listeners of the network namespace. Linux alone has it.",
+      registers,
+    });
+    this.#listenDrops = new Counter({
+      name: "sluice_listen_drops_total",
+      help: "Connections that the kernel dropped before a listener got them, the overflows among them: of all listeners of the network namespace.",
       registers,
     });
     this.#nameServers = new Gauge({
@@ -319,6 +360,25 @@ export class MasterMetrics {
     }
   }
 
+  /** Bans, by entry point. */
+  banFigures(
+    figures: Iterable<{
+      readonly entryPoint: string;
+      readonly banned: number;
+      readonly watched: number;
+      readonly evictions: number;
+      readonly begun: ReadonlyMap<string, number>;
+    }>,
+  ): void {
+    for (const metric of [this.#banned, this.#banWatched, this.#bansBegun, this.#banEvictions]) metric.reset();
+    for (const { entryPoint: entrypoint, banned, watched, evictions, begun } of figures) {
+      this.#banned.set({ entrypoint }, banned);
+      this.#banWatched.set({ entrypoint }, watched);
+      this.#banEvictions.inc({ entrypoint }, evictions);
+      for (const [reason, count] of begun) this.#bansBegun.inc({ entrypoint, reason }, count);
+    }
+  }
+
   /** How servers are; those that are gone have no series any more. */
   serverStates(states: Iterable<WatchedState>): void {
     this.#serverUp.reset();
@@ -349,6 +409,13 @@ export class MasterMetrics {
     this.#dropped.reset();
     this.#dropped.inc(droppedLines);
     this.#workers.set(processes.get("worker")?.length ?? 0);
+    const queues = readAcceptQueues();
+    this.#listenOverflows.reset();
+    this.#listenDrops.reset();
+    if (queues !== null) {
+      this.#listenOverflows.inc(queues.overflows);
+      this.#listenDrops.inc(queues.drops);
+    }
     this.#cpu.reset();
     this.#memory.reset();
     this.#fds.reset();

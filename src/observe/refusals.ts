@@ -24,6 +24,13 @@ const ROUTINE: ReadonlySet<Reason> = new Set<Reason>([
   "acme-challenge",
 ]);
 
+export function isRefusal(reason: Reason): boolean {
+  return !ROUTINE.has(reason);
+}
+
+/** Refused at once, without a line in the access log. */
+const UNLOGGED: ReadonlySet<Reason> = new Set<Reason>(["limit", "banned"]);
+
 export class Refusals {
   readonly #log: Log;
   readonly #meters: () => Iterable<EntryMeters>;
@@ -35,7 +42,7 @@ export class Refusals {
   constructor(log: Log, meters: () => Iterable<EntryMeters>, hasAccessLog: boolean) {
     this.#log = log;
     this.#meters = meters;
-    this.#isSummed = hasAccessLog ? (reason) => reason === "limit" : (reason) => !ROUTINE.has(reason);
+    this.#isSummed = hasAccessLog ? (reason) => UNLOGGED.has(reason) : isRefusal;
     setInterval(() => this.tell(), PERIOD_MS);
   }
 

@@ -3,6 +3,7 @@
 // A snapshot travels as rows, each under its own key; a reload sends the rows that changed and the keys that are gone, in parts of
 // bounded size, and then one commit. So what a reload costs depends on what changed.
 
+import type { Key } from "../admission/keys.ts";
 import type { CertifiedKey } from "../certs/pem.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
 import type { DialError } from "../net/dial.ts";
@@ -87,6 +88,18 @@ export interface ProxyProtocolSettings {
   readonly required: boolean;
 }
 
+/** What a worker has to know of bans: what counts as a failure, and of whom. */
+export interface BanSettings {
+  readonly reasons: readonly string[];
+  readonly ipv4Prefix: number;
+  readonly ipv6Prefix: number;
+  /** Addresses and networks in CIDR form. */
+  readonly trustedIPs: readonly string[];
+}
+
+/** An address of an entry point, as bans know it. */
+export type BanKey = readonly [entryPoint: string, key: Key];
+
 /** What a worker is told of an entry point. Times in milliseconds. */
 export interface EntryPointSettings {
   readonly name: string;
@@ -96,6 +109,8 @@ export interface EntryPointSettings {
   readonly connectTimeoutMs: number;
   readonly keepAliveMs: number;
   readonly proxyProtocol: ProxyProtocolSettings | null;
+  /** null: nobody is banned. */
+  readonly ban: BanSettings | null;
 }
 
 export interface WorkerSettings {
@@ -165,6 +180,8 @@ export type ToWorker =
   | { readonly type: "let-go"; readonly id: string; readonly count: number }
   /** What other workers have told, at once, but not more often than every SHARES_MS. */
   | ({ readonly type: "shares" } & Shares)
+  /** Who is banned from now on, and who is no more; a new worker gets all of them before it listens. */
+  | { readonly type: "bans"; readonly put: readonly BanKey[]; readonly drop: readonly BanKey[] }
   /** Open the log files anew. */
   | { readonly type: "reopen-logs" }
   | { readonly type: "drain"; readonly graceMs: number };
@@ -192,6 +209,17 @@ export type FromWorker =
     }
   /** What the others are to know, at once, but not more often than every SHARES_MS. */
   | ({ readonly type: "shares" } & Shares)
+  /** Connections that have failed, by address, at once, but not more often than every SHARES_MS. */
+  | {
+      readonly type: "failures";
+      readonly failures: readonly (readonly [entryPoint: string, key: Key, reason: string, count: number])[];
+    }
+  /** How many connections were refused since it last told, and whose they were most often. */
+  | {
+      readonly type: "refused";
+      readonly total: number;
+      readonly top: readonly (readonly [key: Key, count: number, reason: string])[];
+    }
   /** Its log lines cannot be written. */
   | { readonly type: "log-fault"; readonly message: string };
 

@@ -419,6 +419,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
     if (record.meters !== null) record.meters.open--;
     record.serverState?.left(reason);
     this.#release();
+    entryPoint.bans?.note(record, reason);
     edge.observer.onEnd(record, reason, bytesIn, bytesOut);
   }
 

@@ -15,6 +15,7 @@ import { ContextCache } from "../tls/contexts.ts";
 import { ClientContexts } from "../upstream/client-contexts.ts";
 import type { Target } from "../upstream/service.ts";
 import { HelloPool } from "../wire/hello-pool.ts";
+import type { BanDoor } from "./ban-door.ts";
 import { EntryMeters, Meters } from "./meters.ts";
 import { Outages } from "./outages.ts";
 import { ProxyProtocolIn } from "./proxy-protocol-in.ts";
@@ -36,6 +37,8 @@ export interface Observer {
   /** mqttAuth has judged a client; `durationMs` is 0 where there was nothing to hash. */
   onAuthentication(result: AuthResult, durationMs: number): void;
   onLoopDelay(ms: number): void;
+  /** A client was closed at once, which has no end of its own. */
+  onTurnedAway(address: string, reason: Reason): void;
   /** A client was closed because there are no descriptors. */
   onOutOfDescriptors(): void;
   onFault(error: unknown): void;
@@ -79,6 +82,8 @@ export interface EntryPoint {
   readonly connectTimeoutMs: number;
   /** null: no PROXY header is read. */
   readonly proxyProtocol: ProxyProtocolIn | null;
+  /** Who is refused because he has failed too often; null: nobody ever is. */
+  readonly bans: BanDoor | null;
   readonly meters: EntryMeters;
   /** Its connections that have not come in yet: some of them go where there is no room. */
   readonly newcomers: Newcomers<Yielding>;
@@ -133,13 +138,17 @@ export class Edge {
     this.tables.balancers.onSticky = (at) => this.sharing.came(at);
   }
 
-  entryPoint(settings: Omit<EntryPointSettings, "host" | "port" | "keepAliveMs">): EntryPoint {
+  entryPoint(
+    settings: Omit<EntryPointSettings, "host" | "port" | "keepAliveMs" | "ban">,
+    bans: BanDoor | null = null,
+  ): EntryPoint {
     const { name, readTimeoutMs, connectTimeoutMs, proxyProtocol } = settings;
     const entryPoint = {
       name,
       readTimeoutMs,
       connectTimeoutMs,
       proxyProtocol: proxyProtocol === null ? null : new ProxyProtocolIn(proxyProtocol),
+      bans,
       meters: new EntryMeters(name),
       newcomers: new Newcomers<Yielding>(),
     };

@@ -14,6 +14,8 @@ export type Reason =
   /** It had not come in yet, and went to make room for another one. */
   | "gave-way"
   | "descriptors"
+  /** Its address has failed too often. */
+  | "banned"
   | "client-gone"
   | "proxy-header-missing"
   | "proxy-header-bad"

@@ -79,6 +79,7 @@ function prefaced(connection: Connection, { header, rest }: Prefaced): void {
     record.dialled = { address: formatIp(destination.address), port: destination.port };
     connection.introduce();
   }
+  if (header !== null && entryPoint.bans?.refuses(record.clientAddress)) return connection.finish("banned");
   begin(connection, rest);
 }
 

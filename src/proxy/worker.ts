@@ -1,5 +1,8 @@
 // A worker process: takes its orders from the master, listens, and moves the traffic.
 
+import { HeavyHitters } from "../admission/heavy-hitters.ts";
+import { addressKey } from "../admission/keys.ts";
+import { parseAddress } from "../ip/address.ts";
 import type { AuthResult } from "../middlewares/mqtt-auth.ts";
 import { isOutOfDescriptors } from "../net/descriptors.ts";
 import type { DialError } from "../net/dial.ts";
@@ -7,7 +10,7 @@ import { type Listener, listen } from "../net/listen.ts";
 import { onFault as onDefect } from "../net/socket.ts";
 import { AccessLog } from "../observe/access-log.ts";
 import { createLog, type Log } from "../observe/log.ts";
-import { Refusals } from "../observe/refusals.ts";
+import { isRefusal, Refusals } from "../observe/refusals.ts";
 import { isShortage, Shortages } from "../observe/shortages.ts";
 import { WorkerMetrics } from "../observe/worker-metrics.ts";
 import type { Answers, FromWorker, Question, ToWorker, WorkerSettings } from "../protocol/messages.ts";
@@ -16,13 +19,20 @@ import { ownDescriptorLimit } from "../system/processes.ts";
 import { revocationsOf } from "../tls/revocations.ts";
 import { DEFAULT_PASSIVE } from "../upstream/health.ts";
 import type { Target } from "../upstream/service.ts";
+import { BanDoor } from "./ban-door.ts";
 import { Edge, type EntryPoint, type Observer } from "./edge.ts";
 import { LeavingConnections } from "./leaving.ts";
 import { Outcomes } from "./outcomes.ts";
+import type { Reason } from "./reasons.ts";
 import { accept } from "./way.ts";
 
 /** A worker tells its totals this often without being asked, so that little is lost when it is killed. */
 const REPORT_MS = 1000;
+/** How often the master hears of who was refused. */
+const REFUSED_MS = 10_000;
+/** Addresses that are told apart, and those that are told. */
+const REFUSED_SIZE = 256;
+const REFUSED_TOP = 32;
 /** How often a draining worker looks whether its connections are gone. */
 const DRAIN_POLL_MS = 50;
 /** Descriptors that no client gets, so that those who are in can be connected to their brokers. */
@@ -65,6 +75,9 @@ class Worker implements Observer {
   readonly #refusals: Refusals;
   readonly #shortages: Shortages;
   readonly #descriptorLimit = ownDescriptorLimit();
+  /** By entry point. */
+  readonly #bans = new Map<string, BanDoor>();
+  readonly #refused = new HeavyHitters(REFUSED_SIZE);
   readonly #outcomes = new Outcomes((outcomes) => send({ type: "outcomes", outcomes }));
   #ended = 0;
   #reported = -1;
@@ -95,6 +108,10 @@ class Worker implements Observer {
     onDefect((error) => this.onFault(error));
     process.on("uncaughtException", (error) => this.#die(error));
     process.on("unhandledRejection", (error) => this.#die(error));
+    for (const point of settings.entryPoints)
+      if (point.ban !== null)
+        this.#bans.set(point.name, new BanDoor(point, point.ban, (failures) => send({ type: "failures", failures })));
+    setInterval(() => this.#tellRefused(), REFUSED_MS);
     this.#lookAtDescriptors();
     setInterval(() => {
       this.#lookAtDescriptors();
@@ -127,6 +144,10 @@ class Worker implements Observer {
         return;
       case "shares":
         this.#edge.sharing.put(message, (service) => this.#edge.tables.balancers.stickyOf(service));
+        return;
+      case "bans":
+        for (const [entryPoint, key] of message.drop) this.#bans.get(entryPoint)?.drop(key);
+        for (const [entryPoint, key] of message.put) this.#bans.get(entryPoint)?.put(key);
         return;
       case "reopen-logs":
         for (const log of this.#logs) log.reopen();
@@ -191,9 +212,14 @@ class Worker implements Observer {
 
   onEnd: Observer["onEnd"] = (record, reason, bytesIn, bytesOut) => {
     this.#ended++;
+    if (isRefusal(reason)) this.#noteRefused(record.clientAddress, reason);
     if (this.#accessLog !== null) this.#accessLog.write(record, reason, bytesIn, bytesOut);
     else this.#log.logger.debug({ client: record.clientAddress, sni: record.sni, reason }, "connection ended");
   };
+
+  onTurnedAway(address: string, reason: Reason): void {
+    this.#noteRefused(address, reason);
+  }
 
   onOutOfDescriptors(): void {
     this.#shortages.note("descriptors");
@@ -246,7 +272,7 @@ class Worker implements Observer {
   #listen(): boolean {
     const ports: Record<string, number> = {};
     for (const point of this.#settings.entryPoints) {
-      const entryPoint: EntryPoint = this.#edge.entryPoint(point);
+      const entryPoint: EntryPoint = this.#edge.entryPoint(point, this.#bans.get(point.name) ?? null);
       try {
         const listener = listen(point, (socket) => accept(this.#edge, entryPoint, socket));
         this.#listeners.push(listener);
@@ -264,6 +290,19 @@ class Worker implements Observer {
   readonly #answers: { readonly [question in Question]: () => Promise<Answers[question]> } = {
     metrics: () => this.#metrics.collect(),
   };
+
+  /** IPv6 by 64 bits, which is one customer. */
+  #noteRefused(address: string, reason: Reason): void {
+    this.#refused.add(addressKey(parseAddress(address), 32, 64), reason);
+  }
+
+  #tellRefused(): void {
+    const { total } = this.#refused;
+    if (total === 0) return;
+    const top = this.#refused.top(REFUSED_TOP).map(({ key, count, what }) => [key, count, what] as const);
+    this.#refused.clear();
+    send({ type: "refused", total, top });
+  }
 
   async #tellTotals(): Promise<void> {
     send({ type: "totals", metrics: await this.#metrics.collect() });
@@ -283,6 +322,7 @@ class Worker implements Observer {
 
   async #exit(): Promise<void> {
     await this.#tellTotals();
+    this.#tellRefused();
     this.#refusals.tell();
     await this.#flush();
     process.exit(0);

@@ -89,6 +89,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     values: [
       "acme",
       "admin",
+      "admission",
       "authority",
       "certs",
       "compile",
@@ -104,7 +105,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
       "upstream",
       "version.ts",
     ],
-    types: ["admission", "broker"],
+    types: ["broker"],
   },
   explain: {
     values: ["certs", "config", "ip", "middlewares", "mqtt", "proxy", "rules", "text", "tls", "upstream", "wire"],

@@ -2,12 +2,16 @@
 // Where there is no room, one that has not come in yet makes room: who says nothing keeps nobody out.
 
 import { FEW } from "../../admission/newcomers.ts";
-import { type NativeSocket, NOBODY } from "../../net/socket.ts";
+import { type NativeSocket, NOBODY, unmap } from "../../net/socket.ts";
 import { Connection } from "../connection.ts";
 import type { Edge, EntryPoint } from "../edge.ts";
+import type { Reason } from "../reasons.ts";
 
-/** null: it is over `limits.maxConnections`, or has one of the last descriptors, and nobody makes room: it is closed. */
+/** null: its address is banned; or it is over `limits.maxConnections`, or has one of the last descriptors, and nobody makes room: it is closed. */
 export function admit(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket): Connection | null {
+  const { bans } = entryPoint;
+  if (bans !== null && !bans.isEmpty && bans.refusesPeer(addressOf(socket)))
+    return turnAway(edge, entryPoint, socket, "banned");
   const isShort = socket.fd >= edge.lastDescriptor;
   if (isShort) edge.observer.onOutOfDescriptors();
   if (!isShort && edge.connections.size < edge.limits.maxConnections) return new Connection(edge, entryPoint, socket);
@@ -17,10 +21,20 @@ export function admit(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket):
     mostCrowded(edge)?.newcomers.first()?.who.giveWay();
     return connection.isOver ? null : connection;
   }
+  return turnAway(edge, entryPoint, socket, isShort ? "descriptors" : "limit");
+}
+
+function turnAway(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket, reason: Reason): null {
+  const address = addressOf(socket);
   socket.data = NOBODY;
   socket.terminate();
-  entryPoint.meters.ended(isShort ? "descriptors" : "limit");
+  entryPoint.meters.ended(reason);
+  edge.observer.onTurnedAway(address, reason);
   return null;
+}
+
+function addressOf(socket: NativeSocket): string {
+  return unmap(socket.remoteAddress ?? "");
 }
 
 /** Where one is to make room: where an address has many newcomers, and else where there are most of them. null: there are none. */

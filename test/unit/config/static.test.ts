@@ -31,6 +31,7 @@ test("the defaults", () => {
       asDefault: false,
       readTimeoutMs: 10_000,
       connectTimeoutMs: 60_000,
+      ban: null,
       graceTimeoutMs: 10_000,
       keepAliveMs: 120_000,
       proxyProtocol: null,

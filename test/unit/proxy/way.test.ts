@@ -57,6 +57,7 @@ function edgeWith(rows: readonly Row[], limits: Partial<Edge["limits"]> = {}) {
         onLoopDelay: none,
         onAuthentication: none,
         onOutOfDescriptors: none,
+        onTurnedAway: none,
       },
       onEnd: ({ meters }, reason) => void ends.push({ router: meters?.router ?? null, reason }),
       onFault: (error) => {
