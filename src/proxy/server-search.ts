@@ -88,7 +88,7 @@ export class ServerSearch implements AttemptOwner, Timed {
     const [older, newer] = [this.#older, this.#newer];
     this.#older = this.#newer = null;
     for (const attempt of [older, newer]) if (attempt !== null) this.#giveUp(attempt);
-    this.#owner.onNoServer(this.#isDown && !this.#isLast && this.#next() === null);
+    this.#owner.onNoServer(this.#next() === null && this.#areAllDown);
   }
 
   onAttemptOpen(attempt: Attempt, socket: NativeSocket, header: Buffer | null, durationMs: number): void {
@@ -102,6 +102,7 @@ export class ServerSearch implements AttemptOwner, Timed {
     if (newer !== attempt) newer?.cancel(false);
     const { target } = attempt;
     target.state.reached();
+    this.#choice.reached(target);
     edge.observer.onDial(target, durationMs);
     this.#owner.onServerOpen(target, socket, header);
   }
@@ -124,7 +125,7 @@ export class ServerSearch implements AttemptOwner, Timed {
     if (target === null) {
       if (this.#older !== null || this.#newer !== null) return deadlines.set(this, leftMs);
       deadlines.clear(this);
-      return this.#owner.onNoServer(this.#isDown && !this.#isLast);
+      return this.#owner.onNoServer(this.#areAllDown);
     }
     const attempt = new Attempt(this.#edge, target, this);
     const oldest = this.#newer === null ? null : this.#older;
@@ -149,6 +150,11 @@ export class ServerSearch implements AttemptOwner, Timed {
       const target = this.#choice.next() ?? this.#choice.lastResort();
       if (target === null || !this.#isTried(target)) return target;
     }
+  }
+
+  /** A server that only has all of its connections is not down. */
+  get #areAllDown(): boolean {
+    return this.#isDown && !this.#isLast && !this.#choice.wasFull;
   }
 
   #isTried({ state }: Target): boolean {

@@ -72,6 +72,11 @@ class Either implements Choice {
     return this.#ofMain?.wasFull === true || this.#ofFallback?.wasFull === true;
   }
 
+  reached(target: Target): void {
+    this.#ofMain?.reached(target);
+    this.#ofFallback?.reached(target);
+  }
+
   #choiceOfMain(): Choice {
     return (this.#ofMain ??= this.#main.choose(this.#client));
   }

@@ -101,6 +101,8 @@ class PoolChoice implements Choice {
     return this.pool.hasFull(this.tried());
   }
 
+  reached(_target: Target): void {}
+
   protected pick(phase: Phase): Target | null {
     return this.given(this.#strategy.pick(this.pool, phase, this.tried(), this.#key));
   }
@@ -121,7 +123,7 @@ class PoolChoice implements Choice {
   }
 }
 
-/** First the server that the client came to before, while it can be chosen. The one that is given last is where it comes next time. */
+/** First the server that the client came to before, while it can be chosen. The one that is reached is where it comes next time. */
 class StickyChoice extends PoolChoice {
   readonly #table: StickyTable;
   readonly #stickyKey: string;
@@ -134,9 +136,14 @@ class StickyChoice extends PoolChoice {
   }
 
   protected override pick(phase: Phase): Target | null {
-    const target = this.#known(phase) ?? super.pick(phase);
-    if (target !== null) this.#table.set(this.#stickyKey, target.server.address);
-    return target;
+    return this.#known(phase) ?? super.pick(phase);
+  }
+
+  /** Not before: while no server can be reached, clients do not lose theirs. */
+  override reached(target: Target): void {
+    const { address } = target.server;
+    const isOwn = this.pool.targets[this.pool.indexOf(address)] === target;
+    if (isOwn) this.#table.set(this.#stickyKey, address);
   }
 
   #known(phase: Phase): Target | null {

@@ -173,6 +173,8 @@ export interface Choice {
   lastResort(): Target | null;
   /** Whether a server was passed over because it has all the connections that it may have. */
   readonly wasFull: boolean;
+  /** The server, one that was given, is the one that was reached: not always the one that was given last. */
+  reached(target: Target): void;
 }
 
 /** Chooses where a connection goes. */

@@ -80,9 +80,13 @@ class Successive implements Choice {
     return this.#choices.some((choice) => choice.wasFull);
   }
 
+  reached(target: Target): void {
+    for (const choice of this.#choices) choice?.reached(target);
+  }
+
   #choice(index: number): Choice {
     return (this.#choices[index] ??= this.#order[index]!.balancer.choose(this.#client));
   }
 }
 
-const NONE: Choice = { next: () => null, lastResort: () => null, wasFull: false };
+const NONE: Choice = { next: () => null, lastResort: () => null, wasFull: false, reached: () => {} };

@@ -20,7 +20,10 @@ interface Dialled {
 }
 
 /** A search among servers with these addresses, in this order; each is named by its first address. */
-function searchAmong(servers: readonly (readonly string[])[], options: { header?: () => void } = {}) {
+function searchAmong(
+  servers: readonly (readonly string[])[],
+  options: { header?: () => void; wasFull?: boolean } = {},
+) {
   const states = new ServerStates();
   const targets = servers.map(([host]): Target => {
     const server = { address: host!, host: host!, port: 1883, tls: false };
@@ -54,9 +57,12 @@ function searchAmong(servers: readonly (readonly string[])[], options: { header?
     },
   } as unknown as Edge;
   let [next, resort] = [1, 0];
+  const reached: string[] = [];
   const choice = {
     next: () => targets[next++] ?? null,
     lastResort: () => targets[resort++] ?? null,
+    wasFull: options.wasFull ?? false,
+    reached: ({ server }: Target) => void reached.push(server.address),
   } as unknown as Choice;
   const search: ServerSearch = new ServerSearch(edge, choice, targets[0]!, {
     headerFor: () => {
@@ -71,6 +77,8 @@ function searchAmong(servers: readonly (readonly string[])[], options: { header?
     search,
     targets,
     events,
+    /** What the choice was told. */
+    reached,
     /** Of each dial so far, in order. */
     dialled: () => dials.map(({ address, state }) => `${address} ${state}`),
     open: (address: string) => {
@@ -246,4 +254,19 @@ test("an address that fails leaves no turn for one that there is not: the last a
   expect(dialled()).toEqual(["a1 failed", "a2 under way"]);
   open("a2");
   expect(events).toEqual(["reached a1", "got a1"]);
+});
+
+test("the choice learns which server was reached, which is not always the last that it gave", () => {
+  const { search, open, wait, reached } = searchAmong([["a"], ["b"]]);
+  search.start();
+  wait();
+  open("a");
+  expect(reached).toEqual(["a"]);
+});
+
+test("a service of which a server was passed over, because it has all of its connections, is not down", () => {
+  const { search, fail, events } = searchAmong([["a"]], { wasFull: true });
+  search.start();
+  fail("a");
+  expect(events).toEqual(["a refused", "none"]);
 });

@@ -208,10 +208,12 @@ test("a sticky service remembers its clients over a reload that leaves it sticky
     } as const;
     return { kind: "service", name: "s", value };
   };
-  const come = (clientId: string) =>
-    find(rows, "a")!
-      .balancer.choose({ ...NOBODY, clientId })
-      .next()!.server.port;
+  const come = (clientId: string) => {
+    const choice = find(rows, "a")!.balancer.choose({ ...NOBODY, clientId });
+    const target = choice.next()!;
+    choice.reached(target);
+    return target.server.port;
+  };
   rows.apply([sticky(3, 1), router("r", "HostSNI(`a`)", "s")], []);
   rows.commit(1);
   expect(["x", "y", "x", "y", "y"].map(come)).toEqual([1, 2, 1, 2, 2]);

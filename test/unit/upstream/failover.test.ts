@@ -14,7 +14,12 @@ function inOrder(...names: string[]): { balancer: Balancer; states: ServerState[
   const choose = (): Choice => {
     const up = targets.filter(({ state }) => state.isUsable)[Symbol.iterator]();
     const down = targets.filter(({ state }) => state.health === "down")[Symbol.iterator]();
-    return { next: () => up.next().value ?? null, lastResort: () => down.next().value ?? null, wasFull: false };
+    return {
+      next: () => up.next().value ?? null,
+      lastResort: () => down.next().value ?? null,
+      wasFull: false,
+      reached: () => {},
+    };
   };
   const balancer = {
     choose,

@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import type { Balancing } from "../../../src/upstream/service.ts";
-import { counted, make, named } from "./pools.ts";
+import { StickyTable } from "../../../src/upstream/sticky.ts";
+import { counted, make, NOBODY, named } from "./pools.ts";
 
 const many = (count: number) => Array.from({ length: count }, (_, index) => ({ address: `broker-${index}:1883` }));
 const ids = (count: number) => Array.from({ length: count }, (_, index) => ({ clientId: `device-${index}` }));
@@ -264,5 +265,34 @@ describe("slowStart", () => {
     const plain = make(many(5), { strategy: "hrw" });
     slow.targets[1]!.state.upSince = now;
     for (const client of ids(200)) expect(slow.first(client)).toBe(plain.first(client));
+  });
+});
+
+describe("sticky", () => {
+  const client = { ...NOBODY, username: "ann" };
+
+  test("a client comes to the server that it has reached, also where that was not the last one tried", () => {
+    const sticky = new StickyTable(10);
+    const { balancer, targets } = make(
+      named("a", "b", "c"),
+      { sticky: { key: "username", maxEntries: 10 } },
+      { sticky },
+    );
+    const choice = balancer.choose(client);
+    const given = [choice.next(), choice.next()];
+    choice.reached(given[0]!);
+    for (let round = 0; round < 3; round++) expect(balancer.choose(client).next()).toBe(given[0]!);
+    // All are tried in vain for a while: it does not lose its place.
+    const vain = balancer.choose(client);
+    for (const _ of targets) vain.next();
+    expect(balancer.choose(client).next()).toBe(given[0]!);
+  });
+
+  test("a server of another service is none of its own", () => {
+    const sticky = new StickyTable(10);
+    const { balancer } = make(named("a", "b"), { sticky: { key: "username", maxEntries: 10 } }, { sticky });
+    const other = make(named("a")).targets[0]!;
+    balancer.choose(client).reached(other);
+    expect(sticky.size).toBe(0);
   });
 });
