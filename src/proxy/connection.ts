@@ -293,7 +293,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
     this.#ahead = null;
     const { connectTimeoutMs } = this.entryPoint;
     // Its server answers a hello, and then waits for the rest of the handshake, which nobody here sees.
-    if (connectTimeoutMs > 0 && ahead !== null && isHandshake(ahead.chunks[0]!))
+    if (connectTimeoutMs > 0 && ahead !== null && isHandshake(ahead.chunks[0]))
       this.hold(watchSilence(relay, this.edge.deadlines, connectTimeoutMs, ahead.heldBytes));
     if (header !== null) relay.server.send(ahead === null ? header : Buffer.concat([header, ...ahead.chunks]));
     if (ahead !== null) {
@@ -431,8 +431,8 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
 }
 
 /** Whether a stream begins with a record of TLS's handshake. */
-function isHandshake(bytes: Buffer): boolean {
-  return bytes[0] === 22;
+function isHandshake(bytes: Buffer | undefined): boolean {
+  return bytes?.[0] === 22;
 }
 
 const NO_CHUNKS: readonly Buffer[] = [];
