@@ -20,8 +20,8 @@ export function listIssued(directory: string, json: boolean, terminal: Terminal)
     const now = Date.now();
     const end = Math.min(Date.parse(root.validTo), Date.parse(issuer.validTo));
     const problems: string[] = [];
-    if (end < now) problems.push(`the authority ended on ${dayOf(end)}`);
-    if (ledger.listIsBehind || ledger.list === null)
+    if (end < now) problems.push(`the authority ended on ${dayOf(end)}, and no list that it writes is good any more`);
+    else if (ledger.listIsBehind || ledger.list === null)
       problems.push(`${files.list} lacks what was revoked last: sluice certs crl writes it`);
     else if (ledger.list.nextUpdate < now)
       problems.push(`${files.list} was good until ${dayOf(ledger.list.nextUpdate)}: sluice certs crl writes it anew`);

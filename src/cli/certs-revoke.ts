@@ -7,6 +7,7 @@ import { printable } from "../text/printable.ts";
 import { didYouMean } from "../text/spelling.ts";
 import { count } from "../text/words.ts";
 import { type AuthorityOptions, answering, authorityOf, dayOf, daysOf, Refusal } from "./authority-access.ts";
+import { say } from "./certs-issue.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface RevokeOptions extends AuthorityOptions {
@@ -29,6 +30,7 @@ export function revokeCertificates(
     }
     const authority = await authorityOf(options, terminal);
     const entries = words.flatMap((word) => called(word, authority));
+    sayEnded(authority, terminal);
     const revoked = await authority.revoke([...new Set(entries.map(({ serial }) => serial))], reason);
     if (options.json) {
       terminal.log(
@@ -52,6 +54,15 @@ export function revokeCertificates(
     );
     return 0;
   });
+}
+
+/** What is written all the same: the index remembers it, and the clock of this machine may be wrong. */
+function sayEnded({ notAfter }: Authority, terminal: Terminal): void {
+  if (notAfter < Date.now())
+    say(
+      terminal,
+      `the authority ended on ${dayOf(notAfter)}: neither its certificates nor this list are taken any more`,
+    );
 }
 
 function called(word: string, authority: Authority): Entry[] {
@@ -78,6 +89,7 @@ export function writeRevocationList(options: ListOptions, terminal: Terminal): P
   return answering(terminal, async () => {
     const days = options.days === undefined ? null : daysOf(options.days, 0);
     const authority = await authorityOf(options, terminal);
+    sayEnded(authority, terminal);
     const { number, nextUpdate } = await authority.writeList(days === null ? undefined : Date.now() + days * DAY);
     const revoked = [...authority.facts.index.read().entries.values()].filter((each) => each.revoked !== null).length;
     const { list } = authority.facts.files;
