@@ -235,10 +235,15 @@ export class CertificateFiles {
 
   /**
    * Any other text file; `parse` gives what is needed of it, or says why it cannot be used. An unchanged text is not parsed again. One
-   * that cannot be used, with nothing to stand in, holds up no other part of the load: what names it is off.
+   * that cannot be used, with nothing to stand in, holds up no other part of the load: what names it is off. `as` tells two readers of one
+   * file apart. `combine` makes what counts of a changed text out of what it says and what counted before.
    */
-  text<T>(path: string, parse: (text: string) => Parsed<T>): Outcome<T> {
-    const key = JSON.stringify(["text", path]);
+  text<T>(
+    path: string,
+    parse: (text: string) => Parsed<T>,
+    { as = "", combine }: { as?: string; combine?: ((value: T, former: T) => T) | undefined } = {},
+  ): Outcome<T> {
+    const key = JSON.stringify(["text", as, path]);
     const source = resolve(path);
     this.paths.add(source);
     const file = readTextFile(path);
@@ -253,7 +258,7 @@ export class CertificateFiles {
     if (value === undefined || former?.digest !== digest) {
       const parsed = parse(file.text);
       if (parsed.kind === "error") return bad(parsed.code, `${source}: ${parsed.message}`);
-      value = parsed.value;
+      value = former === undefined || combine === undefined ? parsed.value : combine(parsed.value, former.value);
     }
     this.#good(key, { digest, value });
     return { kind: "ok", value };

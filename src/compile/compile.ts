@@ -91,7 +91,7 @@ export function compile(input: CompileInput, diagnostics: Diagnostics): Compiled
   const put = (row: Row): void => void rows.set(rowKey(row), row);
   options.rows.forEach(put);
   for (const [name, { row }] of services) if (row !== null) put({ kind: "service", name, value: row });
-  for (const [name, text] of middlewares.users) put({ kind: "users", name, value: { text } });
+  for (const [name, text] of middlewares.parts) put({ kind: "part", name, value: { text } });
   for (const [name, row] of middlewares.rows) if (row !== null) put({ kind: "middleware", name, value: row });
   routers.rows.forEach(put);
   certificates.rows.forEach(put);

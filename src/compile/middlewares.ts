@@ -4,9 +4,9 @@ import type { CertificateFiles } from "../certs/files.ts";
 import type { Diagnostics, Subject } from "../config/diagnostics.ts";
 import type { MiddlewareConfig } from "../config/middlewares.ts";
 import { bareName } from "../config/names.ts";
-import { isLostIpv4, LOST_IPV4, parseNetwork } from "../ip/address.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
 import { compileMqttIdentity } from "./identity.ts";
+import { NetworkFiles } from "./ip-lists.ts";
 import type { Item } from "./merge.ts";
 import { type CompiledMiddleware, type MiddlewareFault, regexpFault } from "./middleware-fault.ts";
 import { PasswordFiles } from "./mqtt-auth.ts";
@@ -14,8 +14,8 @@ import { PasswordFiles } from "./mqtt-auth.ts";
 export interface CompiledMiddlewares {
   /** Every middleware by its name; one that cannot work is null, and routers that name it are off. */
   readonly rows: Map<string, MiddlewareRow | null>;
-  /** The parts of password files that they use, by their names. */
-  readonly users: ReadonlyMap<string, string>;
+  /** The parts of password files and lists of networks that they use, by their names. */
+  readonly parts: ReadonlyMap<string, string>;
 }
 
 export function compileMiddlewares(
@@ -24,9 +24,11 @@ export function compileMiddlewares(
   diagnostics: Diagnostics,
 ): CompiledMiddlewares {
   const passwords = new PasswordFiles(files, diagnostics);
+  const networks = new NetworkFiles(files, diagnostics);
   const rows = new Map<string, MiddlewareRow | null>();
-  for (const [name, item] of middlewares) rows.set(name, compileMiddleware(name, item, files, passwords, diagnostics));
-  return { rows, users: passwords.texts };
+  for (const [name, item] of middlewares)
+    rows.set(name, compileMiddleware(name, item, { files, passwords, networks }, diagnostics));
+  return { rows, parts: new Map([...passwords.texts, ...networks.texts]) };
 }
 
 type Kind = keyof MiddlewareConfig;
@@ -35,6 +37,7 @@ type Kind = keyof MiddlewareConfig;
 interface Context {
   readonly files: CertificateFiles;
   readonly passwords: PasswordFiles;
+  readonly networks: NetworkFiles;
   readonly about: Subject;
 }
 
@@ -45,8 +48,9 @@ type Compiled = MiddlewareRow | MiddlewareFault | CompiledMiddleware;
 const COMPILERS: {
   readonly [K in Kind]: (value: NonNullable<MiddlewareConfig[K]>, context: Context) => Compiled;
 } = {
-  ipAllowList: compileAllowList,
-  ipWhiteList: compileAllowList,
+  ipAllowList: (value, { networks, about }) => networks.row("ipAllowList", value, about),
+  ipWhiteList: (value, { networks, about }) => networks.row("ipAllowList", value, about),
+  ipDenyList: (value, { networks, about }) => networks.row("ipDenyList", value, about),
   inFlightConn: (value) => ({ kind: "inFlightConn", ...value }),
   rateLimit: ({ period, ...value }) => ({ kind: "rateLimit", ...value, periodMs: period }),
   mqttConnect: compileMqttConnect,
@@ -57,13 +61,12 @@ const COMPILERS: {
 function compileMiddleware(
   name: string,
   { value, at, off }: Item<MiddlewareConfig>,
-  files: CertificateFiles,
-  passwords: PasswordFiles,
+  given: Omit<Context, "about">,
   diagnostics: Diagnostics,
 ): MiddlewareRow | null {
   if (off) return null;
   const about: Subject = { kind: "middleware", name };
-  const { row, faults } = compileKind(value, { files, passwords, about });
+  const { row, faults } = compileKind(value, { ...given, about });
   const what = `the middleware "${bareName(name)}"${row === null ? " is off" : ""}`;
   for (const { code, path, message } of faults) diagnostics.error(code, at(...path), `${what}: ${message}`, about);
   return row;
@@ -81,21 +84,6 @@ function compileKind(value: MiddlewareConfig, context: Context): CompiledMiddlew
   if ("kind" in compiled) return { row: compiled, faults: [] };
   const { row, faults } = "row" in compiled ? compiled : { row: null, faults: [compiled] };
   return { row, faults: faults.map((fault) => ({ ...fault, path: [kind, ...fault.path] })) };
-}
-
-function compileAllowList({
-  sourceRange,
-}: NonNullable<MiddlewareConfig["ipAllowList"]>): MiddlewareRow | MiddlewareFault {
-  const wrong = sourceRange.findIndex((network) => parseNetwork(network) === null || isLostIpv4(network));
-  if (wrong < 0) return { kind: "ipAllowList", sourceRange };
-  const what = JSON.stringify(sourceRange[wrong]!.slice(0, 60));
-  return {
-    code: "middleware-value",
-    path: ["sourceRange", wrong],
-    message: isLostIpv4(sourceRange[wrong]!)
-      ? `${what} is ${LOST_IPV4}`
-      : `${what} is neither an IP address nor a network such as 10.0.0.0/8`,
-  };
 }
 
 /** For clients that ask for no keep alive. Milliseconds. */

@@ -44,6 +44,7 @@ export const ACCESS_REASONS = [
   "rules-changed",
   "other-tls",
   "address-not-allowed",
+  "address-denied",
   "too-many-connections",
   "too-many-connects",
   "bad-credentials",

@@ -335,6 +335,22 @@ export const CODES = define({
         "Let the server listen on 127.0.0.1 or in a private network, or dial it by TLS (`tls: true`) and let it ask for Sluice's certificate.",
     },
   },
+  "Lists of networks": {
+    "network-line": {
+      means:
+        "A line of a list of networks cannot be read. In a list of those who may come in, it lets nobody in. In a list of those who may not, whoever was kept out before stays out until the line is mended.",
+      remedy: "Write one address or network in CIDR form, such as `192.0.2.0/24`, or put a `#` before a comment.",
+    },
+    "network-file": {
+      means:
+        "A list of networks cannot be used as a whole. Its former networks stay in force; if there are none, what needs it is off.",
+      remedy: "Mend what the message names.",
+    },
+    "network-file-empty": {
+      means: "A list of those who may come in has no network.",
+      remedy: "Add the networks that may come in.",
+    },
+  },
   "Password files": {
     "auth-without-certificates": {
       means:

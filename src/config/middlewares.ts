@@ -2,17 +2,10 @@
 
 import { z } from "zod";
 import { duration, field } from "./field.ts";
+import { ipAllowList, ipDenyList } from "./ip-lists.ts";
 import { mqttAuth } from "./mqtt-auth.ts";
 import { mqttConnect } from "./mqtt-connect.ts";
 import { mqttIdentity } from "./mqtt-identity.ts";
-
-const ipAllowList = z.object({
-  sourceRange: field(
-    "Addresses and networks in CIDR form. An IPv4 client is IPv4 also where the entry point takes both families.",
-    z.array(z.string().min(1)).min(1, "needs at least one network: with none nobody could come in"),
-    { kind: "network", otherwise: "required", example: ["10.0.0.0/8", "2001:db8::/32"] },
-  ),
-});
 
 /** By what clients are told apart. Nothing behind a field may not be taken for absent: it would count something else. */
 const keyFields = (ipv6Prefix: number) => ({
@@ -71,6 +64,11 @@ export const middleware = z.object({
     { otherwise: "absent" },
   ),
   ipWhiteList: field("The old name of `ipAllowList`.", ipAllowList.optional(), { otherwise: "absent" }),
+  ipDenyList: field(
+    "Refuses clients of these networks, and lets in all others: a TLS client gets the alert `access_denied`.",
+    ipDenyList.optional(),
+    { otherwise: "absent" },
+  ),
   inFlightConn: field(
     "Limits the connections that one client has at a time. The routers that use the middleware share the count, all workers have one, and a reload keeps it: see [limits for clients](configuration.md#limits-for-clients).",
     inFlightConn.optional(),

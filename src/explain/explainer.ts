@@ -116,7 +116,7 @@ export class Explainer {
     for (const { rule, value: router } of this.#routers(point, client)) {
       const { value } = judge(rule, facts, { ...unknown, address: true }, this.#regexps);
       if (value === "depends") networksOf(rule, networks);
-      if (value !== "false") networksOfMiddlewares(this.#compiled.rows, router.row.middlewares, networks);
+      if (value !== "false") networksOfMiddlewares(this.#compiled.rows, router.row.middlewares, MAX_NETWORKS, networks);
       if (networks.size > MAX_NETWORKS)
         throw new Error(
           `the rules tell more than ${MAX_NETWORKS} networks apart: give the client's address with --from`,

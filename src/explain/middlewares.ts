@@ -2,8 +2,11 @@
 
 import type { Merged } from "../compile/merge.ts";
 import { formatDuration } from "../config/scalars.ts";
+import { parseAddress } from "../ip/address.ts";
+import { joinNetworks } from "../ip/network-parts.ts";
+import type { NetworkSet } from "../ip/network-set.ts";
 import type { KeyRow } from "../middlewares/client-key.ts";
-import { IpAllowList } from "../middlewares/ip-allow-list.ts";
+import { IpList, type IpListRow } from "../middlewares/ip-lists.ts";
 import type { MiddlewareReject } from "../middlewares/middleware.ts";
 import type { MqttAuthRow } from "../middlewares/mqtt-auth.ts";
 import { MqttConnect } from "../middlewares/mqtt-connect.ts";
@@ -18,11 +21,16 @@ import { placeOf } from "./places.ts";
 
 type Rows = ReadonlyMap<string, Row>;
 
-/** The networks that middlewares tell apart. */
-export function networksOfMiddlewares(rows: Rows, names: readonly string[], into: Set<string>): void {
+/** The networks that middlewares tell apart, until there are more than `limit`. */
+export function networksOfMiddlewares(rows: Rows, names: readonly string[], limit: number, into: Set<string>): void {
   for (const name of names) {
     const row = rowOf(rows, name);
-    if (row?.kind === "ipAllowList") for (const network of row.sourceRange) into.add(network);
+    if (row?.kind !== "ipAllowList" && row?.kind !== "ipDenyList") continue;
+    for (const network of row.sourceRange) into.add(network);
+    for (const network of fileOf(rows, row)?.networks() ?? []) {
+      into.add(network);
+      if (into.size > limit) break;
+    }
   }
 }
 
@@ -30,7 +38,8 @@ export function networksOfMiddlewares(rows: Rows, names: readonly string[], into
 export function rejectOf(rows: Rows, names: readonly string[], address: Uint8Array): MiddlewareReject | null {
   for (const name of names) {
     const row = rowOf(rows, name);
-    if (row?.kind === "ipAllowList" && !allows(row, address)) return "address-not-allowed";
+    const listed = row?.kind === "ipAllowList" || row?.kind === "ipDenyList" ? rejectBy(rows, row, address) : null;
+    if (listed !== null) return listed;
     if (row?.kind === "inFlightConn" && row.amount === 0) return "too-many-connections";
   }
   return null;
@@ -95,13 +104,23 @@ function rowOf(rows: Rows, name: string): MiddlewareRow | null {
   return row?.kind === "middleware" ? row.value : null;
 }
 
-function allows({ sourceRange }: Extract<MiddlewareRow, { kind: "ipAllowList" }>, address: Uint8Array): boolean {
-  return new IpAllowList(sourceRange).allows(formatAddress(address));
+function rejectBy(rows: Rows, row: IpListRow, address: Uint8Array): MiddlewareReject | null {
+  return new IpList(row, (part) => partIn(rows, part)).reject(parseAddress(formatAddress(address)));
+}
+
+/** What the file of a list holds; null: it has none. */
+function fileOf(rows: Rows, { sourceFile }: IpListRow): NetworkSet | null {
+  return sourceFile === null ? null : joinNetworks(sourceFile, (part) => partIn(rows, part));
+}
+
+function partIn(rows: Rows, name: string): string | null {
+  const part = rows.get(`part/${name}`);
+  return part?.kind === "part" ? part.value.text : null;
 }
 
 function hasUser(rows: Rows, { parts }: Users, username: string): boolean {
-  const part = rows.get(`users/${parts[partOf(username, parts.length)]}`);
-  return part?.kind === "users" && readPart(part.value.text).has(username);
+  const part = partIn(rows, parts[partOf(username, parts.length)]!);
+  return part !== null && readPart(part).has(username);
 }
 
 /** Networks that are shown. */
@@ -109,10 +128,13 @@ const MAX_NETWORKS = 5;
 
 function saysOf(rows: Rows, row: MiddlewareRow, address: Uint8Array, known: Known): string {
   switch (row.kind) {
-    case "ipAllowList": {
-      const { sourceRange } = row;
+    case "ipAllowList":
+    case "ipDenyList": {
+      const { sourceRange, sourceFile } = row;
       const more = sourceRange.length > MAX_NETWORKS ? `, ... (${sourceRange.length} in all)` : "";
-      return `${allows(row, address) ? "lets it pass" : "refuses it"}: ${sourceRange.slice(0, MAX_NETWORKS).join(", ")}${more}`;
+      const listed = sourceRange.length === 0 ? [] : [`${sourceRange.slice(0, MAX_NETWORKS).join(", ")}${more}`];
+      const filed = sourceFile === null ? [] : [`${count(sourceFile.count, "network")} of its file`];
+      return `${rejectBy(rows, row, address) === null ? "lets it pass" : "refuses it"}: ${[...listed, ...filed].join(", and ")}`;
     }
     case "mqttConnect":
       switch (new MqttConnect(row).foresee(known.connect)?.reason) {

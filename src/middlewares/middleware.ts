@@ -35,6 +35,7 @@ export interface Lease {
 /** Why a middleware refuses a client: also log field and metric label, so the set is fixed. */
 export type MiddlewareReject =
   | "address-not-allowed"
+  | "address-denied"
   | "too-many-connections"
   /** It comes more often than a rateLimit allows. */
   | "too-many-connects"

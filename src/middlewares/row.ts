@@ -3,25 +3,20 @@
 import { MAX_ENTRIES, type Tables } from "../admission/tables.ts";
 import { KEY_STAGES, tableOf } from "./client-key.ts";
 import { InFlightConn, type InFlightConnRow } from "./in-flight-conn.ts";
-import { IpAllowList } from "./ip-allow-list.ts";
+import { IpList, type IpListRow } from "./ip-lists.ts";
 import type { Middleware, Stage } from "./middleware.ts";
 import { type AuthServices, MqttAuth, type MqttAuthRow } from "./mqtt-auth.ts";
 import { MqttConnect, type MqttConnectRow } from "./mqtt-connect.ts";
 import { MqttIdentity, type MqttIdentityRow } from "./mqtt-identity.ts";
 import { RateLimit, type RateLimitRow } from "./rate-limit.ts";
 
-export type MiddlewareRow =
-  | { readonly kind: "ipAllowList"; readonly sourceRange: readonly string[] }
-  | InFlightConnRow
-  | RateLimitRow
-  | MqttConnectRow
-  | MqttAuthRow
-  | MqttIdentityRow;
+export type MiddlewareRow = IpListRow | InFlightConnRow | RateLimitRow | MqttConnectRow | MqttAuthRow | MqttIdentityRow;
 
 /** When a middleware is asked. */
 export function stageOf(row: MiddlewareRow): Stage {
   switch (row.kind) {
     case "ipAllowList":
+    case "ipDenyList":
       return "address";
     case "inFlightConn":
     case "rateLimit":
@@ -53,7 +48,8 @@ export function createMiddleware(
   const { tables } = services;
   switch (row.kind) {
     case "ipAllowList":
-      return new IpAllowList(row.sourceRange);
+    case "ipDenyList":
+      return new IpList(row, (part) => services.partOf(part));
     case "inFlightConn":
       return new InFlightConn(row, tables.counts(tableOf(name, row), { limit: row.amount, maxEntries: MAX_ENTRIES }));
     case "rateLimit": {

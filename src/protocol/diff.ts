@@ -52,7 +52,11 @@ const pairSize = ({ cert, key }: { readonly cert: string; readonly key: string }
 function weighMiddleware(row: RowOf<"middleware">): number {
   switch (row.kind) {
     case "ipAllowList":
-      return row.sourceRange.length * RANGE_SIZE;
+    case "ipDenyList":
+      return (
+        row.sourceRange.length * RANGE_SIZE +
+        ((row.sourceFile?.v4.length ?? 0) + (row.sourceFile?.v6.length ?? 0)) * PART_NAME_SIZE
+      );
     case "mqttAuth":
       return row.users.parts.length * PART_NAME_SIZE;
     default:
@@ -65,7 +69,7 @@ const WEIGHTS: Weights = {
   router: () => 500,
   service: () => 500,
   middleware: (row) => weighMiddleware(row) + 500,
-  users: ({ text }) => text.length + 200,
+  part: ({ text }) => text.length + 200,
   options: ({ clientCa, revoked }) =>
     clientCa.length + (revoked?.reduce((sum, list) => sum + list.serials.length, 0) ?? 0) * SERIAL_SIZE + 500,
   certificate: pairSize,

@@ -57,8 +57,8 @@ export type Row =
   | { readonly kind: "router"; readonly name: string; readonly value: RouterRow }
   | { readonly kind: "service"; readonly name: string; readonly value: ServiceRow }
   | { readonly kind: "middleware"; readonly name: string; readonly value: MiddlewareRow }
-  /** A part of a password file; its name is the hash of its text. */
-  | { readonly kind: "users"; readonly name: string; readonly value: { readonly text: string } }
+  /** A part of a password file or of a list of networks; its name is the hash of its content. */
+  | { readonly kind: "part"; readonly name: string; readonly value: { readonly text: string } }
   | { readonly kind: "options"; readonly name: string; readonly value: ServerTlsOptions }
   | { readonly kind: "certificate"; readonly name: string; readonly value: CertifiedKey }
   /** The answer to a TLS-ALPN-01 challenge; its name is the one that is proved. */

@@ -24,6 +24,7 @@ const REFUSALS: Partial<Record<Reason, Refusal>> = {
   "no-route": "not-authorized",
   "unknown-sni": "not-authorized",
   "address-not-allowed": "not-authorized",
+  "address-denied": "banned",
 };
 
 export function refusalFor(reason: Reason): Refusal | null {

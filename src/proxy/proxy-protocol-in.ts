@@ -1,19 +1,22 @@
 // Whose PROXY headers an entry point believes.
 
-import { IpAllowList } from "../middlewares/ip-allow-list.ts";
+import { parseAddress, parseNetwork } from "../ip/address.ts";
+import { NetworkSet } from "../ip/network-set.ts";
 import type { ProxyProtocolSettings } from "../protocol/messages.ts";
 
 export class ProxyProtocolIn {
   readonly isRequired: boolean;
-  readonly #trusted: IpAllowList | null;
+  readonly #trusted: NetworkSet | null;
 
   constructor({ trustedIPs, insecure, required }: ProxyProtocolSettings) {
     this.isRequired = required;
-    this.#trusted = insecure ? null : new IpAllowList(trustedIPs);
+    this.#trusted = insecure ? null : NetworkSet.of(trustedIPs.map(parseNetwork).filter((network) => network !== null));
   }
 
   /** `address` is the one that is really connected. */
   trusts(address: string): boolean {
-    return this.#trusted === null || this.#trusted.allows(address);
+    if (this.#trusted === null) return true;
+    const bytes = parseAddress(address);
+    return bytes !== null && this.#trusted.has(bytes);
   }
 }

@@ -78,8 +78,8 @@ export class RoutingTables {
   readonly #routers = new Map<string, RowOf<"router">>();
   readonly balancers: Balancers;
   readonly #middlewares = new Map<string, Middleware>();
-  /** The parts of password files, by their names. */
-  readonly #users = new Map<string, string>();
+  /** The parts of password files and lists of networks, by their names. */
+  readonly #parts = new Map<string, string>();
   readonly #services: MiddlewareServices;
   /** The tables in which middlewares count, by the middlewares' names. */
   readonly #tables = new Map<string, string>();
@@ -113,9 +113,9 @@ export class RoutingTables {
       },
     },
     // They come before the middlewares that have them.
-    users: {
-      put: (name, { text }) => void this.#users.set(name, text),
-      drop: (name) => void this.#users.delete(name),
+    part: {
+      put: (name, { text }) => void this.#parts.set(name, text),
+      drop: (name) => void this.#parts.delete(name),
     },
     options: {
       put: (name, options) => {
@@ -150,7 +150,7 @@ export class RoutingTables {
   ) {
     this.#meters = meters;
     this.balancers = new Balancers(this.servers, start);
-    this.#services = { partOf: (name) => this.#users.get(name) ?? null, onAuthentication, tables: keyed };
+    this.#services = { partOf: (name) => this.#parts.get(name) ?? null, onAuthentication, tables: keyed };
   }
 
   apply(put: readonly Row[], drop: readonly string[]): void {

@@ -34,7 +34,7 @@ function world(text: string | null) {
 
 const action = ({ router }: Snapshot) => router("r")!.action.kind;
 const usersOf = ({ of }: Snapshot): string[] =>
-  of("users")
+  of("part")
     .flatMap(({ value }) => value.text.split("\n").filter(Boolean))
     .map((line) => line.split(":")[0]!)
     .sort();
@@ -55,7 +55,7 @@ describe("a password file", () => {
         stripPassword: false,
         strictCodes: false,
       },
-      users: { count: 2, parts: loaded.of("users").map(({ name }) => name) },
+      users: { count: 2, parts: loaded.of("part").map(({ name }) => name) },
     });
     expect(loaded.files.paths.has(file)).toBe(true);
   });
@@ -64,7 +64,7 @@ describe("a password file", () => {
     for (const { load, file } of [world(null), world(tooMany())]) {
       const loaded = load();
       expect(action(loaded)).toBe("off");
-      expect(loaded.of("users")).toEqual([]);
+      expect(loaded.of("part")).toEqual([]);
       expect(loaded.problems[0]).toContain('the middleware "auth" is off: ');
       expect(loaded.problems[0]).toContain(file);
       expect(loaded.files.failures).toMatchObject([{ source: file }]);
@@ -120,7 +120,7 @@ describe("a password file", () => {
     expect(diff(before, load().compiled.rows)).toEqual([]);
     write(lines.with(4321, `user-4321:${HASH.replace("101", "102")}`).join("\n"));
     const parts = diff(before, load().compiled.rows);
-    expect(parts.flatMap(({ put }) => put.map(({ kind }) => kind)).sort()).toEqual(["middleware", "users"]);
+    expect(parts.flatMap(({ put }) => put.map(({ kind }) => kind)).sort()).toEqual(["middleware", "part"]);
     expect(parts.flatMap(({ drop }) => drop).length).toBe(1);
     for (const { put } of diff(new Map(), before)) expect(JSON.stringify(put).length).toBeLessThan(400_000);
   });

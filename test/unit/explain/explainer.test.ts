@@ -129,7 +129,7 @@ test("mqttAuth refuses a user that its file does not have, and says so where the
     "anna:$7$101$u47hh7ikTLQYZsxI$Luf3KO5HpJtPhOCI05dDenQX6tqqQIee+SWQqkeo9gqqJg9+drL4ir3FnzzhQOEiAvlBQTcjd5Jx7fkoksGNcQ==\nbob:plain",
   );
   const { users, texts } = splitUsers(read.kind === "ok" ? read.file.users : new Map());
-  const parts = [...texts].map(([name, text]): Row => ({ kind: "users", name, value: { text } }));
+  const parts = [...texts].map(([name, text]): Row => ({ kind: "part", name, value: { text } }));
   const explainWith = (
     more: { allowAnonymous?: boolean; certificateIsEnough?: boolean },
     username?: string | false,

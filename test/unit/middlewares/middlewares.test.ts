@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { Tables } from "../../../src/admission/tables.ts";
-import { IpAllowList } from "../../../src/middlewares/ip-allow-list.ts";
+import { IpList } from "../../../src/middlewares/ip-lists.ts";
 import type { Client, Lease, Middleware, Verdict } from "../../../src/middlewares/middleware.ts";
 import { createMiddleware, type MiddlewareRow, type MiddlewareServices } from "../../../src/middlewares/row.ts";
 
@@ -14,7 +14,14 @@ const from = (clientAddress: string): Client => ({
 });
 
 describe("ipAllowList", () => {
-  const list = new IpAllowList(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::ffff:198.51.100.0/120"]);
+  const list = new IpList(
+    {
+      kind: "ipAllowList",
+      sourceRange: ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::ffff:198.51.100.0/120"],
+      sourceFile: null,
+    },
+    () => null,
+  );
   const judged = (address: string) => list.judge(from(address)).kind;
 
   test.each(["10.1.2.3", "192.0.2.7", "2001:db8::1", "198.51.100.9"])("lets %s in", (address) =>

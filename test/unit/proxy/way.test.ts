@@ -256,7 +256,11 @@ describe("a middleware that takes its time", () => {
     const row = router(name, action);
     return { ...row, value: { ...row.value, middlewares: ["m"] } } as Row;
   };
-  const PLACEHOLDER: Row = { kind: "middleware", name: "m", value: { kind: "ipAllowList", sourceRange: ["::/0"] } };
+  const PLACEHOLDER: Row = {
+    kind: "middleware",
+    name: "m",
+    value: { kind: "ipAllowList", sourceRange: ["::/0"], sourceFile: null },
+  };
 
   function scene(action: RouterAction) {
     const made = edgeWith([OPTIONS, PLACEHOLDER, asked("r", action), router("other", { kind: "passthrough" }, 0)]);
