@@ -1,6 +1,6 @@
 // Many networks, looked up in well under a microsecond: as ranges that do not touch, in order, in typed arrays.
 
-import { formatNetwork, type Network } from "./address.ts";
+import { formatNetwork, type Network, parseAddress, parseNetwork } from "./address.ts";
 
 /** Words of 32 bits in an address. */
 type Words = 1 | 4;
@@ -136,9 +136,20 @@ export class NetworkSet {
     );
   }
 
+  /** Addresses and networks in CIDR form; what is neither holds nobody. */
+  static read(texts: readonly string[]): NetworkSet {
+    return NetworkSet.of(texts.map(parseNetwork).filter((network) => network !== null));
+  }
+
   /** As networks in CIDR form, the fewest that hold the same. */
   *networks(): Iterable<string> {
     for (const ranges of [this.v4, this.v6]) yield* ranges.networks();
+  }
+
+  /** Whether an address is in one of them. Text that is no address is in none. */
+  holds(text: string): boolean {
+    const address = parseAddress(text);
+    return address !== null && this.has(address);
   }
 
   /** Whether an address of 4 or 16 bytes is in one of them. IPv4 and IPv6 never hold each other. */

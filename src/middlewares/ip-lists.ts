@@ -1,7 +1,7 @@
 // ipAllowList: lets in the addresses of some networks, and nobody else. As in Traefik, where its old name is ipWhiteList. ipDenyList: lets
 // in all others.
 
-import { parseAddress, parseNetwork } from "../ip/address.ts";
+import { parseAddress } from "../ip/address.ts";
 import { joinNetworks, type NetworkList } from "../ip/network-parts.ts";
 import { NetworkSet } from "../ip/network-set.ts";
 import { type Client, type Middleware, type MiddlewareReject, PASS, type Verdict } from "./middleware.ts";
@@ -31,7 +31,7 @@ export class IpList implements Middleware {
   constructor({ kind, sourceRange, sourceFile }: IpListRow, partOf: (name: string) => string | null) {
     this.#kind = kind;
     const sets: NetworkSet[] = [];
-    if (sourceRange.length > 0) sets.push(NetworkSet.of(sourceRange.map(parseNetwork).filter((each) => each !== null)));
+    if (sourceRange.length > 0) sets.push(NetworkSet.read(sourceRange));
     if (sourceFile !== null) {
       const set = joinNetworks(sourceFile, partOf);
       if (set === null) this.#isWhole = false;

@@ -2,7 +2,7 @@
 
 import { addressKey, type Key } from "../admission/keys.ts";
 import { parseAddress } from "../ip/address.ts";
-import { IpAllowList } from "../middlewares/ip-allow-list.ts";
+import { NetworkSet } from "../ip/network-set.ts";
 import type { BanSettings, EntryPointSettings, FromWorker } from "../protocol/messages.ts";
 import { Batch } from "../protocol/shares.ts";
 import { ProxyProtocolIn } from "./proxy-protocol-in.ts";
@@ -20,7 +20,7 @@ export class BanDoor {
   readonly #entryPoint: string;
   readonly #settings: BanSettings;
   readonly #reasons: ReadonlySet<string>;
-  readonly #trusted: IpAllowList;
+  readonly #trusted: NetworkSet;
   /** null: no PROXY header is read. */
   readonly #balancers: ProxyProtocolIn | null;
   readonly #banned = new Set<Key>();
@@ -37,7 +37,7 @@ export class BanDoor {
     this.#entryPoint = name;
     this.#settings = settings;
     this.#reasons = new Set(settings.reasons);
-    this.#trusted = new IpAllowList(settings.trustedIPs);
+    this.#trusted = NetworkSet.read(settings.trustedIPs);
     this.#balancers = proxyProtocol === null ? null : new ProxyProtocolIn(proxyProtocol);
     this.#tell = tell;
   }
@@ -57,7 +57,7 @@ export class BanDoor {
 
   /** Whether a client of this address is refused. */
   refuses(address: string): boolean {
-    return !this.isEmpty && this.#banned.has(this.#keyOf(address)) && !this.#trusted.allows(address);
+    return !this.isEmpty && this.#banned.has(this.#keyOf(address)) && !this.#trusted.holds(address);
   }
 
   /** The same of who is really connected: that may be a balancer, whose clients are asked about later. */
@@ -72,7 +72,7 @@ export class BanDoor {
     if (reason === "handshake-failed" && (cause === "client-gone" || cause.startsWith("alert-"))) return;
     // A balancer without a header speaks for itself, and all clients come by it.
     if (balancer === "" && this.#balancers?.trusts(clientAddress)) return;
-    if (this.#trusted.allows(clientAddress)) return;
+    if (this.#trusted.holds(clientAddress)) return;
     const key = this.#keyOf(clientAddress);
     const id = `${reason} ${key}`;
     const known = this.#waiting.get(id);
