@@ -1,5 +1,6 @@
 // Entry points: what listens where, and that no two of them want the same port.
 
+import { type AdmissionConfig, type AdmissionValue, toAdmission } from "./admission-limits.ts";
 import type { BanConfig } from "./ban.ts";
 import { parseHostPort } from "./scalars.ts";
 import type { Path } from "./source.ts";
@@ -26,6 +27,7 @@ export interface EntryPointConfig {
   } | null;
   /** null: nobody is banned. */
   readonly ban: BanConfig | null;
+  readonly admission: AdmissionConfig;
   /** It serves /metrics, /ping or HTTP-01 challenges from the master, and no TCP router. */
   readonly admin: boolean;
 }
@@ -66,6 +68,7 @@ interface Decoded {
     readonly lifeCycle: { readonly graceTimeOut: number };
     readonly keepAlive: number;
   };
+  readonly admission: AdmissionValue;
   readonly proxyProtocol?: NonNullable<EntryPointConfig["proxyProtocol"]> | undefined;
   readonly ban?: BanConfig | undefined;
 }
@@ -85,6 +88,7 @@ export function toEntryPoint(name: string, point: Decoded, admin: boolean): Entr
     keepAliveMs: point.transport.keepAlive,
     proxyProtocol: point.proxyProtocol ?? null,
     ban: point.ban ?? null,
+    admission: toAdmission(point.admission),
     admin,
   };
 }

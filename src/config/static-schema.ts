@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { accessLog } from "./access-log.ts";
 import { acme } from "./acme.ts";
+import { admission } from "./admission.ts";
 import { ban } from "./ban.ts";
 import { duration, field, LATER, otherHalf, section, unsupported } from "./field.ts";
 import { PRECEDENCE } from "./precedence.ts";
@@ -81,6 +82,11 @@ const entryPoint = z.object({
     "Refuse addresses that fail too often, for a while: see [Bans](protection.md#bans). Behind a load balancer with `proxyProtocol` the client's address counts.",
     ban.optional(),
     { otherwise: "off: devices behind one address would be banned together", nothingIsEmpty: true },
+  ),
+  admission: field(
+    "How many connections and handshakes may come, and how fast: see [Admission](protection.md#admission).",
+    admission.prefault({}),
+    { nothingIsEmpty: true },
   ),
   http: unsupported("warn", "is for HTTP, which Sluice does not serve"),
   http2: unsupported("warn", "is for HTTP, which Sluice does not serve"),

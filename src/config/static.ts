@@ -3,6 +3,7 @@
 import { suggestion } from "../text/spelling.ts";
 import { checkAccessLog } from "./access-log.ts";
 import { challengeEntryPoints, checkResolver } from "./acme.ts";
+import { checkAdmission } from "./admission.ts";
 import { checkBans } from "./ban.ts";
 import { decode } from "./decode.ts";
 import type { Diagnostics, Place } from "./diagnostics.ts";
@@ -99,6 +100,7 @@ export function parseStatic(
   checkOverlaps([...points.values()], rest.embeddedBroker?.address, problem);
   checkProxyProtocol(points.values(), problem, warn);
   checkBans(points.values(), problem, warn);
+  checkAdmission(points.values(), (path) => source.find(path) !== null, problem, warn);
   checkAccessLog(rest.accessLog, problem);
   checkSidecar(rest.sidecar, rest.developmentCertificate !== undefined, points.values(), problem);
   const files = rest.providers.file;

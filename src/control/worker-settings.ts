@@ -27,8 +27,9 @@ export function workerSettings(config: StaticConfig): Omit<WorkerSettings, "inde
   return {
     entryPoints: [...config.entryPoints.values()]
       .filter((point) => !point.admin)
-      .map(({ name, host, port, readTimeoutMs, connectTimeoutMs, keepAliveMs, proxyProtocol, ban }) => ({
-        ...{ name, host, port, readTimeoutMs, connectTimeoutMs, keepAliveMs, proxyProtocol, ban: banSettings(ban) },
+      .map(({ name, host, port, readTimeoutMs, connectTimeoutMs, keepAliveMs, proxyProtocol, admission, ban }) => ({
+        ...{ name, host, port, readTimeoutMs, connectTimeoutMs, keepAliveMs, proxyProtocol, admission },
+        ban: banSettings(ban),
       })),
     maxConnections,
     heldBytesPerConnection: config.limits.heldBytesPerConnection,

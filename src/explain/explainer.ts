@@ -205,7 +205,12 @@ export class Explainer {
     const { facts } = full;
     const unknown = { ...full.unknown, ...unknownAddress };
     return {
-      entryPoint: { name: point.name, address: point.address, proxyProtocol: point.proxyProtocol },
+      entryPoint: {
+        name: point.name,
+        address: point.address,
+        proxyProtocol: point.proxyProtocol,
+        admission: point.admission,
+      },
       client: {
         tls: client.tls,
         sni: client.sni || null,

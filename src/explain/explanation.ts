@@ -18,6 +18,7 @@ export interface Explanation {
     readonly address: string;
     /** Whose PROXY headers say where a client comes from; null: none is read. */
     readonly proxyProtocol: EntryPointConfig["proxyProtocol"];
+    readonly admission: EntryPointConfig["admission"];
   };
   readonly client: {
     readonly tls: boolean;

@@ -2,6 +2,7 @@
 
 import type { LivePolicy } from "../upstream/live.ts";
 import type { ProxyProtocolOut } from "../upstream/service.ts";
+import { admissionLines } from "./admission.ts";
 import { IN_TURN } from "./chooser.ts";
 import type {
   CertificateChoice,
@@ -101,6 +102,7 @@ export function textOf(explanation: Explanation): string[] {
   for (const [index, problem] of verdict.problems.entries()) row(index === 0 ? "because" : "", problem);
   row("entry point", `${entryPoint.name}, ${entryPoint.address}`);
   if (entryPoint.proxyProtocol !== null) row("PROXY headers", believed(entryPoint.proxyProtocol), 2);
+  for (const [index, line] of admissionLines(entryPoint.admission).entries()) row(index === 0 ? "admits" : "", line, 2);
   if (router !== null) {
     row("router", `${router.name}, ${router.place}`);
     row("rule", router.rule, 2);

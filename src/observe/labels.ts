@@ -11,8 +11,9 @@ export const LABELS: Readonly<Record<string, string>> = {
   options: "The name of the TLS options.",
   path: "`direct`: taken whole by one write. `held`: had to wait for the receiver.",
   process: "`master`, `worker` or `broker`.",
+  limit: "The reason of those who would wait too long: [admission](protection.md#admission).",
   reason:
-    "[Why the dial failed](operations.md#why-a-dial-fails), on the last address. Of bans, [how the last failure ended](operations.md#how-a-connection-ends), or `by-hand`.",
+    "[Why the dial failed](operations.md#why-a-dial-fails), on the last address. Of bans, [how the last failure ended](operations.md#how-a-connection-ends), or `by-hand`. Of admission, [why not](operations.md#how-a-connection-ends).",
   resource: "`descriptors`, `local-ports` or `source-addresses`.",
   resolver: "The name of the certificates resolver.",
   result:
@@ -24,7 +25,9 @@ export const LABELS: Readonly<Record<string, string>> = {
   server: "The address of the server.",
   service: "The name of the service.",
   severity: "`error` or `warning`.",
+  stage: "How far the client had come: `accepted`, `hello` (it is read) or `handshake` (it is done).",
   source: "The path of the file or directory.",
-  table: "Whose clients are counted: a [middleware](configuration.md#limits-for-clients), with what it counts them by.",
+  table:
+    "Whose clients are counted: an [entry point](protection.md#admission) or a [middleware](configuration.md#limits-for-clients), with what it counts them by.",
   version: "Of handshakes, the TLS version; of the build, Sluice's.",
 };

@@ -23,6 +23,8 @@ const LOOP_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 const ALERTED: readonly Reason[] = [
   "limit",
   "gave-way",
+  "entry-point-full",
+  "too-many-handshakes",
   "held-limit",
   "dial-failed",
   "unanswered",
@@ -191,6 +193,36 @@ export class WorkerMetrics {
           for (const result of ALERTED) metric.inc({ entrypoint, result }, 0);
           for (const [result, count] of meters.results) metric.inc({ entrypoint, result }, count);
         }
+      },
+    );
+    counter(
+      "sluice_admission_refusals_total",
+      "Clients that an entry point did not admit, or that made room for others (gave-way), by how far they had come: accepted, their hello read, or their handshake done.",
+      ["entrypoint", "reason", "stage"],
+      (metric, edge) => {
+        for (const { name: entrypoint, meters } of edge.entryPoints)
+          for (const [reason, stages] of meters.refused)
+            for (const [stage, count] of stages) metric.inc({ entrypoint, reason, stage }, count);
+      },
+    );
+    counter(
+      "sluice_admission_waits_total",
+      "Clients that had to wait to be admitted, by the limit: its name is the reason of those who would wait too long.",
+      ["entrypoint", "limit"],
+      (metric, edge) => {
+        for (const { name: entrypoint, meters } of edge.entryPoints)
+          for (const [limit, count] of meters.waits) metric.inc({ entrypoint, limit }, count);
+      },
+    );
+    gauge("sluice_admission_waiting", "Clients that wait now to be admitted.", ["entrypoint"], (metric, edge) => {
+      for (const { name: entrypoint, admission } of edge.entryPoints) metric.set({ entrypoint }, admission.waiting);
+    });
+    gauge(
+      "sluice_newcomers",
+      "Connections now that have not come in yet: without a hello, the end of the handshake or CONNECT. Some of them make room when there is none.",
+      ["entrypoint"],
+      (metric, edge) => {
+        for (const { name: entrypoint, newcomers } of edge.entryPoints) metric.set({ entrypoint }, newcomers.size);
       },
     );
     counter(

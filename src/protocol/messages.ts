@@ -111,6 +111,36 @@ export interface EntryPointSettings {
   readonly proxyProtocol: ProxyProtocolSettings | null;
   /** null: nobody is banned. */
   readonly ban: BanSettings | null;
+  readonly admission: AdmissionSettings;
+}
+
+/** Tokens of a bucket: so many come per second, and so many are there at most. */
+export interface RateSettings {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/** How many may come to an entry point and how fast, over all workers; null is no limit. */
+export interface AdmissionSettings {
+  readonly maxConnections: number | null;
+  /** Of one address. */
+  readonly connections: number | null;
+  /** Connections of one address. */
+  readonly rate: RateSettings | null;
+  /** Connections of one address that have not come in yet, in one worker; null: as many as are good for its connections. */
+  readonly silent: number | null;
+  readonly handshakes: {
+    readonly concurrent: number | null;
+    readonly rate: RateSettings | null;
+    readonly concurrentOfAddress: number | null;
+    readonly rateOfAddress: RateSettings | null;
+  };
+  /** Bits of an address that count. */
+  readonly ipv4Prefix: number;
+  readonly ipv6Prefix: number;
+  readonly maxWaitMs: number;
+  /** Addresses and networks in CIDR form that are not asked. */
+  readonly trustedIPs: readonly string[];
 }
 
 export interface WorkerSettings {

@@ -1,9 +1,10 @@
 // One client connection: the socket, what is known, what is held, and the step that is in charge. Which step follows which is in way.ts.
 
 import { createHash } from "node:crypto";
-import { addressKey, type Key } from "../admission/keys.ts";
+import type { PlaceHeld } from "../admission/in-order.ts";
+import type { Key } from "../admission/keys.ts";
 import { Newcomer } from "../admission/newcomers.ts";
-import { parseAddress } from "../ip/address.ts";
+import type { AdmissionReject } from "../admission/reject.ts";
 import type { Client, IdleLimit, Lease, Middleware, Passed, Refused, Verdict } from "../middlewares/middleware.ts";
 import { connackFor, type Refusal } from "../mqtt/connack.ts";
 import type { Connect } from "../mqtt/connect.ts";
@@ -21,12 +22,13 @@ import {
 } from "../net/socket.ts";
 import type { Chooser, Target } from "../upstream/service.ts";
 import { digestOf } from "../upstream/sticky.ts";
+import type { Applicant, Yielding } from "./admission.ts";
 import { BytesAhead } from "./ahead.ts";
 import { refusalFor } from "./connack-of.ts";
 import { tapConnack } from "./connack-tap.ts";
-import type { Edge, EntryPoint, LiveConnection, Yielding } from "./edge.ts";
+import type { Edge, EntryPoint, LiveConnection } from "./edge.ts";
 import { watchIdle } from "./idle-watch.ts";
-import type { RouteMeters } from "./meters.ts";
+import type { RouteMeters, Stage } from "./meters.ts";
 import type { Reason } from "./reasons.ts";
 import { ConnectionRecord } from "./record.ts";
 import { watchSilence } from "./silence.ts";
@@ -77,7 +79,7 @@ interface Gated {
   verdicts: Map<Middleware, Verdict> | null;
 }
 
-export class Connection implements Client, Chooser, RelayOwner, LiveConnection, Yielding {
+export class Connection implements Client, Chooser, RelayOwner, LiveConnection, Applicant {
   readonly edge: Edge;
   readonly entryPoint: EntryPoint;
   readonly record: ConnectionRecord;
@@ -93,7 +95,14 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
   /** null: it has come in, or waits for Sluice. */
   #newcomer: Newcomer<Yielding> | null = null;
   /** null while only a balancer's is known, which never counts. */
-  #addressKey: Key | null = null;
+  addressKey: Key | null = null;
+  /** It is not asked by the entry point's admission. */
+  isExempt = false;
+  #stage: Stage = "accepted";
+  /** Of the entry point's limits, until its end. */
+  #places: PlaceHeld[] | null = null;
+  /** Among the handshakes under way. */
+  #shaking: PlaceHeld | null = null;
   /** Limits and counters that it holds, the route's among them. */
   #leases: Lease[] | null = null;
 
@@ -105,7 +114,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
     edge.connections.add(this);
     entryPoint.meters.open++;
     if (entryPoint.proxyProtocol === null) this.introduce();
-    else this.progress();
+    else this.progress("accepted");
   }
 
   /** Where the client has connected to. It is asked of the system only when somebody wants to know. */
@@ -368,14 +377,37 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
 
   /** On an entry point where a balancer may speak for it, its address is known only now. */
   introduce(): void {
-    this.#addressKey = addressKey(parseAddress(this.record.clientAddress), 32, 64);
-    this.progress();
+    const { admission, newcomers } = this.entryPoint;
+    const { key, isExempt } = admission.look(this.record.clientAddress);
+    this.addressKey = key;
+    this.isExempt = isExempt;
+    this.progress("accepted");
+    if (newcomers.of(key) > admission.maxSilent) newcomers.firstOf(key)?.who.giveWay();
   }
 
   /** It has come a step further, and has its time anew before it gives way to others. */
-  progress(): void {
+  progress(stage: Stage): void {
+    this.#stage = stage;
     this.#newcomer ??= new Newcomer<Yielding>(this);
-    this.entryPoint.newcomers.enter(this.#newcomer, this.#addressKey);
+    this.entryPoint.newcomers.enter(this.#newcomer, this.addressKey);
+  }
+
+  stay(place: PlaceHeld): void {
+    this.#places ??= [];
+    this.#places.push(place);
+  }
+
+  /** Its handshake is under way; null: it is over. */
+  shaking(place: PlaceHeld | null): void {
+    const former = this.#shaking;
+    this.#shaking = place;
+    former?.release();
+  }
+
+  /** Ends it, for it is not admitted. */
+  turnAway(reason: AdmissionReject, stage: Stage): void {
+    this.entryPoint.meters.refuse(reason, stage);
+    this.finish(reason);
   }
 
   /** It has said what there is to say, and waits for others; or it is over. It gives way to nobody. */
@@ -385,6 +417,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
   }
 
   giveWay(): void {
+    this.entryPoint.meters.refuse("gave-way", this.#stage);
     this.finish("gave-way");
   }
 
@@ -414,6 +447,8 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
     const { edge, entryPoint, record } = this;
     edge.connections.delete(this);
     this.comeIn();
+    this.shaking(null);
+    if (this.#places !== null) for (const place of this.#places) place.release();
     entryPoint.meters.open--;
     entryPoint.meters.ended(reason);
     if (record.meters !== null) record.meters.open--;

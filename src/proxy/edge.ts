@@ -15,6 +15,7 @@ import { ContextCache } from "../tls/contexts.ts";
 import { ClientContexts } from "../upstream/client-contexts.ts";
 import type { Target } from "../upstream/service.ts";
 import { HelloPool } from "../wire/hello-pool.ts";
+import { Admission, type Yielding } from "./admission.ts";
 import type { BanDoor } from "./ban-door.ts";
 import { EntryMeters, Meters } from "./meters.ts";
 import { Outages } from "./outages.ts";
@@ -69,11 +70,6 @@ export interface LiveConnection {
   shutdown(): void;
 }
 
-/** A connection that can make room for another one. */
-export interface Yielding {
-  giveWay(): void;
-}
-
 /** An entry point as a connection sees it. */
 export interface EntryPoint {
   readonly name: string;
@@ -87,6 +83,7 @@ export interface EntryPoint {
   readonly meters: EntryMeters;
   /** Its connections that have not come in yet: some of them go where there is no room. */
   readonly newcomers: Newcomers<Yielding>;
+  readonly admission: Admission;
 }
 
 export class Edge {
@@ -142,7 +139,7 @@ export class Edge {
     settings: Omit<EntryPointSettings, "host" | "port" | "keepAliveMs" | "ban">,
     bans: BanDoor | null = null,
   ): EntryPoint {
-    const { name, readTimeoutMs, connectTimeoutMs, proxyProtocol } = settings;
+    const { name, readTimeoutMs, connectTimeoutMs, proxyProtocol, admission } = settings;
     const entryPoint = {
       name,
       readTimeoutMs,
@@ -151,6 +148,7 @@ export class Edge {
       bans,
       meters: new EntryMeters(name),
       newcomers: new Newcomers<Yielding>(),
+      admission: new Admission(name, admission, this.limits.maxConnections, this.keyed),
     };
     this.entryPoints.push(entryPoint);
     return entryPoint;

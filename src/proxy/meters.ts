@@ -5,6 +5,9 @@ import type { ByteMeter } from "../net/relay.ts";
 import type { HandshakeCause } from "../tls/handshake-failure.ts";
 import type { ConnectResult, Reason } from "./reasons.ts";
 
+/** How far a client had come that is not let in: it was accepted, has sent its hello, has done its handshake. */
+export type Stage = "accepted" | "hello" | "handshake";
+
 /** All that an established connection keeps of its route. */
 export interface RouteMeters {
   readonly router: string;
@@ -24,6 +27,10 @@ export class EntryMeters {
   /** Of the handshakes that failed. */
   readonly causes = new Map<HandshakeCause, number>();
 
+  /** Who was refused or went for others, by the reason and then by how far it had come. */
+  readonly refused = new Map<Reason, Map<Stage, number>>();
+  /** Who had to wait, by the limit. */
+  readonly waits = new Map<Reason, number>();
   /** CONNECTs read, by version and result. */
   readonly connects = new Map<string, Map<ConnectResult, number>>();
 
@@ -35,6 +42,16 @@ export class EntryMeters {
     let results = this.connects.get(version);
     if (results === undefined) this.connects.set(version, (results = new Map()));
     results.set(result, (results.get(result) ?? 0) + 1);
+  }
+
+  refuse(reason: Reason, stage: Stage): void {
+    let stages = this.refused.get(reason);
+    if (stages === undefined) this.refused.set(reason, (stages = new Map()));
+    stages.set(stage, (stages.get(stage) ?? 0) + 1);
+  }
+
+  waited(reason: Reason): void {
+    this.waits.set(reason, (this.waits.get(reason) ?? 0) + 1);
   }
 
   handshakeFailed(cause: HandshakeCause): void {

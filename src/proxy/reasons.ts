@@ -1,6 +1,7 @@
 // Every way a connection can end. A reason is at once the `reason` of the log line and the `result` label of the metric, so the set is
 // fixed: nothing from outside can add to it.
 
+import type { AdmissionReject } from "../admission/reject.ts";
 import type { MiddlewareReject } from "../middlewares/middleware.ts";
 import type { RelayEnd } from "../net/relay.ts";
 import type { ClientAuthReject } from "../tls/client-auth.ts";
@@ -13,6 +14,7 @@ export type Reason =
   | "limit"
   /** It had not come in yet, and went to make room for another one. */
   | "gave-way"
+  | AdmissionReject
   | "descriptors"
   /** Its address has failed too often. */
   | "banned"

@@ -1,6 +1,6 @@
 // The way of a connection, from accept to relay: which step follows which, and what a step's outcome leads to.
 //
-//   admit -> [preface] -> peek -> decide -> [middlewares] -> turn -> handshake -> identify -> [gate -> middlewares] -> dial -> [answer] -> relay
+//   admit -> [preface] -> [hold] -> peek -> decide -> [middlewares] -> turn -> handshake -> identify -> [gate -> middlewares] -> dial -> [answer] -> relay
 //                                   |-- plain: [gate -> middlewares] -> dial -> [answer] -> relay
 //                                   |-- passed through: dial -> [answer] -> relay
 //                                   '-- acme-tls/1: handshake -> end
@@ -40,6 +40,7 @@ import { challengeUpgrade } from "./steps/challenge.ts";
 import { Dial, type Dialled } from "./steps/dial.ts";
 import { Gate } from "./steps/gate.ts";
 import { Handshake, noteTls, type Shaken } from "./steps/handshake.ts";
+import { Hold } from "./steps/hold.ts";
 import { identify } from "./steps/identify.ts";
 import { type Hello, Peek, type Peeked } from "./steps/peek.ts";
 import { Preface, type Prefaced } from "./steps/preface.ts";
@@ -56,14 +57,14 @@ export function accept(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket)
   const connection = admit(edge, entryPoint, socket);
   if (connection === null) return;
   const { proxyProtocol } = entryPoint;
-  if (proxyProtocol === null) return begin(connection, NOTHING);
+  if (proxyProtocol === null) return welcome(connection, NOTHING);
   const { clientAddress } = connection.record;
   if (clientAddress === "") return connection.finish("client-gone");
   const trusted = proxyProtocol.trusts(clientAddress);
   if (!trusted) connection.introduce();
   if (!trusted && proxyProtocol.isRequired) return connection.finish("proxy-header-missing");
   // What comes from elsewhere is looked at by peek, except where all routers are plain: a server behind them might believe its header.
-  if (!trusted && !isPlainOnly(edge.tables.routes(entryPoint.name))) return begin(connection, NOTHING);
+  if (!trusted && !isPlainOnly(edge.tables.routes(entryPoint.name))) return welcome(connection, NOTHING);
   connection.pass(new Preface(connection, trusted, prefaced)).start();
 }
 
@@ -80,7 +81,19 @@ function prefaced(connection: Connection, { header, rest }: Prefaced): void {
     connection.introduce();
   }
   if (header !== null && entryPoint.bans?.refuses(record.clientAddress)) return connection.finish("banned");
-  begin(connection, rest);
+  welcome(connection, rest);
+}
+
+/** Whoever comes too fast waits here, before anything is read. */
+function welcome(connection: Connection, received: Buffer): void {
+  const { entryPoint } = connection;
+  if (connection.isOver) return;
+  if (connection.isExempt) return begin(connection, received);
+  const admitted = entryPoint.admission.enter(connection, entryPoint.newcomers);
+  if (admitted.kind === "refuse") return connection.turnAway(admitted.reason, "accepted");
+  if (admitted.ms === 0) return begin(connection, received);
+  entryPoint.meters.waited(admitted.reason);
+  connection.pass(new Hold(connection)).start(admitted.ms, () => begin(connection, connection.takeAhead(received)));
 }
 
 function begin(connection: Connection, received: Buffer): void {
@@ -155,8 +168,10 @@ function awaitTurn(connection: Connection, decision: Terminating, facts: Facts, 
   let first = received;
   turn.start(() => {
     const bytes = connection.takeAhead(first);
-    if (isStale(connection)) takeHello(connection, hello, bytes);
-    else handshake(connection, decision, facts, hello, bytes);
+    if (isStale(connection)) {
+      connection.shaking(null);
+      takeHello(connection, hello, bytes);
+    } else handshake(connection, decision, facts, hello, bytes);
   });
   if (!connection.isIn(turn)) return;
   connection.comeIn();
@@ -167,7 +182,7 @@ function awaitTurn(connection: Connection, decision: Terminating, facts: Facts, 
 
 function handshake(connection: Connection, decision: Terminating, facts: Facts, hello: Hello, received: Buffer): void {
   const { edge, record } = connection;
-  connection.progress();
+  connection.progress("hello");
   const { termination } = decision;
   // Without SNI the address that the client dialled is the name it wants, as in Traefik.
   const name = record.sni === "" ? connection.dialled.address : record.sni;
@@ -191,7 +206,8 @@ function upgradeOf(termination: Termination, hello: Hello, context: ServerUpgrad
 
 function shook(connection: Connection, decision: Terminating, facts: Facts, shaken: Shaken): void {
   const socket = noteTls(connection);
-  connection.progress();
+  connection.shaking(null);
+  connection.progress("handshake");
   connection.edge.observer.onHandshake(connection.record.tlsVersion, socket.isSessionReused(), shaken.durationMs);
   letIn(connection, decision, facts, shaken);
 }

@@ -332,6 +332,7 @@ describe("nothing is left out", () => {
   const reasons = [
     ...literals("src/proxy/reasons.ts", "Reason"),
     ...literals("src/proxy/reasons.ts", "ConnectReject"),
+    ...literals("src/admission/reject.ts", "AdmissionReject"),
     ...literals("src/net/relay.ts", "RelayEnd"),
     ...literals("src/wire/client-hello.ts", "HelloReject"),
     ...literals("src/tls/client-auth.ts", "ClientAuthReject"),

@@ -32,7 +32,14 @@ export async function tcpServer(
 /** A TLS client whose handshake is over. */
 export function tlsClient(
   port: number,
-  options: { servername?: string; ca?: string; host?: string; cert?: string; key?: string } = {},
+  options: {
+    servername?: string;
+    ca?: string;
+    host?: string;
+    cert?: string;
+    key?: string;
+    localAddress?: string;
+  } = {},
 ): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connectTls({
@@ -40,6 +47,7 @@ export function tlsClient(
       port,
       servername: options.servername ?? "localhost",
       rejectUnauthorized: options.ca !== undefined,
+      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
       ...(options.ca === undefined ? {} : { ca: options.ca }),
       ...(options.cert === undefined ? {} : { cert: options.cert, key: options.key }),
       allowHalfOpen: true,

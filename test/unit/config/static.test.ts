@@ -35,6 +35,14 @@ test("the defaults", () => {
       graceTimeoutMs: 10_000,
       keepAliveMs: 120_000,
       proxyProtocol: null,
+      admission: {
+        ...{ maxConnections: null, connections: null, rate: null, silent: null },
+        handshakes: {
+          ...{ concurrent: null, rate: null, concurrentOfAddress: null },
+          rateOfAddress: { perSecond: 200, burst: 1000 },
+        },
+        ...{ ipv4Prefix: 32, ipv6Prefix: 64, maxWaitMs: 5000, trustedIPs: ["127.0.0.0/8", "::1/128"] },
+      },
       admin: false,
     },
   ]);

@@ -4,6 +4,7 @@ import type { Compiled } from "../../../src/compile/compile.ts";
 import { merge } from "../../../src/compile/merge.ts";
 import { Diagnostics } from "../../../src/config/diagnostics.ts";
 import type { EntryPointConfig } from "../../../src/config/entry-points.ts";
+import { parseStatic } from "../../../src/config/static.ts";
 import { type Client, readClient } from "../../../src/explain/client.ts";
 import { Explainer } from "../../../src/explain/explainer.ts";
 import { type RouterAction, type Row, rowKey } from "../../../src/protocol/messages.ts";
@@ -18,7 +19,14 @@ export const transport: Transport = {
   proxyProtocol: null,
   tls,
 };
-export const point = { name: "mqtts", address: ":8883", host: "", proxyProtocol: null } as EntryPointConfig;
+export const point = {
+  ...{ name: "mqtts", address: ":8883", host: "", proxyProtocol: null },
+  admission: parseStatic(
+    "sluice.yml",
+    "entryPoints: { mqtts: { address: ':8883' } }",
+    new Diagnostics(),
+  )!.entryPoints.get("mqtts")!.admission,
+} as EntryPointConfig;
 
 export function routerRow(
   name: string,

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Middleware, Verdict } from "../../../src/middlewares/middleware.ts";
 import type { NativeSocket, SocketOwner } from "../../../src/net/socket.ts";
-import type { RouterAction, Row } from "../../../src/protocol/messages.ts";
+import type { AdmissionSettings, RouterAction, Row } from "../../../src/protocol/messages.ts";
 import type { Connection } from "../../../src/proxy/connection.ts";
 import { Edge } from "../../../src/proxy/edge.ts";
 import { accept } from "../../../src/proxy/way.ts";
@@ -13,6 +13,11 @@ import { recordedHellos } from "../../fixtures/hello/hellos.ts";
 
 const transport = { dialTimeoutMs: 1000, keepAliveMs: -1, terminationDelayMs: 1000, proxyProtocol: null } as Transport;
 const hello = Buffer.from(recordedHellos().find(({ name }) => name === "curl")!.bytes);
+const ADMIT_ALL: AdmissionSettings = {
+  ...{ maxConnections: null, connections: null, rate: null, silent: null },
+  handshakes: { concurrent: null, rate: null, concurrentOfAddress: null, rateOfAddress: null },
+  ...{ ipv4Prefix: 32, ipv6Prefix: 64, maxWaitMs: 5000, trustedIPs: [] },
+};
 const CONNECT = Buffer.from("101100044d5154540402003c0005636c69656e74", "hex");
 
 function router(name: string, action: RouterAction, priority = 1): Row {
@@ -101,7 +106,13 @@ function arrive(edge: Edge) {
   } as unknown as NativeSocket;
   accept(
     edge,
-    edge.entryPoint({ name: "mqtts", readTimeoutMs: 10_000, connectTimeoutMs: 60_000, proxyProtocol: null }),
+    edge.entryPoint({
+      name: "mqtts",
+      readTimeoutMs: 10_000,
+      connectTimeoutMs: 60_000,
+      proxyProtocol: null,
+      admission: ADMIT_ALL,
+    }),
     socket,
   );
   const owner = (): SocketOwner => socket.data;
