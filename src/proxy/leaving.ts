@@ -80,6 +80,8 @@ export class LeavingConnections {
   letGo({ id, count }: Extract<ToWorker, { type: "let-go" }>): void {
     const group = this.#groups.get(id);
     if (group === undefined) return;
+    // The master counts them as gone. Where as many have come, it has to hear the number that it knows already.
+    this.#told = "";
     const { members } = group;
     for (let left = count; left > 0 && members.length > 0; ) {
       const at = Math.floor(this.#random() * members.length);

@@ -63,6 +63,20 @@ test("those with a drained server are counted, and told again only when there ar
   expect(told.at(-1)).toEqual([1, ["a", 2]]);
 });
 
+test("when as many have come as were let go, the master hears of it", () => {
+  const { leaving, crowd, told, settle } = worker();
+  crowd(5, "s one");
+  leaving.change(change(server("s one")));
+  leaving.letGo({ type: "let-go", id: "a", count: 5 });
+  settle();
+  crowd(5, "s one");
+  leaving.look();
+  expect(told).toEqual([
+    [1, ["a", 5]],
+    [1, ["a", 5]],
+  ]);
+});
+
 test("a change is answered with its number, also where there is nothing", () => {
   const { leaving, told } = worker();
   leaving.change({ type: "leaving", round: 3, put: [server("s one")], drop: [] });
