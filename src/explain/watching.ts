@@ -17,7 +17,7 @@ export function watchingOf(check: HealthCheck | null, passive: Passive = DEFAULT
   const { failures, unanswered, windowMs, coolDownMs } = passive;
   const causes = [
     ...(failures > 0 ? [`${times(failures, "failed dial")} within ${seconds(windowMs)}`] : []),
-    ...(unanswered > 0 ? [`${times(unanswered, "CONNECT")} in a row without an answer`] : []),
+    ...(unanswered > 0 ? [`${times(unanswered, "CONNECT")} in a row that only another server answers`] : []),
   ];
   const back = check === null ? `dialled again after ${seconds(coolDownMs)}` : "back by its checks";
   const clients = causes.length === 0 ? "not by clients" : `by ${causes.join(", or ")}; ${back}`;
