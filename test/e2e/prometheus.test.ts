@@ -30,6 +30,7 @@ const LATER = [
   "sluice_server_name_failing",
   "sluice_server_name_lookups_total",
   "sluice_drain_connections",
+  "sluice_bans_total",
   "sluice_removed_connections",
 ];
 const SERVED = metricRows.map(({ name }) => name).filter((name) => !LATER.includes(name));
@@ -43,6 +44,7 @@ const ANNA =
 writeFileSync(passwords, ANNA);
 const sluice = await Sluice.start({
   workers: 2,
+  entryPoint: "    ban: { failures: 1000 }",
   dynamic: dynamic
     .replace("loadBalancer: {", "loadBalancer: { healthCheck: {},")
     .replace(
