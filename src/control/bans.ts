@@ -80,7 +80,9 @@ export class Bans {
     for (const { name, ban: config, admin } of points) {
       if (config === null || admin) continue;
       const book = new BanBook(config, (key) => this.#note(name, key));
-      this.#points.set(name, { config, book, begun: new Map() });
+      // There before the first ban: increase() does not see the event that a series begins with.
+      const begun = new Map([...config.reasons, "by-hand"].map((reason) => [reason as string, 0]));
+      this.#points.set(name, { config, book, begun });
     }
     this.#timer = this.#points.size === 0 ? null : setInterval(() => this.sweep(), SWEEP_MS).unref();
     this.#load();

@@ -219,7 +219,8 @@ describe("commands", () => {
       const file = args.find((each) => each.startsWith("--configFile="))?.slice("--configFile=".length);
       return subcommands.includes(args[0]!) && (file === undefined || existsSync(join(ROOT, file)));
     }
-    return ["mosquitto_sub", "mosquitto_pub", "openssl"].includes(program);
+    if (program === "cp") return existsSync(join(ROOT, args[0]!));
+    return ["mosquitto_sub", "mosquitto_pub", "openssl", "fail2ban-regex", "systemctl"].includes(program);
   };
   const commands = PAGES.flatMap((page) => [
     ...[...read(page).matchAll(FENCE)]

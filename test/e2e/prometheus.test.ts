@@ -30,7 +30,6 @@ const LATER = [
   "sluice_server_name_failing",
   "sluice_server_name_lookups_total",
   "sluice_drain_connections",
-  "sluice_bans_total",
   "sluice_removed_connections",
 ];
 const SERVED = metricRows.map(({ name }) => name).filter((name) => !LATER.includes(name));
