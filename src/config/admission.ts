@@ -7,6 +7,8 @@ import { duration, field, section } from "./field.ts";
 import { checkNetworks } from "./networks.ts";
 import type { Say } from "./subject.ts";
 
+const MAX_WAIT_MS = 60_000;
+
 const most = z.number().int().min(1).max(10_000_000).optional();
 /** 0 is no limit, for what has a default. */
 const rate = z.number().int().min(0).max(1_000_000);
@@ -111,7 +113,7 @@ export const admission = section({
   ),
   maxWait: field(
     "How long what exceeds a rate waits, in the order of its coming. Who would wait longer is closed at once.",
-    duration(0, "must not be negative").max(60_000, "must be at most 1m: clients do not wait longer").default(5000),
+    duration(0, "must not be negative").default(5000),
     { example: "10s", nothingIsWrong: true },
   ),
   trustedIPs: field(
@@ -135,6 +137,12 @@ export function checkAdmission(
         warn("field-ignored", path, `${path.join(".")} is ignored: the entry point serves HTTP, and admits everybody`);
       continue;
     }
+    if (settings.maxWaitMs > MAX_WAIT_MS)
+      problem(
+        "field-value",
+        [...path, "maxWait"],
+        `${path.join(".")}.maxWait must be at most 1m: no client waits longer`,
+      );
     checkNetworks([...path, "trustedIPs"], settings.trustedIPs, problem);
     for (const [section, rateConfig] of [
       [["perAddress"], settings.rate],

@@ -167,7 +167,10 @@ describe("JSON Schema", () => {
 
   test("it finds what the decoder finds in the broken files, where it is", () => {
     // 600h is over 24 days, and a pattern cannot count.
-    const unsayable = new Set<string>(["entryPoints.b.transport.lifeCycle.graceTimeOut"]);
+    const unsayable = new Set<string>([
+      "entryPoints.b.transport.lifeCycle.graceTimeOut",
+      "entryPoints.mqtts.admission.maxWait",
+    ]);
     let all = 0;
     const missed: string[] = [];
     for (const which of ["static", "dynamic"] as const)
