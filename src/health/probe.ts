@@ -4,7 +4,7 @@
 import { isIP } from "node:net";
 import { parseAddress } from "../ip/address.ts";
 import type { Deadlines, Timed } from "../net/deadlines.ts";
-import type { Dial, DialError, Dialer, DialOwner } from "../net/dial.ts";
+import { type Dial, type DialError, type Dialer, type DialOwner, isUnixPath } from "../net/dial.ts";
 import type { HostLookup } from "../net/resolve.ts";
 import { judgeServer } from "../net/server-verdict.ts";
 import {
@@ -128,7 +128,7 @@ export class Probe implements DialOwner, SocketOwner, Timed {
     this.#dial = null;
     if (this.#done === null) return socket.terminate();
     const { server, transport } = this.#request;
-    const header = headerOf(socket, transport);
+    const header = headerOf(socket, server, transport);
     // It fits any empty send buffer: where it does not, the server is gone already.
     if (header !== null && socket.write(header) !== header.length) {
       socket.terminate();
@@ -235,14 +235,18 @@ export class Probe implements DialOwner, SocketOwner, Timed {
 }
 
 /** What goes before everything else; null: nothing, or the connection is gone. Version 1 has no LOCAL, and says the truth: Sluice itself. */
-function headerOf(socket: NativeSocket, { proxyProtocol }: Transport): Buffer | null {
+function headerOf(socket: NativeSocket, { host }: Server, { proxyProtocol }: Transport): Buffer | null {
   if (proxyProtocol === null) return null;
-  const source = endOf(socket.localAddress, socket.localPort);
-  const destination = endOf(socket.remoteAddress, socket.remotePort);
+  // A Unix socket has no addresses, but both ends of it are on this machine.
+  const isUnix = isUnixPath(host);
+  const source = isUnix ? THIS_MACHINE : endOf(socket.localAddress, socket.localPort);
+  const destination = isUnix ? THIS_MACHINE : endOf(socket.remoteAddress, socket.remotePort);
   if (source === null || destination === null) return null;
   const ends = { source, destination };
   return proxyProtocol.version === 1 ? writeProxyLine(ends) : writeLocalHeader(ends);
 }
+
+const THIS_MACHINE = { address: Uint8Array.of(127, 0, 0, 1), port: 0 };
 
 function endOf(address: string | undefined, port: number | undefined) {
   const bytes = address === undefined ? null : parseAddress(address);

@@ -260,6 +260,36 @@ test("where the transport has PROXY headers a check sends one of its own: LOCAL 
   expect(one.bytes).toBe(`PROXY TCP4 127.0.0.1 127.0.0.1 ${one.remotePort} ${port}\r\n`);
 });
 
+test("over a Unix socket, which has no addresses, the header says that both ends are on this machine", async () => {
+  const path = join(temporaryDirectory(), "broker.sock");
+  let heard = "";
+  const receiver = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", (chunk: Buffer) => {
+      heard = chunk.toString("latin1");
+      socket.end();
+    });
+  });
+  await new Promise<void>((resolve) => receiver.listen(path, resolve));
+  cleanup(() => receiver.close());
+  const watch = new Watch({ onChange: () => {}, onRefusedCheck: () => {} });
+  cleanup(() => watch.close());
+  const told = async (version: number) => {
+    heard = "";
+    const transport = { ...TRANSPORT, proxyProtocol: { version, tlvs: [] } };
+    const unix = { address: `unix://${path}`, host: path, port: 0, tls: false };
+    watch.want([server(0, { server: unix, transport, check: { ...CHECK, intervalMs: 60_000 } })]);
+    await waitFor("the header", () => heard !== "");
+    return heard;
+  };
+  expect(await told(1)).toBe("PROXY TCP4 127.0.0.1 127.0.0.1 0 0\r\n");
+  expect(
+    Buffer.from(await told(2), "latin1")
+      .subarray(12)
+      .toString("hex"),
+  ).toBe("2011000c7f0000017f00000100000000");
+});
+
 test("a server on a Unix socket is checked like any other", async () => {
   const path = join(temporaryDirectory(), "broker.sock");
   const receiver = createServer((socket) => {
