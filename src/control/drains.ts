@@ -4,9 +4,10 @@ import type { Logger } from "pino";
 import type { FromWorker } from "../protocol/messages.ts";
 import type { LivePolicy } from "../upstream/live.ts";
 import type { ServerChange } from "../upstream/server-state.ts";
+import { serverKey } from "../upstream/service.ts";
 import { Departures, type DeparturesHost } from "./departures.ts";
 import { type Departure, Losses } from "./losses.ts";
-import { type InForce, serverKey } from "./present.ts";
+import type { InForce } from "./present.ts";
 
 export interface DrainsHost extends Pick<DeparturesHost, "tell" | "workers"> {
   /** Says to the workers that nobody may be sent to a server, or that it is as the configuration says. */

@@ -3,8 +3,9 @@
 
 import type { Narrowed, RouterRow, Which } from "../protocol/messages.ts";
 import type { LivePolicy } from "../upstream/live.ts";
+import { serverKey } from "../upstream/service.ts";
 import { asksForMore } from "./asks-for-more.ts";
-import { type InForce, type LoadBalancer, Present, serverKey } from "./present.ts";
+import { type InForce, type LoadBalancer, Present } from "./present.ts";
 
 /** Connections that are to end, and what people call them. */
 export interface Departure {

@@ -3,7 +3,7 @@
 import type { Compiled } from "../compile/compile.ts";
 import type { RouterRow } from "../protocol/messages.ts";
 import type { ServerTlsOptions } from "../tls/options.ts";
-import { childrenOf, type ServiceRow } from "../upstream/service.ts";
+import { childrenOf, type ServiceRow, serverKey } from "../upstream/service.ts";
 
 export type LoadBalancer = Extract<ServiceRow, { kind: "loadBalancer" }>;
 
@@ -91,9 +91,4 @@ function together(now: ServiceRow, former: ServiceRow): ServiceRow {
   const known = new Set(now.servers.map(({ address }) => address));
   const others = former.servers.filter(({ address }) => !known.has(address));
   return { ...now, servers: [...now.servers, ...others.slice(0, MAX_REMEMBERED)] };
-}
-
-/** As in Target. */
-export function serverKey(service: string, address: string): string {
-  return `${service} ${address}`;
 }

@@ -126,7 +126,7 @@ function nodeOf(
     return {
       ...({ address, share: turns, dial: tls ? "tls" : "plain", weight, maxConnections, backup, drain } as const),
       discovery: discoveryOf(server),
-      check: ground.servers.found.get(serverKey(name, server)) ?? null,
+      check: ground.servers.found.get(serverKey(name, server.address)) ?? null,
     };
   });
   return {

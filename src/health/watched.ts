@@ -23,7 +23,7 @@ export function watchedOf(rows: Iterable<Row>, checks: ReadonlyMap<string, Healt
     const check = checks.get(row.name) ?? null;
     for (const server of servers)
       if (server.discover === undefined)
-        all.push({ key: serverKey(row.name, server), service: row.name, server, transport, check, passive });
+        all.push({ key: serverKey(row.name, server.address), service: row.name, server, transport, check, passive });
   }
   return all;
 }

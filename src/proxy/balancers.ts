@@ -52,7 +52,7 @@ export class Balancers {
     for (const [name, row] of this.#services)
       if (row.kind === "loadBalancer")
         for (const server of row.servers) {
-          const key = serverKey(name, server);
+          const key = serverKey(name, server.address);
           configured.set(key, server.drain !== undefined || (configured.get(key) ?? false));
         }
     this.#states.keep(configured);
@@ -107,11 +107,11 @@ export class Balancers {
     if (balancing?.slowStartMs !== undefined && former?.kind === "loadBalancer") {
       const known = new Set(former.servers.map(({ address }) => address));
       for (const server of servers)
-        if (!known.has(server.address)) this.#states.of(serverKey(name, server)).upSince = Date.now();
+        if (!known.has(server.address)) this.#states.of(serverKey(name, server.address)).upSince = Date.now();
     }
     const isCounted = balancing?.strategy === "leastconn" || balancing?.strategy === "p2c";
     for (const server of servers)
-      if (isCounted || server.maxConnections !== undefined) this.#states.of(serverKey(name, server)).count();
+      if (isCounted || server.maxConnections !== undefined) this.#states.of(serverKey(name, server.address)).count();
   }
 
   #make(name: string, row: ServiceRow): Balancer {
@@ -125,7 +125,7 @@ export class Balancers {
         row.returnAfterMs,
       );
     const targets = row.servers.map((server): Target => {
-      const key = serverKey(name, server);
+      const key = serverKey(name, server.address);
       return {
         service: name,
         key,
@@ -145,7 +145,7 @@ export class Balancers {
     const row = this.#services.get(name);
     if (row === undefined || seen.has(name)) return keys;
     seen.add(name);
-    if (row.kind === "loadBalancer") for (const server of row.servers) keys.add(serverKey(name, server));
+    if (row.kind === "loadBalancer") for (const server of row.servers) keys.add(serverKey(name, server.address));
     else for (const child of childrenOf(row)) this.#keysBelow(child, keys, seen);
     return keys;
   }

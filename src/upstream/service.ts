@@ -93,7 +93,7 @@ export type Discovery =
   | { readonly kind: "srv"; readonly families: AddressFamilies | null };
 
 /** Service and address in one word: what is known of a server goes by it. */
-export function serverKey(service: string, { address }: Server): string {
+export function serverKey(service: string, address: string): string {
   return `${service} ${address}`;
 }
 
