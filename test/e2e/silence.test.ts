@@ -35,6 +35,7 @@ const sluice = await Sluice.start({
 tcp:
   routers:
     tls: { rule: "HostSNI(\`localhost\`)", service: broker, tls: {}, entryPoints: [mqtts, patient] }
+    spoken: { rule: "HostSNI(\`speaker.test\`)", service: speaker, tls: {}, entryPoints: [mqtts] }
     mute: { rule: "HostSNI(\`quiet.test\`)", service: mute, tls: {}, entryPoints: [mqtts] }
     passed: { rule: "HostSNI(\`*\`)", service: secure, tls: { passthrough: true }, entryPoints: [mqtts] }
     plain: { rule: "HostSNI(\`*\`)", service: broker, entryPoints: [plain] }
@@ -112,6 +113,17 @@ test("clients that have done their part stay as long as they like, and so does e
   expect((await connack).toString("hex")).toStartWith("20");
   await mqtt.endAsync();
   for (const socket of staying) socket.destroy();
+});
+
+test("a server that speaks first is heard by a whole crowd that has to take turns", async () => {
+  const heard = Array.from({ length: 64 }, async () => {
+    const socket = await tlsClient(sluice.port, { servername: "speaker.test" });
+    const chunk = await new Promise((resolve) => socket.once("data", resolve));
+    socket.destroy();
+    return String(chunk);
+  });
+  expect(new Set(await Promise.all(heard))).toEqual(new Set(["220 at your service\r\n"]));
+  expect(sluice.lines.filter(({ level }) => level === "error")).toEqual([]);
 });
 
 test("who is silent costs its server nothing afterwards: no connection is left", async () => {

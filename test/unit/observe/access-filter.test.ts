@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { ACCESS_REASONS } from "../../../src/config/access-log.ts";
+import { BAN_REASONS } from "../../../src/config/ban.ts";
 import { filterOf } from "../../../src/observe/access-filter.ts";
 import type { Reason } from "../../../src/proxy/reasons.ts";
 
@@ -35,4 +36,9 @@ test.each([
   [{ reasons: ["!client-gone"], minDuration: 1000 }, "http", 1, true],
 ] as const)("%j with %s after %i ms: %j", (filters, reason, durationMs, kept) => {
   expect(filterOf(filters)!(reason, durationMs)).toBe(kept);
+});
+
+test("every reason that can ban is one of them", () => {
+  const known: readonly string[] = ACCESS_REASONS;
+  expect(BAN_REASONS.filter((reason) => !known.includes(reason))).toEqual([]);
 });
