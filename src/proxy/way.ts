@@ -93,7 +93,9 @@ function welcome(connection: Connection, received: Buffer): void {
   if (admitted.kind === "refuse") return connection.turnAway(admitted.reason, "accepted");
   if (admitted.ms === 0) return begin(connection, received);
   entryPoint.meters.waited(admitted.reason);
-  connection.pass(new Hold(connection)).start(admitted.ms, () => begin(connection, connection.takeAhead(received)));
+  hold(connection, received);
+  if (connection.isOver) return; // what is held was over a limit
+  connection.pass(new Hold(connection)).start(admitted.ms, () => begin(connection, connection.takeAhead(NOTHING)));
 }
 
 function begin(connection: Connection, received: Buffer): void {

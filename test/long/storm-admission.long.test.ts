@@ -4,6 +4,7 @@
 import { expect, test } from "bun:test";
 import type { MqttClient } from "mqtt";
 import { Authority } from "../support/certs.ts";
+import { tlsClient } from "../support/clients.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { mqttClient } from "../support/mqtt.ts";
 import { RawClient } from "../support/raw.ts";
@@ -101,3 +102,31 @@ test("half-open connections, slow hellos and floods of one address, and of a tho
   expect(sluice.lines.filter(({ level }) => level === "error" || level === "fatal")).toEqual([]);
   await staying.endAsync();
 }, 180_000);
+
+test("what a worker had is free when it dies, and its successor counts with the others", async () => {
+  const sluice = await Sluice.start({
+    dynamic,
+    workers: 2,
+    entryPoint: "    admission: { trustedIPs: [], perAddress: { connections: 6 } }",
+  });
+  const open = () => sluice.metric("sluice_entrypoint_open_connections");
+  const crowd = async () => {
+    const clients = await Promise.all(Array.from({ length: 30 }, () => tlsClient(sluice.port).catch(() => null)));
+    return clients.filter((client) => client !== null);
+  };
+  const first = await crowd();
+  expect(first.length).toBeGreaterThanOrEqual(5);
+  const before = sluice.workers;
+  process.kill(before[0]!, "SIGKILL");
+  await waitFor("another worker", () => sluice.workers.length === 2 && !sluice.workers.includes(before[0]!));
+  for (const socket of first) socket.destroy();
+  await waitFor("all to be gone", async () => (await open()) === 0);
+  // All that may come can come, and not many more.
+  await waitFor("six to be let in", async () => {
+    const again = await crowd();
+    const count = again.length;
+    for (const socket of again) socket.destroy();
+    await waitFor("all to be gone", async () => (await open()) === 0);
+    return count >= 5;
+  });
+}, 120_000);
