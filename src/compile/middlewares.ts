@@ -53,6 +53,12 @@ const COMPILERS: {
   ipDenyList: (value, { networks, about }) => networks.row("ipDenyList", value, about),
   inFlightConn: (value) => ({ kind: "inFlightConn", ...value }),
   rateLimit: ({ period, ...value }) => ({ kind: "rateLimit", ...value, periodMs: period }),
+  bandwidth: (value) => ({
+    kind: "bandwidth",
+    in: value.in ?? null,
+    out: value.out ?? null,
+    burst: value.burst ?? null,
+  }),
   mqttConnect: compileMqttConnect,
   mqttAuth: compileMqttAuth,
   mqttIdentity: (value, { files }) => compileMqttIdentity(value, files),

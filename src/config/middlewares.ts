@@ -1,6 +1,7 @@
 // tcp.middlewares: what a router asks about a client before it lets it in.
 
 import { z } from "zod";
+import type { Code } from "./codes.ts";
 import { duration, field } from "./field.ts";
 import { ipAllowList, ipDenyList } from "./ip-lists.ts";
 import { mqttAuth } from "./mqtt-auth.ts";
@@ -56,6 +57,48 @@ const rateLimit = z.object({
   ...keyFields(64),
 });
 
+const bytes = z
+  .number()
+  .int()
+  .min(1024, "must be at least 1024")
+  .max(2 ** 40);
+
+const bandwidth = z
+  .object({
+    in: field("How many bytes per second a client may send.", bytes.optional(), {
+      unit: "bytes",
+      otherwise: "as fast as it goes",
+      example: 65_536,
+      nothingIsWrong: true,
+    }),
+    out: field("How many bytes per second a client may get.", bytes.optional(), {
+      unit: "bytes",
+      otherwise: "as fast as it goes",
+      example: 262_144,
+      nothingIsWrong: true,
+    }),
+    burst: field(
+      "How many may come at once, after a pause, in each direction. At least what comes in a quarter of a second counts.",
+      bytes.optional(),
+      {
+        unit: "bytes",
+        otherwise: "what comes in a second",
+        example: 1_048_576,
+        nothingIsWrong: true,
+      },
+    ),
+  })
+  .superRefine((value, context) => {
+    if (value.in === undefined && value.out === undefined)
+      context.addIssue({
+        code: "custom",
+        path: [],
+        message: "needs in or out",
+        params: { code: "field-missing" satisfies Code },
+      });
+  })
+  .meta({ oneOf: ["in", "out"] });
+
 /** One middleware: one kind, with its settings. */
 export const middleware = z.object({
   ipAllowList: field(
@@ -77,6 +120,11 @@ export const middleware = z.object({
   rateLimit: field(
     "Limits how often one client connects. Who comes more often is refused: a TLS client gets the alert `access_denied`, and a client whose CONNECT was read a CONNACK (code 3, in MQTT 5 code 0x9F). The routers that use the middleware share the count, and a reload keeps it: see [limits for clients](configuration.md#limits-for-clients).",
     rateLimit.optional(),
+    { otherwise: "absent" },
+  ),
+  bandwidth: field(
+    "Limits how fast each connection sends and gets, by not reading for a while from who is faster. It refuses nobody: see [bandwidth](configuration.md#bandwidth).",
+    bandwidth.optional(),
     { otherwise: "absent" },
   ),
   mqttConnect: field(

@@ -163,6 +163,13 @@ function saysOf(rows: Rows, row: MiddlewareRow, address: Uint8Array, known: Know
     case "inFlightConn":
       if (row.amount === 0) return "refuses everybody: its amount is 0";
       return `lets at most ${row.amount} connections of ${keyOf(row)} pass at a time`;
+    case "bandwidth": {
+      const limits = [
+        ...(row.in === null ? [] : [`takes ${row.in} bytes a second from it`]),
+        ...(row.out === null ? [] : [`gives it ${row.out} bytes a second`]),
+      ];
+      return limits.join(" and ");
+    }
     case "rateLimit": {
       const per = row.periodMs === 1000 ? "a second" : `per ${formatDuration(row.periodMs)}`;
       return `lets ${count(row.average, "connection")} of ${keyOf(row)} pass ${per}, and ${row.burst} at once`;

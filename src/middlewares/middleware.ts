@@ -58,12 +58,20 @@ export interface IdleLimit {
   readonly keepAliveZeroMs: number;
 }
 
+/** Bytes per second, and how many may come at once after a pause. */
+export interface ByteRate {
+  readonly bytesPerSecond: number;
+  readonly burst: number;
+}
+
 export interface Passed {
   readonly kind: "pass";
   readonly lease: Lease | null;
   /** What the broker is to read in the client's CONNECT; what a later middleware says of the same field counts. */
   readonly rewrite?: ConnectChanges;
   readonly idle?: IdleLimit;
+  /** How fast the client may send (`in`) and get (`out`); null: as fast as it goes. */
+  readonly bandwidth?: { readonly in: ByteRate | null; readonly out: ByteRate | null };
 }
 
 export interface Refused {

@@ -1,6 +1,7 @@
 // Middlewares as plain data, as they go from master to worker, and what is made of them there.
 
 import { MAX_ENTRIES, type Tables } from "../admission/tables.ts";
+import { Bandwidth, type BandwidthRow } from "./bandwidth.ts";
 import { KEY_STAGES, tableOf } from "./client-key.ts";
 import { InFlightConn, type InFlightConnRow } from "./in-flight-conn.ts";
 import { IpList, type IpListRow } from "./ip-lists.ts";
@@ -10,13 +11,21 @@ import { MqttConnect, type MqttConnectRow } from "./mqtt-connect.ts";
 import { MqttIdentity, type MqttIdentityRow } from "./mqtt-identity.ts";
 import { RateLimit, type RateLimitRow } from "./rate-limit.ts";
 
-export type MiddlewareRow = IpListRow | InFlightConnRow | RateLimitRow | MqttConnectRow | MqttAuthRow | MqttIdentityRow;
+export type MiddlewareRow =
+  | IpListRow
+  | InFlightConnRow
+  | RateLimitRow
+  | BandwidthRow
+  | MqttConnectRow
+  | MqttAuthRow
+  | MqttIdentityRow;
 
 /** When a middleware is asked. */
 export function stageOf(row: MiddlewareRow): Stage {
   switch (row.kind) {
     case "ipAllowList":
     case "ipDenyList":
+    case "bandwidth":
       return "address";
     case "inFlightConn":
     case "rateLimit":
@@ -58,6 +67,8 @@ export function createMiddleware(
       const rates = tables.rates(tableOf(name, row), settings);
       return new RateLimit(row, rates, () => tables.now(), former instanceof RateLimit ? former : null);
     }
+    case "bandwidth":
+      return new Bandwidth(row);
     case "mqttConnect":
       return new MqttConnect(row);
     case "mqttAuth":

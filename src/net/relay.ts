@@ -53,6 +53,8 @@ export class RelayPool {
   /** Chunks of which a part had to be held. */
   chunksHeld = 0;
   pauses = 0;
+  /** Times a sender was paused because it is faster than it may be. */
+  pacedPauses = 0;
   /** Connections cut because of a limit on held bytes. */
   cuts = 0;
   readonly #holders = new Set<Holder>();
@@ -100,6 +102,8 @@ export class Side implements SocketOwner, Holder {
   held: Buffer[] | null = null;
   heldBytes = 0;
   paused = false;
+  /** It is not read because it has sent more than its rate allows (net/paced-side.ts). */
+  isPaced = false;
   /** The peer behind this socket has finished sending. */
   ended = false;
   /** We have finished sending to it. */
@@ -154,6 +158,11 @@ export class Side implements SocketOwner, Holder {
     this.relay.pool.hold(this, rest.length);
   }
 
+  /** Reads on, after a receiver that did not keep up. */
+  resume(): void {
+    this.socket.resume();
+  }
+
   cut(): void {
     this.relay.abort("held-limit");
   }
@@ -185,7 +194,7 @@ export class Side implements SocketOwner, Holder {
     if (other.ended || other.closed) this.finish();
     else if (other.paused) {
       other.paused = false;
-      other.socket.resume();
+      other.resume();
     }
   }
 
@@ -243,6 +252,11 @@ export class Side implements SocketOwner, Holder {
   onHandshake(): void {}
 }
 
+/** Makes a side of a relay. */
+export type MakeSide = (relay: Relay, socket: NativeSocket, meter: ByteMeter, of: "client" | "server") => Side;
+
+const plainSide: MakeSide = (relay, socket, meter) => new Side(relay, socket, meter);
+
 export class Relay implements Timed {
   wheelTick = -1;
   wheelIndex = 0;
@@ -262,12 +276,13 @@ export class Relay implements Timed {
     terminationDelayMs: number,
     meters: { in: ByteMeter; out: ByteMeter },
     owner: RelayOwner,
+    makeSide = plainSide,
   ) {
     this.pool = pool;
     this.#owner = owner;
     this.#terminationDelayMs = terminationDelayMs;
-    this.client = new Side(this, client, meters.in);
-    this.server = new Side(this, server, meters.out);
+    this.client = makeSide(this, client, meters.in, "client");
+    this.server = makeSide(this, server, meters.out, "server");
     this.client.other = this.server;
     this.server.other = this.client;
     client.data = this.client;
@@ -308,8 +323,9 @@ export class Relay implements Timed {
     if (progress !== this.#seen) {
       this.#seen = progress;
       this.pool.deadlines.set(this, this.#terminationDelayMs);
-    } else if (this.client.held !== null || this.server.held !== null) {
-      // A receiver that is slow to take what is already here is bounded by the limits on held bytes, not by this clock.
+    } else if (this.#isWaiting(this.client) || this.#isWaiting(this.server)) {
+      // A receiver that is slow to take what is already here is bounded by the limits on held bytes, not by this clock; and a sender that
+      // is not read for its rate's sake is not silent.
       this.pool.deadlines.set(this, Math.max(1000, this.#terminationDelayMs));
     } else {
       this.close("termination-timeout");
@@ -319,6 +335,10 @@ export class Relay implements Timed {
   done(): void {
     this.pool.deadlines.clear(this);
     this.#owner.onRelayClosed(this.#reason ?? "client-closed", this.client.received, this.server.received);
+  }
+
+  #isWaiting({ held, isPaced }: Side): boolean {
+    return held !== null || isPaced;
   }
 
   #progress(): number {

@@ -334,6 +334,12 @@ export class WorkerMetrics {
       [],
       (metric, edge) => metric.inc(edge.pool.pauses),
     );
+    counter(
+      "sluice_bandwidth_pauses_total",
+      "Times a sender was not read for a while because the middleware bandwidth allows it no more.",
+      [],
+      (metric, edge) => metric.inc(edge.pool.pacedPauses),
+    );
     counter("sluice_relay_cuts_total", "Connections cut because of a limit on held bytes.", [], (metric, edge) =>
       metric.inc(edge.pool.cuts),
     );

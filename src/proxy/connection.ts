@@ -10,6 +10,7 @@ import { connackFor, type Refusal } from "../mqtt/connack.ts";
 import type { Connect } from "../mqtt/connect.ts";
 import { type ConnectChanges, rewriteConnect } from "../mqtt/rewrite.ts";
 import type { Timed } from "../net/deadlines.ts";
+import { type Bandwidth, narrower, pacedSides } from "../net/paced-side.ts";
 import { Relay, type RelayEnd, type RelayOwner } from "../net/relay.ts";
 import {
   closeGracefully,
@@ -103,6 +104,8 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
   #places: PlaceHeld[] | null = null;
   /** Among the handshakes under way. */
   #shaking: PlaceHeld | null = null;
+  /** null: as fast as it goes. */
+  #bandwidth: Bandwidth | null = null;
   /** Limits and counters that it holds, the route's among them. */
   #leases: Lease[] | null = null;
 
@@ -173,8 +176,9 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
   }
 
   /** What a middleware that lets it pass has said beside that. */
-  note({ lease, rewrite, idle }: Passed): void {
+  note({ lease, rewrite, idle, bandwidth }: Passed): void {
     if (lease !== null) this.hold(lease);
+    if (bandwidth !== undefined) this.#bandwidth = narrower(this.#bandwidth, bandwidth);
     const gated = this.#gated;
     if (gated === null) return;
     // Mostly there is one, and it is taken as it is: putting two together costs more than writing the packet.
@@ -225,6 +229,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
     const former = this.record.meters;
     const gated = this.#gated;
     if (gated !== null) gated.changes = gated.idle = null;
+    this.#bandwidth = null;
     if (former !== null) {
       former.open--;
       this.#release();
@@ -289,7 +294,9 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
     if (this.#charge instanceof Step) this.#charge.leave();
     const meters = this.record.meters!;
     meters.connections++;
-    const relay = new Relay(this.edge.pool, this.socket, server, target.transport.terminationDelayMs, meters, this);
+    const { terminationDelayMs } = target.transport;
+    const sides = this.#bandwidth === null ? undefined : pacedSides(this.#bandwidth);
+    const relay = new Relay(this.edge.pool, this.socket, server, terminationDelayMs, meters, this, sides);
     this.#charge = relay;
     const gated = this.#gated;
     const { clientId } = this;
@@ -314,7 +321,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
         if (header === null && sent === 0) relay.client.onData(chunk);
         else relay.client.count(chunk.length);
       }
-      if (paused && !relay.client.paused) this.socket.resume();
+      if (paused && !relay.client.paused) relay.client.resume();
     }
     if (ended) relay.client.onEnd();
   }

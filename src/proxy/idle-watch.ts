@@ -57,8 +57,8 @@ class IdleWatch implements Timed, Lease {
     const now = this.#now();
     const passed = Math.min(now - this.#lookedAt, this.#limitMs / LOOKS + LATE_MS);
     this.#lookedAt = now;
-    // Who is paused, because the broker does not keep up, is not read: what it sends meanwhile is not seen.
-    if (client.received !== this.#received || client.paused) {
+    // Who is paused, because the broker does not keep up or for its rate's sake, is not read: what it sends meanwhile is not seen.
+    if (client.received !== this.#received || client.paused || client.isPaced) {
       this.#received = client.received;
       this.#silentMs = 0;
     } else {

@@ -11,7 +11,7 @@ function watched(keepAlive = 4) {
   let now = 0;
   let due = Number.POSITIVE_INFINITY;
   const closed: string[] = [];
-  const client = { received: 0, paused: false };
+  const client = { received: 0, paused: false, isPaced: false };
   const server = { socket: { data: { onData: () => {} } as unknown as SocketOwner } };
   const relay = { client, server, close: (reason: string) => void closed.push(reason) } as unknown as Relay;
   let timed: Timed | null = null;
@@ -49,6 +49,16 @@ test("a client is closed when it has been silent for the limit, not before, and 
   pass(6999);
   expect(closed).toEqual([]);
   pass(1200);
+  expect(closed).toEqual(["keep-alive-timeout"]);
+});
+
+test("one that is not read because it sends too fast is not silent", () => {
+  const { client, closed, pass } = watched();
+  client.isPaced = true;
+  pass(60_000);
+  expect(closed).toEqual([]);
+  client.isPaced = false;
+  pass(9000);
   expect(closed).toEqual(["keep-alive-timeout"]);
 });
 
