@@ -87,7 +87,7 @@ const everybodyRefuses = (sluice: Sluice, from: string) =>
     return true;
   });
 
-test("an address that fails three times is refused by every worker, others come in, and a restart forgets nobody", async () => {
+test.concurrent("an address that fails three times is refused by every worker, others come in, and a restart forgets nobody", async () => {
   const storage = join(directory, "bans.json");
   const sluice = await start(`storage: ${storage}`, "", 2);
   await fail(sluice.port, "127.0.0.66", undefined, 2);
@@ -118,7 +118,7 @@ test("an address that fails three times is refused by every worker, others come 
   await next.kill();
 });
 
-test("a broken file of bans is said, and nobody is kept out or lost by it", async () => {
+test.concurrent("a broken file of bans is said, and nobody is kept out or lost by it", async () => {
   const storage = join(directory, "broken.json");
   writeFileSync(storage, '{"bans": [{"entryPoint"');
   const sluice = await start(`storage: ${storage}`);
@@ -128,7 +128,7 @@ test("a broken file of bans is said, and nobody is kept out or lost by it", asyn
   await sluice.kill();
 });
 
-test("passwords that are guessed ban, and so does what is no MQTT behind TLS; certificates that are not believed do not", async () => {
+test.concurrent("passwords that are guessed ban, and so does what is no MQTT behind TLS; certificates that are not believed do not", async () => {
   const sluice = await start("trustedIPs: [127.0.0.9]");
   for (let n = 0; n < 3; n++) expect(await guess(sluice.port, "127.0.0.21", `guess ${n}`)).not.toBe("20020000");
   await isRefused(sluice, "127.0.0.21");
@@ -150,7 +150,7 @@ test("passwords that are guessed ban, and so does what is no MQTT behind TLS; ce
   await sluice.kill();
 });
 
-test("behind a balancer the client's address counts, and never the balancer's, whatever it sends", async () => {
+test.concurrent("behind a balancer the client's address counts, and never the balancer's, whatever it sends", async () => {
   const sluice = await start("ipv6Prefix: 64", "\n    proxyProtocol: { trustedIPs: [127.0.0.1] }");
   const by = (client: string, bytes = "GET / HTTP/1.1\r\n\r\n") =>
     attempt(

@@ -60,15 +60,15 @@ async function letGo(socket: Socket): Promise<string> {
   return reason;
 }
 
-test("a client that has finished TLS and sends nothing is let go, also where no middleware reads its CONNECT", async () => {
+test.concurrent("a client that has finished TLS and sends nothing is let go, also where no middleware reads its CONNECT", async () => {
   expect(await letGo(await tlsClient(sluice.port))).toBe("silence-timeout");
 });
 
-test("a plain client that sends nothing is let go", async () => {
+test.concurrent("a plain client that sends nothing is let go", async () => {
   expect(await letGo(await tcpClient(plain))).toBe("silence-timeout");
 });
 
-test("a client that sends its CONNECT byte by byte, and never the last one, is let go", async () => {
+test.concurrent("a client that sends its CONNECT byte by byte, and never the last one, is let go", async () => {
   const socket = await tlsClient(sluice.port);
   const over = letGo(socket);
   let isOver = false;
@@ -81,7 +81,7 @@ test("a client that sends its CONNECT byte by byte, and never the last one, is l
   expect(await over).toBe("silence-timeout");
 });
 
-test("a client that is passed through and never finishes its handshake is let go, though its server has answered", async () => {
+test.concurrent("a client that is passed through and never finishes its handshake is let go, though its server has answered", async () => {
   const socket = await tcpClient(sluice.port);
   const hello = recordedHellos().find(({ name }) => name === "curl")!.bytes;
   socket.write(hello);
