@@ -1,6 +1,7 @@
 // What is said with a server that is checked, once the connection is open. Pure: bytes in, what to do out.
 
 import { ConnackReader } from "../mqtt/connack-reader.ts";
+import { headerSize, remainingLength } from "../mqtt/opening.ts";
 import { DISCONNECT, PINGREQ, PINGRESP, writeConnect } from "../mqtt/write-connect.ts";
 import type { MqttTalk, TcpTalk } from "../upstream/health.ts";
 import { type Verdict, verdictOfRefusal } from "./verdict.ts";
@@ -56,6 +57,9 @@ export class TcpConversation implements Conversation {
 /** Seconds: longer than a check takes, and not 0, which some brokers refuse. */
 const KEEP_ALIVE = 60;
 const DISCONNECT_TYPE = 0xe0;
+const PUBLISH = 3;
+/** Of a message that comes unasked so much is taken. */
+const MAX_PUBLISH = 256 * 1024;
 
 /** CONNECT, CONNACK, PINGREQ, PINGRESP, DISCONNECT: a broker that answers these serves clients. */
 export class MqttConversation implements Conversation {
@@ -105,8 +109,18 @@ export class MqttConversation implements Conversation {
     }
   }
 
-  #answered(bytes: Buffer): Step {
+  /** A broker that subscribes each client by itself may send messages first. */
+  #answered(received: Buffer): Step {
+    let bytes = received;
+    while (bytes.length > 0 && bytes[0]! >> 4 === PUBLISH) {
+      const size = headerSize(bytes);
+      const whole = size + remainingLength(bytes, size);
+      if (size < 0 || whole > MAX_PUBLISH) return failed("unexpected", "it sends a message of an impossible length");
+      if (size === 0 || bytes.length < whole) break;
+      bytes = bytes.subarray(whole);
+    }
     this.#ping = bytes;
+    if (bytes.length === 0 || bytes[0]! >> 4 === PUBLISH) return WAIT;
     if (bytes[0] === DISCONNECT_TYPE) return failed("closed", "it has let the check in, and sent DISCONNECT");
     if (bytes.length < PINGRESP.length && bytes[0] === PINGRESP[0]) return WAIT;
     if (!bytes.subarray(0, PINGRESP.length).equals(PINGRESP))

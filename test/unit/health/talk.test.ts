@@ -66,9 +66,18 @@ describe("MQTT", () => {
     expect(check.push(Buffer.of(0))).toEqual({ kind: "done", verdict: { kind: "good" }, bytes: Buffer.of(0xe0, 0) });
   });
 
+  test("messages that a broker sends unasked are passed over, in any pieces", () => {
+    const message = "\x30\x05\x00\x01tab";
+    expect(verdict(mqtt(), "\x20\x02\x00\x00", message, `${message}\xd0`, "\x00")).toBe("good");
+    expect(verdict(mqtt(), "\x20\x02\x00\x00", ...message, "\xd0\x00")).toBe("good");
+    expect(verdict(mqtt(), "\x20\x02\x00\x00", "\x30\xff\xff\xff\x7f")).toBe("unexpected");
+    expect(verdict(mqtt(), "\x20\x02\x00\x00", "\x30\xff\xff\xff\xff\x7f")).toBe("unexpected");
+    expect(verdict(mqtt(), "\x20\x02\x00\x00", message, "\x90\x00")).toBe("unexpected");
+  });
+
   test("what is no MQTT, another packet, and an end by DISCONNECT are not well", () => {
     expect(verdict(mqtt(), "HTTP/1.1 400 Bad Request\r\n")).toBe("unexpected");
-    expect(verdict(mqtt(), "\x20\x02\0\0", "\x30\x03\0\x01a")).toBe("unexpected");
+    expect(verdict(mqtt(), "\x20\x02\0\0", "\x90\x03\0\x01a")).toBe("unexpected");
     expect(verdict(mqtt({ version: "5" }), "\x20\x03\0\0\0", "\xe0\x02\x8b\0")).toBe("closed");
   });
 
