@@ -5,6 +5,8 @@ import { readClient } from "../../../src/explain/client.ts";
 import type { Explanation } from "../../../src/explain/explanation.ts";
 import { textOf } from "../../../src/explain/text.ts";
 import { parseAddress } from "../../../src/ip/address.ts";
+import { splitNetworks } from "../../../src/ip/network-parts.ts";
+import { NetworkSet } from "../../../src/ip/network-set.ts";
 import type { MqttIdentityRow } from "../../../src/middlewares/mqtt-identity.ts";
 import { readPasswordFile } from "../../../src/mqtt/password-file.ts";
 import { parseTemplate } from "../../../src/mqtt/template.ts";
@@ -348,4 +350,18 @@ test("a client is known to its service as the server will see it", () => {
     textOf(explainer.explain(point, clientOf({ sni: "a", from: "192.0.2.1", ...options }))[0]!).join("\n");
   expect(said({ clientId: "x", username: "u" })).toContain('a hash of its client id "u-1"');
   expect(said({ clientId: "x" })).toContain("a hash of its client id, which is not known here");
+});
+
+test("a list of networks from a file is looked into, and tells who is refused by it", () => {
+  const { list, parts } = splitNetworks(NetworkSet.read(["192.0.2.0/24"]), 1);
+  const row = routerRow("a", "HostSNI(`a.x`)");
+  const guarded = { ...row, value: { ...row.value, middlewares: ["denied@file"] } };
+  const rows: Row[] = [...parts].map(([name, text]) => ({ kind: "part", name, value: { text } }));
+  const value = { kind: "ipDenyList", sourceRange: [], sourceFile: list } as const;
+  const explainer = explainerOf([guarded], [SERVICE, ...rows, { kind: "middleware", name: "denied@file", value }]);
+  const verdictOf = (from: string) => explainer.explain(point, clientOf({ sni: "a.x", from }))[0]!.verdict;
+  expect(verdictOf("192.0.2.7")).toMatchObject({ served: false, reason: "address-denied" });
+  expect(verdictOf("192.0.3.7")).toMatchObject({ served: true });
+  // Without an address there are two cases.
+  expect(explainer.explain(point, clientOf({ sni: "a.x" })).length).toBe(2);
 });
