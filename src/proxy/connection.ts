@@ -389,7 +389,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
     this.addressKey = key;
     this.isExempt = isExempt;
     this.progress("accepted");
-    if (newcomers.of(key) > admission.maxSilent) newcomers.firstOf(key)?.who.giveWay();
+    if (!isExempt && newcomers.of(key) > admission.maxSilent) newcomers.firstOf(key)?.who.giveWay();
   }
 
   /** It has come a step further, and has its time anew before it gives way to others. */

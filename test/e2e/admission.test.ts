@@ -138,6 +138,18 @@ tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }
   (await mqttClient(endpoint)).mqtt.end(true);
 });
 
+test("of one address no more than perAddress.silent stay silent: the oldest goes, and who is trusted is not counted", async () => {
+  const sluice = await Sluice.start({
+    dynamic,
+    entryPoint: "    admission: { trustedIPs: [127.0.0.7/32], perAddress: { silent: 3 } }",
+  });
+  const crowd = (from: string) => Promise.all(Array.from({ length: 10 }, () => RawClient.open(sluice.port, from)));
+  const [silent, trusted] = await Promise.all([crowd("127.0.0.9"), crowd("127.0.0.7")]);
+  await waitFor("seven to be closed", () => silent.filter(({ closed }) => closed).length === 7);
+  expect(trusted.filter(({ closed }) => closed)).toEqual([]);
+  expect(await refused(sluice, "gave-way", "accepted")).toBe(7);
+});
+
 test("behind a balancer the limits are the client's, and the balancer has none", async () => {
   const sluice = await Sluice.start({
     dynamic,
