@@ -98,7 +98,8 @@ export class Master {
     this.#health = new HealthKeeper(this.#logger, (changes) => this.#supervisor.tellServers(changes));
     this.#bans = new Bans(
       config.entryPoints.values(),
-      (message, worker) => this.#supervisor.tell(message, worker),
+      // A file with more bans than there is room for is told of before there are workers.
+      (message, worker) => this.#supervisor?.tell(message, worker),
       this.#logger,
     );
     this.#topRefused = new TopRefused(this.#logger);
