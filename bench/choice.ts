@@ -55,14 +55,21 @@ function make(
   return { balancer: new LoadBalancer(targets, balancing, context), targets };
 }
 
+/** A client that reaches the first server that it is given. */
+function come(balancer: LoadBalancer, client: (typeof clients)[number]): void {
+  const choice = balancer.choose(client);
+  const target = choice.next()!;
+  choice.reached(target);
+  target.state.open++;
+}
+
 function microseconds(balancer: LoadBalancer): number {
   let best = Number.POSITIVE_INFINITY;
   let seat = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const startedAt = performance.now();
     for (let choice = 0; choice < CHOICES; choice++) {
-      const target = balancer.choose(clients[seat++ % clients.length]!).next()!;
-      target.state.open++;
+      come(balancer, clients[seat++ % clients.length]!);
     }
     best = Math.min(best, ((performance.now() - startedAt) / CHOICES) * 1000);
   }
@@ -71,7 +78,7 @@ function microseconds(balancer: LoadBalancer): number {
 
 /** How far the server with the most and the one with the fewest clients are from even, in percent. */
 function spread({ balancer, targets }: ReturnType<typeof make>): string {
-  for (const client of clients.slice(0, 10_000)) balancer.choose(client).next()!.state.open++;
+  for (const client of clients.slice(0, 10_000)) come(balancer, client);
   const even = 10_000 / targets.length;
   const counts = targets.map(({ state }) => state.open);
   const percent = (count: number) => ((count / even - 1) * 100).toFixed(1);
