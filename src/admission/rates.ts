@@ -9,6 +9,7 @@
 // whoever is at his limit is never forgotten for him. Where all keys are at their limits, new ones are counted by slots.
 
 import type { Key } from "./keys.ts";
+import { type Listed, Order } from "./order.ts";
 import { Slots } from "./slots.ts";
 
 export interface RatesSettings {
@@ -19,7 +20,7 @@ export interface RatesSettings {
   readonly maxEntries: number;
 }
 
-interface Bucket {
+interface Bucket extends Listed<Bucket> {
   readonly key: Key;
   /** When it is full again. Milliseconds of the clock that `take` gets. */
   fullAt: number;
@@ -36,9 +37,9 @@ const SWEEP = 2;
 export class Rates {
   readonly #workers: number;
   readonly #onChange: () => void;
-  /** The least recently used first. */
-  readonly #withToken = new Map<Key, Bucket>();
-  readonly #without = new Map<Key, Bucket>();
+  readonly #buckets = new Map<Key, Bucket>();
+  readonly #withToken = new Order<Bucket>();
+  readonly #without = new Order<Bucket>();
   readonly #slots = new Slots();
   readonly #changed = new Set<Bucket>();
   #settings: RatesSettings;
@@ -58,7 +59,7 @@ export class Rates {
   }
 
   get size(): number {
-    return this.#withToken.size + this.#without.size;
+    return this.#buckets.size;
   }
 
   /**
@@ -112,7 +113,7 @@ export class Rates {
   }
 
   #find(key: Key): Bucket | undefined {
-    return this.#withToken.get(key) ?? this.#without.get(key);
+    return this.#buckets.get(key);
   }
 
   #owe(bucket: Bucket, tokens: number, now: number): void {
@@ -123,10 +124,19 @@ export class Rates {
 
   /** Puts it behind all others of its kind. */
   #place(bucket: Bucket, now: number): void {
-    (bucket.hasToken ? this.#withToken : this.#without).delete(bucket.key);
+    this.#orderOf(bucket).remove(bucket);
     const { intervalMs, burst } = this.#settings;
     bucket.hasToken = bucket.fullAt - now <= (burst - 1) * intervalMs;
-    (bucket.hasToken ? this.#withToken : this.#without).set(bucket.key, bucket);
+    this.#orderOf(bucket).add(bucket);
+  }
+
+  #orderOf({ hasToken }: Bucket): Order<Bucket> {
+    return hasToken ? this.#withToken : this.#without;
+  }
+
+  #forget(bucket: Bucket): void {
+    this.#buckets.delete(bucket.key);
+    this.#orderOf(bucket).remove(bucket);
   }
 
   #tell(bucket: Bucket): void {
@@ -141,25 +151,35 @@ export class Rates {
     this.#sweep(now);
     if (this.size >= this.#settings.maxEntries) {
       this.evictions++;
-      const [oldest] = this.#withToken.values();
-      if (oldest === undefined) return null;
-      this.#withToken.delete(oldest.key);
+      const oldest = this.#withToken.first;
+      if (oldest === null) return null;
+      this.#forget(oldest);
       this.#slots.raise(oldest.key, oldest.fullAt);
     }
-    const bucket = { key, fullAt: this.#slots.get(key), spent: 0, isWatched: false, hasToken: true };
-    this.#withToken.set(key, bucket);
+    const bucket: Bucket = {
+      key,
+      fullAt: this.#slots.get(key),
+      spent: 0,
+      isWatched: false,
+      hasToken: true,
+      before: null,
+      behind: null,
+    };
+    this.#buckets.set(key, bucket);
+    this.#withToken.add(bucket);
     return bucket;
   }
 
   /** Forgets old ones that are full again. */
   #sweep(now: number): void {
-    for (const buckets of [this.#without, this.#withToken]) {
-      let looked = 0;
-      for (const bucket of buckets.values()) {
-        if (bucket.fullAt <= now) buckets.delete(bucket.key);
-        else if (buckets === this.#without) this.#place(bucket, now);
-        if (++looked === SWEEP) break;
+    for (let n = 0; n < SWEEP; n++) {
+      const { first } = this.#without;
+      if (first !== null) {
+        if (first.fullAt <= now) this.#forget(first);
+        else this.#place(first, now);
       }
+      const oldest = this.#withToken.first;
+      if (oldest !== null && oldest.fullAt <= now) this.#forget(oldest);
     }
   }
 }
