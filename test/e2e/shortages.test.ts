@@ -12,7 +12,7 @@ import { cleanup, exec, temporaryDirectory, waitFor } from "../support/tools.ts"
 
 const { dynamic } = await echoEdge();
 
-test("the last descriptors are for those who are in: a client that comes is closed, counted and said once, and nothing spins", async () => {
+test("the last descriptors are for those who are in: silent clients make room, counted and said once, and nothing spins", async () => {
   const sluice = await Sluice.start({ dynamic });
   const worker = sluice.workers[0]!;
   const limit = (count: number) => exec(["prlimit", "--pid", String(worker), `--nofile=${count}:`]);
@@ -22,7 +22,7 @@ test("the last descriptors are for those who are in: a client that comes is clos
   const lowered = performance.now();
   await waitFor("it to look again", () => performance.now() - lowered > 1500);
   const sockets = new Set<Awaited<ReturnType<typeof tcpClient>>>();
-  const counted = () => sluice.metric("sluice_connections_total", { result: "descriptors" });
+  const counted = () => sluice.metric("sluice_connections_total", { result: "gave-way" });
   await waitFor("clients to be closed", async () => {
     // Who is closed so soon may hear of it as a reset.
     for (let i = 0; i < 5; i++)
