@@ -1,4 +1,5 @@
-// A line of things: they come at its end, and leave from anywhere in it at no cost that grows with its length.
+// A line of things: they come at its end, and leave from anywhere in it at no cost that grows with its length. A Map keeps an order too, but
+// looking for its first entry costs more with each one that was deleted before it.
 
 /** What stands in a line. The two fields are the line's. */
 export interface Standing<T> {

@@ -9,7 +9,7 @@
 // whoever is at his limit is never forgotten for him. Where all keys are at their limits, new ones are counted by slots.
 
 import type { Key } from "./keys.ts";
-import { type Listed, Order } from "./order.ts";
+import { Line, type Standing } from "./line.ts";
 import { Slots } from "./slots.ts";
 
 export interface RatesSettings {
@@ -20,7 +20,7 @@ export interface RatesSettings {
   readonly maxEntries: number;
 }
 
-interface Bucket extends Listed<Bucket> {
+interface Bucket extends Standing<Bucket> {
   readonly key: Key;
   /** When it is full again. Milliseconds of the clock that `take` gets. */
   fullAt: number;
@@ -38,8 +38,8 @@ export class Rates {
   readonly #workers: number;
   readonly #onChange: () => void;
   readonly #buckets = new Map<Key, Bucket>();
-  readonly #withToken = new Order<Bucket>();
-  readonly #without = new Order<Bucket>();
+  readonly #withToken = new Line<Bucket>();
+  readonly #without = new Line<Bucket>();
   readonly #slots = new Slots();
   readonly #changed = new Set<Bucket>();
   #settings: RatesSettings;
@@ -127,10 +127,10 @@ export class Rates {
     this.#orderOf(bucket).remove(bucket);
     const { intervalMs, burst } = this.#settings;
     bucket.hasToken = bucket.fullAt - now <= (burst - 1) * intervalMs;
-    this.#orderOf(bucket).add(bucket);
+    this.#orderOf(bucket).push(bucket);
   }
 
-  #orderOf({ hasToken }: Bucket): Order<Bucket> {
+  #orderOf({ hasToken }: Bucket): Line<Bucket> {
     return hasToken ? this.#withToken : this.#without;
   }
 
@@ -166,7 +166,7 @@ export class Rates {
       behind: null,
     };
     this.#buckets.set(key, bucket);
-    this.#withToken.add(bucket);
+    this.#withToken.push(bucket);
     return bucket;
   }
 

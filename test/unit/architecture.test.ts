@@ -21,7 +21,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   mqtt: { values: ["text", "wire"] },
   asn1: { values: [] },
   net: { values: [] },
-  upstream: { values: [], types: ["mqtt"] },
+  upstream: { values: ["admission/line.ts"], types: ["mqtt"] },
   // How servers are: asked by the master, and by who wants to know it now.
   health: { values: ["ip", "mqtt", "net", "upstream", "wire"], types: ["protocol"] },
   admin: { values: [] },
