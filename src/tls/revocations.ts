@@ -1,7 +1,7 @@
 // Looking a client up in the revocation lists of its route's options.
 //
 // The runtime gives the client's own certificate and nothing of the chain behind it, neither after a full handshake nor after a
-// resumed one (test/e2e/revocation.test.ts has an intermediate authority). So the way up is looked for among the client CAs, by
+// resumed one (test/slow/revocation.test.ts has an intermediate authority). So the way up is looked for among the client CAs, by
 // name and signature: a certificate whose authority is not among them cannot be checked, and is refused.
 
 import { createHash, type X509Certificate } from "node:crypto";

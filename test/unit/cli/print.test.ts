@@ -127,9 +127,7 @@ class Maker {
       case "boolean":
         return this.#random.chance(0.5);
       case "number":
-        return meta.duration
-          ? this.#random.pick(["0", "1", "1500ms", "1.5s", "3h", "100ns", "0.1ns", "1us", "1.1s", "90m", "-1s"])
-          : this.#random.pick([1, 7, 4096, 65536]);
+        return meta.duration ? this.#duration() : this.#number(type as z.ZodNumber);
       case "enum":
         return this.#random.pick((type as z.ZodEnum).options as string[]);
       default:
@@ -144,6 +142,17 @@ class Maker {
     return field.def.type !== "optional" && field.def.type !== "default" && field.def.type !== "prefault"
       ? true
       : meta.otherwise === "required" || this.#random.chance(0.5);
+  }
+
+  /** Mostly one that every field takes: there are so many that hardly a configuration would load otherwise. */
+  #duration(): string {
+    if (this.#random.chance(0.95)) return this.#random.pick(["1500ms", "1.5s", "2s", "10s", "0.5m"]);
+    return this.#random.pick(["0", "1", "3h", "100ns", "0.1ns", "1us", "1.1s", "90m", "-1s"]);
+  }
+
+  #number({ minValue, maxValue }: z.ZodNumber): number {
+    const fits = (number: number) => number >= (minValue ?? number) && number <= (maxValue ?? number);
+    return this.#random.pick([1, 7, 16, 32, 4096, 65536, minValue ?? 1, maxValue ?? 1].filter(fits));
   }
 
   #text({ kind, numbers }: FieldMeta): string {

@@ -284,11 +284,11 @@ tcp:
       return cpuMs(() => expect(Object.keys(parse(lines.join("\n")).value.tcp.routers).length).toBe(count));
     };
     time(500);
-    const small = Math.min(time(1000), time(1000));
-    // 8 when it is; the library's own search for equal keys made it 24, and 10 000 routers took 7 s. Only what seems too much is
-    // measured again.
-    const ratio = time(8000) / small;
-    expect(ratio < 16 ? ratio : time(8000) / small).toBeLessThan(16);
+    // 8 when it is; the library's own search for equal keys made it 24, and 10 000 routers took 7 s. What seems too much is measured again.
+    let ratio = Number.POSITIVE_INFINITY;
+    for (let tries = 0; tries < 4 && ratio >= 16; tries++)
+      ratio = Math.min(ratio, time(8000) / Math.min(time(1000), time(1000)));
+    expect(ratio).toBeLessThan(16);
   }, 60_000);
 
   test("CRLF, a byte-order mark and tabs in values change nothing", () => {
