@@ -361,8 +361,24 @@ describe("nothing is left out", () => {
     const picture = /```text\n( client[\s\S]*?)```/.exec(read("README.md"))![1]!;
     const drawn = [...picture.matchAll(/^[ |]*?([a-z]+) (?:\.\.\.|<---)/gm)].map((match) => match[1]!);
     expect(drawn).toEqual([
-      ...["admit", "preface", "peek", "decide", "ask", "handshake", "identify", "gate", "dial", "relay"],
+      ...[
+        "admit",
+        "hold",
+        "preface",
+        "peek",
+        "decide",
+        "ask",
+        "handshake",
+        "identify",
+        "gate",
+        "dial",
+        "answer",
+        "relay",
+      ],
     ]);
+    // A queue that everybody passes, and an answer to an authority, are no part of a client's way.
+    const files = readdirSync(join(ROOT, "src/proxy/steps")).map((file) => file.replace(".ts", ""));
+    expect(files.filter((step) => !["turn", "challenge"].includes(step) && !drawn.includes(step))).toEqual([]);
     const elsewhere = { decide: "src/proxy/decide.ts", relay: "src/net/relay.ts" } as Record<string, string>;
     for (const step of drawn)
       expect(existsSync(join(ROOT, elsewhere[step] ?? `src/proxy/steps/${step}.ts`))).toBe(true);
