@@ -78,7 +78,7 @@ class Generator {
       case "enum": {
         const words = (type as z.ZodEnum).options as string[];
         const inAny = { type: ["string", ...orNull], pattern: `^(?:${words.map(inAnyCase).join("|")})$` };
-        return { anyOf: [{ enum: words }, inAny] };
+        return { anyOf: [{ enum: [...words, ...numbersIn(words)] }, inAny] };
       }
       default:
         return text(type as z.ZodString, meta, orNull);
@@ -147,7 +147,7 @@ class Generator {
       const word = `\\s*(?:${words.map(inAnyCase).join("|")})\\s*`;
       const listed = { type: ["array", "string", ...orNull], ...list, pattern: `^${word}(?:,${word})*$` };
       // One of them alone, that YAML takes for a number.
-      const numbers = words.map(Number).filter((number) => !Number.isNaN(number));
+      const numbers = numbersIn(words);
       return numbers.length === 0 ? listed : { anyOf: [listed, { enum: numbers }] };
     }
     // One word, or several with commas between them, none of them empty where an entry must not be.
@@ -311,4 +311,9 @@ function inAnyCase(pattern: string): string {
   return pattern.replace(/\\.|[a-z]/gi, (each) =>
     each.startsWith("\\") ? each : `[${each.toLowerCase()}${each.toUpperCase()}]`,
   );
+}
+
+/** Words that YAML takes for numbers where they stand without quotes. */
+function numbersIn(words: readonly string[]): number[] {
+  return words.map(Number).filter((number) => !Number.isNaN(number));
 }

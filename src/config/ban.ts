@@ -86,17 +86,21 @@ export const ban = section({
   }),
   window: field(
     "Failures that are older do not count any more. At least `1s`.",
-    duration(1000, "must be at least 1s").default(60_000),
+    duration(100, "must be at least 100ms").default(60_000),
     { example: "10m" },
   ),
   time: field(
     "How long the first ban lasts. Each further one lasts twice as long as the one before.",
-    duration(1000, "must be at least 1s").default(60_000),
+    duration(100, "must be at least 100ms").default(60_000),
     { example: "10m" },
   ),
-  maxTime: field("The longest ban. Not below `time`.", duration(1000, "must be at least 1s").default(24 * 3_600_000), {
-    example: "1h",
-  }),
+  maxTime: field(
+    "The longest ban. Not below `time`.",
+    duration(100, "must be at least 100ms").default(24 * 3_600_000),
+    {
+      example: "1h",
+    },
+  ),
   reasons: field(
     "How a connection has to [end](operations.md#how-a-connection-ends) to be a failure. `handshake-failed` counts where Sluice could not go on with what the client had sent, and not where the client left or sent an alert.",
     z
