@@ -85,7 +85,7 @@ export const ban = section({
     example: 5,
   }),
   window: field(
-    "Failures that are older do not count any more. At least `1s`.",
+    "Failures that are older do not count any more. At least `100ms`.",
     duration(100, "must be at least 100ms").default(60_000),
     { example: "10m" },
   ),
