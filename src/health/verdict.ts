@@ -1,7 +1,7 @@
 // What a check of a server finds: plain data, and its words.
 
 import type { MqttVersion } from "../mqtt/version.ts";
-import type { DialError } from "../net/dial.ts";
+import { type DialError, isShortage } from "../net/dial-error.ts";
 
 /** Why a check failed: also a metric label, so the set is fixed. */
 export type CheckError =
@@ -39,11 +39,9 @@ export function resultOf(verdict: Verdict): CheckResult {
   }
 }
 
-const OWN_SHORTAGES: ReadonlySet<string> = new Set(["descriptors", "local-ports", "source-addresses", "late"]);
-
 /** Whether Sluice lacks something, time among it: the server has no part in it. */
 export function isOwnShortage(outcome: string): boolean {
-  return OWN_SHORTAGES.has(outcome);
+  return outcome === "late" || isShortage(outcome);
 }
 
 /** 3.1.1 table 3.1. */

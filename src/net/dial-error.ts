@@ -19,6 +19,19 @@ export type DialError =
   | "permission"
   | "other";
 
+/** What the machine has no more of: no server has a part in it. */
+export type Shortage = Extract<DialError, "descriptors" | Spent>;
+
+const SHORTAGES: Readonly<Record<Shortage, true>> = {
+  descriptors: true,
+  "local-ports": true,
+  "source-addresses": true,
+};
+
+export function isShortage(reason: string): reason is Shortage {
+  return Object.hasOwn(SHORTAGES, reason);
+}
+
 const REASONS: Record<string, DialError> = {
   ECONNREFUSED: "refused",
   ETIMEDOUT: "timeout",

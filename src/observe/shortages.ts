@@ -1,12 +1,11 @@
 // What the machine has no more of. Told in one line a minute, however many connections it costs.
 
 import type { Logger } from "pino";
-
-export type Resource = "descriptors" | "local-ports" | "source-addresses";
+import type { Shortage } from "../net/dial-error.ts";
 
 const QUIET_MS = 60_000;
 
-const REMEDIES: Readonly<Record<Resource, string>> = {
+const REMEDIES: Readonly<Record<Shortage, string>> = {
   descriptors:
     "no descriptors are left: clients are closed and brokers cannot be dialled; raise the limit (ulimit -n, LimitNOFILE) and restart, or lower limits.maxConnections",
   "local-ports":
@@ -17,14 +16,14 @@ const REMEDIES: Readonly<Record<Resource, string>> = {
 
 export class Shortages {
   readonly #logger: Logger;
-  readonly #toldAt = new Map<Resource, number>();
-  readonly counts: Record<Resource, number> = { descriptors: 0, "local-ports": 0, "source-addresses": 0 };
+  readonly #toldAt = new Map<Shortage, number>();
+  readonly counts: Record<Shortage, number> = { descriptors: 0, "local-ports": 0, "source-addresses": 0 };
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
-  note(resource: Resource): void {
+  note(resource: Shortage): void {
     this.counts[resource]++;
     const now = performance.now();
     const last = this.#toldAt.get(resource);
@@ -32,8 +31,4 @@ export class Shortages {
     this.#toldAt.set(resource, now);
     this.#logger.warn({ resource }, REMEDIES[resource]);
   }
-}
-
-export function isShortage(reason: string): reason is Resource {
-  return Object.hasOwn(REMEDIES, reason);
 }

@@ -2,9 +2,8 @@
 // and goes on beside it: where all are slow, as over a far line, the first is still the first that can be there.
 
 import type { Timed } from "../net/deadlines.ts";
-import type { DialError } from "../net/dial.ts";
+import { type DialError, isShortage } from "../net/dial-error.ts";
 import type { NativeSocket } from "../net/socket.ts";
-import { isShortage } from "../observe/shortages.ts";
 import { DEFAULT_PASSIVE } from "../upstream/health.ts";
 import type { ServerState } from "../upstream/server-state.ts";
 import { type Choice, dialBudgetOf, type Target } from "../upstream/service.ts";

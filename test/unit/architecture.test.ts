@@ -44,7 +44,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   // It shows what the others have, and asks nothing of them.
   observe: {
     values: ["system", "text"],
-    types: ["acme", "certs", "compile", "config", "health", "middlewares", "proxy", "upstream"],
+    types: ["acme", "certs", "compile", "config", "health", "middlewares", "net", "proxy", "upstream"],
   },
   // What master and workers say to each other: plain data.
   protocol: { values: [], types: ["admission", "certs", "middlewares", "net", "observe", "rules", "tls", "upstream"] },
