@@ -38,6 +38,11 @@ const TOO_LONG = unusable(`is longer than ${MAX_VALUE} bytes`);
 
 const SAN = { "san.dns": GENERAL.dns, "san.uri": GENERAL.uri, "san.email": GENERAL.email } as const;
 
+/** SHA-256 of a certificate in DER, in hexadecimal. */
+export function fingerprintOf(der: Uint8Array): string {
+  return createHash("sha256").update(der).digest("hex");
+}
+
 /** The values of one certificate in DER, each read when it is asked for. Total: whatever the bytes are, each value is an answer. */
 export class ClientIdentity {
   readonly #der: Buffer;
@@ -55,7 +60,7 @@ export class ClientIdentity {
   }
 
   #read(field: IdentityField): IdentityValue {
-    if (field === "fingerprint") return { kind: "ok", text: createHash("sha256").update(this.#der).digest("hex") };
+    if (field === "fingerprint") return { kind: "ok", text: fingerprintOf(this.#der) };
     try {
       this.#parts ??= partsOf(this.#der);
       return fieldOf(field, this.#parts);

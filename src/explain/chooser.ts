@@ -1,6 +1,6 @@
 // By what a client's server is chosen, as far as it is known; and in words, how a load balancer chooses for it.
 
-import { createHash } from "node:crypto";
+import { fingerprintOf } from "../certs/client-identity.ts";
 import type { Row } from "../protocol/messages.ts";
 import type { Balancing, Chooser, ClientKey } from "../upstream/service.ts";
 import { foreseeIdentity, type Known } from "./identity.ts";
@@ -28,12 +28,8 @@ export function chooserOf(rows: ReadonlyMap<string, Row>, middlewares: readonly 
     sni: known.sni,
     clientId,
     username,
-    certificate: certificate === undefined ? null : certificate === null ? "" : fingerprint(certificate),
+    certificate: certificate === undefined ? null : certificate === null ? "" : fingerprintOf(certificate),
   };
-}
-
-function fingerprint(der: Buffer): string {
-  return createHash("sha256").update(der).digest("hex");
 }
 
 /** As a load balancer is asked: what is not known is as what is not there. */

@@ -1,10 +1,10 @@
 // One client connection: the socket, what is known, what is held, and the step that is in charge. Which step follows which is in way.ts.
 
-import { createHash } from "node:crypto";
 import type { PlaceHeld } from "../admission/in-order.ts";
 import type { Key } from "../admission/keys.ts";
 import { Newcomer } from "../admission/newcomers.ts";
 import type { AdmissionReject } from "../admission/reject.ts";
+import { fingerprintOf } from "../certs/client-identity.ts";
 import type { Client, IdleLimit, Lease, Middleware, Passed, Refused, Verdict } from "../middlewares/middleware.ts";
 import { connackFor, type Refusal } from "../mqtt/connack.ts";
 import type { Connect } from "../mqtt/connect.ts";
@@ -165,7 +165,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
 
   get certificate(): string {
     const der = this.clientCertificate;
-    return der === null ? "" : createHash("sha256").update(der).digest("hex");
+    return der === null ? "" : fingerprintOf(der);
   }
 
   /** Its CONNECT, whose bytes are held, is whole. */
