@@ -36,7 +36,7 @@ interface Suspect {
 
 const SLOTS = 16;
 /** Of each table: some 20 MB for all who have failed. */
-export const MAX_BOOK = 65_536;
+const MAX_BOOK = 65_536;
 
 export class BanBook {
   readonly #rules: BanRules;

@@ -127,4 +127,3 @@ export const failover = section({
 
 export type HealthCheckConfig = z.output<typeof healthCheck>;
 export type PassiveConfig = z.output<typeof passive>;
-export type FailoverConfig = z.output<typeof failover>;

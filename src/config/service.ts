@@ -14,7 +14,7 @@ export const FIRST_BYTE_MS = 10_000;
 const word = z.string().min(1);
 
 /** Which addresses of a name become servers. */
-export const ADDRESS_FAMILIES = ["all", "ipv4", "ipv6"] as const;
+const ADDRESS_FAMILIES = ["all", "ipv4", "ipv6"] as const;
 
 const server = z.object({
   address: field(

@@ -4,15 +4,16 @@ import { describeError } from "../system/errors.ts";
 import { isThere, readTextFile } from "../system/files.ts";
 import { replaceFile } from "../system/replace-file.ts";
 
-/** A ban as the file has it. */
+/** A ban as the file has it, and as it is listed. */
 export interface StoredBan {
   readonly entryPoint: string;
   /** In CIDR form. */
   readonly network: string;
   /** Unix time in milliseconds. */
   readonly until: number;
-  /** How long it is in all. */
+  /** How long it is in all. Milliseconds. */
   readonly ms: number;
+  /** The how many-th in a row; 0: by hand. */
   readonly level: number;
   /** Of the last failure, or `by-hand`. */
   readonly reason: string;

@@ -21,20 +21,6 @@ const RETRY_MS = 30_000;
 /** Writing takes this part of the time at most. */
 const WRITE_SHARE = 20;
 
-export interface BanState {
-  readonly entryPoint: string;
-  /** In CIDR form. */
-  readonly network: string;
-  /** Unix time in milliseconds. */
-  readonly until: number;
-  /** How long it is in all. Milliseconds. */
-  readonly ms: number;
-  /** The how many-th in a row; 0: by hand. */
-  readonly level: number;
-  /** Of the last failure, or `by-hand`. */
-  readonly reason: string;
-}
-
 /** What metrics say of an entry point. */
 export interface BanFigures {
   readonly entryPoint: string;
@@ -107,7 +93,7 @@ export class Bans {
   }
 
   /** Everybody who is banned now. */
-  list(): BanState[] {
+  list(): StoredBan[] {
     return [...this.#points].flatMap(([entryPoint, point]) =>
       [...point.book.bans].map(([key, { until, ms, level, reason }]) => {
         return { entryPoint, network: networkOf(key, point.config), until, ms, level, reason };

@@ -12,7 +12,7 @@ import { discovered, type NameAnswers, type NameQuestion, questionsOf } from "./
 type ServiceRow = Extract<Row, { kind: "service" }>;
 
 /** Milliseconds. An answer is good for its time to live within bounds: some give 0, and Docker's gives 10 min to names that change any time. */
-export const NAME_TIMES = {
+const NAME_TIMES = {
   least: 2000,
   most: 30_000,
   /** Without a time to live. */
