@@ -3,16 +3,17 @@
 
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import { createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { Backend } from "../support/backend.ts";
 import { Authority, type Pair } from "../support/certs.ts";
 import { checkReport } from "../support/check-report.ts";
 import { sluiceCli } from "../support/cli.ts";
+import { tcpServer } from "../support/clients.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { opensslServer } from "../support/openssl-server.ts";
 import { Sluice } from "../support/sluice.ts";
-import { cleanup, freePort, temporaryDirectory } from "../support/tools.ts";
+import { freePort, temporaryDirectory } from "../support/tools.ts";
 
 const directory = temporaryDirectory();
 const [authority, stranger] = await Promise.all([Authority.create("Root"), Authority.create("Stranger")]);
@@ -94,20 +95,7 @@ tls:
 });
 
 describe("where no TLS is spoken", () => {
-  const serve = async (behave: (socket: Socket) => void): Promise<number> => {
-    const sockets = new Set<Socket>();
-    const server = createServer((socket) => {
-      sockets.add(socket);
-      socket.on("error", () => {});
-      behave(socket);
-    });
-    await new Promise<void>((next) => server.listen(0, "127.0.0.1", next));
-    cleanup(() => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    });
-    return (server.address() as { port: number }).port;
-  };
+  const serve = async (behave: (socket: Socket) => void) => (await tcpServer(behave)).port;
   const cases: [code: string, server: () => Promise<string>][] = [
     ["name-unknown", async () => "no-such-host.invalid:8883"],
     ["refused", async () => `127.0.0.1:${await freePort()}`],

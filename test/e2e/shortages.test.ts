@@ -1,14 +1,12 @@
 // What the machine has no more of is said by its name, in one line, and is not blamed on a broker.
 
 import { expect, test } from "bun:test";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { tcpClient } from "../support/clients.ts";
-import { Command } from "../support/command.ts";
 import { echoEdge } from "../support/echo.ts";
 import { cpuSeconds, openDescriptors } from "../support/proc.ts";
-import { SLUICE, Sluice } from "../support/sluice.ts";
-import { cleanup, exec, temporaryDirectory, waitFor } from "../support/tools.ts";
+import { Sluice } from "../support/sluice.ts";
+import { exec, waitFor } from "../support/tools.ts";
+import { withTwoPorts } from "../support/two-ports.ts";
 
 const { dynamic } = await echoEdge();
 
@@ -62,38 +60,14 @@ except TimeoutError: pass
 print(len(kept), flush=True); time.sleep(600)`;
 
 test("without a local port left a dial says so, once, and no server is called unreachable", async () => {
-  const directory = temporaryDirectory();
-  mkdirSync(join(directory, "dynamic"));
-  writeFileSync(
-    join(directory, "dynamic/x.yml"),
+  const { sluice, firstLineOf, metrics, stop } = await withTwoPorts(
     'tcp: { routers: { all: { rule: "HostSNI(`*`)", service: broker } }, services: { broker: { loadBalancer: { servers: [{ port: 1883 }] } } } }',
   );
-  writeFileSync(
-    join(directory, "sluice.yml"),
-    "entryPoints: { mqtt: { address: 127.0.0.1:8883 } }\nproviders: { file: { directory: dynamic } }\nworkers: 1\nmetrics: { prometheus: {} }\n",
-  );
-  // A network of its own, in which dials have two local ports.
-  const program = join(directory, "program");
-  const shell = "ip link set lo up && sysctl -qw net.ipv4.ip_local_port_range='50000 50001' && exec \"$@\"";
-  writeFileSync(program, `#!/bin/sh\nexec unshare -n sh -c '${shell.replaceAll("'", "'\\''")}' sh '${SLUICE}' "$@"\n`);
-  chmodSync(program, 0o755);
-  const sluice = new Command(["--configFile=sluice.yml"], { cwd: directory, program });
-  await sluice.printed('"ready"');
-  const inside = ["nsenter", "-t", String(sluice.process.pid), "-n"];
-  const peers = Bun.spawn([...inside, "python3", "-c", PEERS, "5"], { stdout: "pipe" });
-  cleanup(() => peers.kill("SIGKILL"));
-  // What is printed may come in pieces.
-  let kept = "";
-  for await (const chunk of peers.stdout) {
-    kept += new TextDecoder().decode(chunk);
-    if (kept.endsWith("\n")) break;
-  }
-  expect(kept).toBe("2\n");
-  const metrics = (await exec([...inside, "curl", "-s", "http://127.0.0.1:8080/metrics"])).stdout;
-  expect(metrics).toMatch(/^sluice_dial_errors_total\{.*reason="local-ports"\} 3$/m);
-  expect(metrics).toMatch(/^sluice_shortages_total\{resource="local-ports"\} 3$/m);
+  expect(await firstLineOf(PEERS, "5")).toBe("2\n");
+  const told = await metrics();
+  expect(told).toMatch(/^sluice_dial_errors_total\{.*reason="local-ports"\} 3$/m);
+  expect(told).toMatch(/^sluice_shortages_total\{resource="local-ports"\} 3$/m);
   expect(sluice.stdout.match(/no local ports are left/g)).toHaveLength(1);
   expect(sluice.stdout).not.toContain("a server is down");
-  peers.kill("SIGKILL");
-  expect(await sluice.stop()).toBe(0);
+  expect(await stop()).toBe(0);
 });

@@ -8,6 +8,7 @@ import { Backend } from "../support/backend.ts";
 import { Authority, type Pair } from "../support/certs.ts";
 import { checkReport } from "../support/check-report.ts";
 import { sluiceCli } from "../support/cli.ts";
+import { tcpServer } from "../support/clients.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { opensslServer } from "../support/openssl-server.ts";
 import { deafListener, RawClient } from "../support/raw.ts";
@@ -312,20 +313,7 @@ describe("something between client and server", () => {
 });
 
 describe("where no TLS is spoken", () => {
-  const serve = async (behave: (socket: Socket) => void): Promise<number> => {
-    const sockets = new Set<Socket>();
-    const server = createServer((socket) => {
-      sockets.add(socket);
-      socket.on("error", () => {});
-      behave(socket);
-    });
-    await new Promise<void>((next) => server.listen(0, "127.0.0.1", next));
-    cleanup(() => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    });
-    return (server.address() as { port: number }).port;
-  };
+  const serve = async (behave: (socket: Socket) => void) => (await tcpServer(behave)).port;
   const cases: [code: string, server: () => Promise<string>][] = [
     [
       "no-answer",
