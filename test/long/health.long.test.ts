@@ -20,10 +20,10 @@ test("without any field a dead broker costs one client a dial; Sluice itself fin
     await mqtt.endAsync();
   };
   // A worker may begin with either of them.
-  for (let round = 0; about(sluice, "a server is down", dead).length === 0; round++) {
-    expect(round).toBeLessThan(20);
+  await waitFor("a client to meet the dead one", async () => {
     await come();
-  }
+    return about(sluice, "a server is down", dead).length > 0;
+  });
   expect(about(sluice, "a server is down", dead)[0]).toMatchObject({ by: "dials", reason: "refused" });
   const failures = await sluice.metric("sluice_dial_errors_total", { server: address(dead) });
   for (let round = 0; round < 8; round++) await come();
