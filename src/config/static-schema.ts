@@ -7,6 +7,13 @@ import { admission } from "./admission.ts";
 import { ban } from "./ban.ts";
 import { duration, field, LATER, otherHalf, section, unsupported } from "./field.ts";
 import { PRECEDENCE } from "./precedence.ts";
+import { consul } from "./providers/consul.ts";
+import { docker } from "./providers/docker.ts";
+import { etcd } from "./providers/etcd.ts";
+import { http } from "./providers/http.ts";
+import { redis } from "./providers/redis.ts";
+import { swarm } from "./providers/swarm.ts";
+import { zooKeeper } from "./providers/zoo-keeper.ts";
 import { proxyProtocolIn } from "./proxy-protocol.ts";
 import { parseHostPort } from "./scalars.ts";
 import { sidecar } from "./sidecar.ts";
@@ -155,23 +162,23 @@ export const staticSchema = z.object({
         z.array(z.enum(PRECEDENCE)).default([...PRECEDENCE]),
         { otherwise: `\`${PRECEDENCE.join(", ")}\``, example: ["docker", "file"] },
       ),
+      docker,
+      swarm,
+      redis,
+      etcd,
+      consul,
+      zooKeeper,
+      http,
       ...Object.fromEntries(
         [
-          "docker",
-          "swarm",
           "kubernetesIngress",
           "kubernetesCRD",
           "kubernetesGateway",
           "knative",
-          "consul",
           "consulCatalog",
           "nomad",
           "ecs",
-          "etcd",
-          "zooKeeper",
-          "redis",
           "rest",
-          "http",
           "plugin",
         ].map((name) => [name, unsupported("warn", LATER)]),
       ),

@@ -1,0 +1,5 @@
+// providers.docker
+
+import { LATER, unsupported } from "../field.ts";
+
+export const docker = unsupported("warn", LATER);

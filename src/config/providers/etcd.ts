@@ -1,0 +1,5 @@
+// providers.etcd
+
+import { LATER, unsupported } from "../field.ts";
+
+export const etcd = unsupported("warn", LATER);

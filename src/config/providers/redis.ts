@@ -1,0 +1,5 @@
+// providers.redis
+
+import { LATER, unsupported } from "../field.ts";
+
+export const redis = unsupported("warn", LATER);

@@ -1,0 +1,5 @@
+// providers.swarm
+
+import { LATER, unsupported } from "../field.ts";
+
+export const swarm = unsupported("warn", LATER);
