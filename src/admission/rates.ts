@@ -4,6 +4,9 @@
 // forgotten, at no loss. A worker tells what a key has spent when that is more than burst/(2W), W being the number of workers, or when
 // another worker has told of the key.
 //
+// Tokens that are taken in advance come from this worker's own part of the rate: in a storm all workers give out moments before they can
+// hear of each other, and each would give out the whole rate. So while clients wait, each worker lets them in at rate/W.
+//
 // A full table lets go of keys that still have a token, the least recently used first. What they have spent stays in a slot that they share
 // with others, and a key that comes new begins with what its slot has. So who rotates addresses wins nothing by being forgotten, and
 // whoever is at his limit is never forgotten for him. Where all keys are at their limits, new ones are counted by slots.
@@ -64,7 +67,7 @@ export class Rates {
 
   /**
    * Takes a token: 0 when there is one, else how long until there will be (milliseconds). A token that comes within `maxWaitMs` is taken in
-   * advance, in the order of asking; Infinity: it comes later, and nothing is taken.
+   * advance, in the order of asking; Infinity: it comes later, and nothing is taken. Tokens in advance are this worker's part of the rate.
    */
   take(key: Key, now: number, maxWaitMs = 0): number {
     const bucket = this.#find(key) ?? this.#make(key, now);
@@ -75,9 +78,10 @@ export class Rates {
       if (bucket !== null) this.#place(bucket, now);
       return Number.POSITIVE_INFINITY;
     }
-    if (bucket === null) this.#slots.set(key, fullAt + intervalMs);
+    const next = fullAt + (wait > 0 ? intervalMs * this.#workers : intervalMs);
+    if (bucket === null) this.#slots.set(key, next);
     else {
-      bucket.fullAt = fullAt + intervalMs;
+      bucket.fullAt = next;
       bucket.spent++;
       this.#place(bucket, now);
       this.#tell(bucket);
@@ -85,16 +89,7 @@ export class Rates {
     return wait;
   }
 
-  /** Spends tokens that may not be there: the debt is at most one burst. */
-  debit(key: Key, tokens: number, now: number): void {
-    const bucket = this.#find(key) ?? this.#make(key, now);
-    if (bucket === null) return;
-    this.#owe(bucket, tokens, now);
-    bucket.spent += tokens;
-    this.#tell(bucket);
-  }
-
-  /** The other workers have spent so many. */
+  /** The other workers have spent so many: the debt is at most one burst, and no reason to come earlier for those who wait here. */
   learn(key: Key, spent: number, now: number): void {
     const bucket = this.#find(key) ?? this.#make(key, now);
     if (bucket === null) return;
@@ -118,7 +113,8 @@ export class Rates {
 
   #owe(bucket: Bucket, tokens: number, now: number): void {
     const { intervalMs, burst } = this.#settings;
-    bucket.fullAt = Math.min(Math.max(bucket.fullAt, now) + tokens * intervalMs, now + 2 * burst * intervalMs);
+    const owed = Math.min(Math.max(bucket.fullAt, now) + tokens * intervalMs, now + 2 * burst * intervalMs);
+    bucket.fullAt = Math.max(bucket.fullAt, owed);
     this.#place(bucket, now);
   }
 

@@ -26,7 +26,8 @@ export interface TableStatus {
 }
 
 export class Tables {
-  readonly #workers: number;
+  /** How many there are. */
+  readonly workers: number;
   readonly #clock: () => number;
   readonly #counts = new Map<string, Counts>();
   readonly #rates = new Map<string, Rates>();
@@ -39,7 +40,7 @@ export class Tables {
 
   /** `workers` is their number; `clock` gives milliseconds, as `take` of rates gets them. */
   constructor(workers: number, clock: () => number = () => performance.now()) {
-    this.#workers = workers;
+    this.workers = workers;
     this.#clock = clock;
   }
 
@@ -48,7 +49,7 @@ export class Tables {
     let counts = this.#counts.get(name);
     if (counts !== undefined) counts.change(settings);
     else {
-      counts = new Counts(settings, this.#workers, () => this.onChange());
+      counts = new Counts(settings, this.workers, () => this.onChange());
       this.#counts.set(name, counts);
       for (const [, key, elsewhere] of this.#early.get(name) ?? []) counts.learn(key, elsewhere);
       this.#early.delete(name);
@@ -59,7 +60,7 @@ export class Tables {
   /** The rates of this name, with these settings from now on. */
   rates(name: string, settings: RatesSettings): Rates {
     let rates = this.#rates.get(name);
-    if (rates === undefined) this.#rates.set(name, (rates = new Rates(settings, this.#workers, () => this.onChange())));
+    if (rates === undefined) this.#rates.set(name, (rates = new Rates(settings, this.workers, () => this.onChange())));
     else rates.change(settings);
     return rates;
   }

@@ -61,7 +61,7 @@ export function toAdmission(value: AdmissionValue): AdmissionConfig {
     handshakes: {
       concurrent: handshakes.concurrent ?? null,
       rate: rateOf(handshakes.rate, handshakes.burst, 0.1),
-      concurrentOfAddress: handshakes.perAddress.concurrent ?? null,
+      concurrentOfAddress: handshakes.perAddress.concurrent ?? halfOf(handshakes.concurrent),
       rateOfAddress: rateOf(handshakes.perAddress.rate, handshakes.perAddress.burst, 5),
     },
     ipv4Prefix: value.ipv4Prefix,
@@ -74,4 +74,9 @@ export function toAdmission(value: AdmissionValue): AdmissionConfig {
 function rateOf(perSecond: number, burst: number | undefined, seconds: number): RateConfig | null {
   if (perSecond === 0) return null;
   return { perSecond, burst: burst ?? Math.max(1, Math.round(perSecond * seconds)) };
+}
+
+/** Where handshakes under way are limited, one address that finishes none of its own leaves room for those of others. */
+function halfOf(concurrent: number | undefined): number | null {
+  return concurrent === undefined ? null : Math.ceil(concurrent / 2);
 }

@@ -3,6 +3,7 @@
 import type { Counts } from "../admission/counts.ts";
 import { InOrder, type PlaceHeld } from "../admission/in-order.ts";
 import { addressKey, type Key } from "../admission/keys.ts";
+import { Moments } from "../admission/moments.ts";
 import type { Newcomers } from "../admission/newcomers.ts";
 import type { Rates } from "../admission/rates.ts";
 import type { AdmissionReject } from "../admission/reject.ts";
@@ -48,6 +49,10 @@ export class Admission {
   readonly #handshakesOfAddress: Rates | null;
   readonly #underWay: InOrder | null;
   readonly #underWayOfAddress: InOrder | null;
+  /** Whose the next handshakes are, where all together have a rate. */
+  readonly #moments = new Moments();
+  /** Between two of them in this worker, while clients wait. Milliseconds. */
+  readonly #momentMs: number;
   #isLooking = false;
   /** Who waits for a rate. */
   readonly waits = new Waits();
@@ -76,6 +81,7 @@ export class Admission {
     this.#ofAddress = counts("connections of addresses", settings.connections);
     this.#rate = rates("connection rates of addresses", settings.rate);
     this.#handshakes = rates("handshake rate", handshakes.rate);
+    this.#momentMs = handshakes.rate === null ? 0 : (1000 / handshakes.rate.perSecond) * tables.workers;
     this.#handshakesOfAddress = rates("handshake rates of addresses", handshakes.rateOfAddress);
     this.#underWay = inOrder(counts("handshakes", handshakes.concurrent));
     this.#underWayOfAddress = inOrder(counts("handshakes of addresses", handshakes.concurrentOfAddress));
@@ -113,14 +119,25 @@ export class Admission {
     return this.#rate === null ? NOW : this.#await(this.#rate, key, "address-too-fast");
   }
 
-  /** Asked before a handshake. What is passed through, and what is plain, has none. */
+  /**
+   * Asked before a handshake. What is passed through, and what is plain, has none. Of the rate of all together nobody has more moments before
+   * him than are free: one address leaves half of them to others, two leave a third, nine a tenth.
+   */
   beforeHandshake(key: Key | null): Admitted {
     const own =
       key === null || this.#handshakesOfAddress === null
         ? NOW
         : this.#await(this.#handshakesOfAddress, key, "address-too-many-handshakes");
     if (own.kind === "refuse" || this.#handshakes === null) return own;
-    const all = this.#await(this.#handshakes, ALL, "too-many-handshakes");
+    const now = this.#clock();
+    const before = key === null ? 0 : this.#moments.of(key, now) * this.#momentMs;
+    const all = this.#await(
+      this.#handshakes,
+      ALL,
+      "too-many-handshakes",
+      Math.max(0, this.#settings.maxWaitMs - before),
+    );
+    if (key !== null && all.kind === "wait" && all.ms > 0) this.#moments.add(key, now + all.ms);
     return all.kind === "refuse" || all.ms > own.ms ? all : own;
   }
 
@@ -157,8 +174,8 @@ export class Admission {
     return (this.#underWay?.size ?? 0) > 0 ? "too-many-handshakes" : "address-too-many-handshakes";
   }
 
-  #await(rates: Rates, key: Key, reason: AdmissionReject): Admitted {
-    const ms = rates.take(key, this.#clock(), this.#settings.maxWaitMs);
+  #await(rates: Rates, key: Key, reason: AdmissionReject, maxWaitMs = this.#settings.maxWaitMs): Admitted {
+    const ms = rates.take(key, this.#clock(), maxWaitMs);
     if (ms === 0) return NOW;
     return ms === Number.POSITIVE_INFINITY ? { kind: "refuse", reason } : { kind: "wait", ms, reason };
   }

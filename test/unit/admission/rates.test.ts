@@ -35,9 +35,9 @@ describe("a bucket", () => {
     expect([0, 0, 0, 0].map((now) => rates.take("a", now, 250))).toEqual([0, 100, 200, LATER]);
   });
 
-  test("a debit is paid back, and never more than two bursts", () => {
+  test("what others have spent is paid back, and never more than two bursts", () => {
     const rates = make();
-    rates.debit("a", 1_000_000, 0);
+    rates.learn("a", 1_000_000, 0);
     expect(rates.take("a", 399)).toBe(LATER);
     expect(rates.take("a", 400)).toBe(0);
   });
@@ -99,4 +99,42 @@ test("ordinary clients are never told of; what is over a part of the burst is to
     ["a", 3],
     ["a", 1],
   ]);
+});
+
+test("in a storm workers let in together what one would: at the rate, whatever they tell each other and when", () => {
+  const WORKERS = 4;
+  const intervalMs = 10;
+  const workers = Array.from({ length: WORKERS }, () => make({ intervalMs, burst: 10 }, WORKERS));
+  const begun: number[] = [];
+  for (let now = 0; now < 10_000; now++) {
+    // Far more come than may, to all workers, and whoever is refused comes again at once.
+    for (const rates of workers) {
+      for (let count = 0; count < 3; count++) {
+        const wait = rates.take("all", now, 3000);
+        if (wait !== LATER) begun.push(now + wait);
+      }
+    }
+    // As workers do: each tells the others ten times a second.
+    if (now % 100 !== 99) continue;
+    for (const rates of workers)
+      rates.report((key, spent) => {
+        for (const other of workers) if (other !== rates) other.learn(key, spent, now);
+      });
+  }
+  for (let second = 0; second < 10; second++) {
+    const count = begun.filter((at) => at >= second * 1000 && at < (second + 1) * 1000).length;
+    // The burst of each worker goes at once: what comes before they can hear of each other.
+    expect(count).toBeLessThanOrEqual(100 + (second === 0 ? WORKERS * 10 : WORKERS));
+    expect(count).toBeGreaterThanOrEqual(100 - WORKERS);
+  }
+});
+
+test("whatever others tell, who waits here has his moment behind those who came before him", () => {
+  const rates = make({ intervalMs: 10, burst: 1 }, 2);
+  const waits = () => Array.from({ length: 20 }, () => rates.take("all", 0, 5000));
+  const first = waits();
+  rates.learn("all", 1, 0);
+  const all = [...first, ...waits()];
+  expect(all).toEqual(all.toSorted((one, other) => one - other));
+  expect(new Set(all).size).toBe(40);
 });

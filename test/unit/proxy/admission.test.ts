@@ -99,3 +99,26 @@ test("handshakes under way are bounded in all and of one address, and one that g
   late.release();
   expect(admission.waiting).toBe(0);
 });
+
+test("one address that takes all the handshakes it can get, and leaves again, leaves half of them to others, and two a third", () => {
+  const { admission, clock } = worker({
+    handshakes: { ...NONE.handshakes, rate: { perSecond: 100, burst: 1 } },
+    maxWaitMs: 3000,
+  });
+  const shake = (address: string) => admission.beforeHandshake(admission.look(address).key).kind === "wait";
+  const takesAll = (address: string) => {
+    let count = 0;
+    while (shake(address)) count++;
+    return count;
+  };
+  expect(takesAll("192.0.2.1")).toBeWithin(145, 156);
+  expect(takesAll("192.0.2.2")).toBeWithin(70, 80);
+  // In the long run too: four of them take all that they can get, and one tenth of what there is comes for others.
+  let others = 0;
+  for (let n = 0; n < 1000; n++) {
+    clock.now += 10;
+    for (let each = 1; each <= 4; each++) takesAll(`192.0.2.${each}`);
+    if (n % 10 === 0 && shake(`203.0.113.${(n / 10) % 250}`)) others++;
+  }
+  expect(others).toBeGreaterThanOrEqual(99);
+});
