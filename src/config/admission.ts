@@ -78,9 +78,10 @@ export const admission = section({
         "Those of one address.",
         section({
           concurrent: field("The most that are under way at a time.", most, {
-            ...UNLIMITED,
             unit: "handshakes",
+            otherwise: "half of `handshakes.concurrent`; no limit where that has none",
             example: 100,
+            nothingIsWrong: true,
           }),
           rate: field("How many begin per second. `0` is no limit.", rate.default(DEFAULT_RATE), {
             unit: "handshakes per second",
@@ -153,12 +154,30 @@ export function checkAdmission(
       if (rateConfig === null && isGiven(at))
         warn("fields-conflict", at, `${at.join(".")} says nothing without a rate beside it`);
     }
-    const { connections, maxConnections } = settings;
-    if (connections !== null && maxConnections !== null && connections > maxConnections)
-      warn(
-        "fields-conflict",
-        [...path, "perAddress", "connections"],
-        `${path.join(".")}.perAddress.connections is ${connections} and says nothing: the entry point has ${maxConnections} at most`,
-      );
+    const { connections, maxConnections, handshakes } = settings;
+    const pairs: readonly [field: readonly string[], ofAddress: number | null, ofAll: number | null, what: string][] = [
+      [["perAddress", "connections"], connections, maxConnections, "connections"],
+      [
+        ["handshakes", "perAddress", "concurrent"],
+        handshakes.concurrentOfAddress,
+        handshakes.concurrent,
+        "handshakes at a time",
+      ],
+      [
+        ["handshakes", "perAddress", "rate"],
+        handshakes.rateOfAddress?.perSecond ?? null,
+        handshakes.rate?.perSecond ?? null,
+        "handshakes per second",
+      ],
+    ];
+    for (const [field, ofAddress, ofAll, what] of pairs) {
+      const at = [...path, ...field];
+      if (ofAddress !== null && ofAll !== null && ofAddress > ofAll && isGiven(at))
+        warn(
+          "fields-conflict",
+          at,
+          `${at.join(".")} is ${ofAddress} and says nothing: the entry point has ${ofAll} ${what} at most`,
+        );
+    }
   }
 }
