@@ -11,7 +11,7 @@ export type FromBroker =
 /** Runs until the master goes or tells it to stop. */
 export function runBroker(): void {
   process.on("disconnect", () => process.exit(0));
-  for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
+  for (const signal of ["SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => {});
   process.on("message", (message: ToBroker) => void start(message));
 }
 

@@ -16,7 +16,11 @@ export interface EntryPointConfig {
   readonly readTimeoutMs: number;
   /** How long a client that has been let in may send nothing; 0 is for ever. */
   readonly connectTimeoutMs: number;
+  /** How long clients are still accepted after SIGTERM. */
+  readonly requestAcceptGraceTimeoutMs: number;
   readonly graceTimeoutMs: number;
+  /** Its connections end one after another over that time. */
+  readonly spread: boolean;
   /** How long a client may be unreachable; 0 is for ever. */
   readonly keepAliveMs: number;
   /** Whose PROXY headers are believed; null: none is read. */
@@ -65,7 +69,11 @@ interface Decoded {
   readonly asDefault: boolean;
   readonly transport: {
     readonly respondingTimeouts: { readonly readTimeout: number; readonly connectTimeout: number };
-    readonly lifeCycle: { readonly graceTimeOut: number };
+    readonly lifeCycle: {
+      readonly requestAcceptGraceTimeout: number;
+      readonly graceTimeOut: number;
+      readonly spread: boolean;
+    };
     readonly keepAlive: number;
   };
   readonly admission: AdmissionValue;
@@ -84,7 +92,9 @@ export function toEntryPoint(name: string, point: Decoded, admin: boolean): Entr
     asDefault: point.asDefault,
     readTimeoutMs: point.transport.respondingTimeouts.readTimeout,
     connectTimeoutMs: point.transport.respondingTimeouts.connectTimeout,
+    requestAcceptGraceTimeoutMs: point.transport.lifeCycle.requestAcceptGraceTimeout,
     graceTimeoutMs: point.transport.lifeCycle.graceTimeOut,
+    spread: point.transport.lifeCycle.spread,
     keepAliveMs: point.transport.keepAlive,
     proxyProtocol: point.proxyProtocol ?? null,
     ban: point.ban ?? null,

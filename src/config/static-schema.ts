@@ -64,7 +64,16 @@ const entryPoint = z.object({
             duration(0).default(10_000),
             { example: "1m" },
           ),
-          requestAcceptGraceTimeout: unsupported("warn", LATER),
+          requestAcceptGraceTimeout: field(
+            "How long after SIGTERM clients are still accepted, while `/ping` says 503 already: so a balancer sends nobody here any more when the port closes. Then `graceTimeOut` begins. With several entry points, the longest of them counts for all.",
+            duration(0).default(0),
+            { otherwise: "`0s`: the port closes at once", example: "15s" },
+          ),
+          spread: field(
+            "Closes the connections of this entry point one after another over `graceTimeOut`, instead of all that are left at its end. So their clients do not all come to another Sluice at the same time.",
+            z.boolean().default(false),
+            { example: true },
+          ),
         }).prefault({}),
       ),
       keepAlive: field(

@@ -32,6 +32,7 @@ import { proveLogFiles } from "./log-files.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
 import { ServerNames } from "./server-names.ts";
 import { cannotListen, StartError } from "./start-error.ts";
+import { stopPlan } from "./stop-plan.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TopRefused } from "./top-refused.ts";
 import { logSettings, workerSettings } from "./worker-settings.ts";
@@ -80,7 +81,8 @@ export class Master {
   readonly #health: HealthKeeper;
   /** Of the static file, which is read once: they hold as long as Sluice runs. */
   #staticDiagnostics = new Diagnostics();
-  #stopping = false;
+  /** `leaving`: all goes on, but /ping says that nobody should come any more. */
+  #phase: "running" | "leaving" | "stopping" = "running";
 
   /** @throws StartError when a log file cannot be opened. */
   constructor(config: StaticConfig) {
@@ -106,6 +108,10 @@ export class Master {
     const { embeddedBroker } = config;
     this.#names = new ServerNames(this.#logger, () => this.#onNames());
     this.#broker = embeddedBroker === undefined ? null : new BrokerKeeper(embeddedBroker.address, this.#logger);
+  }
+
+  get #stopping(): boolean {
+    return this.#phase === "stopping";
   }
 
   get #logger(): Logger {
@@ -156,7 +162,7 @@ export class Master {
     this.#metrics.wanted(workers);
     this.#admin = await openAdmin(config, {
       metrics: () => this.#render(),
-      ping: () => !this.#stopping,
+      ping: () => this.#phase === "running",
       challenge: (host, token) => this.#httpChallenges.find(host, token),
     });
     this.#metrics.reloaded(compiled, refused.length === 0, failures);
@@ -188,21 +194,24 @@ export class Master {
     void this.#reloader.refresh();
   }
 
-  /** Lets connections finish for the longest graceTimeOut of the entry points, then closes them. */
+  /** Says at /ping that it stops, then accepts nobody any more, lets connections finish for the longest graceTimeOut, and closes them. */
   async stop(): Promise<void> {
-    if (this.#stopping) return;
-    this.#stopping = true;
-    const grace = Math.max(
-      ...[...this.#config.entryPoints.values()].filter((point) => !point.admin).map((point) => point.graceTimeoutMs),
-    );
-    this.#logger.info({ graceMs: grace }, "stopping: no new connections, open ones may finish");
+    if (this.#phase !== "running") return;
+    const { acceptMs, graceMs, pace } = stopPlan(this.#config);
+    this.#phase = "leaving";
+    if (acceptMs > 0) {
+      this.#logger.info({ acceptMs, graceMs }, "stopping soon: /ping says so, new connections are still accepted");
+      await Bun.sleep(acceptMs);
+    }
+    this.#phase = "stopping";
+    this.#logger.info({ graceMs }, "stopping: no new connections, open ones may finish");
     this.#broker?.stopRestarting();
     this.#acme?.close();
     this.#names.close();
     this.#drains.close();
     this.#health.close();
     await this.#reloader.close();
-    await this.#supervisor.drain(grace, KILL_AFTER_MS);
+    await this.#supervisor.drain(graceMs, pace, KILL_AFTER_MS);
     this.#bans.close();
     this.#topRefused.close();
     this.#broker?.kill();
@@ -229,7 +238,7 @@ export class Master {
 
   /** At once, whatever is open. */
   kill(): void {
-    this.#stopping = true;
+    this.#phase = "stopping";
     this.#supervisor?.kill();
     this.#broker?.kill("SIGKILL");
   }

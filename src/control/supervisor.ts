@@ -3,7 +3,7 @@
 import type { Subprocess } from "bun";
 import { addTotals, type MetricJson, onlyTotals } from "../observe/metric-json.ts";
 import { diff, NO_ROWS, type RowMap } from "../protocol/diff.ts";
-import type { FromWorker, ServerOutcome, ToWorker, WorkerSettings } from "../protocol/messages.ts";
+import type { DrainPace, FromWorker, ServerOutcome, ToWorker, WorkerSettings } from "../protocol/messages.ts";
 import { spawnSelf } from "../system/spawn.ts";
 import { NEW_SERVER, type ServerChange, type ServerReport } from "../upstream/server-state.ts";
 import { Questions } from "./questions.ts";
@@ -154,13 +154,13 @@ export class Supervisor {
   }
 
   /**
-   * Lets connections finish for `graceMs`, then closes them; a worker that is not gone `patienceMs` later is killed. Resolves when every
+   * Lets connections finish for `graceMs`, at this pace, then closes them; a worker that is not gone `patienceMs` later is killed. Resolves when every
    * worker has gone, and a second after the killing in any case.
    */
-  async drain(graceMs: number, patienceMs: number): Promise<void> {
+  async drain(graceMs: number, pace: DrainPace, patienceMs: number): Promise<void> {
     this.#stopping = true;
     const workers = [...this.#workers.values()];
-    for (const worker of workers) this.#send(worker, { type: "drain", graceMs });
+    for (const worker of workers) this.#send(worker, { type: "drain", graceMs, pace });
     const killer = setTimeout(() => this.kill(), graceMs + patienceMs);
     await Promise.race([
       Promise.all(workers.map((worker) => worker.process.exited)),

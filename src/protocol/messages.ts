@@ -192,6 +192,15 @@ export interface Narrowed {
   readonly servers?: readonly string[];
 }
 
+/** How a worker's connections end that are to be gone by a deadline. */
+export type DrainPace =
+  /** Those that are left end together, at the deadline. */
+  | { readonly kind: "together" }
+  /** Those of these entry points one after another until the deadline, the others at it. */
+  | { readonly kind: "evenly"; readonly entryPoints: readonly string[] }
+  /** So many a second, of all of them; may be a fraction. */
+  | { readonly kind: "rate"; readonly perSecond: number };
+
 export type ToWorker =
   | { readonly type: "start"; readonly settings: WorkerSettings }
   | { readonly type: "rows"; readonly put: readonly Row[]; readonly drop: readonly string[] }
@@ -214,7 +223,8 @@ export type ToWorker =
   | { readonly type: "bans"; readonly put: readonly BanKey[]; readonly drop: readonly BanKey[] }
   /** Open the log files anew. */
   | { readonly type: "reopen-logs" }
-  | { readonly type: "drain"; readonly graceMs: number };
+  /** Accept no more, and end when the connections have. A second one may make it sooner, never later. */
+  | { readonly type: "drain"; readonly graceMs: number; readonly pace: DrainPace };
 
 export type FromWorker =
   | { readonly type: "listening"; readonly ports: Readonly<Record<string, number>> }

@@ -20,6 +20,7 @@ import { revocationsOf } from "../tls/revocations.ts";
 import { DEFAULT_PASSIVE } from "../upstream/health.ts";
 import type { Target } from "../upstream/service.ts";
 import { BanDoor } from "./ban-door.ts";
+import { Drain } from "./drain.ts";
 import { Edge, type EntryPoint, type Observer } from "./edge.ts";
 import { LeavingConnections } from "./leaving.ts";
 import { Outcomes } from "./outcomes.ts";
@@ -33,8 +34,6 @@ const REFUSED_MS = 10_000;
 /** Addresses that are told apart, and those that are told. */
 const REFUSED_SIZE = 256;
 const REFUSED_TOP = 32;
-/** How often a draining worker looks whether its connections are gone. */
-const DRAIN_POLL_MS = 50;
 /** Descriptors that no client gets, so that those who are in can be connected to their brokers. */
 const SPARE_DESCRIPTORS = 16;
 
@@ -46,7 +45,7 @@ export function runWorker(): void {
     else void worker.leave();
   });
   // The terminal sends these to the whole group; the master decides what they mean.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"] as const) process.on(signal, () => {});
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => {});
   process.on("message", (message: ToWorker) => {
     if (message.type === "start") worker = new Worker(message.settings);
     else worker?.onMessage(message);
@@ -79,6 +78,8 @@ class Worker implements Observer {
   readonly #bans = new Map<string, BanDoor>();
   readonly #refused = new HeavyHitters(REFUSED_SIZE);
   readonly #outcomes = new Outcomes((outcomes) => send({ type: "outcomes", outcomes }));
+  /** null: it accepts. */
+  #drain: Drain | null = null;
   #ended = 0;
   #reported = -1;
   /** Servers that failed last time: an outage is one line, not one per connection. The configuration bounds it. */
@@ -153,7 +154,7 @@ class Worker implements Observer {
         for (const log of this.#logs) log.reopen();
         return;
       case "drain":
-        this.#drain(message.graceMs);
+        this.#startDrain(message);
     }
   }
 
@@ -308,16 +309,11 @@ class Worker implements Observer {
     send({ type: "totals", metrics: await this.#metrics.collect() });
   }
 
-  #drain(graceMs: number): void {
+  #startDrain({ graceMs, pace }: Extract<ToWorker, { type: "drain" }>): void {
+    if (this.#drain !== null) return this.#drain.change(graceMs, pace);
     for (const listener of this.#listeners) listener.stop();
-    const deadline = performance.now() + graceMs;
-    const timer = setInterval(() => {
-      const late = performance.now() >= deadline;
-      if (late) for (const connection of this.#edge.connections) connection.shutdown();
-      if (this.#edge.connections.size > 0 && !late) return;
-      clearInterval(timer);
-      void this.#exit();
-    }, DRAIN_POLL_MS);
+    const { connections, turns } = this.#edge;
+    this.#drain = new Drain({ connections, turns, done: () => void this.#exit() }, graceMs, pace);
   }
 
   async #exit(): Promise<void> {

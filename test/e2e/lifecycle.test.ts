@@ -137,6 +137,46 @@ test("the master dying ends the workers, and loses no line of the access log", a
   await waitFor("all lines", () => sluice.accesses.filter(({ reason }) => reason === "http").length === 20, 5000);
 });
 
+test("requestAcceptGraceTimeout: /ping says 503 while clients still come in; then the port closes", async () => {
+  const lifeCycle = "{ requestAcceptGraceTimeout: 60s, graceTimeOut: 200ms }";
+  const sluice = await Sluice.start({ dynamic, entryPoint: `    transport: { lifeCycle: ${lifeCycle} }` });
+  sluice.process.kill("SIGTERM");
+  await sluice.logged("stopping soon");
+  expect((await fetch(`http://127.0.0.1:${sluice.adminPort}/ping`)).status).toBe(503);
+  const socket = await tlsClient(sluice.port);
+  expect(await ping(socket)).toBe(true);
+  await sluice.reload(() => sluice.replace("dynamic.yml", `${dynamic}\n# changed\n`));
+  socket.destroy();
+  sluice.process.kill("SIGTERM");
+  expect(await sluice.process.exited).toBe(1);
+
+  const short = await Sluice.start({
+    dynamic,
+    entryPoint: "    transport: { lifeCycle: { requestAcceptGraceTimeout: 100ms, graceTimeOut: 100ms } }",
+  });
+  expect(await short.stop()).toBe(0);
+  await short.logged("stopping: no new connections");
+});
+
+test("spread: connections end one after another over graceTimeOut, not all at its end", async () => {
+  const sluice = await Sluice.start({
+    dynamic,
+    entryPoint: "    transport: { lifeCycle: { graceTimeOut: 4s, spread: true } }",
+  });
+  const clients = await Promise.all(Array.from({ length: 20 }, () => tlsClient(sluice.port)));
+  expect(await Promise.all(clients.map(ping))).not.toContain(false);
+  const ends: number[] = [];
+  for (const socket of clients) socket.on("end", () => ends.push(performance.now())).resume();
+  sluice.process.kill("SIGTERM");
+  // While some have been closed, others still serve.
+  await waitFor("the first to be closed", () => ends.length > 0);
+  const open = clients.filter((socket) => !socket.readableEnded);
+  expect(open.length).toBeGreaterThan(0);
+  expect((await Promise.all(open.map(ping))).filter(Boolean).length).toBeGreaterThan(0);
+  expect(await sluice.process.exited).toBe(0);
+  await waitFor("the rest", () => ends.length === 20);
+});
+
 test("a second signal closes at once", async () => {
   const sluice = await Sluice.start({ dynamic, entryPoint: grace("60s") });
   const workers = sluice.workers;

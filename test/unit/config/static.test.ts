@@ -32,7 +32,9 @@ test("the defaults", () => {
       readTimeoutMs: 10_000,
       connectTimeoutMs: 60_000,
       ban: null,
+      requestAcceptGraceTimeoutMs: 0,
       graceTimeoutMs: 10_000,
+      spread: false,
       keepAliveMs: 120_000,
       proxyProtocol: null,
       admission: {
