@@ -1,7 +1,6 @@
 // The master's side of ACME: resolvers as the static configuration has them, and where their challenges are answered.
 
 import { rootCertificates } from "node:tls";
-import type { Logger } from "pino";
 import { dnsHook } from "../acme/dns-hook.ts";
 import { acmeOf } from "../acme/facts.ts";
 import { createChallengeCertificate } from "../acme/keys.ts";
@@ -11,6 +10,7 @@ import type { Resolver } from "../acme/resolver.ts";
 import { CertificateFiles } from "../certs/files.ts";
 import type { AcmeConfig } from "../config/acme.ts";
 import type { StaticConfig } from "../config/static.ts";
+import type { Logger } from "../observe/logger.ts";
 import type { Row } from "../protocol/messages.ts";
 import { VERSION } from "../version.ts";
 

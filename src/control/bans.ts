@@ -1,12 +1,12 @@
 // Who is banned, on all entry points: workers tell of failures, this counts them, and tells all workers who is refused from now on.
 
-import type { Logger } from "pino";
 import { type Ban, BanBook } from "../admission/ban-book.ts";
 import { addressKey, type Key } from "../admission/keys.ts";
 import type { BanConfig } from "../config/ban.ts";
 import type { Code } from "../config/codes.ts";
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import { formatNetwork, type Network, parseNetwork } from "../ip/address.ts";
+import type { Logger } from "../observe/logger.ts";
 import type { BanKey, FromWorker, ToWorker } from "../protocol/messages.ts";
 import { Batch } from "../protocol/shares.ts";
 import { readBans, type StoredBan, writeBans } from "./ban-store.ts";

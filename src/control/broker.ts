@@ -1,9 +1,9 @@
 // Keeps the embedded broker running, as the supervisor keeps workers.
 
 import type { Subprocess } from "bun";
-import type { Logger } from "pino";
 import type { FromBroker, ToBroker } from "../broker/embedded.ts";
 import { formatHostPort, parseHostPort } from "../config/scalars.ts";
+import type { Logger } from "../observe/logger.ts";
 import { spawnSelf } from "../system/spawn.ts";
 import { Restarts } from "./restarts.ts";
 import { brokerCannotListen, StartError } from "./start-error.ts";

@@ -1,6 +1,6 @@
 // One group of connections that are to end: how many are left in which worker, when the next may go, and what the log says.
 
-import type { Logger } from "pino";
+import type { Logger } from "../observe/logger.ts";
 import type { Departure } from "./losses.ts";
 
 /** When the log first says how many are left; it waits twice as long each time, up to the last of these. Milliseconds. */

@@ -1,7 +1,7 @@
 // Connections that are to end: those of drained servers, and of what a reload has removed. The workers count them; here is the pace at which
 // they go, over all workers together, and what the log and the metrics say of them.
 
-import type { Logger } from "pino";
+import type { Logger } from "../observe/logger.ts";
 import type { Leaving, ToWorker } from "../protocol/messages.ts";
 import { Departing } from "./departing.ts";
 import type { Departure } from "./losses.ts";

@@ -1,6 +1,6 @@
 // What is drained by the configuration or by hand, and what a reload has removed: all connections that are to end, put together for the workers.
 
-import type { Logger } from "pino";
+import type { Logger } from "../observe/logger.ts";
 import type { FromWorker } from "../protocol/messages.ts";
 import type { LivePolicy } from "../upstream/live.ts";
 import type { ServerChange } from "../upstream/server-state.ts";

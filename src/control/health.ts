@@ -1,8 +1,8 @@
 // The master's part of health: which servers are watched, what workers are told of them, and one line for each change.
 
-import type { Logger } from "pino";
 import { Watch, type WatchedState } from "../health/watch.ts";
 import { type Watched, watchedOf } from "../health/watched.ts";
+import type { Logger } from "../observe/logger.ts";
 import type { Row, ServerOutcome } from "../protocol/messages.ts";
 import type { HealthCheck } from "../upstream/health.ts";
 import type { ServerChange } from "../upstream/server-state.ts";

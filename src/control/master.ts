@@ -1,7 +1,6 @@
 // The master: reads the configuration, keeps workers and the embedded broker running, reloads, serves metrics, and stops it all.
 
 import { availableParallelism } from "node:os";
-import type { Logger } from "pino";
 import { resolverFacts } from "../acme/facts.ts";
 import type { AcmeManager } from "../acme/manager.ts";
 import type { StoredCertificate } from "../acme/storage.ts";
@@ -15,6 +14,7 @@ import { formatHostPort } from "../config/scalars.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { proveFree } from "../net/listen.ts";
 import { createLog, type Log } from "../observe/log.ts";
+import type { Logger } from "../observe/logger.ts";
 import { MasterMetrics } from "../observe/master-metrics.ts";
 import { type Row, rowKey } from "../protocol/messages.ts";
 import { providersOf } from "../providers/providers.ts";

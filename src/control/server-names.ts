@@ -1,10 +1,10 @@
 // Follows the names of servers in DNS: asks anew when an answer has had its time, and makes servers of the answers. What DNS does not
 // answer changes nothing: the last good answer stays.
 
-import type { Logger } from "pino";
 import { MAX_TARGETS } from "../compile/service-graph.ts";
 import { parseAddress } from "../ip/address.ts";
 import { type Located, type NameAsks, type Reply, SYSTEM_ASKS } from "../net/name-answers.ts";
+import type { Logger } from "../observe/logger.ts";
 import type { NameState } from "../observe/master-metrics.ts";
 import { type Row, rowKey } from "../protocol/messages.ts";
 import { discovered, type NameAnswers, type NameQuestion, questionsOf } from "./discovered.ts";

@@ -1,7 +1,7 @@
 // Keeps the workers running: starts them, brings each to the snapshot in force, replaces the dead, collects what they count.
 
 import type { Subprocess } from "bun";
-import { addTotals, type MetricJson, onlyTotals } from "../observe/metric-json.ts";
+import { addUp, type MetricJson, onlyTotals } from "../observe/metric-json.ts";
 import { diff, NO_ROWS, type RowMap } from "../protocol/diff.ts";
 import type { DrainPace, FromWorker, ServerOutcome, ToWorker, WorkerSettings } from "../protocol/messages.ts";
 import { spawnSelf } from "../system/spawn.ts";
@@ -283,6 +283,6 @@ export class Supervisor {
   /** Only totals outlive a worker; what it had open is gone with it. Those of the dead are added up, so that they do not gather. */
   #retire(metrics: MetricJson[]): void {
     const totals = onlyTotals(metrics);
-    this.#retired = this.#retired === null ? totals : addTotals(this.#retired, totals);
+    this.#retired = this.#retired === null ? totals : addUp([this.#retired, totals]);
   }
 }

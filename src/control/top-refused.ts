@@ -1,8 +1,8 @@
 // The addresses whose connections were refused most often, over all workers: one line a minute, and none where nobody was refused.
 
-import type { Logger } from "pino";
 import { HeavyHitters } from "../admission/heavy-hitters.ts";
 import { formatKey } from "../admission/keys.ts";
+import type { Logger } from "../observe/logger.ts";
 import type { FromWorker } from "../protocol/messages.ts";
 
 const PERIOD_MS = 60_000;

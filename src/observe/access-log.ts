@@ -66,10 +66,9 @@ function jsonLine(log: Log): (ended: Ended) => void {
 
 /** Who asks for an access log gets it, whatever log.level is. */
 function commonLine(log: Log): (ended: Ended) => void {
-  const logger = log.logger.child({}, { level: "info" });
   return ({ record, reason, bytesIn, bytesOut, durationMs }) => {
     const text = JSON.parse(`{${words(record).slice(1)}}`);
-    logger.info({ ...text, bytesIn, bytesOut, durationMs, reason }, "access");
+    log.always.info({ ...text, bytesIn, bytesOut, durationMs, reason }, "access");
   };
 }
 

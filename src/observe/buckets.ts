@@ -1,4 +1,4 @@
-// Histograms that cost an increment. Observed for every connection; made into prom-client's form only when they are collected.
+// Histograms that cost an increment. Observed for every connection; made into series only when they are collected.
 
 import type { MetricDescription, MetricJson } from "./metric-json.ts";
 
@@ -59,6 +59,6 @@ export class Buckets {
       values.push({ labels, value: sum, metricName: `${this.#name}_sum` });
       values.push({ labels, value: total, metricName: `${this.#name}_count` });
     }
-    return { name: this.#name, help: this.#help, type: "histogram", values, aggregator: "sum" };
+    return { name: this.#name, help: this.#help, type: "histogram", values };
   }
 }

@@ -1,14 +1,14 @@
-// Logs: pino, JSON for collectors or one readable line for people, on standard output or in a file.
+// Logs: JSON for collectors or one readable line for people, on standard output or in a file.
 
-import pino, { type Logger } from "pino";
-import { prettyFactory } from "pino-pretty";
+import { createLogger, jsonLines, type Level, type Logger } from "./logger.ts";
 import { Output } from "./output.ts";
+import { prettyLines } from "./pretty.ts";
 
 export type LogFormat = "common" | "json";
 
 export interface LogSettings {
   /** Traefik's word in lower case. */
-  readonly level: string;
+  readonly level: Level | "panic";
   readonly format: LogFormat;
   /** A file that is appended to; without it, standard output. */
   readonly filePath?: string | undefined;
@@ -16,6 +16,8 @@ export interface LogSettings {
 
 export interface Log {
   readonly logger: Logger;
+  /** The same for what is written whatever the level is. */
+  readonly always: Logger;
   readonly format: LogFormat;
   readonly role: string;
   /** Writes a finished line, its line feed included, among those of the logger. */
@@ -33,40 +35,27 @@ export interface Log {
  * ever waits or throws.
  */
 export function createLog(settings: LogSettings, role: string, onFault: (message: string) => void = () => {}): Log {
-  const { format, filePath } = settings;
+  const { level, format, filePath } = settings;
   const output: Output = new Output(filePath === undefined ? { fd: 1 } : { path: filePath }, {
     onFault,
     onRecovered: (lost) => {
       if (lost > 0) logger.warn({ lost }, "log lines were dropped, because they could not be written");
     },
   });
-  const options = {
-    level: settings.level === "panic" ? "fatal" : settings.level,
-    base: { role },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
-  };
-  const logger = pino(options, format === "json" ? output : { write: forPeople(output, filePath === undefined) });
+  const isTerminal = filePath === undefined && process.stdout.isTTY === true;
+  const lines = format === "json" ? jsonLines(role) : prettyLines(isTerminal);
+  const write = (line: string) => output.write(line);
+  const logger = createLogger(level === "panic" ? "fatal" : level, lines, write);
   return {
     logger,
+    always: createLogger("trace", lines, write),
     format,
     role,
-    write: (line) => output.write(line),
+    write,
     dropped: () => output.dropped,
     flush: () => output.flush(),
     reopen: () => output.reopen(),
   };
-}
-
-function forPeople(output: Output, isTerminal: boolean): (line: string) => void {
-  const pretty = prettyFactory({
-    colorize: isTerminal && process.stdout.isTTY === true,
-    singleLine: true,
-    ignore: "role,code",
-    messageFormat: ({ msg, code }) => `${msg ?? ""}${code === undefined ? "" : ` [${code}]`}`, // as `check` shows it
-    translateTime: "SYS:yyyy-mm-dd HH:MM:ss",
-  });
-  return (line) => output.write(pretty(line));
 }
 
 /** What the configuration leaves open: people read terminals, collectors read pipes and files. */

@@ -1,6 +1,5 @@
 // /metrics: the workers' figures added up, and the master's own.
 
-import { AggregatorRegistry, Counter, Gauge, type MetricObject, Registry } from "prom-client";
 import type { CertificateState } from "../acme/plan.ts";
 import type { Failure } from "../certs/files.ts";
 import type { Compiled } from "../compile/compile.ts";
@@ -8,7 +7,8 @@ import type { Diagnostics } from "../config/diagnostics.ts";
 import type { WatchedState } from "../health/watch.ts";
 import { readAcceptQueues } from "../system/accept-queues.ts";
 import { readProcess } from "../system/processes.ts";
-import { describe, type MetricDescription } from "./metric-json.ts";
+import { addUp, type MetricDescription, type MetricJson } from "./metric-json.ts";
+import { Counter, Gauge, metricsText, Registry } from "./registry.ts";
 
 /** Failing sources that are told apart: with more, the first ones say enough. */
 const MAX_SOURCES = 100;
@@ -276,7 +276,7 @@ export class MasterMetrics {
   }
 
   describe(): MetricDescription[] {
-    return describe(this.#registry);
+    return this.#registry.describe();
   }
 
   /**
@@ -398,12 +398,12 @@ export class MasterMetrics {
   }
 
   /** Prometheus' text format. `workers` is what the supervisor collected; `processes` are pids by name. */
-  async render(
-    workers: unknown[],
+  render(
+    workers: readonly MetricJson[][],
     restarts: number,
     droppedLines: number,
     processes: ReadonlyMap<string, readonly number[]>,
-  ): Promise<string> {
+  ): string {
     this.#restarts.reset();
     this.#restarts.inc(restarts);
     this.#dropped.reset();
@@ -430,9 +430,6 @@ export class MasterMetrics {
         this.#maxFds.inc({ process: name }, figures.maxFds);
       }
     }
-    const own = await this.#registry.metrics();
-    if (workers.length === 0) return own;
-    const summed = AggregatorRegistry.aggregate(workers as MetricObject[][]);
-    return `${own}\n${await summed.metrics()}`;
+    return metricsText([...this.#registry.toJson(), ...addUp(workers)]);
   }
 }

@@ -1,17 +1,15 @@
-// A metric as prom-client's getMetricsAsJSON gives it and its AggregatorRegistry takes it: how workers tell their figures.
-
-import type { Registry } from "prom-client";
+// A metric with its figures, as workers tell them to the master, and how figures of several processes are added up.
 
 export interface MetricJson {
   readonly name: string;
   readonly help: string;
-  readonly type: string;
+  readonly type: "counter" | "gauge" | "histogram";
   readonly values: {
     readonly labels: Readonly<Record<string, string | number>>;
-    value: number;
+    readonly value: number;
+    /** Where it is not the metric's own: of a histogram's parts. */
     readonly metricName?: string;
   }[];
-  readonly aggregator: string;
 }
 
 /** A metric without its figures, for the reference. */
@@ -24,28 +22,35 @@ export interface MetricDescription {
   readonly bounds?: readonly number[];
 }
 
-export function describe(registry: Registry): MetricDescription[] {
-  const all = registry.getMetricsAsArray() as unknown as (MetricDescription & { readonly labelNames: string[] })[];
-  return all.map(({ name, type, help, labelNames }) => ({ name, type, help, labels: labelNames }));
-}
-
 /** What outlives a worker: what it counted. What it had open is gone with it. */
 export function onlyTotals(metrics: readonly MetricJson[]): MetricJson[] {
   return metrics.filter((metric) => metric.type === "counter" || metric.type === "histogram");
 }
 
-/** The sum of two workers' totals, which may have different series. */
-export function addTotals(a: readonly MetricJson[], b: readonly MetricJson[]): MetricJson[] {
-  const keyOf = (value: MetricJson["values"][number]) =>
-    JSON.stringify([value.metricName, Object.entries(value.labels).sort()]);
-  return a.map((metric) => {
-    const other = b.find((each) => each.name === metric.name);
-    const sums = new Map(metric.values.map((value) => [keyOf(value), { ...value }]));
-    for (const value of other?.values ?? []) {
-      const sum = sums.get(keyOf(value));
-      if (sum === undefined) sums.set(keyOf(value), { ...value });
-      else sum.value += value.value;
+/** What all report together; each may have metrics and series that others have not. */
+export function addUp(reports: readonly (readonly MetricJson[])[]): MetricJson[] {
+  const sums = new Map<
+    string,
+    { metric: MetricJson; values: Map<string, { -readonly [K in keyof Value]: Value[K] }> }
+  >();
+  for (const metric of reports.flat()) {
+    let sum = sums.get(metric.name);
+    if (sum === undefined) sums.set(metric.name, (sum = { metric, values: new Map() }));
+    for (const value of metric.values) {
+      const key = keyOf(value);
+      const known = sum.values.get(key);
+      if (known === undefined) sum.values.set(key, { ...value });
+      else known.value += value.value;
     }
-    return { ...metric, values: [...sums.values()] };
-  });
+  }
+  return Array.from(sums.values(), ({ metric, values }) => ({ ...metric, values: [...values.values()] }));
+}
+
+type Value = MetricJson["values"][number];
+
+/** The labels of a metric come always in the same order. */
+function keyOf({ metricName = "", labels }: Value): string {
+  let key = metricName;
+  for (const name in labels) key += `\0${labels[name]}`;
+  return key;
 }

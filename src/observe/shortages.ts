@@ -1,7 +1,7 @@
 // What the machine has no more of. Told in one line a minute, however many connections it costs.
 
-import type { Logger } from "pino";
 import type { Shortage } from "../net/dial-error.ts";
+import type { Logger } from "./logger.ts";
 
 const QUIET_MS = 60_000;
 

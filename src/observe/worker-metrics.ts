@@ -1,13 +1,13 @@
-// The metrics that workers have. Counted in plain fields, put into prom-client when the master collects. Labels come only from the
+// The metrics that workers have. Counted in plain fields, made into series when the master collects. Labels come only from the
 // configuration and from fixed sets.
 
-import { Counter, Gauge, Registry } from "prom-client";
 import type { AuthResult } from "../middlewares/mqtt-auth.ts";
 import type { Edge } from "../proxy/edge.ts";
 import type { Reason } from "../proxy/reasons.ts";
 import type { Target } from "../upstream/service.ts";
 import { Buckets } from "./buckets.ts";
-import { describe, type MetricDescription, type MetricJson } from "./metric-json.ts";
+import type { MetricDescription, MetricJson } from "./metric-json.ts";
+import { Counter, Gauge, Registry } from "./registry.ts";
 import type { Shortages } from "./shortages.ts";
 
 /** Seconds: from a resumed handshake on loopback to one that a slow modem takes. */
@@ -91,7 +91,7 @@ export class WorkerMetrics {
   }
 
   describe(): MetricDescription[] {
-    return [...describe(this.#registry), ...this.#histograms().map((buckets) => buckets.describe())];
+    return [...this.#registry.describe(), ...this.#histograms().map((buckets) => buckets.describe())];
   }
 
   handshake(version: string, resumed: boolean, ms: number): void {
@@ -135,10 +135,9 @@ export class WorkerMetrics {
   }
 
   /** Everything as JSON, for the master to add up. */
-  async collect(): Promise<MetricJson[]> {
+  collect(): MetricJson[] {
     for (const fill of this.#fill) fill();
-    const histograms = this.#histograms().map((buckets) => buckets.toJson());
-    return [...((await this.#registry.getMetricsAsJSON()) as unknown as MetricJson[]), ...histograms];
+    return [...this.#registry.toJson(), ...this.#histograms().map((buckets) => buckets.toJson())];
   }
 
   #histograms(): Buckets[] {

@@ -119,7 +119,7 @@ class Worker implements Observer {
       const seen = this.#ended + this.#edge.pool.chunksDirect + this.#edge.connections.size;
       if (seen === this.#reported) return;
       this.#reported = seen;
-      void this.#tellTotals();
+      this.#tellTotals();
     }, REPORT_MS);
   }
 
@@ -289,7 +289,7 @@ class Worker implements Observer {
   }
 
   readonly #answers: { readonly [question in Question]: () => Promise<Answers[question]> } = {
-    metrics: () => this.#metrics.collect(),
+    metrics: async () => this.#metrics.collect(),
   };
 
   /** IPv6 by 64 bits, which is one customer. */
@@ -305,8 +305,8 @@ class Worker implements Observer {
     send({ type: "refused", total, top });
   }
 
-  async #tellTotals(): Promise<void> {
-    send({ type: "totals", metrics: await this.#metrics.collect() });
+  #tellTotals(): void {
+    send({ type: "totals", metrics: this.#metrics.collect() });
   }
 
   #startDrain({ graceMs, pace }: Extract<ToWorker, { type: "drain" }>): void {
@@ -317,7 +317,7 @@ class Worker implements Observer {
   }
 
   async #exit(): Promise<void> {
-    await this.#tellTotals();
+    this.#tellTotals();
     this.#tellRefused();
     this.#refusals.tell();
     await this.#flush();

@@ -3,12 +3,12 @@
 import { afterEach, expect, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Logger } from "pino";
 import { addressKey } from "../../../src/admission/keys.ts";
 import { type BanConfig, ban } from "../../../src/config/ban.ts";
 import type { EntryPointConfig } from "../../../src/config/entry-points.ts";
 import { Bans } from "../../../src/control/bans.ts";
 import { parseAddress } from "../../../src/ip/address.ts";
+import type { Logger } from "../../../src/observe/logger.ts";
 import type { ToWorker } from "../../../src/protocol/messages.ts";
 import { temporaryDirectory, waitFor } from "../../support/tools.ts";
 

@@ -1,9 +1,9 @@
 // The pace at which connections go, over all workers together, by a clock of the test's own, and what the log says of it.
 
 import { afterEach, describe, expect, test } from "bun:test";
-import type { Logger } from "pino";
 import { Departures, TICK_MS } from "../../../src/control/departures.ts";
 import type { Departure } from "../../../src/control/losses.ts";
+import type { Logger } from "../../../src/observe/logger.ts";
 import type { ToWorker } from "../../../src/protocol/messages.ts";
 import type { LivePolicy } from "../../../src/upstream/live.ts";
 import { random } from "../../support/random.ts";

@@ -1,9 +1,9 @@
 // Drains by the configuration and by hand together: which servers get nobody, and whose connections the workers are told to let go.
 
 import { afterEach, expect, test } from "bun:test";
-import type { Logger } from "pino";
 import { Drains } from "../../../src/control/drains.ts";
 import type { InForce } from "../../../src/control/present.ts";
+import type { Logger } from "../../../src/observe/logger.ts";
 import { type Row, rowKey, type ToWorker } from "../../../src/protocol/messages.ts";
 import type { LivePolicy } from "../../../src/upstream/live.ts";
 import type { ServerChange } from "../../../src/upstream/server-state.ts";

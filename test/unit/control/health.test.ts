@@ -2,8 +2,8 @@
 // is told of once.
 
 import { expect, test } from "bun:test";
-import type { Logger } from "pino";
 import { HealthKeeper } from "../../../src/control/health.ts";
+import type { Logger } from "../../../src/observe/logger.ts";
 import type { Row } from "../../../src/protocol/messages.ts";
 import type { ServerChange } from "../../../src/upstream/server-state.ts";
 import type { LoadBalancerRow, Server } from "../../../src/upstream/service.ts";

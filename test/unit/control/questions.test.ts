@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { Questions } from "../../../src/control/questions.ts";
+import type { MetricJson } from "../../../src/observe/metric-json.ts";
 import type { ToWorker } from "../../../src/protocol/messages.ts";
 
 function asked() {
@@ -11,7 +12,7 @@ function asked() {
   return { sent, questions, idOf };
 }
 
-const figures = (name: string) => [{ name, help: "", type: "counter", values: [], aggregator: "sum" }];
+const figures = (name: string): MetricJson[] => [{ name, help: "", type: "counter", values: [] }];
 
 test("each answer goes to the question that it is for, in whatever order they come", async () => {
   const { questions, sent, idOf } = asked();

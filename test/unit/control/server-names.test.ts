@@ -1,10 +1,10 @@
 // Names are followed as DNS changes: within bounds of time and number, and what DNS does not answer changes nothing.
 
 import { expect, test } from "bun:test";
-import type { Logger } from "pino";
 import { MAX_SERVERS_PER_NAME, ServerNames } from "../../../src/control/server-names.ts";
 import type { Located, NameAsks, Reply } from "../../../src/net/name-answers.ts";
 import { locatedBy } from "../../../src/net/name-answers.ts";
+import type { Logger } from "../../../src/observe/logger.ts";
 import type { Row } from "../../../src/protocol/messages.ts";
 import type { Discovery, Transport } from "../../../src/upstream/service.ts";
 import { cleanup, waitFor } from "../../support/tools.ts";

@@ -1,8 +1,8 @@
 // The addresses that were refused most often: one line for all workers, of bounded length, and none where nobody was refused.
 
 import { expect, test } from "bun:test";
-import type { Logger } from "pino";
 import { TopRefused } from "../../../src/control/top-refused.ts";
+import type { Logger } from "../../../src/observe/logger.ts";
 
 test("who is refused most often is said in one line, over all workers, and nothing when nobody was", () => {
   const lines: { connections: number; top: unknown[] }[] = [];
