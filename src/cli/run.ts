@@ -5,18 +5,21 @@ import type { StaticConfig } from "../config/static.ts";
 import { Master } from "../control/master.ts";
 import { StartError } from "../control/start-error.ts";
 import { formatOf } from "../observe/log.ts";
+import { takeInherited } from "../system/inherited.ts";
 import { banner } from "./banner.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
 import { TERMINAL } from "./terminal.ts";
 
 export async function run(given: Given): Promise<void> {
+  // Before the configuration is read, which has variables too.
+  const inherited = takeInherited(process.env);
   const { config, diagnostics } = readStatic(given);
   if (config === null) {
     printDiagnostics(diagnostics, TERMINAL);
     notStarted();
   }
   try {
-    await serve(new Master(config), config, diagnostics);
+    await serve(new Master(config, inherited), config, diagnostics);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     console.error(error.message);

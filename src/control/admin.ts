@@ -4,7 +4,7 @@ import { type AdminServer, type Handler, serveAdmin } from "../admin/server.ts";
 import { shared } from "../admin/shared.ts";
 import { challengeEntryPoints } from "../config/acme.ts";
 import type { StaticConfig } from "../config/static.ts";
-import { addressOf } from "../net/listen.ts";
+import { addressOf } from "../system/listen-addresses.ts";
 import { cannotListen } from "./start-error.ts";
 
 export interface AdminSources {

@@ -9,16 +9,15 @@ import { ensureDevelopmentCertificate } from "../authority/development.ts";
 import type { Compiled } from "../compile/compile.ts";
 import type { Code } from "../config/codes.ts";
 import { type Diagnostic, Diagnostics, describeDiagnostic, formatDiagnostic } from "../config/diagnostics.ts";
-import type { EntryPointConfig } from "../config/entry-points.ts";
 import { formatHostPort } from "../config/scalars.ts";
 import type { StaticConfig } from "../config/static.ts";
-import { proveFree } from "../net/listen.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import type { Logger } from "../observe/logger.ts";
 import { MasterMetrics } from "../observe/master-metrics.ts";
 import { type Row, rowKey } from "../protocol/messages.ts";
 import { providersOf } from "../providers/providers.ts";
 import { describeError } from "../system/errors.ts";
+import type { Inherited } from "../system/inherited.ts";
 import { issueDefaultCertificate } from "../tls/default-certificate.ts";
 import { VERSION } from "../version.ts";
 import { createManager, HttpChallenges } from "./acme.ts";
@@ -31,7 +30,8 @@ import { LogFaults } from "./log-faults.ts";
 import { proveLogFiles } from "./log-files.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
 import { ServerNames } from "./server-names.ts";
-import { cannotListen, StartError } from "./start-error.ts";
+import { NOTHING_INHERITED, prove, Sockets } from "./sockets.ts";
+import { StartError } from "./start-error.ts";
 import { stopPlan } from "./stop-plan.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TopRefused } from "./top-refused.ts";
@@ -55,6 +55,8 @@ export interface Started {
 
 export class Master {
   readonly #config: StaticConfig;
+  readonly #inherited: Inherited;
+  #sockets!: Sockets;
   readonly #log: Log;
   readonly #logFaults = new LogFaults();
   readonly #metrics = new MasterMetrics(VERSION);
@@ -84,9 +86,13 @@ export class Master {
   /** `leaving`: all goes on, but /ping says that nobody should come any more. */
   #phase: "running" | "leaving" | "stopping" = "running";
 
-  /** @throws StartError when a log file cannot be opened. */
-  constructor(config: StaticConfig) {
+  /**
+   * @param inherited listening sockets that it was started with.
+   * @throws StartError when a log file cannot be opened.
+   */
+  constructor(config: StaticConfig, inherited: Inherited = NOTHING_INHERITED) {
     this.#config = config;
+    this.#inherited = inherited;
     proveLogFiles(config);
     this.#log = createLog(logSettings(config), "master", (message) => this.#logFaults.say(message));
     this.#drains = new Drains(
@@ -124,7 +130,7 @@ export class Master {
    */
   async start(staticDiagnostics: Diagnostics): Promise<Started> {
     const config = this.#config;
-    for (const point of config.entryPoints.values()) this.#prove(point);
+    await prove(config.entryPoints.values(), this.#inherited);
     await this.#ensureCertificate();
     const selfSigned = await issueDefaultCertificate();
     this.#acme = this.#createAcme();
@@ -158,7 +164,9 @@ export class Master {
     const broker = (await this.#broker?.start()) ?? null;
     await this.#names.ready();
     const workers = config.workers === "auto" ? availableParallelism() : config.workers;
-    const ports = await this.#startWorkers(workers);
+    const points = [...config.entryPoints.values()].filter((point) => !point.admin);
+    this.#sockets = await Sockets.open(points, workers, this.#logger, this.#inherited);
+    await this.#startWorkers(workers);
     this.#metrics.wanted(workers);
     this.#admin = await openAdmin(config, {
       metrics: () => this.#render(),
@@ -168,6 +176,7 @@ export class Master {
     this.#metrics.reloaded(compiled, refused.length === 0, failures);
     this.#reloader.open();
     this.#acme?.want(compiled.orders);
+    const { ports } = this.#sockets;
     const entryPoints = [...config.entryPoints.values()].map((point) => ({
       name: point.name,
       address: formatHostPort(point.host || "*", ports[point.name] ?? point.port),
@@ -211,7 +220,10 @@ export class Master {
     this.#drains.close();
     this.#health.close();
     await this.#reloader.close();
-    await this.#supervisor.drain(graceMs, pace, KILL_AFTER_MS);
+    const drained = this.#supervisor.drain(graceMs, pace, KILL_AFTER_MS);
+    // The last to hold them, once the workers have stopped accepting: from then on connections are refused.
+    this.#sockets.close();
+    await drained;
     this.#bans.close();
     this.#topRefused.close();
     this.#broker?.kill();
@@ -243,14 +255,6 @@ export class Master {
     this.#broker?.kill("SIGKILL");
   }
 
-  #prove(point: EntryPointConfig): void {
-    try {
-      proveFree(point.host, point.port);
-    } catch (error) {
-      throw cannotListen(point, error);
-    }
-  }
-
   async #ensureCertificate(): Promise<void> {
     const wanted = this.#config.developmentCertificate;
     if (wanted === undefined) return;
@@ -262,19 +266,19 @@ export class Master {
     }
   }
 
-  async #startWorkers(count: number): Promise<Readonly<Record<string, number>>> {
+  async #startWorkers(count: number): Promise<void> {
     const settings = workerSettings(this.#config);
     return new Promise((resolve, reject) => {
       const listening = new Set<number>();
-      this.#supervisor = new Supervisor(count, settings, {
-        onListening: (index, ports) => {
+      this.#supervisor = new Supervisor(count, settings, this.#sockets, {
+        onListening: (index) => {
           listening.add(index);
-          if (listening.size === count) resolve(ports);
+          if (listening.size === count) resolve();
         },
-        onFailed: (entryPoint, error) => {
-          const failure = cannotListen(this.#config.entryPoints.get(entryPoint)!, error);
-          if (listening.size < count) reject(failure);
-          else this.#logger.error(failure.message);
+        onFailed: (index, entryPoint, error) => {
+          const why = `worker ${index} cannot accept on entry point ${entryPoint}: ${describeError(error)}`;
+          if (listening.size < count) reject(new StartError(why));
+          else this.#logger.error(why);
         },
         onDeath: (index, pid, how, restartInMs) => {
           if (restartInMs > 0 && listening.size < count)

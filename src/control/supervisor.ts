@@ -3,21 +3,23 @@
 import type { Subprocess } from "bun";
 import { addUp, type MetricJson, onlyTotals } from "../observe/metric-json.ts";
 import { diff, NO_ROWS, type RowMap } from "../protocol/diff.ts";
-import type { DrainPace, FromWorker, ServerOutcome, ToWorker, WorkerSettings } from "../protocol/messages.ts";
-import { spawnSelf } from "../system/spawn.ts";
+import type { DrainPace, FromWorker, ServerOutcome, ToWorker } from "../protocol/messages.ts";
+import { FIRST_INHERITED, spawnSelf } from "../system/spawn.ts";
 import { NEW_SERVER, type ServerChange, type ServerReport } from "../upstream/server-state.ts";
 import { Questions } from "./questions.ts";
 import { Restarts } from "./restarts.ts";
 import { Sharing } from "./sharing.ts";
+import type { Sockets } from "./sockets.ts";
+import type { CommonSettings } from "./worker-settings.ts";
 
 /** How long a worker that was killed may take to be gone: one whose thread waits for a frozen file system cannot end. Milliseconds. */
 const GONE_MS = 1000;
 
 export interface SupervisorEvents {
   /** A worker accepts connections. */
-  onListening(index: number, ports: Readonly<Record<string, number>>): void;
-  /** A worker could not listen. */
-  onFailed(entryPoint: string, error: Pick<NodeJS.ErrnoException, "code" | "message">): void;
+  onListening(index: number): void;
+  /** A worker could not accept connections. */
+  onFailed(index: number, entryPoint: string, error: Pick<NodeJS.ErrnoException, "code" | "message">): void;
   onDeath(index: number, pid: number, how: string, restartInMs: number): void;
   onCommitted(index: number, version: number): void;
   /** How its connections to servers went. */
@@ -50,7 +52,8 @@ interface Worker {
 }
 
 export class Supervisor {
-  readonly #settings: Omit<WorkerSettings, "index" | "workers">;
+  readonly #settings: CommonSettings;
+  readonly #sockets: Sockets;
   readonly #events: SupervisorEvents;
   readonly #workers = new Map<number, Worker>();
   readonly #restarts: Restarts[];
@@ -73,8 +76,9 @@ export class Supervisor {
   #version = 0;
   #stopping = false;
 
-  constructor(count: number, settings: Omit<WorkerSettings, "index" | "workers">, events: SupervisorEvents) {
+  constructor(count: number, settings: CommonSettings, sockets: Sockets, events: SupervisorEvents) {
     this.#settings = settings;
+    this.#sockets = sockets;
     this.#events = events;
     this.#restarts = Array.from({ length: count }, () => new Restarts());
   }
@@ -176,12 +180,18 @@ export class Supervisor {
   }
 
   #spawn(index: number): void {
+    const sockets: number[] = [];
+    const entryPoints = this.#settings.entryPoints.map((point) => ({
+      ...point,
+      sockets: this.#sockets.of(point.name, index).map((fd) => FIRST_INHERITED + sockets.push(fd) - 1),
+    }));
+    const events = {
+      ipc: (message: unknown) => this.#onMessage(worker, message as FromWorker),
+      onExit: (code: number | null, signal: string | null) => this.#onExit(worker, signal ?? `exit code ${code}`),
+    };
     const worker: Worker = {
       index,
-      process: spawnSelf("worker", {
-        ipc: (message) => this.#onMessage(worker, message as FromWorker),
-        onExit: (code, signal) => this.#onExit(worker, signal ?? `exit code ${code}`),
-      }),
+      process: spawnSelf("worker", events, sockets),
       startedAt: performance.now(),
       sent: NO_ROWS,
       sending: false,
@@ -190,7 +200,8 @@ export class Supervisor {
       metrics: null,
     };
     this.#workers.set(index, worker);
-    this.#send(worker, { type: "start", settings: { ...this.#settings, index, workers: this.#restarts.length } });
+    const settings = { ...this.#settings, entryPoints, index, workers: this.#restarts.length };
+    this.#send(worker, { type: "start", settings });
     if (this.#servers.size > 0) this.#send(worker, { type: "servers", servers: [...this.#servers.values()] });
     this.#events.onStarted(index);
     void this.#bring(worker);
@@ -225,10 +236,10 @@ export class Supervisor {
   #onMessage(worker: Worker, message: FromWorker): void {
     switch (message.type) {
       case "listening":
-        this.#events.onListening(worker.index, message.ports);
+        this.#events.onListening(worker.index);
         return;
       case "failed":
-        this.#events.onFailed(message.entryPoint, message);
+        this.#events.onFailed(worker.index, message.entryPoint, message);
         return;
       case "committed":
         // Before, it knows of no service whose clients it could be told.

@@ -3,7 +3,7 @@
 import type { BanConfig } from "../config/ban.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { formatOf, type LogSettings } from "../observe/log.ts";
-import type { BanSettings, WorkerSettings } from "../protocol/messages.ts";
+import type { BanSettings, EntryPointSettings, WorkerSettings } from "../protocol/messages.ts";
 import { descriptorLimit } from "../system/processes.ts";
 import { StartError } from "./start-error.ts";
 
@@ -14,8 +14,13 @@ export function logSettings({ log }: StaticConfig): LogSettings {
   return { level: log.level, format: formatOf(log), filePath: log.filePath };
 }
 
+/** What all workers are told; each of them also gets its own number and its own sockets. */
+export interface CommonSettings extends Omit<WorkerSettings, "index" | "workers" | "entryPoints"> {
+  readonly entryPoints: readonly Omit<EntryPointSettings, "sockets">[];
+}
+
 /** @throws StartError when the descriptor limit does not allow as many connections as are configured. */
-export function workerSettings(config: StaticConfig): Omit<WorkerSettings, "index" | "workers"> {
+export function workerSettings(config: StaticConfig): CommonSettings {
   const limit = descriptorLimit();
   const most = Math.max(1, Math.floor((limit - RESERVED_DESCRIPTORS) / 2));
   const maxConnections = config.limits.maxConnections ?? most;
@@ -27,8 +32,8 @@ export function workerSettings(config: StaticConfig): Omit<WorkerSettings, "inde
   return {
     entryPoints: [...config.entryPoints.values()]
       .filter((point) => !point.admin)
-      .map(({ name, host, port, readTimeoutMs, connectTimeoutMs, keepAliveMs, proxyProtocol, admission, ban }) => ({
-        ...{ name, host, port, readTimeoutMs, connectTimeoutMs, keepAliveMs, proxyProtocol, admission },
+      .map(({ name, readTimeoutMs, connectTimeoutMs, proxyProtocol, admission, ban }) => ({
+        ...{ name, readTimeoutMs, connectTimeoutMs, proxyProtocol, admission },
         ban: banSettings(ban),
       })),
     maxConnections,

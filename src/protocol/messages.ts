@@ -103,11 +103,10 @@ export type BanKey = readonly [entryPoint: string, key: Key];
 /** What a worker is told of an entry point. Times in milliseconds. */
 export interface EntryPointSettings {
   readonly name: string;
-  readonly host: string;
-  readonly port: number;
+  /** The descriptors on which this worker accepts its connections, which it has inherited. */
+  readonly sockets: readonly number[];
   readonly readTimeoutMs: number;
   readonly connectTimeoutMs: number;
-  readonly keepAliveMs: number;
   readonly proxyProtocol: ProxyProtocolSettings | null;
   /** null: nobody is banned. */
   readonly ban: BanSettings | null;
@@ -227,8 +226,8 @@ export type ToWorker =
   | { readonly type: "drain"; readonly graceMs: number; readonly pace: DrainPace };
 
 export type FromWorker =
-  | { readonly type: "listening"; readonly ports: Readonly<Record<string, number>> }
-  /** It cannot listen there; the error as the system gave it. */
+  | { readonly type: "listening" }
+  /** It cannot accept there; the error as the system gave it. */
   | {
       readonly type: "failed";
       readonly entryPoint: string;

@@ -135,10 +135,7 @@ export class Edge {
     this.tables.balancers.onSticky = (at) => this.sharing.came(at);
   }
 
-  entryPoint(
-    settings: Omit<EntryPointSettings, "host" | "port" | "keepAliveMs" | "ban">,
-    bans: BanDoor | null = null,
-  ): EntryPoint {
+  entryPoint(settings: Omit<EntryPointSettings, "sockets" | "ban">, bans: BanDoor | null = null): EntryPoint {
     const { name, readTimeoutMs, connectTimeoutMs, proxyProtocol, admission } = settings;
     const entryPoint = {
       name,

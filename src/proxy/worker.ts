@@ -271,20 +271,18 @@ class Worker implements Observer {
 
   /** Only with a snapshot in hand does a worker accept: nobody is refused because it has just started. */
   #listen(): boolean {
-    const ports: Record<string, number> = {};
     for (const point of this.#settings.entryPoints) {
       const entryPoint: EntryPoint = this.#edge.entryPoint(point, this.#bans.get(point.name) ?? null);
       try {
-        const listener = listen(point, (socket) => accept(this.#edge, entryPoint, socket));
-        this.#listeners.push(listener);
-        ports[point.name] = listener.port;
+        for (const fd of point.sockets)
+          this.#listeners.push(listen(fd, (socket) => accept(this.#edge, entryPoint, socket)));
       } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException;
         send({ type: "failed", entryPoint: point.name, code, message });
         return false;
       }
     }
-    send({ type: "listening", ports });
+    send({ type: "listening" });
     return true;
   }
 

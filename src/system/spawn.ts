@@ -58,12 +58,18 @@ function ownProgram(): string[] {
   return [process.execPath];
 }
 
-/** The child shares standard output and error; it ends by itself when the master goes. */
-export function spawnSelf(role: Role, events: ChildEvents): Subprocess {
+/** The number of the first descriptor that a child is given. */
+export const FIRST_INHERITED = 3;
+
+/**
+ * The child shares standard output and error; it ends by itself when the master goes. It has `descriptors`, in this order, from
+ * FIRST_INHERITED on.
+ */
+export function spawnSelf(role: Role, events: ChildEvents, descriptors: readonly number[] = []): Subprocess {
   return Bun.spawn(ownProgram(), {
     argv0: process.execPath,
     env: childEnvironment(role),
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", "inherit", "inherit", ...descriptors],
     serialization: "advanced",
     ipc: (message) => events.ipc(message),
     onExit: (_, code, signal) => events.onExit(code, signal === null ? null : String(signal)),

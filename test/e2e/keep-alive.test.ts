@@ -47,7 +47,7 @@ test("a client that has vanished is let go, whether it was silent or was being s
   ]);
 });
 
-test("it is set once, on the listener, and not at all where it is off", async () => {
+test("it is set on the listening sockets, by the master alone: no connection costs a system call for it", async () => {
   const off = await freePort();
   const file = join(temporaryDirectory(), "strace");
   const sluice = await Sluice.start({
@@ -55,7 +55,7 @@ test("it is set once, on the listener, and not at all where it is off", async ()
     entryPoint: `${keepAlive("2m")}\n  off:\n    address: "127.0.0.1:${off}"\n${keepAlive("0")}`,
     // The keep-alive towards brokers is a setting of its own, made on each connection.
     extra: "tcpServersTransport: { dialKeepAlive: -1s }",
-    within: ["strace", "-f", "-qq", "-e", "trace=bind,setsockopt", "-o", file],
+    within: ["strace", "-f", "-qq", "-e", "trace=listen,accept4,setsockopt", "-o", file],
   });
   for (const port of [sluice.port, off]) {
     for (let i = 0; i < 20; i++) {
@@ -70,16 +70,24 @@ test("it is set once, on the listener, and not at all where it is off", async ()
   process.kill(childrenOf(sluice.process.pid)[0]!, "SIGTERM");
   expect(await sluice.process.exited).toBe(0);
   const lines = readFileSync(file, "utf8").split("\n");
-  // "1234  bind(7, {sa_family=AF_INET, sin_port=htons(8883), ..."; the master has tried the address before.
-  const binding = lines.findLast((line) => line.includes(`htons(${sluice.port})`));
-  const [, worker, listener] = /^(\d+) +bind\((\d+),/.exec(binding!)!;
+  const threadOf = (line: string) => /^\d+/.exec(line)?.[0];
+  const [master, worker] = ["listen(", "accept4("].map((call) =>
+    threadOf(lines.findLast((line) => line.includes(call))!),
+  );
+  expect(worker).not.toBe(master);
+  // "1234  setsockopt(7, SOL_TCP, TCP_KEEPIDLE, [60], 4) = 0"
   const settings = lines.flatMap((line) => {
-    const [, thread, fd, option] =
-      /^(\d+) +setsockopt\((\d+), SOL_TCP, (TCP_KEEPIDLE|TCP_USER_TIMEOUT)/.exec(line) ?? [];
-    return option === undefined ? [] : [[thread, fd, option]];
+    const found = /^(\d+) +setsockopt\((\d+), SOL_\w+, (SO_KEEPALIVE|TCP_KEEP\w+|TCP_USER_TIMEOUT), \[(\d+)\]/.exec(
+      line,
+    );
+    return found === null ? [] : [found.slice(1)];
   });
-  expect(settings).toEqual([
-    [worker, listener, "TCP_KEEPIDLE"],
-    [worker, listener, "TCP_USER_TIMEOUT"],
+  expect(new Set(settings.map(([thread]) => thread))).toEqual(new Set([master]));
+  const byListener = new Map<string, string[]>();
+  for (const [, fd, option, value] of settings)
+    byListener.set(fd!, [...(byListener.get(fd!) ?? []), `${option} ${value}`]);
+  expect([...byListener.values()]).toEqual([
+    ["SO_KEEPALIVE 1", "TCP_USER_TIMEOUT 120000", "TCP_KEEPIDLE 60", "TCP_KEEPINTVL 20", "TCP_KEEPCNT 3"],
+    ["SO_KEEPALIVE 0", "TCP_USER_TIMEOUT 0"],
   ]);
 }, 120_000);

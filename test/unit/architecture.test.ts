@@ -13,7 +13,7 @@ const ROOT = join(import.meta.dir, "../..");
  */
 const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; readonly types?: readonly string[] }>> = {
   text: { values: [] },
-  system: { values: [] },
+  system: { values: ["ip"] },
   ip: { values: [] },
   admission: { values: ["ip"] },
   wire: { values: ["ip", "text"] },

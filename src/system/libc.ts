@@ -1,0 +1,62 @@
+// The few calls of the C library about sockets that the runtime does not offer: a listening socket that outlives the process which accepts
+// on it. Only the master loads this. Contract tests: test/unit/system/listening-socket.test.ts.
+
+import { dlopen, type Pointer, ptr, read } from "bun:ffi";
+import { getSystemErrorName } from "node:util";
+
+/** glibc, and musl. */
+const LIBRARIES = ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
+
+/** socket(2), bind(2), listen(2), setsockopt(2), getsockopt(2), getsockname(2), fcntl(2), close(2), errno(3). */
+const CALLS = {
+  socket: { args: ["int", "int", "int"], returns: "int" },
+  bind: { args: ["int", "ptr", "u32"], returns: "int" },
+  listen: { args: ["int", "int"], returns: "int" },
+  setsockopt: { args: ["int", "int", "int", "ptr", "u32"], returns: "int" },
+  getsockopt: { args: ["int", "int", "int", "ptr", "ptr"], returns: "int" },
+  getsockname: { args: ["int", "ptr", "ptr"], returns: "int" },
+  fcntl: { args: ["int", "int", "int"], returns: "int" },
+  close: { args: ["int"], returns: "int" },
+  __errno_location: { args: [], returns: "ptr" },
+} as const;
+
+type Libc = ReturnType<typeof dlopen<typeof CALLS>>["symbols"];
+let loaded: Libc | null = null;
+
+/** The C library cannot be called in this process; the message is fit for an operator. */
+export class NoLibraryError extends Error {}
+
+/** @throws NoLibraryError */
+export function libc(): Libc {
+  loaded ??= load(LIBRARIES);
+  return loaded;
+}
+
+/** Exported for tests. */
+export function load(libraries: readonly string[]): Libc {
+  const problems: string[] = [];
+  for (const library of libraries) {
+    try {
+      return dlopen(library, CALLS).symbols;
+    } catch (error) {
+      problems.push((error as Error).message);
+    }
+  }
+  throw new NoLibraryError(`the C library cannot be called: ${problems.join("; ")}`);
+}
+
+/**
+ * The result of a call, which is below zero when it has failed.
+ * @throws the system's error as the runtime's own calls do, with `code`, `errno` and `syscall`.
+ */
+export function checked(syscall: string, result: number): number {
+  if (result >= 0) return result;
+  const errno = read.i32(libc().__errno_location() as Pointer, 0);
+  const code = getSystemErrorName(-errno);
+  throw Object.assign(new Error(`${syscall} ${code}`), { code, errno: -errno, syscall });
+}
+
+/** The address of bytes, good as long as the caller holds them. */
+export function pointerTo(bytes: NodeJS.TypedArray): Pointer {
+  return ptr(bytes);
+}
