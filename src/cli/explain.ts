@@ -13,7 +13,7 @@ import { suggestion } from "../text/spelling.ts";
 import { count } from "../text/words.ts";
 import { issueDefaultCertificate } from "../tls/default-certificate.ts";
 import { readClientChain } from "./client-certificate.ts";
-import { filesAfterStart, loadOffline } from "./offline.ts";
+import { filesAfterStart, loadOffline, providerNamed } from "./offline.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -21,6 +21,8 @@ export interface ExplainOptions extends ClientOptions {
   readonly configFile?: string;
   readonly entryPoint?: string;
   readonly json?: boolean;
+  /** Read this provider alone. */
+  readonly provider?: string;
   /** Check the servers now. */
   readonly check?: boolean;
 }
@@ -42,7 +44,9 @@ export async function explain(given: Given, options: ExplainOptions, terminal: T
   }
   const points = pointsOf(config, options.entryPoint);
   if (typeof points === "string") return fail(points);
-  const explainer = await prepare(config, diagnostics);
+  const only = options.provider === undefined ? undefined : providerNamed(config, options.provider);
+  if (typeof only === "string") return fail(only);
+  const explainer = await prepare(config, diagnostics, only?.name);
   printErrors(diagnostics, terminal);
   if (explainer === null)
     return fail("the configuration cannot be loaded, so no client is served: mend what is said above first");
@@ -116,9 +120,13 @@ function pointsOf(config: StaticConfig, wanted: string | undefined): EntryPointC
     : [point];
 }
 
-/** Loads the configuration as a start would; null when the load is refused. */
-export async function prepare(config: StaticConfig, diagnostics: Diagnostics): Promise<Explainer | null> {
+/** Loads the configuration as a start would, of all providers or only one; null when the load is refused. */
+export async function prepare(
+  config: StaticConfig,
+  diagnostics: Diagnostics,
+  only?: string,
+): Promise<Explainer | null> {
   const selfSigned = await issueDefaultCertificate();
-  const { compiled, merged } = await loadOffline(config, diagnostics, await filesAfterStart(config), selfSigned);
+  const { compiled, merged } = await loadOffline(config, diagnostics, await filesAfterStart(config), selfSigned, only);
   return compiled === null ? null : new Explainer(compiled, merged!, diagnostics);
 }

@@ -12,16 +12,21 @@ import { type LoadResult, load } from "../compile/load.ts";
 import type { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { providersOf } from "../providers/providers.ts";
+import { suggestion } from "../text/spelling.ts";
 
-/** One load, with what resolvers have obtained so far. `selfSigned` is what would serve where no certificate does. */
+/**
+ * One load, with what resolvers have obtained so far. `selfSigned` is what would serve where no certificate does; `only` is the one
+ * provider that is read, of which `providerNamed` knows.
+ */
 export async function loadOffline(
   config: StaticConfig,
   diagnostics: Diagnostics,
   files = new CertificateFiles(),
   selfSigned: CompileInput["selfSigned"] = null,
+  only?: string,
 ): Promise<LoadResult & { readonly stored: readonly StoredCertificate[] }> {
   const acme = { resolvers: resolverFacts(config), stored: inspectStorages(config, diagnostics) };
-  const providers = providersOf(config, true);
+  const providers = providersOf(config, { once: true }).filter(({ name }) => only === undefined || name === only);
   await Promise.all(providers.map((each) => each.start(() => {})));
   const current = new Map(providers.map((each) => [each.name, each.current()]));
   await Promise.all(providers.map((each) => each.close()));
@@ -51,4 +56,13 @@ export async function filesAfterStart(config: StaticConfig): Promise<Certificate
     [files.cert, cert],
     [files.key, key],
   ]);
+}
+
+/** The name of the provider that `--provider` names, in whatever case. @returns a line for the operator when there is no such one. */
+export function providerNamed(config: StaticConfig, typed: string): { readonly name: string } | string {
+  const names = providersOf(config, { once: true }).map(({ name }) => name);
+  const name = typed.toLowerCase();
+  if (names.includes(name)) return { name };
+  const there = names.length === 0 ? "there is none" : `there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}`;
+  return `--provider: "${typed}" is not configured${suggestion(name, names)}: ${there}`;
 }

@@ -7,9 +7,10 @@ import { suggestion } from "../text/spelling.ts";
 import { BUN_VERSION, VERSION } from "../version.ts";
 import { splitFlags } from "./arguments.ts";
 import { addAuthorityCommands } from "./authority-commands.ts";
-import type { CheckOptions } from "./certs-check.ts";
+import type { CheckOptions as RemoteCheckOptions } from "./certs-check.ts";
 import type { ConvertOptions } from "./certs-convert.ts";
 import type { ShowOptions } from "./certs-show.ts";
+import type { CheckOptions } from "./check.ts";
 import type { ExplainOptions } from "./explain.ts";
 import type { Given } from "./static-file.ts";
 import { TERMINAL, type Terminal } from "./terminal.ts";
@@ -19,6 +20,10 @@ const FILE_OPTION = [
   "the static configuration (default: $SLUICE_CONFIGFILE, else ./config/sluice.yml, else /etc/sluice/sluice.yml)",
 ] as const;
 const FILE_ARGUMENT = ["[file]", "the same as --configFile"] as const;
+const PROVIDER_OPTION = [
+  "--provider <name>",
+  "read this provider alone, such as file or redis; without it, all that are configured",
+] as const;
 const FLAGS_HELP = `
 Every field of the static configuration is a flag too (--entryPoints.mqtts.address=:8883) and an environment variable
 (SLUICE_ENTRYPOINTS_MQTTS_ADDRESS=:8883). Flags win over variables, and those over the file.`;
@@ -76,8 +81,9 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     .argument(...FILE_ARGUMENT)
     .option(...FILE_OPTION)
     .option("--print", "print the configuration in force too, and where each value is from")
-    .action(async (file: string | undefined, options: { configFile?: string; print?: boolean }) => {
-      code = await (await import("./check.ts")).check(given(options, file), options.print ?? false, terminal);
+    .option(...PROVIDER_OPTION)
+    .action(async (file: string | undefined, options: CheckOptions) => {
+      code = await (await import("./check.ts")).check(given(options, file), options, terminal);
     });
   program
     .command("explain")
@@ -102,6 +108,7 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     .option("--entryPoint <name>", "where it comes in; without it, each entry point")
     .option("--check", "check its servers now, as the running Sluice would; without it, nothing is dialled")
     .option(...FILE_OPTION)
+    .option(...PROVIDER_OPTION)
     .option("--json", "print it as JSON")
     .action(async (name: string | undefined, options: ExplainOptions) => {
       if (name !== undefined && isFile(name) && /[/]|\.ya?ml$/i.test(name))
@@ -204,7 +211,7 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
       "after",
       "\nIt opens about eight short connections, one after the other. Nothing is sent to the broker behind TLS.",
     )
-    .action(async (server: string, options: CheckOptions) => {
+    .action(async (server: string, options: RemoteCheckOptions) => {
       refuseFlags();
       code = await (await import("./certs-check.ts")).checkRemote(server, options, terminal);
     });

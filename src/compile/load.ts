@@ -8,6 +8,7 @@ import { dynamicSchema } from "../config/dynamic.ts";
 import { DEFAULT_OPTIONS, INTERNAL } from "../config/names.ts";
 import { warnIfStatic } from "../config/other-half.ts";
 import { orderOf, ranksOf } from "../config/precedence.ts";
+import { PROVIDER_FIELDS } from "../config/providers/fields.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Current, Offer } from "../providers/provider.ts";
 import { type Compiled, type CompileInput, compile } from "./compile.ts";
@@ -55,14 +56,14 @@ export function load(input: LoadInput, diagnostics: Diagnostics): LoadResult {
     diagnostics.warn(
       "routers-missing",
       config.at(),
-      "neither providers.file nor sidecar is configured: there are no routers",
+      "neither a provider nor a sidecar is configured: there are no routers",
     );
   const states = statesOf(input);
   for (const state of states.values()) diagnostics.take(state.diagnostics);
   const refused = new Set<string>();
   const offers = new Map<string, Offer>();
-  for (const [name, { offer, fresh }] of states) {
-    if (!fresh) refused.add(name);
+  for (const [name, { offer, fresh, remote }] of states) {
+    if (!fresh && remote === undefined) refused.add(name);
     const wanted = fresh ? offer : (accepted.offers.get(name) ?? offer);
     if (wanted !== null) offers.set(name, wanted);
   }
@@ -84,8 +85,9 @@ export function load(input: LoadInput, diagnostics: Diagnostics): LoadResult {
   const standIn = new Map(offers);
   for (const name of first.refused) {
     const former = accepted.offers.get(name);
-    if (former === undefined) return { compiled: null, merged: first.merged, refused: names, files: [first.files] };
-    standIn.set(name, former);
+    if (former !== undefined) standIn.set(name, former);
+    else if (states.get(name)?.remote !== undefined) standIn.delete(name);
+    else return { compiled: null, merged: first.merged, refused: names, files: [first.files] };
   }
   const second = attempt(input, standIn);
   const files = [first.files, second.files];
@@ -106,7 +108,7 @@ interface Attempt {
 }
 
 function attempt(
-  { config, selfSigned, acme = NO_ACME, certificates, accepted }: LoadInput,
+  { config, providers, selfSigned, acme = NO_ACME, certificates, accepted }: LoadInput,
   offers: ReadonlyMap<string, Offer>,
 ) {
   const diagnostics = new Diagnostics();
@@ -138,7 +140,8 @@ function attempt(
     },
     diagnostics,
   );
-  const refused = new Set([...compiled.refused, ...files.brokenFor]);
+  const broken = [...files.brokenFor].filter((name) => !providers.get(name)?.remote?.isLoose);
+  const refused = new Set([...compiled.refused, ...broken]);
   return { compiled, merged, files, refused, diagnostics } satisfies Attempt;
 }
 
@@ -169,5 +172,5 @@ function statesOf({ config, providers }: LoadInput): Map<string, Current> {
 
 /** Whether there is anything that routers could come from. */
 function hasRoutes(config: StaticConfig): boolean {
-  return config.providers.file !== undefined || config.sidecar !== undefined;
+  return config.sidecar !== undefined || PROVIDER_FIELDS.some((each) => config.providers[each] !== undefined);
 }

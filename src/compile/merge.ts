@@ -64,7 +64,7 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics, f
       else {
         const [, kind, name] = lack.path;
         const effect = `the ${String(kind).replace(/s$/, "")} "${name}" is off`;
-        diagnostics.error("field-unsupported", lack.place, `${message}: ${effect}`, about);
+        diagnostics.error(lack.code ?? "field-unsupported", lack.place, `${message}: ${effect}`, about);
         off.add(lack.path.slice(0, 3).join("\0"));
       }
     }

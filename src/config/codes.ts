@@ -68,6 +68,40 @@ export const CODES = define({
       means: "The aliases of the file unfold into more than Sluice reads.",
       remedy: "Use fewer aliases inside of what other aliases stand for.",
     },
+    "entry-refused": {
+      means:
+        "A router, service or other part that a store holds (Redis, the labels of a container) has a mistake. It is as it was before, or off, or left out; everything else in the store is in force.",
+      remedy: "Mend what the other message about the same part tells.",
+    },
+    "entry-ignored": {
+      means: "The store has entries under Sluice's root key that are no dynamic configuration.",
+      remedy: "Mend the spelling of the key, or move what belongs to others below another root key.",
+    },
+    "word-for-boolean": {
+      means: "A word such as `yes` or `1` stands for `true`. Sluice takes it so, and Traefik does not.",
+      remedy: "Write `true` or `false`.",
+    },
+    "provider-away": {
+      means:
+        "Where a provider keeps its routes cannot be read. What it gave last goes on serving; it is tried again and again.",
+      remedy:
+        "Mend what the message tells. With `providers.cache` a restart meanwhile serves what was last good; without it there is nothing of this provider after one.",
+    },
+    "provider-deaf": {
+      means: "A provider can read its store, and does not hear of changes. It looks for them from time to time.",
+      remedy: "Mend what the message tells: mostly a right is missing.",
+    },
+    "provider-emptied": {
+      means:
+        "A store that was away has come back with nothing in it. That is not taken for meant: what it gave before goes on serving.",
+      remedy:
+        "Put the routes back. If nothing shall be served, send SIGHUP, or restart Sluice while the store can be reached.",
+    },
+    "cache-unusable": {
+      means:
+        "What `providers.cache` holds cannot be read or written, so a restart while the store is away finds nothing.",
+      remedy: "Make the directory one that Sluice's user may write to, on a disk with room.",
+    },
     "load-failed": {
       means: "The configuration could not be loaded at all. What served before goes on serving.",
       remedy: "Read the message. Mostly the working directory of Sluice has been removed: start Sluice anew.",

@@ -19,6 +19,8 @@ export interface Unsupported {
   readonly effect: Effect;
   readonly why: string;
   readonly place: Place;
+  /** Where it is neither a field that Sluice lacks nor one that it ignores. */
+  readonly code?: Code;
 }
 
 export interface Decoded<T> {

@@ -101,8 +101,11 @@ export const dynamicSchema = z.object({
 export type DynamicConfig = z.output<typeof dynamicSchema>;
 export type GeneratedCertificateConfig = NonNullable<DynamicConfig["tls"]["stores"][string]["defaultGeneratedCert"]>;
 
+/** How to say where parts of a configuration stand, be it a file or not. */
+export type Places = Pick<SourceFile, "name" | "locate" | "find" | "namesAt">;
+
 export interface DynamicFile extends Decoded<DynamicConfig> {
-  readonly source: SourceFile;
+  readonly source: Places;
   /** What stands behind the @ in names of its routers. */
   readonly provider: string;
 }

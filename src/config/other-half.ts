@@ -6,8 +6,10 @@ import type { Diagnostics } from "./diagnostics.ts";
 import { fieldNames, unwrap } from "./field.ts";
 import type { SourceFile } from "./source.ts";
 
+type Places = Pick<SourceFile, "name" | "locate" | "namesAt">;
+
 /** @returns whether a file that is given as the static configuration, which `schema` describes, is a dynamic one: an error. */
-export function isDynamic(schema: z.ZodObject, source: SourceFile, diagnostics: Diagnostics): boolean {
+export function isDynamic(schema: z.ZodObject, source: Places, diagnostics: Diagnostics): boolean {
   const found = onlyOther(schema, source);
   if (found === null) return false;
   diagnostics.error(
@@ -19,7 +21,7 @@ export function isDynamic(schema: z.ZodObject, source: SourceFile, diagnostics: 
 }
 
 /** Warns of a file among the dynamic ones, which `schema` describes, that is a static configuration. */
-export function warnIfStatic(schema: z.ZodObject, source: SourceFile, diagnostics: Diagnostics): void {
+export function warnIfStatic(schema: z.ZodObject, source: Places, diagnostics: Diagnostics): void {
   const found = onlyOther(schema, source);
   if (found === null) return;
   diagnostics.warn(
@@ -30,7 +32,7 @@ export function warnIfStatic(schema: z.ZodObject, source: SourceFile, diagnostic
 }
 
 /** The root keys of a file, if there are any and the schema says of each that it belongs to the other half. */
-function onlyOther(schema: z.ZodObject, source: SourceFile): string | null {
+function onlyOther(schema: z.ZodObject, source: Places): string | null {
   const fields = fieldNames(schema);
   const names = source.namesAt([]);
   const isOther = (name: string) => {

@@ -166,6 +166,15 @@ export const staticSchema = z.object({
         duration(0).default(200),
         { example: "2s" },
       ),
+      cache: field(
+        "A directory in which Sluice keeps what the other providers gave last, a file for each, with mode 0600. A start while Redis, Docker or the like is away then serves that: see [Away](providers.md#away).",
+        z.string().min(1).optional(),
+        {
+          kind: "directory",
+          otherwise: "nothing is kept: after a restart there is nothing of a provider that is away",
+          example: "/var/lib/sluice/providers",
+        },
+      ),
       precedence: field(
         "Of routers with equal priority, that of the provider that stands first here goes first. Providers that are not in the list come last, `internal` (the sidecar) always.",
         z.array(z.enum(PRECEDENCE)).default([...PRECEDENCE]),

@@ -15,6 +15,7 @@ import { createLog, type Log } from "../observe/log.ts";
 import type { Logger } from "../observe/logger.ts";
 import { MasterMetrics } from "../observe/master-metrics.ts";
 import { type Row, rowKey } from "../protocol/messages.ts";
+import type { Provider } from "../providers/provider.ts";
 import { providersOf } from "../providers/providers.ts";
 import { describeError } from "../system/errors.ts";
 import type { Inherited } from "../system/inherited.ts";
@@ -68,6 +69,7 @@ export class Master {
   /** Who is refused because he has failed too often: `list`, `ban` and `lift`. */
   readonly #bans: Bans;
   readonly #topRefused: TopRefused;
+  #providers: readonly Provider[] = [];
   readonly #broker: BrokerKeeper | null;
   #acme: AcmeManager | null = null;
   readonly #httpChallenges = new HttpChallenges();
@@ -135,9 +137,12 @@ export class Master {
     const selfSigned = await issueDefaultCertificate();
     this.#acme = this.#createAcme();
     const resolvers = resolverFacts(config);
+    this.#providers = providersOf(config, {
+      onBack: (provider, awayMs) => this.#logger.info({ provider, awayMs }, "a provider is there again"),
+    });
     this.#reloader = new Reloader(
       config,
-      providersOf(config),
+      this.#providers,
       selfSigned,
       (outcome) => void this.#onReload(outcome),
       () => ({ resolvers, stored: this.#storedCertificates() }),
@@ -398,6 +403,9 @@ export class Master {
     const broker = this.#broker?.pid ?? null;
     if (broker !== null) processes.set("broker", [broker]);
     this.#metrics.nameStates(this.#names.states());
+    this.#metrics.providerStates(
+      this.#providers.flatMap((each) => (each.state === undefined ? [] : [{ name: each.name, ...each.state() }])),
+    );
     this.#metrics.acmeStates(this.#acme?.states() ?? []);
     this.#metrics.banFigures(this.#bans.figures());
     this.#metrics.drainStates(this.#drains.states());

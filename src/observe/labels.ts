@@ -10,6 +10,7 @@ export const LABELS: Readonly<Record<string, string>> = {
   name: "The name that is asked in DNS: a host, or a name of SRV records.",
   options: "The name of the TLS options.",
   path: "`direct`: taken whole by one write. `held`: had to wait for the receiver.",
+  provider: "The name of the provider, as it stands behind the @ in names.",
   process: "`master`, `worker` or `broker`.",
   limit: "The reason of those who would wait too long: [admission](protection.md#admission).",
   reason:

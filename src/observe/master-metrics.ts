@@ -37,6 +37,8 @@ export class MasterMetrics {
   readonly #crlThisUpdate: Gauge<"options">;
   readonly #crlNextUpdate: Gauge<"options">;
   readonly #acmeOrders: Counter<"resolver" | "result">;
+  readonly #providerUp: Gauge<"provider">;
+  readonly #providerSuccess: Gauge<"provider">;
   readonly #acmeNext: Gauge<"resolver" | "cn">;
   readonly #acmeExpiry: Gauge<"resolver" | "cn">;
   readonly #acmeError: Gauge<"resolver">;
@@ -193,6 +195,18 @@ export class MasterMetrics {
       labelNames: ["name", "result"],
       registers,
     });
+    this.#providerUp = new Gauge({
+      name: "sluice_provider_up",
+      help: "0 while what a provider reads, such as Redis or the Docker daemon, cannot be had; else 1.",
+      labelNames: ["provider"],
+      registers,
+    });
+    this.#providerSuccess = new Gauge({
+      name: "sluice_provider_last_success_timestamp_seconds",
+      help: "When a provider was last read, since the start of Sluice; 0 for never. One that watches is read when something changes.",
+      labelNames: ["provider"],
+      registers,
+    });
     this.#drains = new Gauge({
       name: "sluice_drain_connections",
       help: "Connections left with a server that is drained. A server has its series while it is drained.",
@@ -311,6 +325,16 @@ export class MasterMetrics {
     for (const { counts } of parts)
       for (const severity of ["error", "warning"] as const)
         for (const [code, count] of counts[severity]) this.#diagnostics.inc({ severity, code }, count);
+  }
+
+  /** How the way to each provider is that can be away. */
+  providerStates(
+    states: readonly { readonly name: string; readonly isUp: boolean; readonly lastSuccess: number }[],
+  ): void {
+    for (const { name, isUp, lastSuccess } of states) {
+      this.#providerUp.set({ provider: name }, isUp ? 1 : 0);
+      this.#providerSuccess.set({ provider: name }, lastSuccess / 1000);
+    }
   }
 
   acmeResult(resolver: string, result: "obtained" | "renewed" | "taken" | "failed"): void {

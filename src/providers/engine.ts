@@ -30,8 +30,10 @@ export interface EngineRemark {
   readonly message: string;
 }
 
+export type Content = readonly Entry[] | Document;
+
 export interface Reading {
-  readonly content: readonly Entry[] | Document;
+  readonly content: Content;
   readonly remarks?: readonly EngineRemark[];
 }
 

@@ -13,6 +13,23 @@ export interface Current {
   readonly fresh: boolean;
   /** What the last attempt found. */
   readonly diagnostics: Diagnostics;
+  /** Of a provider whose routes are kept elsewhere. */
+  readonly remote?: Remote;
+}
+
+/** What somebody else keeps holds up nobody, not even a start: without anything that could stand in there is just nothing of it. */
+export interface Remote {
+  /** It cannot be had now, or not be understood. What it offered last goes on, and no load waits for it. */
+  readonly isAway: boolean;
+  /** Its parts stand each for itself: one that cannot work holds up no other. */
+  readonly isLoose: boolean;
+}
+
+/** How the way to what a provider reads is. */
+export interface ProviderState {
+  readonly isUp: boolean;
+  /** When it was last read; Unix time in milliseconds, 0 for never. */
+  readonly lastSuccess: number;
 }
 
 /**
@@ -31,6 +48,8 @@ export interface Provider {
   current(): Current;
   /** Reads everything again, whether or not it seems to have changed; `changed` is not called for it. */
   refresh(): Promise<void>;
+  /** Of one that can be away. */
+  state?(): ProviderState;
   /** Ends everything that `start` began. */
   close(): Promise<void>;
 }

@@ -1,11 +1,29 @@
 // The providers that a configuration has.
 
 import type { StaticConfig } from "../config/static.ts";
+import type { Engine } from "./engine.ts";
 import { FileProvider } from "./file.ts";
 import type { Provider } from "./provider.ts";
+import { RemoteProvider } from "./remote.ts";
 
-/** Those of the static configuration, not started. `once`: they are asked once, and look for no change. */
-export function providersOf({ providers: { file } }: StaticConfig, once = false): Provider[] {
-  if (file === undefined) return [];
-  return [new FileProvider({ ...file, poll: file.poll ?? null }, once)];
+export interface ProviderOptions {
+  /** They are asked once, look for no change and write nothing. */
+  readonly once?: boolean;
+  /** A provider whose routes are kept elsewhere is there again, after so many milliseconds. */
+  readonly onBack?: (name: string, awayMs: number) => void;
+}
+
+/** Those of the static configuration, not started. */
+export function providersOf(config: StaticConfig, { once = false, onBack }: ProviderOptions = {}): Provider[] {
+  const { file, cache = null } = config.providers;
+  const entryPoints = new Set([...config.entryPoints.values()].flatMap(({ name, admin }) => (admin ? [] : [name])));
+  const options = { entryPoints, cache, once, ...(onBack !== undefined && { onBack }) };
+  return [
+    ...(file === undefined ? [] : [new FileProvider({ ...file, poll: file.poll ?? null }, once)]),
+    ...enginesOf(config).map((engine) => new RemoteProvider(engine, options)),
+  ];
+}
+
+function enginesOf(_config: StaticConfig): Engine[] {
+  return [];
 }

@@ -29,7 +29,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   // What may not be printed of PEM is said where PEM is read.
   config: { values: ["certs/pem-blocks.ts", "ip", "mqtt/version.ts", "text"] },
   middlewares: { values: ["admission", "certs", "ip", "mqtt", "text"] },
-  providers: { values: ["config", "system"] },
+  providers: { values: ["config", "rules", "system", "text"] },
   broker: { values: [] },
   keystores: { values: ["asn1"] },
   certs: { values: ["asn1", "keystores", "system", "text"], types: ["config"] },
