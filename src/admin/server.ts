@@ -3,29 +3,60 @@
 // By node:http and not by Bun.serve: that one closes a connection, with no answer to anything, when a request comes while the answer to
 // the one before it is not ready (HTTP/1.1 pipelining, RFC 9112 9.3.2).
 
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 
 export interface Answer {
   readonly status?: number;
   /** text/plain without it. */
   readonly type?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body: string | Buffer;
 }
 
+/** An answer without an end: what is written goes to the client until it leaves. */
+export interface StreamAnswer {
+  readonly type: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Called once. What it returns is called when the client has gone, or has not taken what was written. */
+  stream(write: (text: string) => void): () => void;
+}
+
 export interface Question {
+  /** GET for HEAD too. */
+  readonly method: string;
+  /** As it was sent, without the query. */
   readonly path: string;
+  readonly query: URLSearchParams;
   /** From the Host header, without a port, in lower case; "" where there is none that makes sense. */
   readonly host: string;
+  readonly headers: IncomingHttpHeaders;
+  /** The client's address; null on a Unix socket. */
+  readonly address: string | null;
+  /** Empty where the handler takes none. */
+  readonly body: Buffer;
 }
 
 /** null is: not found. May throw or reject, which is status 500. */
-export type Handler = (question: Question) => Answer | null | Promise<Answer | null>;
+export type Handle = (question: Question) => Answer | StreamAnswer | null | Promise<Answer | StreamAnswer | null>;
+export type Handler = Handle | Service;
 
-/** Handlers by path; one that ends with "/" is for all paths that begin with it. GET and HEAD alone come to them. */
+/** A handler that takes more than GET and HEAD. */
+export interface Service {
+  readonly methods: readonly string[];
+  /** Bytes; a longer body is status 413. */
+  readonly maxBody: number;
+  readonly handle: Handle;
+}
+
+/** Handlers by path; one that ends with "/" is for all paths that begin with it. */
 export type Paths = ReadonlyMap<string, Handler>;
 
+/** Where it listens; a Unix socket is made with mode 0600. */
+export type ListenAt = { readonly host: string; readonly port: number } | { readonly path: string };
+
 export interface AdminServer {
+  /** 0 for a Unix socket. */
   readonly port: number;
   /** Closes every connection. */
   stop(): void;
@@ -42,11 +73,18 @@ const MAX_REQUESTS = 100;
 const MAX_CONNECTIONS = 512;
 /** Requests to one handler that wait for an answer or whose answer is not taken yet; over it the answer is 503. */
 const MAX_ANSWERS = 64;
+/** Answers without an end at a time. */
+const MAX_STREAMS = 32;
+/** Bytes of a stream that wait for a client; one that is so far behind is closed. */
+const MAX_BEHIND = 1024 * 1024;
+
+const GET: readonly string[] = ["GET", "HEAD"];
 
 /** @throws the system's error when it cannot listen. */
-export function serveAdmin(host: string, port: number, paths: Paths): Promise<AdminServer> {
+export function serveAdmin(at: ListenAt, paths: Paths): Promise<AdminServer> {
   const answering = new Map<Handler, number>();
   const asked = new WeakMap<Socket, number>();
+  let streams = 0;
   const server = createServer((request, response) => {
     const { socket } = request;
     const requests = (asked.get(socket) ?? 0) + 1;
@@ -55,33 +93,97 @@ export function serveAdmin(host: string, port: number, paths: Paths): Promise<Ad
     if (requests === MAX_REQUESTS) response.setHeader("connection", "close");
     const timer = setTimeout(() => socket.destroy(), ANSWER_TIMEOUT_MS);
     response.once("close", () => clearTimeout(timer));
-    const path = (request.url ?? "/").split("?")[0]!;
+    const { path, query } = split(request.url ?? "/");
     const handler = handlerOf(paths, path);
     if (handler === null) return send(request, response, NOT_FOUND);
-    if (request.method !== "GET" && request.method !== "HEAD")
-      return send(request, response, { status: 405, body: "method not allowed\n" });
+    const { methods, maxBody, handle } =
+      typeof handler === "function" ? { methods: GET, maxBody: 0, handle: handler } : handler;
+    if (!methods.includes(request.method ?? "")) return send(request, response, notAllowed(methods));
     const open = answering.get(handler) ?? 0;
-    if (open >= MAX_ANSWERS) return send(request, response, { status: 503, body: "busy\n" });
+    if (open >= MAX_ANSWERS) return send(request, response, BUSY);
     answering.set(handler, open + 1);
-    response.once("close", () => answering.set(handler, answering.get(handler)! - 1));
-    void answer(handler, { path, host: hostOf(request.headers.host) }).then((found) => send(request, response, found));
+    let isAnswering = true;
+    const answered = () => {
+      if (isAnswering) answering.set(handler, answering.get(handler)! - 1);
+      isAnswering = false;
+    };
+    response.once("close", answered);
+    const reply = async () => {
+      const body = maxBody === 0 ? NOTHING : await bodyOf(request, maxBody);
+      if (body === null) return send(request, response, TOO_LARGE);
+      const found = await answer(handle, {
+        method: request.method === "HEAD" ? "GET" : request.method!,
+        path,
+        query: new URLSearchParams(query),
+        host: hostOf(request.headers.host),
+        headers: request.headers,
+        address: "path" in at ? null : (socket.remoteAddress ?? ""),
+        body,
+      });
+      if (!("stream" in found)) return send(request, response, found);
+      if (streams >= MAX_STREAMS) return send(request, response, BUSY);
+      answered();
+      clearTimeout(timer);
+      streams++;
+      response.once("close", () => streams--);
+      stream(response, found);
+    };
+    // The client has gone while its body was read.
+    reply().catch(() => socket.destroy());
   });
   server.maxConnections = MAX_CONNECTIONS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = IDLE_TIMEOUT_MS;
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(port, host, () => {
+    const listening = () => {
       server.off("error", reject);
+      const address = server.address();
       resolve({
-        port: (server.address() as AddressInfo).port,
+        port: typeof address === "object" && address !== null ? address.port : 0,
         stop: () => {
           server.close();
           server.closeAllConnections();
         },
       });
-    });
+    };
+    if ("path" in at) {
+      // Nobody may come in between the making of the socket and the change of its mode.
+      const before = process.umask(0o177);
+      try {
+        server.listen(at.path, listening);
+      } finally {
+        process.umask(before);
+      }
+    } else server.listen(at.port, at.host, listening);
   });
+}
+
+function split(url: string): { readonly path: string; readonly query: string } {
+  const at = url.indexOf("?");
+  return at < 0 ? { path: url, query: "" } : { path: url.slice(0, at), query: url.slice(at + 1) };
+}
+
+/** null: it is longer than that. */
+async function bodyOf(request: IncomingMessage, max: number): Promise<Buffer | null> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > max) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function stream(response: ServerResponse, { type, headers, stream: begin }: StreamAnswer): void {
+  response.writeHead(200, { ...SAFE, ...headers, "content-type": type, "cache-control": "no-store" });
+  response.flushHeaders();
+  const end = begin((text) => {
+    if (response.writableLength > MAX_BEHIND) response.destroy();
+    else response.write(text);
+  });
+  response.once("close", end);
 }
 
 function handlerOf(paths: Paths, path: string): Handler | null {
@@ -91,27 +193,37 @@ function handlerOf(paths: Paths, path: string): Handler | null {
   return null;
 }
 
-async function answer(handler: Handler, question: Question): Promise<Answer> {
+async function answer(handle: Handle, question: Question): Promise<Answer | StreamAnswer> {
   try {
-    return (await handler(question)) ?? NOT_FOUND;
+    return (await handle(question)) ?? NOT_FOUND;
   } catch {
     return { status: 500, body: "internal error\n" };
   }
 }
 
+const NOTHING = Buffer.alloc(0);
 const NOT_FOUND: Answer = { status: 404, body: "not found\n" };
+const BUSY: Answer = { status: 503, body: "busy\n" };
+const TOO_LARGE: Answer = { status: 413, body: "the body is too large\n" };
+/** Whatever is served, no browser takes it for something else, or keeps it. */
+const SAFE = { "x-content-type-options": "nosniff" } as const;
+
+function notAllowed(methods: readonly string[]): Answer {
+  return { status: 405, headers: { allow: methods.join(", ") }, body: "method not allowed\n" };
+}
 
 function hostOf(header: string | undefined): string {
   return (/^(\[[\da-f:.]+\]|[^:[\]/@]+)(:\d*)?$/i.exec(header ?? "")?.[1] ?? "").toLowerCase();
 }
 
-function send(request: IncomingMessage, response: ServerResponse, { status = 200, type, body }: Answer): void {
+function send(request: IncomingMessage, response: ServerResponse, { status = 200, type, headers, body }: Answer): void {
   response.writeHead(status, {
+    ...SAFE,
+    ...headers,
     "content-type": type ?? "text/plain; charset=utf-8",
     "content-length": Buffer.byteLength(body),
-    ...(status === 405 ? { allow: "GET, HEAD" } : {}),
-    // Nothing of a body is read.
-    ...(request.method === "GET" || request.method === "HEAD" ? {} : { connection: "close" }),
+    // What is left of a body is not read.
+    ...(request.complete || request.method === "GET" || request.method === "HEAD" ? {} : { connection: "close" }),
   });
   response.end(request.method === "HEAD" ? undefined : body);
 }

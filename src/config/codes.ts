@@ -177,6 +177,10 @@ export const CODES = define({
       means: "No entry point takes MQTT connections.",
       remedy: 'Add one, for example `entryPoints: { mqtts: { address: ":8883" } }`.',
     },
+    "api-open": {
+      means: "The API would be served to everybody who reaches an address that is not loopback.",
+      remedy: "Give it users or tokens, or an entry point on 127.0.0.1.",
+    },
     "ban-storage": {
       means:
         "The file with the bans of entry points cannot be read or written. Bans work all the same; a restart lifts them.",

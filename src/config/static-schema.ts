@@ -4,6 +4,7 @@ import { z } from "zod";
 import { accessLog } from "./access-log.ts";
 import { acme } from "./acme.ts";
 import { admission } from "./admission.ts";
+import { api } from "./api.ts";
 import { ban } from "./ban.ts";
 import { duration, field, LATER, otherHalf, section, unsupported } from "./field.ts";
 import { PRECEDENCE } from "./precedence.ts";
@@ -264,6 +265,11 @@ export const staticSchema = z.object({
     }).optional(),
     { otherwise: "off" },
   ),
+  api: field(
+    "The operator's view and hand: what is going on and what can be done about it, as HTTP and JSON. See [The API](api.md).",
+    api.optional(),
+    { otherwise: "off" },
+  ),
   tcpServersTransport: field(
     "How brokers are dialled for services that name no `serversTransport`.",
     transport.optional(),
@@ -351,18 +357,9 @@ export const staticSchema = z.object({
       .default({}),
   ),
   ...Object.fromEntries(
-    [
-      "api",
-      "global",
-      "serversTransport",
-      "tracing",
-      "hostResolver",
-      "experimental",
-      "core",
-      "spiffe",
-      "ocsp",
-      "pilot",
-    ].map((name) => [name, unsupported("warn", LATER)]),
+    ["global", "serversTransport", "tracing", "hostResolver", "experimental", "core", "spiffe", "ocsp", "pilot"].map(
+      (name) => [name, unsupported("warn", LATER)],
+    ),
   ),
   // A file may hold both configurations; the other half is not read here.
   tcp: otherHalf("dynamic"),

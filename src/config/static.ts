@@ -4,6 +4,7 @@ import { suggestion } from "../text/spelling.ts";
 import { checkAccessLog } from "./access-log.ts";
 import { challengeEntryPoints, checkResolver } from "./acme.ts";
 import { checkAdmission } from "./admission.ts";
+import { checkApi } from "./api.ts";
 import { checkBans } from "./ban.ts";
 import { decode } from "./decode.ts";
 import type { Diagnostics, Place } from "./diagnostics.ts";
@@ -80,11 +81,9 @@ export function parseStatic(
     points.set(name, toEntryPoint(name, point, admins.has(name)));
   for (const name of admins) {
     if (points.has(name) || challenges.has(name)) continue;
-    const path =
-      rest.metrics.prometheus?.entryPoint === name ? ["metrics", "prometheus", "entryPoint"] : ["ping", "entryPoint"];
     problem(
       "entry-point-unknown",
-      path,
+      [...askerOf(rest, name), "entryPoint"],
       `the entry point "${name}" does not exist${suggestion(name, points.keys())}: define it under entryPoints, or leave the field out to use 127.0.0.1:8080`,
     );
   }
@@ -102,6 +101,7 @@ export function parseStatic(
   checkBans(points.values(), problem, warn);
   checkAdmission(points.values(), (path) => source.find(path) !== null, problem, warn);
   checkAccessLog(rest.accessLog, problem);
+  checkApi(rest.api, points, problem);
   checkSidecar(rest.sidecar, rest.developmentCertificate !== undefined, points.values(), problem);
   const files = rest.providers.file;
   if (files !== undefined && files.directory === undefined && files.filename === undefined) {
@@ -126,11 +126,17 @@ export function parseStatic(
 }
 
 /** The entry points that serve HTTP from the master; those for challenges alone also by themselves. */
-function adminsOf({ metrics, ping, certificatesResolvers }: Omit<StaticValue, "entryPoints" | "workers">) {
+function adminsOf({ metrics, ping, api, certificatesResolvers }: Omit<StaticValue, "entryPoints" | "workers">) {
   const challenges = challengeEntryPoints(certificatesResolvers);
-  const admins = new Set([...challenges, metrics.prometheus?.entryPoint, ping?.entryPoint]);
+  const admins = new Set([...challenges, metrics.prometheus?.entryPoint, ping?.entryPoint, api?.entryPoint]);
   admins.delete(undefined);
   return { admins: admins as ReadonlySet<string>, challenges };
+}
+
+/** Where the file asks for this entry point to serve something. */
+function askerOf({ metrics, ping }: Pick<StaticValue, "metrics" | "ping">, name: string): string[] {
+  if (metrics.prometheus?.entryPoint === name) return ["metrics", "prometheus"];
+  return ping?.entryPoint === name ? ["ping"] : ["api"];
 }
 
 /** Beside a sidecar an entry point "mqtts" of which only other fields are set has the address that it would have without them. */
@@ -150,8 +156,7 @@ function addImplied(source: SourceFile, value: StaticValue): boolean {
   const taken = (name: string) => names.some((each) => each.toLowerCase() === name);
   const admin = admins.has("traefik") && !taken("traefik");
   if (admin) {
-    const asks = value.metrics.prometheus?.entryPoint === "traefik" ? ["metrics", "prometheus"] : ["ping"];
-    add("traefik", DEFAULT_ADMIN, ...asks);
+    add("traefik", DEFAULT_ADMIN, ...askerOf(value, "traefik"));
   }
   const mqtts = value.sidecar !== undefined && names.every((name) => admins.has(name)) && !taken("mqtts");
   if (mqtts) add("mqtts", DEFAULT_MQTTS, "sidecar", "address");

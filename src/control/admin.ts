@@ -1,6 +1,6 @@
 // Which entry points serve the admin side, and what each of them serves.
 
-import { type AdminServer, type Handler, serveAdmin } from "../admin/server.ts";
+import { type AdminServer, type Handler, type Service, serveAdmin } from "../admin/server.ts";
 import { shared } from "../admin/shared.ts";
 import { challengeEntryPoints } from "../config/acme.ts";
 import type { StaticConfig } from "../config/static.ts";
@@ -14,6 +14,8 @@ export interface AdminSources {
   ping(): boolean;
   /** What answers an HTTP-01 challenge (RFC 8555 8.3); null for one that is not under way. */
   challenge(host: string, token: string): string | null;
+  /** null where there is none. */
+  readonly api: { readonly path: string; readonly service: Service } | null;
 }
 
 const CHALLENGE = "/.well-known/acme-challenge/";
@@ -24,9 +26,11 @@ export async function openAdmin(config: StaticConfig, sources: AdminSources): Pr
   const points = [...config.entryPoints.values()].filter((point) => point.admin);
   return Promise.all(
     points.map((point) =>
-      serveAdmin(addressOf(point.host), point.port, tables.get(point.name) ?? new Map()).catch((error) => {
-        throw cannotListen(point, error);
-      }),
+      serveAdmin({ host: addressOf(point.host), port: point.port }, tables.get(point.name) ?? new Map()).catch(
+        (error) => {
+          throw cannotListen(point, error);
+        },
+      ),
     ),
   );
 }
@@ -47,6 +51,7 @@ function pathsByEntryPoint(config: StaticConfig, sources: AdminSources): Map<str
   serve(config.ping?.entryPoint, "/ping", () =>
     sources.ping() ? { body: "OK" } : { status: 503, body: "stopping\n" },
   );
+  if (sources.api !== null) serve(config.api?.entryPoint, sources.api.path, sources.api.service);
   for (const entryPoint of challengeEntryPoints(config.certificatesResolvers))
     serve(entryPoint, CHALLENGE, ({ host, path }) => {
       const text = sources.challenge(host, path.slice(CHALLENGE.length));

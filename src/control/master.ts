@@ -5,6 +5,7 @@ import { resolverFacts } from "../acme/facts.ts";
 import type { AcmeManager } from "../acme/manager.ts";
 import type { StoredCertificate } from "../acme/storage.ts";
 import type { AdminServer } from "../admin/server.ts";
+import type { ApiSources, InForce } from "../api/sources.ts";
 import { ensureDevelopmentCertificate } from "../authority/development.ts";
 import type { Compiled } from "../compile/compile.ts";
 import type { Code } from "../config/codes.ts";
@@ -23,6 +24,7 @@ import { issueDefaultCertificate } from "../tls/default-certificate.ts";
 import { VERSION } from "../version.ts";
 import { createManager, HttpChallenges } from "./acme.ts";
 import { openAdmin } from "./admin.ts";
+import type { OpenApi } from "./api.ts";
 import { Bans } from "./bans.ts";
 import { BrokerKeeper } from "./broker.ts";
 import { Drains } from "./drains.ts";
@@ -62,6 +64,10 @@ export class Master {
   readonly #logFaults = new LogFaults();
   readonly #metrics = new MasterMetrics(VERSION);
   #admin: readonly AdminServer[] = [];
+  #api: OpenApi | null = null;
+  /** What the API shows; kept only where there is one. */
+  #inForce: InForce | null = null;
+  readonly #startedAt = new Date();
   #supervisor!: Supervisor;
   #reloader!: Reloader;
   /** What is drained, and what a reload has removed. By hand: `drain` and `undrain`. */
@@ -148,7 +154,8 @@ export class Master {
       () => ({ resolvers, stored: this.#storedCertificates() }),
     );
 
-    const { compiled, diagnostics: first, refused, failures } = await this.#reloader.start();
+    const started = await this.#reloader.start();
+    const { compiled, diagnostics: first, refused, failures } = started;
     // What a provider would have given is not known: without it others might take its names.
     if (compiled === null || refused.length > 0) {
       throw new StartError(
@@ -173,7 +180,10 @@ export class Master {
     this.#sockets = await Sockets.open(points, workers, this.#logger, this.#inherited);
     await this.#startWorkers(workers);
     this.#metrics.wanted(workers);
+    this.#noteInForce(started, compiled, 1);
+    this.#api = await this.#openApi();
     this.#admin = await openAdmin(config, {
+      api: this.#api,
       metrics: () => this.#render(),
       ping: () => this.#phase === "running",
       challenge: (host, token) => this.#httpChallenges.find(host, token),
@@ -232,6 +242,7 @@ export class Master {
     this.#bans.close();
     this.#topRefused.close();
     this.#broker?.kill();
+    this.#api?.stop();
     for (const server of this.#admin) server.stop();
     this.#logger.info("stopped");
     await this.flush();
@@ -309,8 +320,9 @@ export class Master {
     });
   }
 
-  async #onReload({ compiled, refused, diagnostics, failures, durationMs }: ReloadOutcome): Promise<void> {
+  async #onReload(outcome: ReloadOutcome): Promise<void> {
     if (this.#stopping) return;
+    const { compiled, refused, diagnostics, failures, durationMs } = outcome;
     this.#logDiagnostics(diagnostics.list);
     this.#metrics.diagnosed([this.#staticDiagnostics, diagnostics]);
     const isRefused = compiled === null || refused.length > 0;
@@ -330,6 +342,7 @@ export class Master {
     this.#named = compiled.named;
     this.#checks = compiled.checks;
     const version = this.#publish();
+    this.#noteInForce(outcome, compiled, version);
     this.#setDrains(version);
     this.#acme?.want(compiled.orders);
     // What others have changed, and new certificates, are in force beside what was refused.
@@ -343,6 +356,26 @@ export class Master {
       },
       "configuration loaded",
     );
+  }
+
+  #noteInForce({ merged, diagnostics }: ReloadOutcome, compiled: Compiled, version: number): void {
+    if (this.#config.api === undefined) return;
+    const said = [...this.#staticDiagnostics.list, ...diagnostics.list];
+    this.#inForce = { merged, compiled, diagnostics: said, version, loadedAt: new Date() };
+  }
+
+  async #openApi(): Promise<OpenApi | null> {
+    const { api } = this.#config;
+    if (api === undefined) return null;
+    const sources: ApiSources = {
+      config: this.#config,
+      version: VERSION,
+      startedAt: this.#startedAt,
+      inForce: () => this.#inForce!,
+      servers: () => this.#health.states(),
+    };
+    const { openApi } = await import("./api.ts");
+    return openApi(api, sources, this.#logger);
   }
 
   #publish(): number {

@@ -5,6 +5,7 @@ import { CertificateFiles, type Failure } from "../certs/files.ts";
 import { CertificateMemory } from "../certs/memory.ts";
 import type { Compiled, CompileInput } from "../compile/compile.ts";
 import { Accepted, load } from "../compile/load.ts";
+import type { Merged } from "../compile/merge.ts";
 import { Diagnostics } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Provider } from "../providers/provider.ts";
@@ -28,6 +29,8 @@ export interface ReloadOutcome {
   /** Providers whose newest offer is not in force. */
   readonly refused: readonly string[];
   readonly diagnostics: Diagnostics;
+  /** What is in force from now on; null where nothing ever was. */
+  readonly merged: Merged | null;
   /** Sources of certificates that could not be used; null when they were not looked at. */
   readonly failures: readonly Failure[] | null;
   readonly durationMs: number;
@@ -123,7 +126,8 @@ export class Reloader {
         `cannot be loaded: ${whyNotLoaded(error as NodeJS.ErrnoException) ?? (error as Error).message}`,
       );
       const refused = this.#providers.map(({ name }) => name);
-      return { compiled: null, refused, diagnostics, failures: null, durationMs: this.#lastAt - started };
+      const { merged } = this.#accepted;
+      return { compiled: null, refused, diagnostics, merged, failures: null, durationMs: this.#lastAt - started };
     }
   }
 
@@ -160,7 +164,8 @@ export class Reloader {
     // The syntax trees of large files are many times their size: freed now, in one pause of a process that moves no traffic.
     if (durationMs > LARGE_LOAD_MS) setTimeout(() => Bun.gc(true), 0);
     const failures = files.length === 0 ? null : files.flatMap((each) => each.failures);
-    return { compiled, refused, diagnostics, failures, durationMs };
+    const { merged } = this.#accepted;
+    return { compiled, refused, diagnostics, merged, failures, durationMs };
   }
 
   /** A pair that is half written is looked at again, on file systems without events too, but not for ever. */

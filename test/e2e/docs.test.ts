@@ -220,7 +220,7 @@ describe("commands", () => {
       return subcommands.includes(args[0]!) && (file === undefined || existsSync(join(ROOT, file)));
     }
     if (program === "cp") return existsSync(join(ROOT, args[0]!));
-    return ["mosquitto_sub", "mosquitto_pub", "openssl", "fail2ban-regex", "systemctl"].includes(program);
+    return ["mosquitto_sub", "mosquitto_pub", "openssl", "curl", "fail2ban-regex", "systemctl"].includes(program);
   };
   const commands = PAGES.flatMap((page) => [
     ...[...read(page).matchAll(FENCE)]

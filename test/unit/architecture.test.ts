@@ -27,7 +27,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   admin: { values: [] },
   rules: { values: ["ip", "mqtt/text.ts", "mqtt/version.ts", "text"] },
   // What may not be printed of PEM is said where PEM is read.
-  config: { values: ["certs/pem-blocks.ts", "ip", "mqtt/version.ts", "text"] },
+  config: { values: ["certs/pem-blocks.ts", "ip", "mqtt/password-hash.ts", "mqtt/version.ts", "text"] },
   middlewares: { values: ["admission", "certs", "ip", "mqtt", "text"] },
   providers: { values: ["config", "rules", "system", "text"] },
   broker: { values: [] },
@@ -85,10 +85,16 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     ],
     types: ["providers"],
   },
+  // What operators see and do, as HTTP: it asks the master, which it knows as an interface of its own.
+  api: {
+    values: ["admission/keys.ts", "config", "ip", "mqtt/password-hash.ts", "system"],
+    types: ["admin", "compile", "health", "protocol"],
+  },
   control: {
     values: [
       "acme",
       "admin",
+      "api",
       "admission",
       "authority",
       "certs",

@@ -7,7 +7,7 @@ import { RawClient } from "../../support/raw.ts";
 import { cleanup, waitFor } from "../../support/tools.ts";
 
 async function served(paths: Record<string, Handler>): Promise<number> {
-  const server = await serveAdmin("127.0.0.1", 0, new Map(Object.entries(paths)));
+  const server = await serveAdmin({ host: "127.0.0.1", port: 0 }, new Map(Object.entries(paths)));
   cleanup(() => server.stop());
   return server.port;
 }

@@ -335,9 +335,9 @@ describe("errors name the variable or the flag, and what was meant", () => {
 
   test("a field of Traefik's that Sluice lacks is a warning, whatever is set below it", () => {
     const environment = { ...POINT, SLUICE_PROVIDERS_DOCKER_ENDPOINT: "unix:///x" };
-    expect(problemsOf({ environment, flags: ["--api.dashboard=true"] })).toEqual([
+    expect(problemsOf({ environment, flags: ["--tracing.serviceName=x"] })).toEqual([
       expect.stringContaining("SLUICE_PROVIDERS_DOCKER_ENDPOINT: warning: providers.docker is not built"),
-      expect.stringContaining("--api.dashboard: warning: api is not built"),
+      expect.stringContaining("--tracing.serviceName: warning: tracing is not built"),
     ]);
   });
 });

@@ -149,8 +149,8 @@ describe("two listeners on one port", () => {
 
 test("an error anywhere gives no configuration, a warning gives one", () => {
   expect(read(`${ONE}workers: none\n`).config).toBeNull();
-  const warned = read(`${ONE}api: {}\n`);
-  expect(warned.problems).toEqual(["s.yml:2:1: warning: api is not built into Sluice yet and is ignored"]);
+  const warned = read(`${ONE}tracing: {}\n`);
+  expect(warned.problems).toEqual(["s.yml:2:1: warning: tracing is not built into Sluice yet and is ignored"]);
   expect(warned.config).not.toBeNull();
 });
 
