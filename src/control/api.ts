@@ -2,12 +2,12 @@
 
 import { lstatSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Logger } from "pino";
 import { type AdminServer, type Service, serveAdmin } from "../admin/server.ts";
 import { baseOf, serveApi } from "../api/api.ts";
 import type { ApiSources } from "../api/sources.ts";
 import type { ApiConfig } from "../config/api.ts";
 import { isAnswered } from "../net/unix-listener.ts";
+import type { Logger } from "../observe/logger.ts";
 import { describeError } from "../system/errors.ts";
 import { StartError } from "./start-error.ts";
 
