@@ -16,18 +16,19 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 /** Tries again after 1 s, then after twice as long each time, up to 30 s; by chance a quarter more or less, so that many do not come at once. */
 export class BackOff {
-  static readonly LEAST_MS = 1000;
   static readonly MOST_MS = 30_000;
+  readonly #leastMs: number;
   readonly #random: () => number;
   #failures = 0;
 
-  constructor(random: () => number = Math.random) {
+  constructor(leastMs = 1000, random: () => number = Math.random) {
+    this.#leastMs = leastMs;
     this.#random = random;
   }
 
   /** How long to wait after one more failure. Milliseconds. */
   next(): number {
-    const ms = Math.min(BackOff.MOST_MS, BackOff.LEAST_MS * 2 ** this.#failures++);
+    const ms = Math.min(BackOff.MOST_MS, this.#leastMs * 2 ** this.#failures++);
     return ms * (0.75 + this.#random() / 2);
   }
 

@@ -32,6 +32,9 @@ export interface RemoteOptions {
   readonly once: boolean;
   /** It is there again, after so many milliseconds. */
   readonly onBack?: (name: string, awayMs: number) => void;
+  /** Of tests: how long to pause, and how long a start waits. */
+  readonly backOff?: BackOff;
+  readonly startMs?: number;
 }
 
 export class RemoteProvider implements Provider {
@@ -39,7 +42,7 @@ export class RemoteProvider implements Provider {
   readonly #engine: Engine;
   readonly #options: RemoteOptions;
   readonly #content: RemoteContent;
-  readonly #backOff = new BackOff();
+  readonly #backOff: BackOff;
   readonly #closing = new AbortController();
   #changed: () => void = () => {};
   /** `changed` was called, and nobody has asked since. */
@@ -63,6 +66,7 @@ export class RemoteProvider implements Provider {
     this.name = engine.name;
     this.#engine = engine;
     this.#options = options;
+    this.#backOff = options.backOff ?? new BackOff();
     this.#content = new RemoteContent(engine, options.entryPoints, options.cache, options.once);
     this.#current = this.#now();
     this.#closing.signal.addEventListener("abort", () => this.#wake());
@@ -71,7 +75,7 @@ export class RemoteProvider implements Provider {
   async start(changed: () => void): Promise<void> {
     const { promise } = this.#attempt;
     this.#running = this.#options.once ? this.#readOnce() : this.#run();
-    await this.#within(START_MS, promise);
+    await this.#within(this.#options.startMs ?? START_MS, promise);
     // One that hangs is away until it answers.
     if (this.#lastSuccess === 0 && this.#content.offer === null) this.#content.recall();
     this.#publish();

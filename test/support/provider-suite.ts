@@ -2,28 +2,39 @@
 // changes what is in there as its users would: slowly, in bursts, wrongly, and by taking it away.
 
 import { describe, expect, test } from "bun:test";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { formatDiagnostic } from "../../src/config/diagnostics.ts";
 import type { Provider } from "../../src/providers/provider.ts";
-import { waitFor } from "./tools.ts";
+import { temporaryDirectory, waitFor } from "./tools.ts";
 
 /** What a provider reads, as it looks from outside. Entries are parts that can be wrong each for itself. */
 export interface Store {
-  /** A provider that reads it; not started. */
-  provider(): Provider;
-  /** Puts an entry there, or in the place of the one of this name. It defines one service, of this name. */
+  /**
+   * `files`: a mistake in one refuses all of them. `parts`: a store with a key for each value, or labels, of which each router or service
+   * stands for itself. `document`: one text that is kept elsewhere.
+   */
+  readonly kind: "files" | "parts" | "document";
+  /** A provider that reads it; not started. `cache` is the directory of one that is kept elsewhere. */
+  provider(cache?: string): Provider;
+  /** Puts an entry there, or in the place of the one of this name. It defines one service of each of these names; of `parts`, one. */
   put(entry: string, services: readonly string[]): Promise<void>;
-  /** An entry that cannot be understood. */
+  /** An entry that cannot be understood; of `parts`, the service that it defines, of the same name. */
   spoil(entry: string): Promise<void>;
   remove(entry: string): Promise<void>;
   /** Takes away the whole store, or the way to it, and gives it back as it was. */
   hide(): Promise<void>;
   show(): Promise<void>;
+  /** Of one that is hidden: it is there again, with nothing in it. */
+  showEmpty?(): Promise<void>;
   /** What a message says of where an entry stands. */
   placeOf(entry: string): string;
   /** false: the store has one entry, called "a". */
   readonly several: boolean;
   /** What is still open or watched; empty after `close`. */
   left?(): Promise<readonly string[]>;
+  /** Ends what the test began beside the provider. */
+  end?(): Promise<void>;
 }
 
 interface Watched {
@@ -35,8 +46,8 @@ interface Watched {
   problems(): string[];
 }
 
-async function started(store: Store): Promise<Watched> {
-  const provider = store.provider();
+async function started(store: Store, cache?: string): Promise<Watched> {
+  const provider = store.provider(cache);
   let calls = 0;
   await provider.start(() => void calls++);
   return {
@@ -57,7 +68,14 @@ export function providerSuite(name: string, make: () => Promise<Store>): void {
         await run(store, watched);
       } finally {
         await watched.provider.close();
+        await store.end?.();
       }
+    });
+  const remotely = (what: string, run: () => Promise<void>) =>
+    test(what, async () => {
+      const store = await make();
+      await store.end?.();
+      if (store.kind !== "files") await run();
     });
   /** Until `current` says so; it is asked only after the provider has said that something changed, as the reloader does. */
   const until = async (watched: Watched, what: string, isSo: () => boolean) => {
@@ -91,8 +109,10 @@ export function providerSuite(name: string, make: () => Promise<Store>): void {
     each("keeps what it offered while an entry cannot be understood, and says which one", async (store, watched) => {
       const before = watched.provider.current().offer;
       await store.spoil("a");
-      await until(watched, "the mistake", () => !watched.provider.current().fresh);
-      expect(watched.provider.current().offer).toBe(before);
+      await until(watched, "the mistake", () => watched.problems().length > 0);
+      if (store.kind !== "parts") expect(watched.provider.current().offer).toBe(before);
+      expect(watched.services()).toEqual(["a"]);
+      expect(watched.provider.current().fresh).toBe(store.kind === "parts");
       expect(watched.problems().some((line) => line.includes(store.placeOf("a")))).toBe(true);
       await store.put("a", ["mended"]);
       await until(watched, "the mending", () => watched.services()?.join() === "mended");
@@ -101,14 +121,25 @@ export function providerSuite(name: string, make: () => Promise<Store>): void {
     });
 
     each("keeps what it offered while it cannot read, says so, and comes back", async (store, watched) => {
-      const before = watched.provider.current().offer;
+      const { provider, problems, services } = watched;
+      const before = provider.current().offer;
+      if (store.kind !== "files") expect(provider.state!().isUp).toBe(true);
       await store.hide();
-      await until(watched, "the failure", () => !watched.provider.current().fresh);
-      expect(watched.provider.current().offer).toBe(before);
-      expect(watched.problems()).not.toEqual([]);
+      await until(watched, "the failure", () => !provider.current().fresh);
+      expect(provider.current().offer).toBe(before);
+      expect(problems()).not.toEqual([]);
+      if (store.kind !== "files") {
+        expect(problems().join()).toContain("[provider-away]");
+        expect(provider.current().remote).toMatchObject({ isAway: true });
+        expect(provider.state!().isUp).toBe(false);
+      }
       await store.show();
-      await until(watched, "the return", () => watched.provider.current().fresh);
-      expect(watched.services()).toEqual(["a"]);
+      await until(watched, "the return", () => provider.current().fresh);
+      expect(services()).toEqual(["a"]);
+      await store.put("a", ["later"]);
+      await until(watched, "a change after the return", () => services()?.join() === "later");
+      expect(problems()).toEqual([]);
+      if (store.kind !== "files") expect(provider.state!().isUp).toBe(true);
     });
 
     each("says once that something changed, until it is asked", async (store, watched) => {
@@ -142,14 +173,40 @@ export function providerSuite(name: string, make: () => Promise<Store>): void {
       await store.show();
       await until(watched, "the offer", () => watched.services()?.join() === "a");
       await watched.provider.close();
+      await store.end?.();
+    });
+
+    remotely("serves what was last good from the cache, where its store is away at a start", async () => {
+      const store = await make();
+      const cache = join(temporaryDirectory(), "cache");
+      await store.put("a", ["a"]);
+      const first = await started(store, cache);
+      await first.provider.close();
+      const [file] = readdirSync(cache);
+      expect(statSync(join(cache, file!)).mode & 0o777).toBe(0o600);
+      await store.hide();
+      const second = await started(store, cache);
+      expect(second.services()).toEqual(["a"]);
+      expect(second.problems().join()).toContain("is served from the cache");
+      expect(second.provider.current()).toMatchObject({ fresh: false, remote: { isAway: true } });
+      await store.show();
+      await until(second, "the return", () => second.provider.current().fresh);
+      expect(second.services()).toEqual(["a"]);
+      expect(second.problems()).toEqual([]);
+      await second.provider.close();
+      await store.end?.();
     });
   });
 
   describe(`${name}, of several entries`, () => {
-    const several = (what: string, run: (store: Store, watched: Watched) => Promise<void>) =>
-      each(what, async (store, watched) => {
-        if (store.several) await run(store, watched);
-      });
+    const only =
+      (kinds: readonly Store["kind"][]) => (what: string, run: (store: Store, watched: Watched) => Promise<void>) =>
+        each(what, async (store, watched) => {
+          if (store.several && kinds.includes(store.kind)) await run(store, watched);
+        });
+    const several = only(["files", "parts", "document"]);
+    const files = only(["files"]);
+    const parts = only(["parts"]);
 
     several("sees one that appears, and one that disappears", async (store, watched) => {
       await store.put("b", ["b"]);
@@ -158,7 +215,7 @@ export function providerSuite(name: string, make: () => Promise<Store>): void {
       await until(watched, "the first to go", () => watched.services()?.join() === "b");
     });
 
-    several("does not take it for empty when all of them are gone at once", async (store, watched) => {
+    files("does not take it for empty when all of them are gone at once", async (store, watched) => {
       await store.remove("a");
       await until(watched, "the failure", () => !watched.provider.current().fresh);
       expect(watched.services()).toEqual(["a"]);
@@ -166,7 +223,7 @@ export function providerSuite(name: string, make: () => Promise<Store>): void {
       await until(watched, "the new one", () => watched.services()?.join() === "b");
     });
 
-    several("names the one that is wrong, and not the others", async (store, watched) => {
+    files("names the one that is wrong, and not the others", async (store, watched) => {
       await store.put("b", ["b"]);
       await until(watched, "the second", () => watched.services()?.join() === "a,b");
       await store.spoil("b");
@@ -174,6 +231,41 @@ export function providerSuite(name: string, make: () => Promise<Store>): void {
       expect(watched.problems().join("\n")).toContain(store.placeOf("b"));
       expect(watched.problems().join("\n")).not.toContain(store.placeOf("a"));
       expect(watched.services()).toEqual(["a", "b"]);
+    });
+
+    parts("sees the last one go", async (store, watched) => {
+      await store.remove("a");
+      await until(watched, "the last to go", () => watched.services()?.length === 0);
+      expect(watched.problems()).toEqual([]);
+    });
+
+    parts("one that is wrong costs itself alone, and is named", async (store, watched) => {
+      await store.put("b", ["b"]);
+      await store.spoil("new");
+      await until(watched, "the mistake", () => watched.problems().length > 0);
+      await until(watched, "the good ones", () => watched.services()?.join() === "a,b");
+      const said = () => watched.problems().join("\n");
+      expect(said()).toContain(store.placeOf("new"));
+      expect(said()).not.toContain(store.placeOf("b"));
+      await store.spoil("a");
+      await until(watched, "the second mistake", () => said().includes(store.placeOf("a")));
+      expect(watched.services()).toEqual(["a", "b"]);
+      await store.put("b", ["other"]);
+      await until(watched, "the change beside it", () => watched.services()?.join() === "a,other");
+      await store.remove("new");
+      await until(watched, "the end of the first mistake", () => !said().includes(store.placeOf("new")));
+    });
+
+    parts("does not take it for empty when its store comes back with nothing in it", async (store, watched) => {
+      if (store.showEmpty === undefined) return;
+      await store.hide();
+      await until(watched, "the failure", () => !watched.provider.current().fresh);
+      await store.showEmpty();
+      await until(watched, "the loss", () => watched.problems().join().includes("[provider-emptied]"));
+      expect(watched.services()).toEqual(["a"]);
+      await store.put("b", ["b"]);
+      await until(watched, "the new one", () => watched.services()?.join() === "b");
+      expect(watched.problems()).toEqual([]);
     });
   });
 }

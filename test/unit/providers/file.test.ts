@@ -36,6 +36,7 @@ function store(options: (directory: string) => FileProviderOptions, several: boo
     }).length;
   const before = inotify();
   return {
+    kind: "files",
     several,
     provider: () => new FileProvider(options(directory)),
     put: async (entry, services) => writeFileSync(path(entry), text(services)),
