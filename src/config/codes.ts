@@ -209,6 +209,61 @@ export const CODES = define({
       remedy: "Configure `providers.file` or `sidecar`, and write a router.",
     },
   },
+  "Docker and swarm": {
+    "label-unknown": {
+      means: "A label under `sluice.` or `traefik.` is one that Sluice does not know. It is left out.",
+      remedy: "Mend the spelling. [Labels](guides/docker.md#labels) has them all.",
+    },
+    "label-value": {
+      means:
+        "A label has a value or a name that cannot be. Where it would say whether a container is served, the container keeps its names and refuses.",
+      remedy: "Write the value that the message names.",
+    },
+    "label-twice": {
+      means:
+        "Two labels of one container say something different of the same field: one is under `sluice.` and one under `traefik.`, or they differ in case.",
+      remedy: "Remove one of them. Those under `sluice.` go first.",
+    },
+    "label-conflict": {
+      means:
+        "Two containers give a router, a service or another part the same name and not the same labels. The older container's is used, so nobody takes over a name by starting a container.",
+      remedy: "Give one of them another name. Replicas must have the same labels, but for their ports.",
+    },
+    "container-unhealthy": {
+      means: "A container's health check has not passed, so its routers are not there.",
+      remedy:
+        "Look into the container. With `allowEmptyServices: true` its routers stay meanwhile, and refuse their clients.",
+    },
+    "network-ambiguous": {
+      means: "A container is in several networks, and the first of them by name is used.",
+      remedy: "Name one, with the label `sluice.docker.network` or with `providers.docker.network`.",
+    },
+    "network-unknown": {
+      means: "A container is not in the network that a label or the configuration names. Another one is used.",
+      remedy: "Mend the name, or attach the container. Compose puts the project's name before that of a network.",
+    },
+    "network-not-shared": {
+      means: "Sluice runs in a container, and shares no network with another one that it is to lead to.",
+      remedy: "Attach one of the two to a network of the other.",
+    },
+    "port-missing": {
+      means: "A container exposes no port and no label names one. Its service has no server.",
+      remedy: "Add the label that the message has.",
+    },
+    "port-invalid": {
+      means: "A label's port is none. The service has no server.",
+      remedy: "Write a number from 1 to 65535.",
+    },
+    "address-missing": {
+      means: "A container has no address that Sluice could dial. Its service has no server.",
+      remedy:
+        "Attach it to a network. Where containers have no addresses, as with Podman without root, publish the port and set `useBindPortIP`.",
+    },
+    "service-ambiguous": {
+      means: "A router names no service, and its container has several.",
+      remedy: "Name one in the label `...routers.NAME.service`.",
+    },
+  },
   "Routers and rules": {
     "rule-missing": {
       means: "A router has no rule, so it is not known which names are its own. The load is refused.",

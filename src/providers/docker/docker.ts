@@ -1,0 +1,206 @@
+// The provider docker: routes from the labels of containers. It asks about all of them once, and then about those that an event names.
+
+import { lookup } from "node:dns/promises";
+import type { Engine, Reading } from "../engine.ts";
+import type { Surroundings } from "./address.ts";
+import { ApiError, type DockerApi } from "./api.ts";
+import { type Container, type Listed, readContainer, readList } from "./container.ts";
+import { type Choices, type Gift, giveOf } from "./give.ts";
+import { isForSluice } from "./labels.ts";
+import { mergeParts } from "./parts.ts";
+import { findSelf, isInContainer } from "./self.ts";
+
+/** Events may get lost, and a stream may be dead without anybody having closed it: then everything is looked at this often. */
+const RESYNC_MS = 60_000;
+/** Questions at a time. */
+const AT_ONCE = 8;
+/** Docker says die and destroy where Podman says died and remove. Others, such as each run of a health check, are not even sent. */
+const EVENTS = ["create", "start", "die", "died", "stop", "destroy", "remove", "rename", "pause", "unpause", "update"];
+const FILTERS = JSON.stringify({
+  type: ["container", "network"],
+  event: [...EVENTS, "health_status", "connect", "disconnect"],
+});
+
+interface Known {
+  readonly listed: Listed;
+  /** null: nothing of it is needed. */
+  readonly container: Container | null;
+  /** What it gave, for as long as it and the surroundings stay the same. */
+  gift: Gift | null;
+}
+
+export class DockerEngine implements Engine {
+  readonly name = "docker";
+  readonly place: string;
+  readonly #api: DockerApi;
+  readonly #choices: Choices;
+  #known = new Map<string, Known>();
+  #surroundings: Surroundings = { networks: null, host: "127.0.0.1" };
+  /** Everything is to be looked at. */
+  #isAllStale = true;
+  readonly #stale = new Set<string>();
+
+  constructor(api: DockerApi, choices: Choices) {
+    this.#api = api;
+    this.#choices = choices;
+    this.place = `docker ${api.place}`;
+  }
+
+  async read(signal: AbortSignal): Promise<Reading> {
+    const isAll = this.#isAllStale;
+    const stale = new Set(this.#stale);
+    this.#isAllStale = false;
+    this.#stale.clear();
+    try {
+      if (isAll) await this.#readAll(stale, signal);
+      else await this.#readSome(stale, signal);
+    } catch (error) {
+      this.#isAllStale = true;
+      this.#api.forget();
+      throw error;
+    }
+    return this.#reading();
+  }
+
+  async watch(changed: () => void, signal: AbortSignal): Promise<void> {
+    const all = () => {
+      this.#isAllStale = true;
+      changed();
+    };
+    const resync = setInterval(all, RESYNC_MS);
+    try {
+      const path = `/events?filters=${encodeURIComponent(FILTERS)}`;
+      await this.#api.follow(path, signal, all, (event) => {
+        const ids = aboutWhom(event).filter((id) => this.#matters(id));
+        for (const id of ids) this.#stale.add(id);
+        if (ids.length > 0) changed();
+      });
+    } finally {
+      clearInterval(resync);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#known.clear();
+  }
+
+  /** Whether something that happened to a container can change anything: one that was looked at, and is nobody's concern, stays so. */
+  #matters(id: string): boolean {
+    const known = this.#known.get(id);
+    return known === undefined || known.container !== null;
+  }
+
+  async #readAll(stale: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
+    const list = readList(await this.#api.get("/containers/json?all=1", signal));
+    const self = findSelf(list);
+    await this.#look(self);
+    const former = this.#known;
+    this.#known = new Map(
+      list.map((listed) => {
+        const known = former.get(listed.id);
+        const isSame = known !== undefined && known.listed.mark === listed.mark && !stale.has(listed.id);
+        return [listed.id, isSame ? known : { listed, container: null, gift: null }];
+      }),
+    );
+    const wanted = list.filter(({ id, labels }) => isForSluice(labels) && this.#known.get(id)!.container === null);
+    await this.#inspect(
+      wanted.map(({ id }) => id),
+      signal,
+    );
+    await this.#inspectShared(signal);
+  }
+
+  async #readSome(stale: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
+    await this.#inspect([...stale], signal);
+    await this.#inspectShared(signal);
+  }
+
+  /** Containers whose network others share, who are of no interest otherwise. */
+  async #inspectShared(signal: AbortSignal): Promise<void> {
+    for (let depth = 0; depth < 2; depth++) {
+      const lacking = [...this.#known.values()].flatMap(({ container }) => {
+        const id = /^container:(.+)$/.exec(container?.networkMode ?? "")?.[1];
+        return id !== undefined && this.#known.get(id)?.container === null ? [id] : [];
+      });
+      if (lacking.length === 0) return;
+      await this.#inspect([...new Set(lacking)], signal, true);
+    }
+  }
+
+  async #inspect(ids: readonly string[], signal: AbortSignal, isShared = false): Promise<void> {
+    const left = [...ids];
+    const one = async () => {
+      for (let id = left.pop(); id !== undefined; id = left.pop()) await this.#inspectOne(id, isShared, signal);
+    };
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, left.length) }, one));
+  }
+
+  async #inspectOne(id: string, isShared: boolean, signal: AbortSignal): Promise<void> {
+    let container: Container;
+    try {
+      container = readContainer(await this.#api.get(`/containers/${encodeURIComponent(id)}/json`, signal));
+    } catch (error) {
+      // Gone since it was listed, or an event was about it.
+      if (!(error instanceof ApiError) || error.status !== 404) throw error;
+      this.#known.delete(id);
+      return;
+    }
+    const { labels, name, networks } = container;
+    const listed = this.#known.get(id)?.listed ?? {
+      id,
+      names: [name],
+      labels,
+      networks: networks.map((each) => each.name),
+      mark: "",
+    };
+    // What shares its network may have been told another address.
+    for (const known of this.#known.values()) if (known.container?.networkMode === `container:${id}`) known.gift = null;
+    this.#known.set(id, { listed, container: isShared || isForSluice(labels) ? container : null, gift: null });
+  }
+
+  /** Looks around; when something is different, everybody's address may be. */
+  async #look(self: Listed | null): Promise<void> {
+    const own = self?.networks.filter((name) => name !== "host" && name !== "none") ?? [];
+    const networks = own.length === 0 ? null : new Set(own);
+    const host = isInContainer() && networks !== null ? await hostFromWithin() : "127.0.0.1";
+    const { networks: formerNetworks, host: formerHost } = this.#surroundings;
+    if (host === formerHost && [...(networks ?? [])].join("\0") === [...(formerNetworks ?? [])].join("\0")) return;
+    this.#surroundings = { networks, host };
+    for (const known of this.#known.values()) known.gift = null;
+  }
+
+  #reading(): Reading {
+    const find = (id: string) => this.#known.get(id)?.container ?? null;
+    const gifts = [...this.#known.values()].flatMap((known) => {
+      const { container } = known;
+      if (container === null) return [];
+      known.gift ??= giveOf(container, this.#choices, this.#surroundings, find);
+      return [{ container, gift: known.gift }];
+    });
+    // The older goes first: whoever comes later takes nothing from those that serve.
+    gifts.sort((a, b) => compare(a.container.created, b.container.created) || compare(a.container.id, b.container.id));
+    const { entries, remarks } = mergeParts(gifts.flatMap(({ gift: { given } }) => (given === null ? [] : [given])));
+    return { content: entries, remarks: [...gifts.flatMap(({ gift }) => gift.remarks), ...remarks] };
+  }
+}
+
+/** The containers that an event is about. */
+function aboutWhom(event: unknown): string[] {
+  const { Type, Actor, id } = (event ?? {}) as { Type?: unknown; Actor?: unknown; id?: unknown };
+  const { ID, Attributes } = (Actor ?? {}) as { ID?: unknown; Attributes?: { container?: unknown } | null };
+  const ids = Type === "network" ? [Attributes?.container ?? ID] : [ID ?? id];
+  return ids.filter((each) => typeof each === "string" && each !== "") as string[];
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The host, as it is called within containers; Docker's name for it first. */
+async function hostFromWithin(): Promise<string> {
+  for (const name of ["host.docker.internal", "host.containers.internal"])
+    try {
+      return (await lookup(name, { family: 4 })).address;
+    } catch {} // it is not called that here
+  return "127.0.0.1";
+}
