@@ -11,6 +11,7 @@ import type { Diagnostics, Place } from "./diagnostics.ts";
 import { checkOverlaps, type EntryPointConfig, toEntryPoint } from "./entry-points.ts";
 import { applyFlags, type Flag, takesValue } from "./flags.ts";
 import { isDynamic } from "./other-half.ts";
+import { checkDaemon } from "./providers/docker.ts";
 import { checkProxyProtocol } from "./proxy-protocol.ts";
 import { checkSidecar } from "./sidecar.ts";
 import { type Path, readSource, type SourceFile } from "./source.ts";
@@ -103,6 +104,8 @@ export function parseStatic(
   checkAccessLog(rest.accessLog, problem);
   checkApi(rest.api, points, problem);
   checkSidecar(rest.sidecar, rest.developmentCertificate !== undefined, points.values(), problem);
+  checkDaemon("docker", rest.providers.docker, problem, warn);
+  checkDaemon("swarm", rest.providers.swarm, problem, warn);
   const files = rest.providers.file;
   if (files !== undefined && files.directory === undefined && files.filename === undefined) {
     problem("field-missing", ["providers", "file"], "providers.file needs a directory or a filename");

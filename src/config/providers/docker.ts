@@ -1,5 +1,125 @@
-// providers.docker
+// providers.docker, and what providers.swarm has in common with it.
 
-import { LATER, unsupported } from "../field.ts";
+import { z } from "zod";
+import { duration, field, section } from "../field.ts";
+import type { Say } from "../subject.ts";
+import { checkClientTls, clientTls } from "./client-tls.ts";
+import { parseConstraints } from "./constraints.ts";
+import { parseTemplate } from "./default-rule.ts";
+import { parseDockerEndpoint } from "./docker-endpoint.ts";
 
-export const docker = unsupported("warn", LATER);
+const SOCKET = "unix:///var/run/docker.sock";
+
+const endpoint = z.string().superRefine((value, context) => {
+  const parsed = parseDockerEndpoint(value);
+  if (parsed.kind === "error") context.addIssue({ code: "custom", message: parsed.message });
+});
+
+const constraints = z.string().superRefine((value, context) => {
+  const parsed = parseConstraints(value);
+  if (parsed.kind === "error")
+    context.addIssue({ code: "custom", message: `cannot be read, column ${parsed.column}: ${parsed.message}` });
+});
+
+const template = z
+  .string()
+  .min(1)
+  .superRefine((value, context) => {
+    const parsed = parseTemplate(value);
+    if (parsed.kind === "error") context.addIssue({ code: "custom", message: `is no template: ${parsed.message}` });
+  });
+
+/** `of` is what has labels: containers, or services. */
+export const daemonFields = (of: "container" | "service", prefix: "docker" | "swarm") => ({
+  endpoint: field(
+    "The daemon: `unix:///path/of/docker.sock`, or `tcp://host:port`, which is TLS where `tls` is given. What the socket's rights mean: [Rights](guides/docker.md#what-the-socket-means).",
+    endpoint.default(SOCKET),
+    { example: "tcp://socket-proxy:2375" },
+  ),
+  username: field("The user for a socket proxy that asks for one (HTTP Basic).", z.string().min(1).optional(), {
+    otherwise: "none",
+    example: "sluice",
+  }),
+  password: field("The user's password.", z.string().optional(), {
+    secret: true,
+    otherwise: "none",
+    example: "correct horse",
+  }),
+  tls: field("TLS towards a daemon at `tcp://`.", clientTls.optional(), { otherwise: "absent", nothingIsWrong: true }),
+  httpClientTimeout: field(
+    "How long the daemon may take for an answer. `0`: for ever. The stream of events is none.",
+    duration(0, "must not be negative").default(30_000),
+    { example: "10s" },
+  ),
+  exposedByDefault: field(
+    `Look at every ${of} with labels for TCP. With \`false\` only at those with the label \`sluice.enable=true\` (or \`traefik.enable=true\`).`,
+    z.boolean().default(true),
+    { example: false, nothingIsWrong: true },
+  ),
+  network: field(
+    `The network in which ${of}s are reached, unless the label \`sluice.${prefix}.network\` names another.`,
+    z.string().min(1).optional(),
+    { otherwise: "one that Sluice is in too, the first by name", example: "brokers" },
+  ),
+  defaultRule: field(
+    `The rule of routers that have none, and of the router that an enabled ${of} without any gets: a [template](guides/docker.md#a-rule-for-all).`,
+    template.optional(),
+    { otherwise: "none", example: "HostSNI(`{{ normalize .Name }}.example.com`)" },
+  ),
+  constraints: field(
+    `Which ${of}s count, by their labels: \`Label\` and \`LabelRegex\` with \`&&\`, \`||\`, \`!\` and parentheses.`,
+    constraints.default(""),
+    { otherwise: "all", example: "Label(`edge`, `mqtt`)", nothingIsWrong: true },
+  ),
+});
+
+const fields = section({
+  ...daemonFields("container", "docker"),
+  watch: field(
+    "Follow what containers do. With `false` they are read at the start and at SIGHUP.",
+    z.boolean().default(true),
+    {
+      example: false,
+    },
+  ),
+  allowEmptyServices: field(
+    "Keep the routers of containers that are starting or unhealthy. Their clients are then refused as those of a service without servers.",
+    z.boolean().default(false),
+    { example: true },
+  ),
+  useBindPortIP: field(
+    "Dial the address and port of the host on which a container's port is published, where it is published on one address.",
+    z.boolean().default(false),
+    { example: true },
+  ),
+});
+
+export const docker = field(
+  "Routes from the labels of Docker's and Podman's containers: see [Docker](guides/docker.md). `{}` has the defaults of all fields.",
+  fields.optional(),
+  { otherwise: "none" },
+);
+
+export type DockerConfig = z.output<typeof fields>;
+
+/** Says what does not go together. */
+export function checkDaemon(
+  name: "docker" | "swarm",
+  config: Pick<DockerConfig, "username" | "password" | "tls" | "endpoint"> | undefined,
+  problem: Say,
+  warn: Say,
+): void {
+  if (config === undefined) return;
+  const { username, password, tls, endpoint } = config;
+  checkClientTls(tls, ["providers", name, "tls"], problem);
+  if ((username === undefined) !== (password === undefined)) {
+    const [given, missing] = username === undefined ? ["password", "username"] : ["username", "password"];
+    problem("fields-conflict", ["providers", name, given!], `providers.${name}.${given} needs ${missing} beside it`);
+  }
+  if (tls !== undefined && /^(?:unix|http):/i.test(endpoint))
+    warn(
+      "fields-conflict",
+      ["providers", name, "tls"],
+      `providers.${name}.tls has no effect: the endpoint is ${endpoint.replace(/^(\w+).*/s, "$1")}://, which has no TLS`,
+    );
+}

@@ -1,5 +1,35 @@
 // providers.swarm
 
-import { LATER, unsupported } from "../field.ts";
+import { z } from "zod";
+import { duration, field, section, unsupported } from "../field.ts";
+import { daemonFields } from "./docker.ts";
 
-export const swarm = unsupported("warn", LATER);
+const fields = section({
+  ...daemonFields("service", "swarm"),
+  refreshSeconds: field(
+    "How often tasks are looked at. Changes of services are heard of at once.",
+    duration(1000, "must be at least 1s").default(15_000),
+    { example: "5s" },
+  ),
+  watch: field(
+    "Follow what services do. With `false` they are read at the start and at SIGHUP.",
+    z.boolean().default(true),
+    {
+      example: false,
+    },
+  ),
+  allowEmptyServices: field(
+    "Keep the routers of services that have no running task. Their clients are then refused as those of a service without servers.",
+    z.boolean().default(false),
+    { example: true },
+  ),
+  useBindPortIP: unsupported("warn", "has no effect on a swarm: tasks publish no address of their own"),
+});
+
+export const swarm = field(
+  "Routes from the labels of the services of a Docker swarm, asked of a manager: see [Docker](guides/docker.md#swarm).",
+  fields.optional(),
+  { otherwise: "none" },
+);
+
+export type SwarmConfig = z.output<typeof fields>;

@@ -51,7 +51,8 @@ export function chooseAddress(
   }
   const names = usable.map(({ name }) => name);
   if (wanted !== null) {
-    const project = container.labels["com.docker.compose.project"];
+    const { labels } = container;
+    const project = labels["com.docker.compose.project"] ?? labels["com.docker.stack.namespace"];
     const named =
       usable.find(({ name }) => name === wanted) ?? usable.find(({ name }) => name === `${project}_${wanted}`);
     if (named !== undefined) return { kind: "ok", host: addressIn(named), remark: null };

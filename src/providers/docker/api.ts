@@ -4,23 +4,16 @@ import { accessSync, constants, statSync } from "node:fs";
 import type { DockerEndpoint } from "../../config/providers/docker-endpoint.ts";
 import { formatHostPort } from "../../config/scalars.ts";
 import { describeError } from "../../system/errors.ts";
+import { readTls, type StoreTls } from "../store-tls.ts";
 
 export interface ApiOptions {
   readonly endpoint: DockerEndpoint;
-  /** Read for each request, so that renewed certificates are used. */
-  readonly tls: (() => TlsMaterial) | null;
+  /** Files are read for each request, so that renewed certificates are used. */
+  readonly tls: StoreTls | undefined;
   readonly username: string | null;
   readonly password: string | null;
   /** Milliseconds for an answer; 0: for ever. It does not end a stream. */
   readonly timeoutMs: number;
-}
-
-/** As fetch() has it. */
-export interface TlsMaterial {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly rejectUnauthorized: boolean;
 }
 
 /** Newer versions change nothing of what is read here. A daemon may refuse old ones: Docker 29 knows none before 1.44. */
@@ -54,7 +47,7 @@ export class DockerApi {
       this.place = `unix://${endpoint.path}`;
       this.#base = "http://docker";
     } else {
-      const secure = endpoint.secure ?? tls !== null;
+      const secure = endpoint.secure ?? tls !== undefined;
       this.place = `tcp://${formatHostPort(endpoint.host, endpoint.port)}`;
       this.#base = `${secure ? "https" : "http"}://${formatHostPort(endpoint.host, endpoint.port)}`;
     }
@@ -144,7 +137,7 @@ export class DockerApi {
         // Bun's own limit of 5 minutes would cut events.
         timeout: false,
         ...(endpoint.kind === "unix" ? { unix: endpoint.path } : {}),
-        ...(tls === null ? {} : { tls: tls() }),
+        ...(tls === undefined ? {} : { tls: { ...readTls(tls), rejectUnauthorized: tls.insecureSkipVerify !== true } }),
       } as RequestInit);
     } catch (error) {
       throw this.#described(error);
