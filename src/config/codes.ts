@@ -212,7 +212,7 @@ export const CODES = define({
   "Docker and swarm": {
     "label-unknown": {
       means: "A label under `sluice.` or `traefik.` is one that Sluice does not know. It is left out.",
-      remedy: "Mend the spelling. [Labels](guides/docker.md#labels) has them all.",
+      remedy: "Mend the spelling. [Labels](docker.md#labels) has them all.",
     },
     "label-value": {
       means:

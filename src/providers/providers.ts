@@ -1,6 +1,7 @@
 // The providers that a configuration has.
 
 import type { StaticConfig } from "../config/static.ts";
+import { dockerEngine, swarmEngine } from "./docker/make.ts";
 import type { Engine } from "./engine.ts";
 import { FileProvider } from "./file.ts";
 import type { Provider } from "./provider.ts";
@@ -24,6 +25,9 @@ export function providersOf(config: StaticConfig, { once = false, onBack }: Prov
   ];
 }
 
-function enginesOf(_config: StaticConfig): Engine[] {
-  return [];
+function enginesOf({ providers: { docker, swarm } }: StaticConfig): Engine[] {
+  return [
+    ...(docker === undefined ? [] : [dockerEngine(docker)]),
+    ...(swarm === undefined ? [] : [swarmEngine(swarm)]),
+  ];
 }

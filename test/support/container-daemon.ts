@@ -59,7 +59,8 @@ export abstract class ContainerDaemon {
     const child = Bun.spawn([...command], { stdio: ["ignore", log, log], env: { ...process.env, ...env } });
     this.#process = child;
     await waitFor("the daemon to answer", async () => {
-      if (child.exitCode !== null) throw new Error(`${command[0]} ended:\n${readFileSync(join(this.directory, "log"), "utf8").slice(-2000)}`);
+      if (child.exitCode !== null)
+        throw new Error(`${command[0]} ended:\n${readFileSync(join(this.directory, "log"), "utf8").slice(-2000)}`);
       return existsSync(this.socket) && (await this.get("/_ping").catch(() => null)) !== null;
     });
   }
@@ -106,7 +107,14 @@ export abstract class ContainerDaemon {
   }
 
   /** Makes a container and starts it. @returns its id. */
-  async run({ name, labels = {}, network = BRIDGE, healthEveryMs, published = {}, isIdle = false }: NewContainer): Promise<string> {
+  async run({
+    name,
+    labels = {},
+    network = BRIDGE,
+    healthEveryMs,
+    published = {},
+    isIdle = false,
+  }: NewContainer): Promise<string> {
     const interval = (healthEveryMs ?? 0) * 1e6;
     const made = await this.post(`/containers/create?name=${name}`, {
       Image: IMAGE,
@@ -135,7 +143,12 @@ export abstract class ContainerDaemon {
     await this.delete(`/containers/${name}?force=true&v=true`);
   }
 
-  async inspect(name: string): Promise<{ State: { Pid: number; Health?: { Status: string } }; NetworkSettings: { Networks: Record<string, { IPAddress: string }> } }> {
+  async inspect(
+    name: string,
+  ): Promise<{
+    State: { Pid: number; Health?: { Status: string } };
+    NetworkSettings: { Networks: Record<string, { IPAddress: string }> };
+  }> {
     return JSON.parse(await this.get(`/containers/${name}/json`));
   }
 
@@ -196,7 +209,12 @@ export class Dockerd extends ContainerDaemon {
     return {
       command: [
         "/usr/sbin/dockerd",
-        ...[`--data-root=${at("data")}`, `--exec-root=${at("exec")}`, `--pidfile=${at("pid")}`, `--host=${this.endpoint}`],
+        ...[
+          `--data-root=${at("data")}`,
+          `--exec-root=${at("exec")}`,
+          `--pidfile=${at("pid")}`,
+          `--host=${this.endpoint}`,
+        ],
         ...["--storage-driver=vfs", "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"],
       ],
       env: {},
@@ -238,7 +256,12 @@ network_backend = "netavark"
     return {
       command: [
         "/usr/bin/podman",
-        ...[`--root=${at("data")}`, `--runroot=${at("exec")}`, `--tmpdir=${at("tmp")}`, `--network-config-dir=${at("net")}`],
+        ...[
+          `--root=${at("data")}`,
+          `--runroot=${at("exec")}`,
+          `--tmpdir=${at("tmp")}`,
+          `--network-config-dir=${at("net")}`,
+        ],
         ...["--storage-driver=vfs", "system", "service", "--time=0", this.endpoint],
       ],
       env: { CONTAINERS_CONF: at("containers.conf") },

@@ -32,7 +32,7 @@ const template = z
 /** `of` is what has labels: containers, or services. */
 export const daemonFields = (of: "container" | "service", prefix: "docker" | "swarm") => ({
   endpoint: field(
-    "The daemon: `unix:///path/of/docker.sock`, or `tcp://host:port`, which is TLS where `tls` is given. What the socket's rights mean: [Rights](guides/docker.md#what-the-socket-means).",
+    "The daemon: `unix:///path/of/docker.sock`, or `tcp://host:port`, which is TLS where `tls` is given. What the socket's rights mean: [Rights](docker.md#what-the-socket-means).",
     endpoint.default(SOCKET),
     { example: "tcp://socket-proxy:2375" },
   ),
@@ -62,7 +62,7 @@ export const daemonFields = (of: "container" | "service", prefix: "docker" | "sw
     { otherwise: "one that Sluice is in too, the first by name", example: "brokers" },
   ),
   defaultRule: field(
-    `The rule of routers that have none, and of the router that an enabled ${of} without any gets: a [template](guides/docker.md#a-rule-for-all).`,
+    `The rule of routers that have none, and of the router that an enabled ${of} without any gets: a [template](docker.md#a-rule-for-all).`,
     template.optional(),
     { otherwise: "none", example: "HostSNI(`{{ normalize .Name }}.example.com`)" },
   ),
@@ -95,7 +95,7 @@ const fields = section({
 });
 
 export const docker = field(
-  "Routes from the labels of Docker's and Podman's containers: see [Docker](guides/docker.md). `{}` has the defaults of all fields.",
+  "Routes from the labels of Docker's and Podman's containers: see [Docker](docker.md). `{}` has the defaults of all fields.",
   fields.optional(),
   { otherwise: "none" },
 );

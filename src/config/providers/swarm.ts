@@ -27,7 +27,7 @@ const fields = section({
 });
 
 export const swarm = field(
-  "Routes from the labels of the services of a Docker swarm, asked of a manager: see [Docker](guides/docker.md#swarm).",
+  "Routes from the labels of the services of a Docker swarm, asked of a manager: see [Docker](docker.md#swarm).",
   fields.optional(),
   { otherwise: "none" },
 );

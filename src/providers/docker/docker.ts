@@ -9,6 +9,7 @@ import { type Choices, type Gift, giveOf } from "./give.ts";
 import { isForSluice } from "./labels.ts";
 import { mergeParts } from "./parts.ts";
 import { findSelf, isInContainer } from "./self.ts";
+import { aborted, followEvents } from "./stream.ts";
 
 /** Events may get lost, and a stream may be dead without anybody having closed it: then everything is looked at this often. */
 const RESYNC_MS = 60_000;
@@ -16,10 +17,7 @@ const RESYNC_MS = 60_000;
 const AT_ONCE = 8;
 /** Docker says die and destroy where Podman says died and remove. Others, such as each run of a health check, are not even sent. */
 const EVENTS = ["create", "start", "die", "died", "stop", "destroy", "remove", "rename", "pause", "unpause", "update"];
-const FILTERS = JSON.stringify({
-  type: ["container", "network"],
-  event: [...EVENTS, "health_status", "connect", "disconnect"],
-});
+const FILTERS = { type: ["container", "network"], event: [...EVENTS, "health_status", "connect", "disconnect"] };
 
 interface Known {
   readonly listed: Listed;
@@ -34,20 +32,24 @@ export class DockerEngine implements Engine {
   readonly place: string;
   readonly #api: DockerApi;
   readonly #choices: Choices;
+  readonly #isWatched: boolean;
   #known = new Map<string, Known>();
   #surroundings: Surroundings = { networks: null, host: "127.0.0.1" };
   /** Everything is to be looked at. */
   #isAllStale = true;
   readonly #stale = new Set<string>();
 
-  constructor(api: DockerApi, choices: Choices) {
+  /** `isWatched`: whether changes are followed; otherwise it is read when somebody asks for it. */
+  constructor(api: DockerApi, choices: Choices, isWatched: boolean) {
     this.#api = api;
     this.#choices = choices;
+    this.#isWatched = isWatched;
     this.place = `docker ${api.place}`;
   }
 
   async read(signal: AbortSignal): Promise<Reading> {
-    const isAll = this.#isAllStale;
+    // Without anything that has changed somebody asks for everything.
+    const isAll = this.#isAllStale || this.#stale.size === 0;
     const stale = new Set(this.#stale);
     this.#isAllStale = false;
     this.#stale.clear();
@@ -63,14 +65,14 @@ export class DockerEngine implements Engine {
   }
 
   async watch(changed: () => void, signal: AbortSignal): Promise<void> {
+    if (!this.#isWatched) return aborted(signal);
     const all = () => {
       this.#isAllStale = true;
       changed();
     };
     const resync = setInterval(all, RESYNC_MS);
     try {
-      const path = `/events?filters=${encodeURIComponent(FILTERS)}`;
-      await this.#api.follow(path, signal, all, (event) => {
+      await followEvents(this.#api, FILTERS, signal, all, (event) => {
         const ids = aboutWhom(event).filter((id) => this.#matters(id));
         for (const id of ids) this.#stale.add(id);
         if (ids.length > 0) changed();

@@ -11,11 +11,11 @@ import type { Choices } from "./give.ts";
 import { SwarmEngine } from "./swarm.ts";
 
 export function dockerEngine(config: DockerConfig): DockerEngine {
-  return new DockerEngine(apiOf(config), { ...choicesOf(config), useBindPortIP: config.useBindPortIP });
+  return new DockerEngine(apiOf(config), { ...choicesOf(config), useBindPortIP: config.useBindPortIP }, config.watch);
 }
 
 export function swarmEngine(config: SwarmConfig): SwarmEngine {
-  return new SwarmEngine(apiOf(config), choicesOf(config), config.refreshSeconds);
+  return new SwarmEngine(apiOf(config), choicesOf(config), config.watch ? config.refreshSeconds : null);
 }
 
 type Common = DockerConfig | SwarmConfig;

@@ -7,12 +7,13 @@ import type { Choices, Gift } from "./give.ts";
 import { giftOf } from "./give-service.ts";
 import { mergeParts } from "./parts.ts";
 import { findSelf } from "./self.ts";
+import { aborted, followEvents } from "./stream.ts";
 import { readNetworks, readNodes, readServices, readTasks, type SwarmState } from "./swarm-state.ts";
 
 export type SwarmChoices = Omit<Choices, "useBindPortIP">;
 
 /** Of tasks there are no events. */
-const FILTERS = JSON.stringify({ type: ["service", "node"] });
+const FILTERS = { type: ["service", "node"] };
 const RUNNING = JSON.stringify({ "desired-state": ["running"] });
 const OVER_NODES = JSON.stringify({ scope: ["swarm"] });
 
@@ -21,9 +22,10 @@ export class SwarmEngine implements Engine {
   readonly place: string;
   readonly #api: DockerApi;
   readonly #choices: SwarmChoices;
-  readonly #refreshMs: number;
+  readonly #refreshMs: number | null;
 
-  constructor(api: DockerApi, choices: SwarmChoices, refreshMs: number) {
+  /** `refreshMs`: from one look at the tasks to the next; null where no change is followed. */
+  constructor(api: DockerApi, choices: SwarmChoices, refreshMs: number | null) {
     this.#api = api;
     this.#choices = choices;
     this.#refreshMs = refreshMs;
@@ -42,10 +44,10 @@ export class SwarmEngine implements Engine {
   }
 
   async watch(changed: () => void, signal: AbortSignal): Promise<void> {
+    if (this.#refreshMs === null) return aborted(signal);
     const refresh = setInterval(changed, this.#refreshMs);
     try {
-      const path = `/events?filters=${encodeURIComponent(FILTERS)}`;
-      await this.#api.follow(path, signal, changed, changed);
+      await followEvents(this.#api, FILTERS, signal, changed, changed);
     } finally {
       clearInterval(refresh);
     }
