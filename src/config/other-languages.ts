@@ -13,7 +13,7 @@ export function isYaml(file: string, text: string, which: "static" | "dynamic", 
     );
     return false;
   }
-  const template = findTemplate(text);
+  const template = findTemplate(text, which);
   if (template === null) return true;
   const otherwise =
     which === "static"
@@ -27,17 +27,26 @@ export function isYaml(file: string, text: string, which: "static" | "dynamic", 
   return false;
 }
 
+const DEFAULT_RULE = /\bdefaultRule["']?\s*:/i;
+const DEFAULT_RULE_BELOW = /\bdefaultRule["']?\s*:\s*[>|]?[-+]?\s*$/i;
+
 /** Whether a shell takes it as it is. */
 function isPlain(path: string): boolean {
   return /^[\w./-]+$/.test(path);
 }
 
-/** Where the first `{{` stands outside a comment. Traefik would run it, and `{{` opens nothing useful in YAML. */
-function findTemplate(text: string): { line: number; column: number } | null {
+/**
+ * Where the first `{{` stands outside a comment. Traefik would run it, and `{{` opens nothing useful in YAML. In a provider's defaultRule,
+ * or on the line below, it is for that provider.
+ */
+function findTemplate(text: string, which: "static" | "dynamic"): { line: number; column: number } | null {
   const lines = text.split("\n");
   for (const [index, line] of lines.entries()) {
     const column = line.replace(/(^|\s)#.*$/, "").indexOf("{{");
-    if (column >= 0) return { line: index + 1, column: column + 1 };
+    if (column < 0) continue;
+    const before = [line.slice(0, column), lines[index - 1] ?? ""];
+    if (which === "static" && (DEFAULT_RULE.test(before[0]!) || DEFAULT_RULE_BELOW.test(before[1]!))) continue;
+    return { line: index + 1, column: column + 1 };
   }
   return null;
 }

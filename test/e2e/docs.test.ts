@@ -14,6 +14,7 @@ import { staticSchema } from "../../src/config/static-schema.ts";
 import { HANDSHAKE_CAUSES } from "../../src/tls/handshake-failure.ts";
 import { Authority } from "../support/certs.ts";
 import { sluiceCli } from "../support/cli.ts";
+import { readComposeLabels } from "../support/compose-labels.ts";
 import { stepsOf } from "../support/guide.ts";
 import { ROOT } from "../support/sluice.ts";
 import { temporaryDirectory } from "../support/tools.ts";
@@ -161,12 +162,23 @@ describe("examples", () => {
   test("there are many, and each says whether it is a static or a dynamic configuration", () => {
     expect(examples.filter(({ kind }) => kind === "dynamic").length).toBeGreaterThan(10);
     expect(examples.filter(({ kind }) => kind === "static").length).toBeGreaterThan(1);
-    expect(examples.filter(({ kind }) => kind !== "static" && kind !== "dynamic")).toEqual([]);
+    expect(examples.filter(({ kind }) => !["static", "dynamic", "compose"].includes(kind))).toEqual([]);
   });
 
-  for (const example of examples)
+  for (const example of examples.filter(({ kind }) => kind !== "compose"))
     test(`${example.where} passes check without a warning`, async () => {
-      expect(await check(example)).toEqual({ code: 0, stdout: "The configuration is sound.\n", stderr: "" });
+      const { code, stderr } = await check(example);
+      // Stores are away here.
+      const warnings = stderr.split("\n").filter((line) => line !== "" && !line.endsWith("[provider-away]"));
+      expect({ code, warnings }).toEqual({ code: 0, warnings: [] });
+    });
+
+  for (const example of examples.filter(({ kind }) => kind === "compose"))
+    test(`${example.where} has labels that make a router and its service`, () => {
+      const { file, problems } = readComposeLabels(parse(example.text), ["mqtts"]);
+      expect(problems).toEqual([]);
+      expect(Object.keys(file.value.tcp.routers)).not.toEqual([]);
+      expect(Object.keys(file.value.tcp.services)).not.toEqual([]);
     });
 
   test("a broken example would be found", async () => {
@@ -306,7 +318,7 @@ describe("nothing is left out", () => {
     const lacking = SCHEMAS.flatMap(([, schema]) => [...fieldsOf(schema)])
       .filter(({ meta }) => meta.unsupported !== undefined)
       .map(({ path }) => path.split(".").at(-1)!);
-    for (const known of ["docker", "pilot", "peerCertSANs"]) expect(lacking).toContain(known);
+    for (const known of ["nomad", "pilot", "peerCertSANs"]) expect(lacking).toContain(known);
     expect(lacking.filter((name) => !mentions(pieces, name))).toEqual([]);
   });
 

@@ -143,9 +143,7 @@ export abstract class ContainerDaemon {
     await this.delete(`/containers/${name}?force=true&v=true`);
   }
 
-  async inspect(
-    name: string,
-  ): Promise<{
+  async inspect(name: string): Promise<{
     State: { Pid: number; Health?: { Status: string } };
     NetworkSettings: { Networks: Record<string, { IPAddress: string }> };
   }> {

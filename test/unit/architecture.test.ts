@@ -27,7 +27,9 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   admin: { values: [] },
   rules: { values: ["ip", "mqtt/text.ts", "mqtt/version.ts", "text"] },
   // What may not be printed of PEM is said where PEM is read.
-  config: { values: ["certs/pem-blocks.ts", "ip", "mqtt/password-hash.ts", "mqtt/version.ts", "rules/lexer.ts", "text"] },
+  config: {
+    values: ["certs/pem-blocks.ts", "ip", "mqtt/password-hash.ts", "mqtt/version.ts", "rules/lexer.ts", "text"],
+  },
   middlewares: { values: ["admission", "certs", "ip", "mqtt", "text"] },
   providers: { values: ["config", "rules", "system", "text"] },
   broker: { values: [] },

@@ -10,30 +10,11 @@ import { parseDockerEndpoint } from "./docker-endpoint.ts";
 
 const SOCKET = "unix:///var/run/docker.sock";
 
-const endpoint = z.string().superRefine((value, context) => {
-  const parsed = parseDockerEndpoint(value);
-  if (parsed.kind === "error") context.addIssue({ code: "custom", message: parsed.message });
-});
-
-const constraints = z.string().superRefine((value, context) => {
-  const parsed = parseConstraints(value);
-  if (parsed.kind === "error")
-    context.addIssue({ code: "custom", message: `cannot be read, column ${parsed.column}: ${parsed.message}` });
-});
-
-const template = z
-  .string()
-  .min(1)
-  .superRefine((value, context) => {
-    const parsed = parseTemplate(value);
-    if (parsed.kind === "error") context.addIssue({ code: "custom", message: `is no template: ${parsed.message}` });
-  });
-
 /** `of` is what has labels: containers, or services. */
 export const daemonFields = (of: "container" | "service", prefix: "docker" | "swarm") => ({
   endpoint: field(
     "The daemon: `unix:///path/of/docker.sock`, or `tcp://host:port`, which is TLS where `tls` is given. What the socket's rights mean: [Rights](docker.md#what-the-socket-means).",
-    endpoint.default(SOCKET),
+    z.string().min(1).default(SOCKET),
     { example: "tcp://socket-proxy:2375" },
   ),
   username: field("The user for a socket proxy that asks for one (HTTP Basic).", z.string().min(1).optional(), {
@@ -63,12 +44,12 @@ export const daemonFields = (of: "container" | "service", prefix: "docker" | "sw
   ),
   defaultRule: field(
     `The rule of routers that have none, and of the router that an enabled ${of} without any gets: a [template](docker.md#a-rule-for-all).`,
-    template.optional(),
+    z.string().min(1).optional(),
     { otherwise: "none", example: "HostSNI(`{{ normalize .Name }}.example.com`)" },
   ),
   constraints: field(
     `Which ${of}s count, by their labels: \`Label\` and \`LabelRegex\` with \`&&\`, \`||\`, \`!\` and parentheses.`,
-    constraints.default(""),
+    z.string().default(""),
     { otherwise: "all", example: "Label(`edge`, `mqtt`)", nothingIsWrong: true },
   ),
 });
@@ -102,15 +83,20 @@ export const docker = field(
 
 export type DockerConfig = z.output<typeof fields>;
 
-/** Says what does not go together. */
-export function checkDaemon(
-  name: "docker" | "swarm",
-  config: Pick<DockerConfig, "username" | "password" | "tls" | "endpoint"> | undefined,
-  problem: Say,
-  warn: Say,
-): void {
+type Common = Pick<DockerConfig, "username" | "password" | "tls" | "endpoint" | "constraints" | "defaultRule">;
+
+/** Says what cannot be read, and what does not go together. */
+export function checkDaemon(name: "docker" | "swarm", config: Common | undefined, problem: Say, warn: Say): void {
   if (config === undefined) return;
-  const { username, password, tls, endpoint } = config;
+  const { username, password, tls, endpoint, constraints, defaultRule } = config;
+  const wrong = (field: string, message: string) =>
+    problem("field-value", ["providers", name, field], `providers.${name}.${field} ${message}`);
+  const where = parseDockerEndpoint(endpoint);
+  if (where.kind === "error") wrong("endpoint", where.message);
+  const which = parseConstraints(constraints);
+  if (which.kind === "error") wrong("constraints", `cannot be read, column ${which.column}: ${which.message}`);
+  const rule = defaultRule === undefined ? null : parseTemplate(defaultRule);
+  if (rule?.kind === "error") wrong("defaultRule", `is no template: ${rule.message}`);
   checkClientTls(tls, ["providers", name, "tls"], problem);
   if ((username === undefined) !== (password === undefined)) {
     const [given, missing] = username === undefined ? ["password", "username"] : ["username", "password"];

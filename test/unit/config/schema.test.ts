@@ -78,6 +78,8 @@ describe("what is made from the code", () => {
       "caPassword",
       "hmacEncoded",
       "password",
+      "cert",
+      "key",
     ]);
     expect(new Set(names)).toEqual(secrets);
     for (const schema of [staticSchema, dynamicSchema])

@@ -334,9 +334,9 @@ describe("errors name the variable or the flag, and what was meant", () => {
   });
 
   test("a field of Traefik's that Sluice lacks is a warning, whatever is set below it", () => {
-    const environment = { ...POINT, SLUICE_PROVIDERS_DOCKER_ENDPOINT: "unix:///x" };
+    const environment = { ...POINT, SLUICE_PROVIDERS_NOMAD_ENDPOINT_ADDRESS: "x" };
     expect(problemsOf({ environment, flags: ["--tracing.serviceName=x"] })).toEqual([
-      expect.stringContaining("SLUICE_PROVIDERS_DOCKER_ENDPOINT: warning: providers.docker is not built"),
+      expect.stringContaining("SLUICE_PROVIDERS_NOMAD_ENDPOINT_ADDRESS: warning: providers.nomad is not built"),
       expect.stringContaining("--tracing.serviceName: warning: tracing is not built"),
     ]);
   });
