@@ -83,6 +83,7 @@ function whyNot(error: unknown, timeoutMs: number): string {
   const { name, code, message } = error as NodeJS.ErrnoException;
   if (name === "TimeoutError") return `no answer within ${timeoutMs / 1000} s`;
   if (code === "ConnectionRefused" || code === "ECONNREFUSED") return "the connection is refused";
+  if (code === "EPROTO") return "the TLS handshake fails: does it want a client certificate?";
   return code ?? message;
 }
 
