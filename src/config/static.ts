@@ -11,7 +11,9 @@ import type { Diagnostics, Place } from "./diagnostics.ts";
 import { checkOverlaps, type EntryPointConfig, toEntryPoint } from "./entry-points.ts";
 import { applyFlags, type Flag, takesValue } from "./flags.ts";
 import { isDynamic } from "./other-half.ts";
+import { checkNamespaces } from "./providers/consul.ts";
 import { checkDaemon } from "./providers/docker.ts";
+import { checkStore } from "./providers/store.ts";
 import { checkProxyProtocol } from "./proxy-protocol.ts";
 import { checkSidecar } from "./sidecar.ts";
 import { type Path, readSource, type SourceFile } from "./source.ts";
@@ -106,6 +108,8 @@ export function parseStatic(
   checkSidecar(rest.sidecar, rest.developmentCertificate !== undefined, points.values(), problem);
   checkDaemon("docker", rest.providers.docker, problem, warn);
   checkDaemon("swarm", rest.providers.swarm, problem, warn);
+  for (const name of ["etcd", "consul", "zooKeeper"] as const) checkStore(name, rest.providers[name], problem);
+  checkNamespaces(rest.providers.consul, problem);
   const files = rest.providers.file;
   if (files !== undefined && files.directory === undefined && files.filename === undefined) {
     problem("field-missing", ["providers", "file"], "providers.file needs a directory or a filename");

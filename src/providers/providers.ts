@@ -6,6 +6,7 @@ import type { Engine } from "./engine.ts";
 import { FileProvider } from "./file.ts";
 import type { Provider } from "./provider.ts";
 import { RemoteProvider } from "./remote.ts";
+import { storesOf } from "./stores.ts";
 
 export interface ProviderOptions {
   /** They are asked once, look for no change and write nothing. */
@@ -25,9 +26,11 @@ export function providersOf(config: StaticConfig, { once = false, onBack }: Prov
   ];
 }
 
-function enginesOf({ providers: { docker, swarm } }: StaticConfig): Engine[] {
+function enginesOf(config: StaticConfig): Engine[] {
+  const { docker, swarm } = config.providers;
   return [
     ...(docker === undefined ? [] : [dockerEngine(docker)]),
     ...(swarm === undefined ? [] : [swarmEngine(swarm)]),
+    ...storesOf(config),
   ];
 }

@@ -31,7 +31,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     values: ["certs/pem-blocks.ts", "ip", "mqtt/password-hash.ts", "mqtt/version.ts", "rules/lexer.ts", "text"],
   },
   middlewares: { values: ["admission", "certs", "ip", "mqtt", "text"] },
-  providers: { values: ["config", "rules", "system", "text"] },
+  providers: { values: ["config", "net/client-socket.ts", "rules", "system", "text"] },
   broker: { values: [] },
   keystores: { values: ["asn1"] },
   certs: { values: ["asn1", "keystores", "system", "text"], types: ["config"] },

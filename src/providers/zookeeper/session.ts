@@ -1,8 +1,7 @@
 // A session with a ZooKeeper server, over one connection: it ends with that. The client library for Node speaks no TLS and knows only the
 // watches that fire once, of which 10 000 routers would need 60 000.
 
-import { connect as connectPlain, isIP, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { type ClientSocket, clientSocket } from "../../net/client-socket.ts";
 import { readTls, type StoreTls } from "../store-tls.ts";
 import { JuteReader, JuteWriter } from "./jute.ts";
 
@@ -70,7 +69,7 @@ export class Session {
   readonly ended: Promise<Error>;
   /** Called with the path of each node that is created, deleted or changed under a watch, before any answer that shows it. */
   onEvent: (path: string) => void = () => {};
-  readonly #socket: Socket;
+  readonly #socket: ClientSocket;
   readonly #pending = new Map<number, Pending>();
   #parts: Buffer[] = [];
   #size = 0;
@@ -84,7 +83,7 @@ export class Session {
   /** What the first packet, which alone has no header, goes to. */
   #greeted: ((packet: Buffer) => void) | null = null;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: ClientSocket) {
     this.#socket = socket;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -231,17 +230,10 @@ export class Session {
   }
 }
 
-function socketOf({ endpoint, tls }: SessionOptions): Socket {
+function socketOf({ endpoint, tls }: SessionOptions): ClientSocket {
   const colon = endpoint.lastIndexOf(":");
   const host = endpoint.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
   const port = Number(endpoint.slice(colon + 1));
-  if (tls === undefined) return connectPlain({ host, port, noDelay: true });
-  return connectTls({
-    host,
-    port,
-    ...readTls(tls),
-    rejectUnauthorized: tls.insecureSkipVerify !== true,
-    // TLS does not allow an address as a server name.
-    ...(isIP(host) > 0 ? {} : { servername: host }),
-  });
+  const secure = tls === undefined ? null : { ...readTls(tls), isChecked: tls.insecureSkipVerify !== true };
+  return clientSocket(host, port, secure);
 }

@@ -92,6 +92,9 @@ const ODD = [
   ],
 ];
 
+/** Sections whose fields depend on one another so that hardly any random ones would load. */
+const STORES = new Set(["etcd", "consul", "zooKeeper"]);
+
 const SEEDS = sized(600, 150);
 
 class Maker {
@@ -112,7 +115,9 @@ class Maker {
       case "object": {
         const shape = (type as z.ZodObject).shape as Record<string, z.ZodType>;
         const fields = Object.entries(shape).filter(([, field]) => this.#wanted(field));
-        return Object.fromEntries(fields.map(([name, field]) => [name, this.value(field)]));
+        return Object.fromEntries(
+          fields.map(([name, field]) => [name, STORES.has(name) ? this.#example(field) : this.value(field)]),
+        );
       }
       case "record":
         return Object.fromEntries(
@@ -133,6 +138,14 @@ class Maker {
       default:
         return this.#text(meta);
     }
+  }
+
+  /** All fields of a section, as they would be written. */
+  #example(schema: z.ZodType): unknown {
+    const { type, meta } = unwrap(schema);
+    if (meta.example !== undefined || type.def.type !== "object") return meta.example;
+    const fields = Object.entries((type as z.ZodObject).shape as Record<string, z.ZodType>);
+    return Object.fromEntries(fields.map(([name, field]) => [name, this.#example(field)]));
   }
 
   #wanted(field: z.ZodType): boolean {
@@ -170,7 +183,7 @@ class Maker {
 const comparable = (value: unknown): unknown =>
   JSON.parse(
     JSON.stringify(value, (key, each) => {
-      if (/^(hmacEncoded|certFile|keyFile|\w*[pP]assword)$/.test(key)) return "hidden";
+      if (/^(hmacEncoded|certFile|keyFile|token|\w*[pP]assword)$/.test(key)) return "hidden";
       return each instanceof Map ? [...each].map(([name, item]) => [name, item.value]) : each;
     }),
   );

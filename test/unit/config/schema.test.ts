@@ -78,6 +78,7 @@ describe("what is made from the code", () => {
       "caPassword",
       "hmacEncoded",
       "password",
+      "token",
       "cert",
       "key",
     ]);
