@@ -93,7 +93,7 @@ const ODD = [
 ];
 
 /** Sections whose fields depend on one another so that hardly any random ones would load. */
-const STORES = new Set(["etcd", "consul", "zooKeeper"]);
+const TOGETHER = new Set(["api", "etcd", "consul", "zooKeeper"]);
 
 const SEEDS = sized(600, 150);
 
@@ -116,7 +116,7 @@ class Maker {
         const shape = (type as z.ZodObject).shape as Record<string, z.ZodType>;
         const fields = Object.entries(shape).filter(([, field]) => this.#wanted(field));
         return Object.fromEntries(
-          fields.map(([name, field]) => [name, STORES.has(name) ? this.#example(field) : this.value(field)]),
+          fields.map(([name, field]) => [name, TOGETHER.has(name) ? this.#example(field) : this.value(field)]),
         );
       }
       case "record":
@@ -145,7 +145,9 @@ class Maker {
     const { type, meta } = unwrap(schema);
     if (meta.example !== undefined || type.def.type !== "object") return meta.example;
     const fields = Object.entries((type as z.ZodObject).shape as Record<string, z.ZodType>);
-    return Object.fromEntries(fields.map(([name, field]) => [name, this.#example(field)]));
+    // Of entry points there are others here than in examples.
+    const own = fields.filter(([name]) => name !== "entryPoint");
+    return Object.fromEntries(own.map(([name, field]) => [name, this.#example(field)]));
   }
 
   #wanted(field: z.ZodType): boolean {
