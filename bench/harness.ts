@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BackendCounters } from "./backend.ts";
+import { startMosquitto } from "./broker.ts";
 import { type Certs, type KeyKind, makeCerts } from "./certs.ts";
 import { cpuOfMachine, cpuOfTree, ownCpu } from "./cpu.ts";
 import { Generator } from "./load/generator.ts";
@@ -22,6 +23,12 @@ const BUSY = 0.9;
 
 /** When others used more of the machine than this many cores (stolen time counts), the figure is marked. */
 const NOISY = 0.2;
+
+/** What a run that pins does not give to the peer. */
+const OTHER_CPUS = `1-${navigator.hardwareConcurrency - 1}`;
+
+/** Generators of a flood: a process may have no more descriptors than the machine allows. */
+const FLOODERS = 2;
 
 /** One measured piece of work: the proxy's CPU and what must be known to trust it. */
 export interface Measured<T> {
@@ -45,7 +52,10 @@ export class Bench {
   readonly observer: Generator;
   private readonly backend: Backend;
   private readonly peerCpus: string | undefined;
+  private readonly loadCpus: string | undefined;
   private starts = 0;
+  private broker: Promise<number> | null = null;
+  private flooding: Promise<Generator[]> | null = null;
 
   private constructor(dir: string, certs: Certs, scale: Scale, clients: Generator[], backend: Backend, pin: boolean) {
     this.dir = dir;
@@ -54,6 +64,7 @@ export class Bench {
     [this.observer, ...this.generators] = clients as [Generator, ...Generator[]];
     this.backend = backend;
     this.peerCpus = pin ? "0" : undefined;
+    this.loadCpus = pin ? OTHER_CPUS : undefined;
   }
 
   /** Starts backend and generators. `pin` gives core 0 to single-worker peers and the others to everything else. */
@@ -63,7 +74,7 @@ export class Bench {
       killAll();
       rmSync(dir, { recursive: true, force: true });
     });
-    const cpus = options.pin ? `1-${navigator.hardwareConcurrency - 1}` : undefined;
+    const cpus = options.pin ? OTHER_CPUS : undefined;
     const certs = await makeCerts(dir);
     const backend = await Backend.start(certs, cpus);
     const clients = await Promise.all(
@@ -85,6 +96,18 @@ export class Bench {
   target(peer: Peer, mode: Mode, running: Running, version: "TLSv1.2" | "TLSv1.3" = "TLSv1.3"): Target {
     const encrypted = peer.tls || mode === "passthrough";
     return { port: running.port, tls: encrypted ? { ca: this.certs.ca, serverName: "localhost", version } : null };
+  }
+
+  /** The port of a real broker, which is started when a row first asks for it. */
+  mosquitto(): Promise<number> {
+    this.broker ??= startMosquitto(this.dir, this.loadCpus);
+    return this.broker;
+  }
+
+  /** Generators for connections that mean no good, beside those for clients. */
+  flooders(): Promise<readonly Generator[]> {
+    this.flooding ??= Promise.all(Array.from({ length: FLOODERS }, () => Generator.start(this.loadCpus, true)));
+    return this.flooding;
   }
 
   /** Measures the proxy's CPU over some work; `tail` ms are waited for what the proxy does after the last answer. */

@@ -59,7 +59,7 @@ export async function runRow(bench: Bench, row: Row, peers: readonly Peer[], rep
 }
 
 async function start(bench: Bench, row: Row, column: Column): Promise<void> {
-  const more = await column.variant?.options(bench);
+  const more = { ...(await row.options?.(bench)), ...(await column.variant?.options(bench)) };
   const running: Running = await bench.start(column.peer, row.mode, row.key, more);
   column.subject = { bench, peer: column.peer, running, mode: row.mode };
   await row.warmUp(column.subject);

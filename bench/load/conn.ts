@@ -55,12 +55,15 @@ export class Conn {
   held: Buffer | null = null;
   readonly target: Target;
   private readonly clientId: string;
+  private readonly from: string | null;
   private got = 0;
   private started = 0;
 
-  constructor(target: Target, clientId: string) {
+  /** `from` is the address it comes from; null: the system chooses. */
+  constructor(target: Target, clientId: string, from: string | null = null) {
     this.target = target;
     this.clientId = clientId;
+    this.from = from;
   }
 
   /** Starts connecting. The certificate and the name are verified as any client would. */
@@ -68,7 +71,8 @@ export class Conn {
     const { tls, port } = this.target;
     this.started = performance.now();
     const secure = tls ? { secureContext: contextFor(tls), serverName: tls.serverName } : undefined;
-    const options = { hostname: "127.0.0.1", port, data: this, socket: handlers, ...(secure && { tls: secure }) };
+    const to = { hostname: "127.0.0.1", port, ...(this.from !== null && { localAddress: this.from }) };
+    const options = { ...to, data: this, socket: handlers, ...(secure && { tls: secure }) };
     Bun.connect<Conn>(options as unknown as Bun.TCPSocketConnectOptions<Conn>).catch(() => {});
   }
 

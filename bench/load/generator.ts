@@ -86,6 +86,11 @@ function share(job: Job, n: number, index: number): Job {
     case "handshakes":
     case "open":
       return { ...job, count: part(job.count), concurrency: part(job.concurrency) };
+    case "flood": {
+      const { net, count } = job.sources;
+      const sources = count < n ? job.sources : { net: net + index, count: part(count) };
+      return { ...job, sources, count: part(job.count), ...(job.tries !== undefined && { tries: part(job.tries) }) };
+    }
     case "echo":
       return { ...job, rate: job.rate === null ? null : job.rate / n };
     case "bulk":

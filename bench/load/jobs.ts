@@ -1,4 +1,5 @@
 // What can be asked of a generator process, and what it answers. Plain data: it crosses an IPC channel.
+import type { Sources } from "./sources.ts";
 
 /** Where to connect. `tls` null is plain TCP, for the bare relay. */
 export interface Target {
@@ -18,8 +19,19 @@ export type Job =
   | { kind: "bulk"; target: Target; direction: "up" | "down"; bytes: number }
   /** Resets all connections of the pool and opens them again at once. */
   | { kind: "storm"; pool: string; target: Target }
+  /** As `storm`, but clients come again when they are refused, after `againMs` in the middle. */
+  | { kind: "crowd"; pool: string; target: Target; count: number; sources: Sources; againMs: number }
+  /** PINGREQ from each connection every `everyMs`, until "stop-pings". */
+  | { kind: "pings"; pool: string; everyMs: number }
+  | { kind: "stop-pings" }
+  /** Holds `count` connections that mean no good, each opened again when it is closed, until "stop-flood" or for so many `tries`. */
+  | { kind: "flood"; how: How; target: Target; count: number; sources: Sources; tries?: number }
+  | { kind: "stop-flood" }
   /** One connection under another name: how long from dial to CONNACK, or why not. Never fails the run. */
   | { kind: "probe"; target: Target };
+
+/** What a flood's connections do: nothing; a hello byte by byte; a hello and no Finished; a whole handshake and CONNECT; no TLS. */
+export type How = "silent" | "slow-hello" | "unfinished" | "handshakes" | "garbage";
 
 /** What a job reports. Latencies are µs each; seconds is the wall time of the measured part. */
 export interface JobResult {
@@ -27,6 +39,8 @@ export interface JobResult {
   bytes: number;
   seconds: number;
   latencies: Float64Array;
+  /** Tries in all, of a crowd. */
+  tries: number;
   /** Of a handshake job: how many were resumed, and what was negotiated ("TLSv1.3 TLS_AES_128_GCM_SHA256 X25519"). */
   resumed: number;
   negotiated: string;
@@ -35,5 +49,6 @@ export interface JobResult {
 
 /** A result with nothing in it, to be filled. */
 export function emptyResult(): JobResult {
-  return { count: 0, bytes: 0, seconds: 0, latencies: new Float64Array(), resumed: 0, negotiated: "", error: null };
+  const latencies = new Float64Array();
+  return { count: 0, bytes: 0, seconds: 0, latencies, tries: 0, resumed: 0, negotiated: "", error: null };
 }

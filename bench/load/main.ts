@@ -1,9 +1,12 @@
 // A generator process: takes jobs over IPC, one answer each. Started by generator.ts.
 import { bulk } from "./bulk.ts";
 import { Conn } from "./conn.ts";
+import { crowd } from "./crowd.ts";
 import { echo, stopEcho } from "./echo.ts";
+import { flood, stopFlood } from "./flood.ts";
 import { handshakes } from "./handshakes.ts";
 import { emptyResult, type Job, type JobResult } from "./jobs.ts";
+import { pings, stopPings } from "./pingreq.ts";
 import { close, open, storm } from "./pool.ts";
 
 async function run(job: Job): Promise<JobResult> {
@@ -22,6 +25,16 @@ async function run(job: Job): Promise<JobResult> {
       return await bulk(job);
     case "storm":
       return await storm(job);
+    case "crowd":
+      return await crowd(job);
+    case "pings":
+      return await pings(job);
+    case "stop-pings":
+      return stopPings();
+    case "flood":
+      return await flood(job);
+    case "stop-flood":
+      return stopFlood();
     case "probe":
       return await probe(job);
   }

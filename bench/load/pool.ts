@@ -20,11 +20,16 @@ export function poolOf(name: string): Pool {
   return pool;
 }
 
+/** An empty pool of that name. */
+export function newPool(name: string): Pool {
+  const pool: Pool = { conns: [], broken: null, onBroken: () => {} };
+  pools.set(name, pool);
+  return pool;
+}
+
 /** Opens `count` connections, at most `concurrency` of them at a time, and keeps them. */
 export async function open(job: Extract<Job, { kind: "open" }>): Promise<JobResult> {
-  const pool: Pool = { conns: [], broken: null, onBroken: () => {} };
-  pools.set(job.pool, pool);
-  return await fill(pool, job.target, job.count, job.concurrency);
+  return await fill(newPool(job.pool), job.target, job.count, job.concurrency);
 }
 
 async function fill(pool: Pool, target: Target, count: number, concurrency: number): Promise<JobResult> {

@@ -1,7 +1,16 @@
 // HAProxy, the reference: one worker process, one thread, TCP mode.
 import { join } from "node:path";
 import { freePort, listening } from "../proc.ts";
-import { CIPHERS_12, CIPHERS_13, firstLine, type Peer, type PeerOptions, running, startPeer } from "./peer.ts";
+import {
+  CIPHERS_12,
+  CIPHERS_13,
+  firstLine,
+  type Peer,
+  type PeerOptions,
+  type Protection,
+  running,
+  startPeer,
+} from "./peer.ts";
 
 /**
  * - `-W` (master-worker) is how Debian's unit runs it, and what makes a reload possible.
@@ -14,6 +23,10 @@ import { CIPHERS_12, CIPHERS_13, firstLine, type Peer, type PeerOptions, running
  *   configuration manual advises for large numbers.
  * - beside a dead server, a failed connection marks a server down at once and goes to the next one, as Sluice does it.
  * - a gate waits for a whole CONNECT and checks it by mqtt_is_valid, as the converter's description has it.
+ * - protection: maxsslrate, as "it can be used to limit the global SSL CPU usage", maxconnrate, and a stick table by source address, which
+ *   `tcp-request connection` asks before TLS, as the sections of both have it. `timeout client` is what ends a silent handshake in 2.6, so it is
+ *   short, and `timeout tunnel`, which takes its place once both sides are connected, is long. Failed handshakes cannot be counted in 2.6, so
+ *   whoever is to be refused for a while is known by how often it connected within a minute.
  */
 function config(o: PeerOptions, port: number, metricsPort: number): string {
   const passthrough = o.mode === "passthrough";
@@ -38,9 +51,11 @@ function config(o: PeerOptions, port: number, metricsPort: number): string {
   default-server check observe layer4 error-limit 1 on-error mark-down
   server dead 127.0.0.1:${o.deadServer}
   server broker 127.0.0.1:${o.backendPort}`;
+  const { protection } = o;
+  const table = protection === undefined ? "" : stickTable(protection);
   return `global
   nbthread 1
-  maxconn 9900
+  maxconn 9900${protection === undefined ? "" : `\n  maxsslrate ${protection.handshakes}\n  maxconnrate ${4 * protection.handshakes}`}
   log stdout format raw local0
   ssl-default-bind-ciphersuites ${CIPHERS_13}
   ssl-default-bind-ciphers ${CIPHERS_12}
@@ -51,8 +66,9 @@ defaults
   log global
   option tcplog
   timeout connect 5s
-  timeout client 1h
+  timeout client ${protection === undefined ? "1h" : "10s"}
   timeout server 1h
+  timeout tunnel 1h
 
 frontend metrics
   mode http
@@ -61,12 +77,26 @@ frontend metrics
   http-request use-service prometheus-exporter if { path /metrics }
 
 frontend mqtts
-${bind}${gate}
+${bind}${table}${gate}
 ${rules.join("\n")}
 
 backend broker
 ${servers}
 `;
+}
+
+/** What is asked of each connection before its TLS. */
+function stickTable({ connections, perSecond, failures }: Protection): string {
+  const rules = [`sc0_conn_cur gt ${connections}`, `sc0_conn_rate gt ${perSecond}`];
+  return failures === undefined
+    ? `
+  stick-table type ip size 100k expire 60s store conn_cur,conn_rate(1s)
+  tcp-request connection track-sc0 src
+${rules.map((rule) => `  tcp-request connection reject if { ${rule} }`).join("\n")}`
+    : `
+  stick-table type ip size 100k expire 60s store conn_rate(60s)
+  tcp-request connection track-sc0 src
+  tcp-request connection reject if { sc0_conn_rate gt ${failures} }`;
 }
 
 /** The map and the crt-list; what a reload changes is in them. */

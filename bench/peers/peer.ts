@@ -25,8 +25,21 @@ export interface PeerOptions {
   gate?: boolean;
   /** A port where nobody listens, of a server before the backend. */
   deadServer?: number;
+  /** What storms and floods are held off with, the same figures for all peers; without it, as it is out of the box. */
+  protection?: Protection;
   /** The certificate that a reload adds. */
   addedCert?: ManyCert;
+}
+
+/** Limits against storms and floods. */
+export interface Protection {
+  /** Handshakes per second. */
+  handshakes: number;
+  /** Of one address: connections at a time, and new ones per second. */
+  connections: number;
+  perSecond: number;
+  /** Who fails so often within a minute is refused for a minute. */
+  failures?: number;
 }
 
 /** A peer that accepts connections. */

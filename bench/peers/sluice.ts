@@ -5,15 +5,23 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CREDENTIALS } from "../mqtt.ts";
 import { freePort, listening, startLogged, until } from "../proc.ts";
-import { firstLine, type Peer, type PeerOptions, type Running, running } from "./peer.ts";
+import { firstLine, type Peer, type PeerOptions, type Protection, type Running, running } from "./peer.ts";
 
 const repository = join(import.meta.dir, "../..");
 const ours = join(repository, "bin/sluice");
 
 /** Metrics, access log and ping are on, as an operator has them; the log goes to stdout and from there to a file. */
-function staticConfig(port: number, adminPort: number, directory: string, workers: 1 | "auto"): string {
+function staticConfig(
+  port: number,
+  adminPort: number,
+  directory: string,
+  workers: 1 | "auto",
+  protection: Protection | undefined,
+): string {
   return `entryPoints:
-  mqtts: { address: "127.0.0.1:${port}" }
+  mqtts:
+    address: "127.0.0.1:${port}"
+${protection === undefined ? "" : admission(protection)}
   traefik: { address: "127.0.0.1:${adminPort}" }
 providers:
   file: { directory: ${directory} }
@@ -23,6 +31,13 @@ accessLog: {}
 log: { level: info, format: json }
 workers: ${workers}
 `;
+}
+
+/** Clients of the bench come from loopback addresses, which are trusted by default. */
+function admission({ handshakes, connections, perSecond, failures }: Protection): string {
+  const perAddress = `{ connections: ${connections}, rate: ${perSecond} }`;
+  return `    admission: { trustedIPs: [], perAddress: ${perAddress}, handshakes: { rate: ${handshakes} } }
+${failures === undefined ? "" : `    ban: { failures: ${failures}, window: 1m, time: 10m }`}`;
 }
 
 /** The route of the bench, `extraRoutes` and `extraCerts` beside it, and one route that changes with every reload. */
@@ -82,7 +97,7 @@ async function start(o: PeerOptions, binary: string, workers: 1 | "auto"): Promi
   };
   if (o.gate) writeFileSync(join(o.dir, "passwords"), passwordLine(CREDENTIALS));
   publish(0);
-  writeFileSync(file, staticConfig(port, adminPort, directory, workers));
+  writeFileSync(file, staticConfig(port, adminPort, directory, workers, o.protection));
   const program = startLogged([binary, "run", `--configFile=${file}`], {
     log: join(o.dir, "log"),
     cwd: repository,

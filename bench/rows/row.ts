@@ -41,6 +41,8 @@ export interface Row {
   can?: (peer: Peer) => boolean;
   /** The peers it is measured for when --peers does not say; all that can when absent. */
   usually?: readonly string[];
+  /** What all peers are started with. */
+  options?: (bench: Bench) => Promise<Partial<PeerOptions>>;
   /** One column per variant (growth rows): "sluice 100000". */
   variants?: (bench: Bench) => readonly Variant[];
   warmUp(subject: Subject): Promise<void>;
