@@ -25,7 +25,7 @@ import {
  * - a gate waits for a whole CONNECT and checks it by mqtt_is_valid, as the converter's description has it.
  * - protection: maxsslrate, as "it can be used to limit the global SSL CPU usage", maxconnrate, and a stick table by source address, which
  *   `tcp-request connection` asks before TLS, as the sections of both have it. `timeout client` is what ends a silent handshake in 2.6, so it is
- *   short, and `timeout tunnel`, which takes its place once both sides are connected, is long. Failed handshakes cannot be counted in 2.6, so
+ *   as short as clients allow that say nothing while a row lasts. Failed handshakes cannot be counted in 2.6, so
  *   whoever is to be refused for a while is known by how often it connected within a minute.
  */
 function config(o: PeerOptions, port: number, metricsPort: number): string {
@@ -66,9 +66,8 @@ defaults
   log global
   option tcplog
   timeout connect 5s
-  timeout client ${protection === undefined ? "1h" : "10s"}
+  timeout client ${protection === undefined ? "1h" : "60s"}
   timeout server 1h
-  timeout tunnel 1h
 
 frontend metrics
   mode http

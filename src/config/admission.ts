@@ -113,7 +113,7 @@ export const admission = section({
     { unit: "bits", example: 56, nothingIsWrong: true },
   ),
   maxWait: field(
-    "How long what exceeds a rate waits, in the order of its coming. Who would wait longer is closed at once.",
+    "How long what exceeds a rate waits, in the order of its coming. Who would wait longer is closed within 1.5 s.",
     duration(0, "must not be negative").default(5000),
     { example: "10s", nothingIsWrong: true },
   ),

@@ -56,6 +56,8 @@ export class Admission {
   #isLooking = false;
   /** Who waits for a rate. */
   readonly waits = new Waits();
+  /** Who is closed a little later. */
+  readonly dismissals = new Waits();
   readonly maxSilent: number;
 
   /** `maxConnections` is what the worker may have. */

@@ -10,6 +10,7 @@
 // Each step is a file in steps/ and knows no other. A step that waits keeps a decision and never the tables; where the tables have changed
 // meanwhile, it is decided again.
 
+import type { AdmissionReject } from "../admission/reject.ts";
 import { formatIp, parseAddress } from "../ip/address.ts";
 import type { ConnectLimits, Refused, Stage } from "../middlewares/middleware.ts";
 import type { MqttVersion } from "../mqtt/version.ts";
@@ -38,6 +39,7 @@ import { Answer, isAnswered } from "./steps/answer.ts";
 import { Ask } from "./steps/ask.ts";
 import { challengeUpgrade } from "./steps/challenge.ts";
 import { Dial, type Dialled } from "./steps/dial.ts";
+import { Dismiss } from "./steps/dismiss.ts";
 import { Gate } from "./steps/gate.ts";
 import { Handshake, noteTls, type Shaken } from "./steps/handshake.ts";
 import { Hold } from "./steps/hold.ts";
@@ -90,7 +92,10 @@ function welcome(connection: Connection, received: Buffer): void {
   if (connection.isOver) return;
   if (connection.isExempt) return begin(connection, received);
   const admitted = entryPoint.admission.enter(connection, entryPoint.newcomers);
-  if (admitted.kind === "refuse") return connection.turnAway(admitted.reason, "accepted");
+  if (admitted.kind === "refuse") {
+    if (admitted.reason !== "address-too-fast") return connection.turnAway(admitted.reason, "accepted");
+    return connection.pass(new Dismiss(connection)).start(admitted.reason, "accepted");
+  }
   if (admitted.ms === 0) return begin(connection, received);
   entryPoint.meters.waited(admitted.reason);
   hold(connection, received);
@@ -168,7 +173,8 @@ function answerChallenge(connection: Connection, received: Buffer): void {
 function awaitTurn(connection: Connection, decision: Terminating, facts: Facts, hello: Hello, received: Buffer): void {
   const turn = connection.pass(new Turn(connection));
   let first = received;
-  turn.start(() => {
+  const onRefused = (reason: AdmissionReject) => connection.pass(new Dismiss(connection)).start(reason, "hello");
+  turn.start(onRefused, () => {
     const bytes = connection.takeAhead(first);
     if (isStale(connection)) {
       connection.shaking(null);

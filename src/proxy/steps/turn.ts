@@ -13,13 +13,16 @@ export class Turn extends Step {
   #place: PlaceHeld | null = null;
   #isPaused = false;
 
-  /** `next` runs now or later; never for a client that has left meanwhile. What it sends meanwhile is held. */
-  start(next: () => void): void {
+  /**
+   * `next` runs now or later; never for a client that has left meanwhile. What it sends meanwhile is held. `onRefused` is called within this
+   * call, for one that would wait too long.
+   */
+  start(onRefused: (reason: AdmissionReject) => void, next: () => void): void {
     const { connection } = this;
     if (connection.isExempt) return this.#run(next);
     const { admission } = connection.entryPoint;
     const admitted = admission.beforeHandshake(connection.addressKey);
-    if (admitted.kind === "refuse") return connection.turnAway(admitted.reason, "hello");
+    if (admitted.kind === "refuse") return onRefused(admitted.reason);
     if (admitted.ms === 0) return this.#queue(next);
     this.#pause(admitted.reason);
     this.#wait = admission.waits.add(admitted.ms, () => {
