@@ -1,7 +1,6 @@
 // YAML to plain values in the way of Traefik's decoder, steered by a zod schema: keys without case, null is absent, scalars are
 // read by the type that is wanted, a scalar may stand for a list of one, an unknown key is an error where it stands.
 
-import { isMap, isScalar, isSeq, type Node, type Pair, type Scalar } from "yaml";
 import type { z } from "zod";
 import { suggestion } from "../text/spelling.ts";
 import type { Code } from "./codes.ts";
@@ -12,7 +11,7 @@ import { describeNode, quoted, quotedName } from "./quoting.ts";
 import { parseBool, parseDuration } from "./scalars.ts";
 import type { Path, SourceFile } from "./source.ts";
 import { subjectAt } from "./subject.ts";
-import { textOf } from "./yaml-tree.ts";
+import { isList, isMap, isNothing, isScalar, type YamlNode, type YamlPair, type YamlScalar } from "./yaml-nodes.ts";
 
 export interface Unsupported {
   readonly path: Path;
@@ -44,6 +43,7 @@ export function decode<S extends z.ZodType>(
   const before = diagnostics.errors;
   const walk = new Walk(source, diagnostics, provider);
   const raw = source.root === null ? {} : (walk.value(schema, source.root, []) ?? {});
+  if (source.isCutShort) walk.tooLarge(source.root!);
   if (diagnostics.errors > before) return null;
   // zod writes itself a faster parser at the first use of a schema, which costs more than a small file.
   const parsed = schema.safeParse(raw, { jitless: walk.nodes < MANY_NODES });
@@ -97,19 +97,13 @@ class Walk {
     this.#diagnostics = diagnostics;
   }
 
-  value(schema: z.ZodType, node: Node, path: Path): unknown {
+  value(schema: z.ZodType, node: YamlNode, path: Path): unknown {
     if (++this.nodes > MAX_NODES || path.length > MAX_DEPTH) {
-      if (this.nodes <= MAX_NODES + 1)
-        this.#error(
-          "file-too-large",
-          node,
-          [],
-          "the file unfolds into more than Sluice reads: are its aliases nested?",
-        );
+      if (this.nodes <= MAX_NODES + 1) this.tooLarge(node);
       this.nodes = MAX_NODES + 1;
       return undefined;
     }
-    if (isScalar(node) && node.value === null) return undefined;
+    if (isNothing(node)) return undefined;
     const { type, meta } = unwrap(schema);
     switch (type.def.type) {
       case "object":
@@ -125,9 +119,13 @@ class Walk {
     }
   }
 
-  #object(type: z.ZodObject, meta: FieldMeta, node: Node, path: Path): unknown {
+  tooLarge(node: YamlNode): void {
+    this.#error("file-too-large", node, [], "the file unfolds into more than Sluice reads: are its aliases nested?");
+  }
+
+  #object(type: z.ZodObject, meta: FieldMeta, node: YamlNode, path: Path): unknown {
     if (isScalar(node)) {
-      const on = meta.allowEmpty ? parseBool(textOf(node)) : null;
+      const on = meta.allowEmpty ? parseBool(node.text) : null;
       if (on !== null) return on ? {} : undefined;
       if (meta.scalarKey !== undefined) {
         this.#source.standsFor(path, meta.scalarKey);
@@ -147,8 +145,8 @@ class Walk {
     const seen = new Set<string>();
     const result: Record<string, unknown> = {};
     for (const pair of this.#source.pairs(node)) {
-      const keyNode = pair.key as Node;
-      const written = isScalar(keyNode) ? textOf(keyNode) : "";
+      const keyNode = pair.key;
+      const written = isScalar(keyNode) ? keyNode.text : "";
       const key = keys.get(written.toLowerCase());
       if (key === undefined) {
         const foreign = foreignWord(path, written);
@@ -161,7 +159,7 @@ class Walk {
       seen.add(key);
       const child = this.#source.target(pair.value);
       const field = type.shape[key] as z.ZodType;
-      if (child === null || (isScalar(child) && child.value === null)) {
+      if (isNothing(child)) {
         const empty = this.#nothing(field, keyNode, [...path, key]);
         if (empty !== undefined) result[key] = empty;
         continue;
@@ -170,8 +168,8 @@ class Walk {
       if (lacking) {
         const place = this.#source.place(keyNode);
         // Switched off, or a list of nothing: there is nothing to lack.
-        if (isScalar(child) && parseBool(textOf(child)) === false) continue;
-        if (isSeq(child) && child.items.length === 0) continue;
+        if (isScalar(child) && parseBool(child.text) === false) continue;
+        if (isList(child) && child.items.length === 0) continue;
         const at = [...path, key];
         // At once: what else is wrong, or missing because of it, must not hide the way out.
         if (lacking.effect === "error") {
@@ -188,9 +186,9 @@ class Walk {
   }
 
   /** A word that stands for a field of something that can be on and off too. */
-  #switch(type: z.ZodEnum, key: string, node: Node, path: Path): unknown {
+  #switch(type: z.ZodEnum, key: string, node: YamlNode, path: Path): unknown {
     const options = type.options as string[];
-    const written = textOf(node as Scalar);
+    const written = (node as YamlScalar).text;
     const word = options.find((option) => option.toLowerCase() === written.toLowerCase());
     if (word !== undefined) return { [key]: word };
     const wanted = `true, false, one of ${options.join(", ")}, or a mapping`;
@@ -198,7 +196,7 @@ class Walk {
   }
 
   /** A key with nothing behind it is absent, as in Traefik. Where that is not the same as `{}`, it is often a mistake. @returns what it is instead. */
-  #nothing(field: z.ZodType, keyNode: Node, path: Path): object | undefined {
+  #nothing(field: z.ZodType, keyNode: YamlNode, path: Path): object | undefined {
     const { type, meta } = unwrap(field);
     if (meta.nothingIsEmpty) return type.def.type === "array" ? [] : {};
     if (meta.nothingIsWrong)
@@ -218,7 +216,7 @@ class Walk {
     return undefined;
   }
 
-  #record(type: z.ZodRecord, node: Node, path: Path): unknown {
+  #record(type: z.ZodRecord, node: YamlNode, path: Path): unknown {
     if (!isMap(node))
       return this.#error(
         "field-type",
@@ -229,43 +227,44 @@ class Walk {
     const seen = new Set<string>();
     const result: Record<string, unknown> = {};
     for (const pair of this.#source.pairs(node)) {
-      const name = isScalar(pair.key) ? textOf(pair.key) : "";
+      const name = isScalar(pair.key) ? pair.key.text : "";
       if (name === "" || name === "__proto__") {
-        this.#error("name-invalid", pair.key as Node, path, `"${name}" cannot be a name${inside(path)}`);
+        this.#error("name-invalid", pair.key, path, `"${name}" cannot be a name${inside(path)}`);
         continue;
       }
       if (seen.has(name))
-        this.#error("field-twice", pair.key as Node, [...path, name], `"${name}" is given twice${inside(path)}`);
+        this.#error("field-twice", pair.key, [...path, name], `"${name}" is given twice${inside(path)}`);
       seen.add(name);
       const child = this.#source.target(pair.value);
       // A null entry, `mqtt:` with nothing behind it, is an entry with defaults in Traefik too.
-      const empty = child === null || (isScalar(child) && child.value === null);
+      const empty = isNothing(child);
       const value = empty ? {} : this.value(type.valueType as z.ZodType, child, [...path, name]);
+      // There may be 100 000 such entries.
+      this.#source.forget(child);
       if (value !== undefined) result[name] = value;
     }
     return result;
   }
 
-  #array(type: z.ZodArray, node: Node, path: Path): unknown {
+  #array(type: z.ZodArray, node: YamlNode, path: Path): unknown {
     const element = type.element as z.ZodType;
-    if (isSeq(node)) {
+    if (isList(node)) {
       return node.items.map((item, index) => {
         const child = this.#source.target(item);
-        if (child === null || (isScalar(child) && child.value === null))
-          return this.#error("field-missing", child ?? node, path, `${label([...path, index])} is empty`);
+        if (isNothing(child)) return this.#error("field-missing", child, path, `${label([...path, index])} is empty`);
         return this.value(element, child, [...path, index]);
       });
     }
     const elementType = unwrap(element);
     if (isScalar(node) && elementType.type.def.type !== "object") {
-      return textOf(node)
+      return node.text
         .split(",")
         .map((part) => this.#convert(elementType.type, elementType.meta, part.trim(), node, path));
     }
     return this.#error("field-type", node, path, `${label(path)} must be a list, not ${describeNode(node, type)}`);
   }
 
-  #scalar(type: z.ZodType, meta: FieldMeta, node: Node, path: Path): unknown {
+  #scalar(type: z.ZodType, meta: FieldMeta, node: YamlNode, path: Path): unknown {
     if (!isScalar(node))
       return this.#error(
         "field-type",
@@ -273,10 +272,10 @@ class Walk {
         path,
         `${label(path)} must be a single value, not ${describeNode(node, type)}${inBraces(node, meta.secret ?? false)}`,
       );
-    return this.#convert(type, meta, textOf(node), node, path);
+    return this.#convert(type, meta, node.text, node, path);
   }
 
-  #convert(type: z.ZodType, meta: FieldMeta, written: string, node: Node, path: Path): unknown {
+  #convert(type: z.ZodType, meta: FieldMeta, written: string, node: YamlNode, path: Path): unknown {
     const wrong = (wanted: string) =>
       this.#error(
         "field-value",
@@ -301,18 +300,17 @@ class Walk {
     }
   }
 
-  #error(code: Code, node: Node | null, path: Path, message: string): undefined {
+  #error(code: Code, node: YamlNode | null, path: Path, message: string): undefined {
     this.#diagnostics.error(code, this.#source.place(node), message, subjectAt(path, this.#provider));
   }
 }
 
 /** `{cert.cn}` without quotes is a mapping in YAML, which nobody means where one value is wanted. */
-function inBraces(node: Node, isSecret: boolean): string {
-  if (!isMap(node) || node.flow !== true || node.items.length !== 1) return "";
-  const [{ key, value }] = node.items as [Pair];
-  const isEmpty = value === null || (isScalar(value) && value.value === null);
-  if (!isEmpty || !isScalar(key)) return "";
-  return isSecret ? ": write it in quotes" : `: write it in quotes, as ${quoted(`{${textOf(key)}}`)}`;
+function inBraces(node: YamlNode, isSecret: boolean): string {
+  if (!isMap(node) || !node.isFlow || node.items.length !== 1) return "";
+  const [{ key, value }] = node.items as [YamlPair];
+  if (!isNothing(value) || !isScalar(key)) return "";
+  return isSecret ? ": write it in quotes" : `: write it in quotes, as ${quoted(`{${key.text}}`)}`;
 }
 
 function label(path: Path): string {

@@ -1,10 +1,9 @@
 // What a message may repeat of a configuration: a value that is secret, or may be one in the wrong place, never, and of a long one its
 // beginning.
 
-import { isMap, isScalar, isSeq, type Node } from "yaml";
 import type { z } from "zod";
 import { unwrap } from "./field.ts";
-import { textOf } from "./yaml-tree.ts";
+import { isList, isMap, isScalar, type YamlNode } from "./yaml-nodes.ts";
 
 /** Longer values and names are cut, so that a file of another kind, or of one line, fills no screen. Characters. */
 const MAX_SHOWN = 100;
@@ -38,11 +37,11 @@ function partsOf(type: z.ZodType): z.ZodType[] {
 }
 
 /** What stands where `schema` is wanted, for a message. */
-export function describeNode(node: Node, schema: z.ZodType): string {
+export function describeNode(node: YamlNode, schema: z.ZodType): string {
   if (isMap(node)) return "a mapping";
-  if (isSeq(node)) return "a list";
+  if (isList(node)) return "a list";
   if (!isScalar(node)) return "this";
-  return holdsSecret(schema) ? "a single value" : quoted(textOf(node));
+  return holdsSecret(schema) ? "a single value" : quoted(node.text);
 }
 
 /** A value that is not secret. */
