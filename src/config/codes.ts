@@ -65,8 +65,10 @@ export const CODES = define({
       remedy: "Give it with `--configFile=FILE`, or move it out of the directory of dynamic files.",
     },
     "file-too-large": {
-      means: "The file holds more values than Sluice reads, two million, or its aliases and merge keys unfold into so many.",
-      remedy: "Use fewer aliases inside of what other aliases stand for. A file that is so large without them is divided into several, or is no configuration.",
+      means:
+        "The file holds more values than Sluice reads, two million, or its aliases and merge keys unfold into so many.",
+      remedy:
+        "Use fewer aliases inside of what other aliases stand for. A file that is so large without them is divided into several, or is no configuration.",
     },
     "entry-refused": {
       means:
