@@ -1,13 +1,13 @@
 // Entries of a store (one key, one value each) as a tree that the decoder of files reads, steered by its schema: which digits are an index
 // and which a name, which value switches a section on, what a folder is. Each node has the place of its entry.
 
-import { type Node, Pair, Scalar, YAMLMap, YAMLSeq } from "yaml";
 import { z } from "zod";
 import type { Diagnostics, Place, Subject } from "../config/diagnostics.ts";
 import { fieldNames, unwrap } from "../config/field.ts";
 import { FALSE_WORDS, TRUE_WORDS } from "../config/scalars.ts";
 import { type Path, SourceFile } from "../config/source.ts";
 import { subjectAt } from "../config/subject.ts";
+import { YamlList, YamlMap, type YamlNode, YamlScalar } from "../config/yaml-nodes.ts";
 import type { Entry } from "./engine.ts";
 
 /** An entry with what is left of its path below the part of the configuration that it belongs to. */
@@ -53,28 +53,28 @@ export class FlatSource extends SourceFile {
     super(name, "", diagnostics);
     this.#said = diagnostics;
     this.#provider = provider;
-    const root = new YAMLMap<Node, Node>();
-    const sections = new Map<string, YAMLMap<Node, Node> | YAMLSeq<Node>>();
+    const root = YamlMap.of([]);
+    const sections = new Map<string, YamlMap | YamlList>();
     for (const { path, schema, rests } of parts) {
       const [first, section, key] = path;
       const isList = typeof key === "number";
       let into = sections.get(`${first}/${section}`);
       if (into === undefined) {
-        into = isList ? new YAMLSeq<Node>() : new YAMLMap<Node, Node>();
+        into = isList ? YamlList.of([]) : YamlMap.of([]);
         sections.set(`${first}/${section}`, into);
-        let above = sections.get(first) as YAMLMap<Node, Node> | undefined;
+        let above = sections.get(first) as YamlMap | undefined;
         if (above === undefined) {
-          above = new YAMLMap<Node, Node>();
+          above = YamlMap.of([]);
           sections.set(first, above);
-          root.items.push(new Pair(this.#scalar(first, rests[0]!.entry), above));
+          root.items.push({ key: this.#scalar(first, rests[0]!.entry), value: above });
         }
-        above.items.push(new Pair<Node, Node>(this.#scalar(section, rests[0]!.entry), into));
+        above.items.push({ key: this.#scalar(section, rests[0]!.entry), value: into });
       }
       this.#path = isList ? [first, section, into.items.length] : [...path];
       this.paths.push([...this.#path]);
       const node = this.#node(schema, this.#gather(schema, rests));
-      if (isList) (into as YAMLSeq<Node>).items.push(node);
-      else (into as YAMLMap<Node, Node>).items.push(new Pair(this.#scalar(String(key), rests[0]!.entry), node));
+      if (isList) (into as YamlList).items.push(node);
+      else (into as YamlMap).items.push({ key: this.#scalar(String(key), rests[0]!.entry), value: node });
     }
     this.root = root;
   }
@@ -99,20 +99,20 @@ export class FlatSource extends SourceFile {
     return top;
   }
 
-  #node(schema: z.ZodType, branch: Branch): Node {
+  #node(schema: z.ZodType, branch: Branch): YamlNode {
     const { type, meta } = unwrap(schema);
     const { own, children, entry } = branch;
     const value = own?.value ?? "";
     switch (type.def.type) {
       case "object": {
         if (children.size === 0) {
-          if (value === "") return meta.allowEmpty ? this.#at(new YAMLMap<Node, Node>(), entry) : this.#nothing(entry);
+          if (value === "") return meta.allowEmpty ? this.#at(YamlMap.of([]), entry) : this.#nothing(entry);
           return this.#scalar(meta.allowEmpty ? this.#switch(value, own!) : value, own!);
         }
         const map = this.#map(type as z.ZodObject, branch);
         if (value === "" || TRUE_WORDS.includes(value) || YES.includes(value.toLowerCase())) return map;
         if (meta.scalarKey !== undefined && !isNo(value)) {
-          map.items.unshift(new Pair(this.#scalar(meta.scalarKey, own!), this.#scalar(value, own!)));
+          map.items.unshift({ key: this.#scalar(meta.scalarKey, own!), value: this.#scalar(value, own!) });
           return map;
         }
         const [child] = children.values() as Iterable<Branch> as [Branch];
@@ -141,21 +141,21 @@ export class FlatSource extends SourceFile {
   }
 
   /** A mapping, of the fields of `type`, or of names whose values are of `each`; of neither where the decoder will refuse it anyway. */
-  #map(type: z.ZodObject | null, { entry, children }: Branch, each: z.ZodType = ANYTHING): Node & YAMLMap<Node, Node> {
-    const map = new YAMLMap<Node, Node>();
+  #map(type: z.ZodObject | null, { entry, children }: Branch, each: z.ZodType = ANYTHING): YamlMap {
+    const map = YamlMap.of([]);
     const names = type === null ? null : fieldNames(type);
     for (const branch of children.values()) {
       const field = names?.get(branch.key.toLowerCase());
       const schema = field === undefined ? (names === null ? each : ANYTHING) : (type!.shape[field] as z.ZodType);
       this.#path.push(field ?? branch.key);
-      map.items.push(new Pair(this.#scalar(branch.key, branch.entry), this.#node(schema, branch)));
+      map.items.push({ key: this.#scalar(branch.key, branch.entry), value: this.#node(schema, branch) });
       this.#path.pop();
     }
     return this.#at(map, entry);
   }
 
   /** Items by their index, gaps or not. Where there are any, a value of the list itself does not count, as in Traefik. */
-  #list(element: z.ZodType, { own, children, entry }: Branch): Node {
+  #list(element: z.ZodType, { own, children, entry }: Branch): YamlNode {
     if (children.size === 0)
       return own === null || own.value === "" ? this.#nothing(entry) : this.#scalar(own.value, own);
     const items: Branch[] = [];
@@ -169,7 +169,7 @@ export class FlatSource extends SourceFile {
         );
     }
     items.sort((a, b) => Number(a.key) - Number(b.key));
-    const list = new YAMLSeq<Node>();
+    const list = YamlList.of([]);
     for (const [index, branch] of items.entries()) {
       this.#path.push(index);
       list.items.push(this.#node(element, branch));
@@ -207,17 +207,15 @@ export class FlatSource extends SourceFile {
     this.#said.error(code, placeOf(entry), message, subjectAt(this.#path, this.#provider));
   }
 
-  #nothing(entry: Entry): Node {
-    return this.#at(new Scalar(null), entry);
+  #nothing(entry: Entry): YamlNode {
+    return this.#at(new YamlScalar("", true, true), entry);
   }
 
-  #scalar(text: string, entry: Entry): Node {
-    const node = new Scalar(text);
-    node.source = text;
-    return this.#at(node, entry);
+  #scalar(text: string, entry: Entry): YamlNode {
+    return this.#at(new YamlScalar(text), entry);
   }
 
-  #at<T extends Node>(node: T, entry: Entry): T {
+  #at<T extends YamlNode>(node: T, entry: Entry): T {
     this.putAt(node, placeOf(entry));
     return node;
   }
