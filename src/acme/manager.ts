@@ -72,6 +72,14 @@ export class AcmeManager {
     this.#schedule();
   }
 
+  /** Orders the certificate for this name anew, now. False: none is kept for it. */
+  renew(name: string): boolean {
+    const tasks = this.#plan.tasks.filter(({ names }) => names.includes(name));
+    for (const task of tasks) this.#plan.hurry(task);
+    if (tasks.length > 0) this.#schedule();
+    return tasks.length > 0;
+  }
+
   states(): CertificateState[] {
     return this.#plan.states();
   }

@@ -175,6 +175,11 @@ export class Plan {
     change(task, { failures, lastError: error.message, next });
   }
 
+  /** Whoever asks for it wants it now. */
+  hurry(task: Task): void {
+    change(task, { next: this.#now() });
+  }
+
   /** Sluice itself failed at `now`: trying again soon would only fail again. */
   postpone(tasks: readonly Task[], now: number): void {
     for (const task of tasks) change(task, { next: Math.max(task.next, now + DEFECT_PAUSE_MS) });

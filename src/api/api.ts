@@ -7,12 +7,24 @@ import { type AccessEvents, Gatekeeper } from "./access.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { type HttpEvents, serveEndpoints } from "./http.ts";
 import { openApi } from "./openapi.ts";
+import { actionEndpoints } from "./sluice/actions.ts";
+import { connectionEndpoints } from "./sluice/connections.ts";
+import { explainEndpoint } from "./sluice/explain.ts";
+import { pastEndpoints } from "./sluice/past.ts";
+import { presentEndpoints } from "./sluice/present.ts";
 import type { ApiSources } from "./sources.ts";
 import { traefikEndpoints } from "./traefik/endpoints.ts";
 
 /** Every endpoint that there is, its own description among them. */
 export function endpointsOf(sources: ApiSources, base: string): Endpoint[] {
-  const endpoints: Endpoint[] = [...traefikEndpoints(sources)];
+  const endpoints: Endpoint[] = [
+    ...traefikEndpoints(sources),
+    ...connectionEndpoints(sources),
+    ...presentEndpoints(sources),
+    ...pastEndpoints(sources),
+    ...actionEndpoints(sources),
+    explainEndpoint(sources),
+  ];
   endpoints.push({
     method: "GET",
     path: "/api/sluice/openapi.json",

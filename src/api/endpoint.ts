@@ -12,6 +12,8 @@ export interface Call {
   /** As the endpoint's schema has it; undefined where it has none. */
   readonly body: unknown;
   readonly who: Who;
+  /** Of a client of Server-Sent Events that comes again; null without one. */
+  readonly lastEventId: string | null;
   /** Why it is done, in the operator's words; "" without any. For the log. */
   readonly reason: string;
 }
@@ -35,6 +37,8 @@ export interface Endpoint {
   /** What may stand behind the question mark, and what it means. Anything else there is ignored by Traefik's endpoints and refused by others. */
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: z.ZodType;
+  /** It changes nothing, though it has a body. */
+  readonly isSafe?: boolean;
   /** What it answers, for OpenAPI; a text is the media type of what is no JSON. */
   readonly answer: z.ZodType | string;
   /** Null, or a throw of an ApiError: it is refused. What it returns becomes JSON. */

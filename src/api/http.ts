@@ -44,7 +44,8 @@ export function serveEndpoints(
       const here = routes.filter(({ pattern }) => pattern.test(path));
       const route = here.find(({ endpoint }) => endpoint.method === question.method);
       // Who may not look is not told what there is.
-      const access = await gatekeeper.admit(question, route?.endpoint.role ?? "viewer", question.method !== "GET");
+      const changes = question.method !== "GET" && route?.endpoint.isSafe !== true;
+      const access = await gatekeeper.admit(question, route?.endpoint.role ?? "viewer", changes);
       if (access.kind === "refused") return access.answer;
       if (here.length === 0) return failure(404, `there is nothing at ${path.slice(0, 100)}`);
       if (route === undefined)
@@ -55,10 +56,17 @@ export function serveEndpoints(
         route,
         path,
         question,
-        (parameters, body) => ({ parameters, query: question.query, body, who, reason }),
+        (parameters, body) => ({
+          parameters,
+          query: question.query,
+          body,
+          who,
+          reason,
+          lastEventId: lastEventIdOf(question),
+        }),
         events,
       );
-      if (question.method !== "GET")
+      if (changes)
         events.onAction({
           who: who.name,
           from: question.address ?? "the Unix socket",
@@ -87,6 +95,11 @@ async function answerOf(
     events.onFault(error);
     return failure(500, "a defect in Sluice: the log has it");
   }
+}
+
+function lastEventIdOf({ headers }: Question): string | null {
+  const id = headers["last-event-id"];
+  return typeof id === "string" ? id : null;
 }
 
 /** As Traefik writes it: one line. */

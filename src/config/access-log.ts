@@ -22,6 +22,7 @@ export const ACCESS_REASONS = [
   "drained",
   "removed",
   "taken-over",
+  "closed-by-hand",
   "shutdown",
   "client-gone",
   "gave-way",

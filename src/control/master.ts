@@ -5,16 +5,18 @@ import { resolverFacts } from "../acme/facts.ts";
 import type { AcmeManager } from "../acme/manager.ts";
 import type { StoredCertificate } from "../acme/storage.ts";
 import type { AdminServer } from "../admin/server.ts";
-import type { ApiSources, InForce } from "../api/sources.ts";
+import type { ApiSources } from "../api/sources.ts";
 import { ensureDevelopmentCertificate } from "../authority/development.ts";
 import type { Compiled } from "../compile/compile.ts";
 import type { Code } from "../config/codes.ts";
 import { type Diagnostic, Diagnostics, describeDiagnostic, formatDiagnostic } from "../config/diagnostics.ts";
 import { formatHostPort } from "../config/scalars.ts";
 import type { StaticConfig } from "../config/static.ts";
-import { createLog, type Log } from "../observe/log.ts";
+import { createLog, type Log, type LogSettings } from "../observe/log.ts";
 import type { Logger } from "../observe/logger.ts";
 import { MasterMetrics } from "../observe/master-metrics.ts";
+import { addUp } from "../observe/metric-json.ts";
+import type { Traced } from "../protocol/looking.ts";
 import { type Row, rowKey } from "../protocol/messages.ts";
 import type { Provider } from "../providers/provider.ts";
 import { providersOf } from "../providers/providers.ts";
@@ -25,8 +27,10 @@ import { VERSION } from "../version.ts";
 import { createManager, HttpChallenges } from "./acme.ts";
 import { openAdmin } from "./admin.ts";
 import type { OpenApi } from "./api.ts";
+import { drainLook, processLook, providerLook } from "./api-looks.ts";
 import { Bans } from "./bans.ts";
 import { BrokerKeeper } from "./broker.ts";
+import { Desk } from "./desk.ts";
 import { Drains } from "./drains.ts";
 import { HealthKeeper } from "./health.ts";
 import { LogFaults } from "./log-faults.ts";
@@ -65,8 +69,10 @@ export class Master {
   readonly #metrics = new MasterMetrics(VERSION);
   #admin: readonly AdminServer[] = [];
   #api: OpenApi | null = null;
-  /** What the API shows; kept only where there is one. */
-  #inForce: InForce | null = null;
+  /** null: there is no API. */
+  readonly #desk: Desk | null;
+  #traced: readonly Traced[] = [];
+  #level: LogSettings["level"];
   readonly #startedAt = new Date();
   #supervisor!: Supervisor;
   #reloader!: Reloader;
@@ -102,7 +108,15 @@ export class Master {
     this.#config = config;
     this.#inherited = inherited;
     proveLogFiles(config);
-    this.#log = createLog(logSettings(config), "master", (message) => this.#logFaults.say(message));
+    const desk = config.api === undefined ? null : new Desk();
+    this.#desk = desk;
+    this.#level = config.log.level;
+    this.#log = createLog(
+      logSettings(config),
+      "master",
+      (message) => this.#logFaults.say(message),
+      desk === null ? null : (...event) => desk.happened(...event),
+    );
     this.#drains = new Drains(
       {
         tell: (message, worker) => this.#supervisor.tell(message, worker),
@@ -180,7 +194,8 @@ export class Master {
     this.#sockets = await Sockets.open(points, workers, this.#logger, this.#inherited);
     await this.#startWorkers(workers);
     this.#metrics.wanted(workers);
-    this.#noteInForce(started, compiled, 1);
+    this.#desk?.came(started, compiled, 1, staticDiagnostics.list);
+    this.#desk?.loaded(started, 1);
     this.#api = await this.#openApi();
     this.#admin = await openAdmin(config, {
       api: this.#api,
@@ -307,6 +322,7 @@ export class Master {
         onRefused: (message) => this.#topRefused.heard(message),
         onStarted: (index) => {
           this.#drains.started(index);
+          this.#tellWishes(index);
           this.#bans.started(index);
         },
         onGone: (index) => this.#drains.gone(index),
@@ -320,6 +336,12 @@ export class Master {
     });
   }
 
+  /** What operators have asked for, to a worker that has just started. */
+  #tellWishes(index: number): void {
+    if (this.#traced.length > 0) this.#supervisor.tell({ type: "trace", traced: this.#traced }, index);
+    if (this.#level !== this.#config.log.level) this.#supervisor.tell({ type: "log-level", level: this.#level }, index);
+  }
+
   async #onReload(outcome: ReloadOutcome): Promise<void> {
     if (this.#stopping) return;
     const { compiled, refused, diagnostics, failures, durationMs } = outcome;
@@ -329,7 +351,10 @@ export class Master {
     this.#metrics.reloaded(compiled, !isRefused, failures);
     if (isRefused)
       this.#logger.error({ providers: refused }, "the configuration is not loaded: what served before goes on serving");
-    if (compiled === null) return;
+    if (compiled === null) {
+      this.#desk?.loaded(outcome, null);
+      return;
+    }
     this.#rows = compiled.rows;
     this.#names.want(compiled.rows.values());
     this.#awaitsNames = !this.#names.isReady;
@@ -342,7 +367,8 @@ export class Master {
     this.#named = compiled.named;
     this.#checks = compiled.checks;
     const version = this.#publish();
-    this.#noteInForce(outcome, compiled, version);
+    this.#desk?.came(outcome, compiled, version, this.#staticDiagnostics.list);
+    this.#desk?.loaded(outcome, version);
     this.#setDrains(version);
     this.#acme?.want(compiled.orders);
     // What others have changed, and new certificates, are in force beside what was refused.
@@ -358,24 +384,56 @@ export class Master {
     );
   }
 
-  #noteInForce({ merged, diagnostics }: ReloadOutcome, compiled: Compiled, version: number): void {
-    if (this.#config.api === undefined) return;
-    const said = [...this.#staticDiagnostics.list, ...diagnostics.list];
-    this.#inForce = { merged, compiled, diagnostics: said, version, loadedAt: new Date() };
-  }
-
   async #openApi(): Promise<OpenApi | null> {
     const { api } = this.#config;
-    if (api === undefined) return null;
+    const desk = this.#desk;
+    if (api === undefined || desk === null) return null;
     const sources: ApiSources = {
       config: this.#config,
       version: VERSION,
       startedAt: this.#startedAt,
-      inForce: () => this.#inForce!,
+      inForce: () => desk.inForce!,
       servers: () => this.#health.states(),
+      ask: (question, about) => this.#supervisor.ask(question, about),
+      loads: () => desk.loads,
+      events: () => desk.events,
+      onEvent: (listener) => desk.listen(listener),
+      drains: () => this.#drains.states().map(drainLook),
+      bans: () => this.#bans.list(),
+      acme: () => this.#acme?.states() ?? [],
+      providers: () => this.#providers.map(providerLook),
+      processes: () => [...this.#processes()].flatMap(([role, pids]) => pids.map((pid) => processLook(role, pid))),
+      figures: async () => addUp(await this.#supervisor.collect()),
+      drain: (service, server, policy) => this.#drains.drain(service, server, policy),
+      undrain: (service, server) => this.#drains.undrain(service, server),
+      ban: (entryPoint, network, ms) => this.#bans.ban(entryPoint, network, ms),
+      lift: (entryPoint, network) => this.#bans.lift(entryPoint, network),
+      reload: () => this.reload(),
+      renew: (name) => this.#acme?.renew(name) ?? false,
+      traced: () => this.#traced,
+      trace: (traced) => {
+        this.#traced = traced;
+        this.#supervisor.tell({ type: "trace", traced });
+      },
+      level: () => this.#level,
+      setLevel: (level) => {
+        this.#level = level;
+        this.#log.setLevel(level);
+        this.#supervisor.tell({ type: "log-level", level });
+      },
     };
     const { openApi } = await import("./api.ts");
     return openApi(api, sources, this.#logger);
+  }
+
+  #processes(): Map<string, readonly number[]> {
+    const processes = new Map<string, readonly number[]>([
+      ["master", [process.pid]],
+      ["worker", this.#supervisor.pids],
+    ]);
+    const broker = this.#broker?.pid ?? null;
+    if (broker !== null) processes.set("broker", [broker]);
+    return processes;
   }
 
   #publish(): number {
@@ -429,12 +487,6 @@ export class Master {
 
   async #render(): Promise<string> {
     const collected = await this.#supervisor.collect();
-    const processes = new Map<string, readonly number[]>([
-      ["master", [process.pid]],
-      ["worker", this.#supervisor.pids],
-    ]);
-    const broker = this.#broker?.pid ?? null;
-    if (broker !== null) processes.set("broker", [broker]);
     this.#metrics.nameStates(this.#names.states());
     this.#metrics.providerStates(
       this.#providers.flatMap((each) => (each.state === undefined ? [] : [{ name: each.name, ...each.state() }])),
@@ -443,6 +495,6 @@ export class Master {
     this.#metrics.banFigures(this.#bans.figures());
     this.#metrics.drainStates(this.#drains.states());
     this.#metrics.serverStates(this.#health.states());
-    return this.#metrics.render(collected, this.#supervisor.restarts, this.#log.dropped(), processes);
+    return this.#metrics.render(collected, this.#supervisor.restarts, this.#log.dropped(), this.#processes());
   }
 }

@@ -1,6 +1,6 @@
 // Asking all workers the same thing, and waiting for their answers as long as it makes sense.
 
-import type { Answers, Question, ToWorker } from "../protocol/messages.ts";
+import type { Answers, Asked, Question, ToWorker } from "../protocol/messages.ts";
 
 /** A worker that does not answer within this is left out. Milliseconds. */
 const PATIENCE_MS = 1000;
@@ -22,7 +22,11 @@ export class Questions<W> {
   }
 
   /** What each of them answers. One that is hung costs a second, one that dies nothing; both are missing from the result. */
-  async ask<Q extends Question>(workers: Iterable<W>, question: Q): Promise<ReadonlyMap<W, Answers[Q]>> {
+  async ask<Q extends Question>(
+    workers: Iterable<W>,
+    question: Q,
+    about: Asked[Q],
+  ): Promise<ReadonlyMap<W, Answers[Q]>> {
     const id = ++this.#last;
     const answers = new Map<W, unknown>();
     const missing = new Set(workers);
@@ -34,7 +38,7 @@ export class Questions<W> {
           resolve();
         };
         this.#open.set(id, { missing, answers, done });
-        for (const worker of missing) this.#send(worker, { type: "ask", id, question });
+        for (const worker of missing) this.#send(worker, { type: "ask", id, question, about });
       });
       this.#open.delete(id);
     }

@@ -3,7 +3,7 @@
 import type { Subprocess } from "bun";
 import { addUp, type MetricJson, onlyTotals } from "../observe/metric-json.ts";
 import { diff, NO_ROWS, type RowMap } from "../protocol/diff.ts";
-import type { DrainPace, FromWorker, ServerOutcome, ToWorker } from "../protocol/messages.ts";
+import type { Answers, Asked, DrainPace, FromWorker, Question, ServerOutcome, ToWorker } from "../protocol/messages.ts";
 import { FIRST_INHERITED, spawnSelf } from "../system/spawn.ts";
 import { NEW_SERVER, type ServerChange, type ServerReport } from "../upstream/server-state.ts";
 import { Questions } from "./questions.ts";
@@ -145,11 +145,16 @@ export class Supervisor {
 
   /** The counters of every living worker, and those of the dead. Of a hung one its last word counts. */
   async collect(): Promise<MetricJson[][]> {
-    const answers = await this.#questions.ask(this.#workers.values(), "metrics");
+    const answers = await this.#questions.ask(this.#workers.values(), "metrics", null);
     for (const [worker, metrics] of answers) worker.metrics = metrics;
     return [this.#retired, ...[...this.#workers.values()].map((worker) => worker.metrics)].filter(
       (each) => each !== null,
     );
+  }
+
+  /** What each worker answers; one that is hung or dies is left out. */
+  async ask<Q extends Question>(question: Q, about: Asked[Q]): Promise<Answers[Q][]> {
+    return [...(await this.#questions.ask(this.#workers.values(), question, about)).values()];
   }
 
   /** Lets every worker open its log files anew. */

@@ -42,6 +42,7 @@ export function workerSettings(config: StaticConfig): CommonSettings {
     log: logSettings(config),
     accessLog: config.accessLog ?? null,
     helloBytesPerWorker: config.limits.helloBytesPerWorker,
+    isInspected: config.api !== undefined,
   };
 }
 

@@ -21,6 +21,8 @@ export type RelayEnd =
   | "drained"
   | "removed"
   | "taken-over"
+  /** An operator has closed it. */
+  | "closed-by-hand"
   | "shutdown";
 
 /** Where the bytes of a direction are added up. */

@@ -19,6 +19,7 @@ const ROUTINE: ReadonlySet<Reason> = new Set<Reason>([
   "drained",
   "removed",
   "taken-over",
+  "closed-by-hand",
   "shutdown",
   "client-gone",
   "acme-challenge",

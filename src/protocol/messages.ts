@@ -15,6 +15,7 @@ import type { ServerTlsOptions } from "../tls/options.ts";
 import type { LivePolicy } from "../upstream/live.ts";
 import type { ServerReport } from "../upstream/server-state.ts";
 import type { ServiceRow } from "../upstream/service.ts";
+import type { CloseAnswer, ConnectionFilter, ListAnswer, ListRequest, RefusalLook, Traced } from "./looking.ts";
 import type { Shares } from "./shares.ts";
 
 /**
@@ -75,8 +76,23 @@ export interface AccessLogSettings {
 export interface Answers {
   /** Its totals. */
   readonly metrics: MetricJson[];
+  /** A page of its connections. */
+  readonly connections: ListAnswer;
+  /** Closes connections. */
+  readonly close: CloseAnswer;
+  /** Those whom it refused last, the newest last. */
+  readonly refusals: readonly RefusalLook[];
 }
 export type Question = keyof Answers;
+
+/** What belongs to a question; null where nothing does. */
+export interface Asked extends Record<Question, unknown> {
+  readonly metrics: null;
+  readonly connections: ListRequest;
+  readonly close: ConnectionFilter;
+  /** Those that came after this moment, in milliseconds since the epoch. */
+  readonly refusals: number;
+}
 
 /** Whose PROXY headers an entry point believes. */
 export interface ProxyProtocolSettings {
@@ -154,6 +170,8 @@ export interface WorkerSettings {
   readonly log: LogSettings;
   readonly accessLog: AccessLogSettings | null;
   readonly helloBytesPerWorker: number;
+  /** Whether somebody may want to see single connections and refusals. */
+  readonly isInspected: boolean;
 }
 
 /** How a connection to a server went: it answered, or why not. */
@@ -204,7 +222,7 @@ export type ToWorker =
   | { readonly type: "start"; readonly settings: WorkerSettings }
   | { readonly type: "rows"; readonly put: readonly Row[]; readonly drop: readonly string[] }
   | { readonly type: "commit"; readonly version: number }
-  | { readonly type: "ask"; readonly id: number; readonly question: Question }
+  | { readonly type: "ask"; readonly id: number; readonly question: Question; readonly about: Asked[Question] }
   /** What has changed with servers; a new worker gets all of them before its first commit. */
   | { readonly type: "servers"; readonly servers: readonly ServerReport[] }
   /** Connections that are to end; `drop` are ids. `round` comes back with what is told of them. */
@@ -220,6 +238,10 @@ export type ToWorker =
   | ({ readonly type: "shares" } & Shares)
   /** Who is banned from now on, and who is no more; a new worker gets all of them before it listens. */
   | { readonly type: "bans"; readonly put: readonly BanKey[]; readonly drop: readonly BanKey[] }
+  /** Write the way of these clients into the log, and of no others. */
+  | { readonly type: "trace"; readonly traced: readonly Traced[] }
+  /** Write what is at least as urgent into the log. */
+  | { readonly type: "log-level"; readonly level: LogSettings["level"] }
   /** Open the log files anew. */
   | { readonly type: "reopen-logs" }
   /** Accept no more, and end when the connections have. A second one may make it sooner, never later. */

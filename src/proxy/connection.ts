@@ -207,6 +207,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
     if (this.#charge instanceof Step) this.#charge.leave();
     this.#charge = step;
     this.socket.data = step;
+    if (this.edge.tracer !== null) this.edge.tracer.step(this.record, this.stepName);
     return step;
   }
 
@@ -298,6 +299,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
     const sides = this.#bandwidth === null ? undefined : pacedSides(this.#bandwidth);
     const relay = new Relay(this.edge.pool, this.socket, server, terminationDelayMs, meters, this, sides);
     this.#charge = relay;
+    if (this.edge.tracer !== null) this.edge.tracer.step(this.record, this.stepName);
     const gated = this.#gated;
     const { clientId } = this;
     this.#gated = null;
@@ -440,6 +442,25 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
     else this.finish("shutdown");
   }
 
+  closeByHand(): void {
+    if (this.#charge instanceof Relay) this.#charge.close("closed-by-hand");
+    else this.finish("closed-by-hand");
+  }
+
+  traffic(): { readonly bytesIn: number; readonly bytesOut: number } {
+    const charge = this.#charge;
+    if (charge instanceof Relay) return { bytesIn: charge.client.received, bytesOut: charge.server.received };
+    return { bytesIn: this.heldBytes, bytesOut: 0 };
+  }
+
+  get stepName(): string {
+    return this.#charge === null ? "accept" : this.#charge.constructor.name.toLowerCase();
+  }
+
+  get isResumed(): boolean {
+    return this.record.tlsVersion !== "" && (this.socket as NativeTlsSocket).isSessionReused();
+  }
+
   /** A client that has sent CONNECT is told why it does not come in; whether there was something to say. */
   #tell(refusal: Refusal | null): boolean {
     const gated = this.#gated;
@@ -462,6 +483,7 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
     record.serverState?.left(reason);
     this.#release();
     entryPoint.bans?.note(record, reason);
+    if (edge.tracer !== null) edge.tracer.ended(record, reason);
     edge.observer.onEnd(record, reason, bytesIn, bytesOut);
   }
 

@@ -24,6 +24,7 @@ import type { Reason } from "./reasons.ts";
 import type { ConnectionRecord } from "./record.ts";
 import { Sharing } from "./sharing.ts";
 import { RoutingTables } from "./tables.ts";
+import type { Tracer } from "./tracer.ts";
 
 /** What is told about connections as they go; metrics and the access log listen. Times in milliseconds. */
 export interface Observer {
@@ -39,7 +40,7 @@ export interface Observer {
   onAuthentication(result: AuthResult, durationMs: number): void;
   onLoopDelay(ms: number): void;
   /** A client was closed at once, which has no end of its own. */
-  onTurnedAway(address: string, reason: Reason): void;
+  onTurnedAway(address: string, reason: Reason, entryPoint: string): void;
   /** A client was closed because there are no descriptors. */
   onOutOfDescriptors(): void;
   onFault(error: unknown): void;
@@ -68,6 +69,14 @@ export interface LiveConnection {
   revoke(): void;
   /** Closes whatever there is, for a shutdown. */
   shutdown(): void;
+  /** The same, because an operator wants it. */
+  closeByHand(): void;
+  /** Bytes of the client's and of the server's stream so far. */
+  traffic(): { readonly bytesIn: number; readonly bytesOut: number };
+  /** Where it is on its way. */
+  readonly stepName: string;
+  /** Whether its TLS session is one that was resumed. */
+  readonly isResumed: boolean;
 }
 
 /** An entry point as a connection sees it. */
@@ -112,6 +121,8 @@ export class Edge {
   readonly tables: RoutingTables;
   /** What other workers know of this one, and this one of them. */
   readonly sharing: Sharing;
+  /** null: nobody's way is written into the log. */
+  tracer: Tracer | null = null;
   readonly #unloadable = new WeakSet<object>();
 
   /** `start` is where round robin begins, different in each worker; `tellShares` tells other workers, and is null where there are none. */

@@ -13,7 +13,7 @@ import { createLog, type Log } from "../observe/log.ts";
 import { isRefusal, Refusals } from "../observe/refusals.ts";
 import { Shortages } from "../observe/shortages.ts";
 import { WorkerMetrics } from "../observe/worker-metrics.ts";
-import type { Answers, FromWorker, Question, ToWorker, WorkerSettings } from "../protocol/messages.ts";
+import type { Answers, Asked, FromWorker, Question, ToWorker, WorkerSettings } from "../protocol/messages.ts";
 import type { Shares } from "../protocol/shares.ts";
 import { ownDescriptorLimit } from "../system/processes.ts";
 import { revocationsOf } from "../tls/revocations.ts";
@@ -22,6 +22,7 @@ import type { Target } from "../upstream/service.ts";
 import { BanDoor } from "./ban-door.ts";
 import { Drain } from "./drain.ts";
 import { Edge, type EntryPoint, type Observer } from "./edge.ts";
+import { Inspection } from "./inspection.ts";
 import { LeavingConnections } from "./leaving.ts";
 import { Outcomes } from "./outcomes.ts";
 import type { Reason } from "./reasons.ts";
@@ -77,6 +78,8 @@ class Worker implements Observer {
   /** By entry point. */
   readonly #bans = new Map<string, BanDoor>();
   readonly #refused = new HeavyHitters(REFUSED_SIZE);
+  /** null: nobody looks. */
+  readonly #inspection: Inspection | null;
   readonly #outcomes = new Outcomes((outcomes) => send({ type: "outcomes", outcomes }));
   /** null: it accepts. */
   #drain: Drain | null = null;
@@ -98,6 +101,7 @@ class Worker implements Observer {
     const tellShares = settings.workers > 1 ? (shares: Shares) => send({ type: "shares", ...shares }) : null;
     this.#edge = new Edge(settings, this, settings.index, tellShares);
     this.#leaving = new LeavingConnections(this.#edge.connections, this.#edge.turns, send);
+    this.#inspection = settings.isInspected ? new Inspection(settings.index, this.#edge, this.#log.always) : null;
     this.#shortages = new Shortages(this.#log.logger);
     this.#metrics = new WorkerMetrics(
       () => this.#edge,
@@ -132,7 +136,13 @@ class Worker implements Observer {
         this.#commit(message.version);
         return;
       case "ask":
-        void this.#answers[message.question]().then((answer) => send({ type: "answer", id: message.id, answer }));
+        void this.#answer(message);
+        return;
+      case "trace":
+        this.#inspection?.trace(message.traced);
+        return;
+      case "log-level":
+        for (const log of this.#logs) log.setLevel(message.level);
         return;
       case "servers":
         if (this.#edge.tables.servers.put(message.servers)) this.#edge.outages.clear();
@@ -214,11 +224,13 @@ class Worker implements Observer {
   onEnd: Observer["onEnd"] = (record, reason, bytesIn, bytesOut) => {
     this.#ended++;
     if (isRefusal(reason)) this.#noteRefused(record.clientAddress, reason);
+    if (this.#inspection !== null) this.#inspection.onEnd(record, reason);
     if (this.#accessLog !== null) this.#accessLog.write(record, reason, bytesIn, bytesOut);
     else this.#log.logger.debug({ client: record.clientAddress, sni: record.sni, reason }, "connection ended");
   };
 
-  onTurnedAway(address: string, reason: Reason): void {
+  onTurnedAway(address: string, reason: Reason, entryPoint: string): void {
+    if (this.#inspection !== null) this.#inspection.onTurnedAway(address, reason, entryPoint);
     this.#noteRefused(address, reason);
   }
 
@@ -286,8 +298,16 @@ class Worker implements Observer {
     return true;
   }
 
-  readonly #answers: { readonly [question in Question]: () => Promise<Answers[question]> } = {
+  async #answer({ id, question, about }: Extract<ToWorker, { type: "ask" }>): Promise<void> {
+    const answer = await (this.#answers[question] as (about: unknown) => Promise<Answers[Question]>)(about);
+    send({ type: "answer", id, answer });
+  }
+
+  readonly #answers: { readonly [question in Question]: (about: Asked[question]) => Promise<Answers[question]> } = {
     metrics: async () => this.#metrics.collect(),
+    connections: async (request) => (await this.#inspection?.page(request)) ?? { rows: [], matched: 0, open: 0 },
+    close: async (filter) => (await this.#inspection?.close(filter)) ?? { closed: 0 },
+    refusals: async (after) => this.#inspection?.refusals(after) ?? [],
   };
 
   /** IPv6 by 64 bits, which is one customer. */

@@ -89,8 +89,17 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   },
   // What operators see and do, as HTTP: it asks the master, which it knows as an interface of its own.
   api: {
-    values: ["admission/keys.ts", "config", "ip", "mqtt/password-hash.ts", "system"],
-    types: ["admin", "compile", "health", "protocol"],
+    values: [
+      "admission/keys.ts",
+      "certs/pem.ts",
+      "config",
+      "explain",
+      "ip",
+      "mqtt/password-hash.ts",
+      "protocol/looking.ts",
+      "system",
+    ],
+    types: ["acme", "admin", "compile", "health", "observe", "protocol", "upstream"],
   },
   control: {
     values: [

@@ -29,7 +29,7 @@ function turnAway(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket, reas
   socket.data = NOBODY;
   socket.terminate();
   entryPoint.meters.ended(reason);
-  edge.observer.onTurnedAway(address, reason);
+  edge.observer.onTurnedAway(address, reason, entryPoint.name);
   return null;
 }
 

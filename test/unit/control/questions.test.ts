@@ -16,7 +16,7 @@ const figures = (name: string): MetricJson[] => [{ name, help: "", type: "counte
 
 test("each answer goes to the question that it is for, in whatever order they come", async () => {
   const { questions, sent, idOf } = asked();
-  const [first, second] = [questions.ask(["a", "b"], "metrics"), questions.ask(["b"], "metrics")];
+  const [first, second] = [questions.ask(["a", "b"], "metrics", null), questions.ask(["b"], "metrics", null)];
   expect(sent.map(([worker]) => worker)).toEqual(["a", "b", "b"]);
   questions.answered("b", idOf(2), figures("second"));
   questions.answered("b", idOf(1), figures("of b"));
@@ -32,7 +32,7 @@ test("each answer goes to the question that it is for, in whatever order they co
 
 test("a worker that dies is waited for no longer, and its late answer is nobody's", async () => {
   const { questions, idOf } = asked();
-  const answers = questions.ask(["a", "b"], "metrics");
+  const answers = questions.ask(["a", "b"], "metrics", null);
   questions.answered("a", idOf(0), figures("of a"));
   questions.gone("b");
   expect([...(await answers).keys()]).toEqual(["a"]);
@@ -41,8 +41,8 @@ test("a worker that dies is waited for no longer, and its late answer is nobody'
 
 test("a worker that hangs is left out, and nobody to ask is an answer", async () => {
   const { questions, idOf } = asked();
-  const answers = questions.ask(["a", "hung"], "metrics");
+  const answers = questions.ask(["a", "hung"], "metrics", null);
   questions.answered("a", idOf(0), figures("of a"));
   expect([...(await answers).keys()]).toEqual(["a"]);
-  expect((await questions.ask([], "metrics")).size).toBe(0);
+  expect((await questions.ask([], "metrics", null)).size).toBe(0);
 });
