@@ -7,6 +7,9 @@ import { sourceOf } from "./sources.ts";
 /** How long a client waits for its CONNACK before it begins anew, as MQTT.js and Paho do. */
 const PATIENCE_MS = 30_000;
 
+/** A proxy that has not let all in by then never will: those that gave up waiting are before those that still do. */
+const GIVE_UP_MS = 180_000;
+
 /** Ends when all are in; latencies are from the first dial of each to its CONNACK, µs. */
 export async function crowd(job: Extract<Job, { kind: "crowd" }>): Promise<JobResult> {
   const pool = newPool(job.pool);
@@ -14,8 +17,14 @@ export async function crowd(job: Extract<Job, { kind: "crowd" }>): Promise<JobRe
   const latencies = new Float64Array(job.count);
   let tries = 0;
   const start = performance.now();
-  await new Promise<void>((resolve) => {
+  await new Promise<void>((resolve, reject) => {
+    let isOver = false;
+    const giveUp = setTimeout(() => {
+      isOver = true;
+      reject(new Error(`${result.count} of ${job.count} clients are back after ${GIVE_UP_MS / 1000} s`));
+    }, GIVE_UP_MS);
     const dial = (index: number): void => {
+      if (isOver) return;
       tries++;
       const conn = new Conn(job.target, `crowd-${job.pool}-${index}`, sourceOf(job.sources, index));
       const patience = setTimeout(() => conn.fail("no CONNACK in time"), PATIENCE_MS);
@@ -32,7 +41,9 @@ export async function crowd(job: Extract<Job, { kind: "crowd" }>): Promise<JobRe
           pool.broken ??= reason;
           pool.onBroken(reason);
         };
-        if (result.count === job.count) resolve();
+        if (result.count < job.count) return;
+        clearTimeout(giveUp);
+        resolve();
       };
       conn.dial();
     };

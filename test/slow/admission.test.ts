@@ -171,3 +171,60 @@ test("behind a balancer the limits are the client's, and the balancer has none",
   expect([other, ...headless].map(({ closed }) => closed)).toEqual([false, false, false]);
   expect(await sluice.metric("sluice_connections_total", { result: "gave-way" })).toBe(1);
 });
+
+test("a reload forgets nothing, in any worker: who is at his limit, who waits, and who is banned", async () => {
+  const sluice = await Sluice.start({
+    dynamic,
+    workers: 2,
+    entryPoint: `${admission("perAddress: { connections: 4 }, handshakes: { concurrent: 2 }, maxWait: 60s")}
+    ban: { failures: 2, time: 1h, trustedIPs: [] }`,
+  });
+  const isFull = () => waitFor("the address to be full in all workers", () => everyTry("127.0.0.9", false));
+  const everyTry = async (from: string, came: boolean) => {
+    for (let n = 0; n < 8; n++) if ((await handshakes(sluice.port, from)) !== came) return null;
+    return true;
+  };
+  const staying = await Promise.all(
+    Array.from({ length: 4 }, () => tlsClient(sluice.port, { localAddress: "127.0.0.9" })),
+  );
+  await isFull();
+  await waitFor("the ban", async () => {
+    const scanner = await RawClient.open(sluice.port, "127.0.0.66");
+    scanner.socket.write("SSH-2.0-scan\r\n");
+    await scanner.untilClosed();
+    return (await sluice.metric("sluice_banned_addresses")) === 1;
+  });
+  await waitFor("it to be refused in all workers", () => everyTry("127.0.0.66", false));
+  // One address may have one handshake under way; a worker may have begun one before it hears of the other's.
+  const hello = await helloFor("localhost");
+  const unfinished: RawClient[] = [];
+  await waitFor("one to wait", async () => {
+    const client = await RawClient.open(sluice.port, "127.0.0.8");
+    client.socket.write(hello);
+    unfinished.push(client);
+    await waitFor(
+      "it to begin or to wait",
+      async () => client.received.length > 0 || (await sluice.metric("sluice_admission_waiting")) === 1,
+    );
+    return client.received.length === 0;
+  });
+  const waiting = unfinished.pop()!;
+
+  await sluice.reload(() => {
+    const more = "tcp: { middlewares: { other: { inFlightConn: { amount: 9 } } } }";
+    sluice.write("more.yml", more);
+  });
+  expect(await everyTry("127.0.0.9", false)).toBe(true);
+  expect(await everyTry("127.0.0.66", false)).toBe(true);
+  expect(await sluice.metric("sluice_banned_addresses")).toBe(1);
+  expect([waiting.received.length, waiting.closed, staying.some(({ destroyed }) => destroyed)]).toEqual([
+    0,
+    false,
+    false,
+  ]);
+  // Whoever waited comes in when it is his turn, and the places that are given back are free.
+  for (const client of unfinished) client.socket.destroy();
+  await waitFor("the server's flight", () => waiting.received.length > 0);
+  for (const socket of staying) socket.destroy();
+  await waitFor("the address to have room", () => handshakes(sluice.port, "127.0.0.9"));
+}, 120_000);
