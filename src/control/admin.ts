@@ -10,8 +10,8 @@ import { cannotListen } from "./start-error.ts";
 export interface AdminSources {
   /** Prometheus' text format. */
   metrics(): Promise<string>;
-  /** Whether all is well: not while Sluice is stopping. */
-  ping(): boolean;
+  /** Why clients should not come now, in a word or two; null: all is well. */
+  ping(): string | null;
   /** What answers an HTTP-01 challenge (RFC 8555 8.3); null for one that is not under way. */
   challenge(host: string, token: string): string | null;
   /** null where there is none. */
@@ -48,9 +48,10 @@ function pathsByEntryPoint(config: StaticConfig, sources: AdminSources): Map<str
     type: "text/plain; version=0.0.4; charset=utf-8",
     body: await metrics(),
   }));
-  serve(config.ping?.entryPoint, "/ping", () =>
-    sources.ping() ? { body: "OK" } : { status: 503, body: "stopping\n" },
-  );
+  serve(config.ping?.entryPoint, "/ping", () => {
+    const why = sources.ping();
+    return why === null ? { body: "OK" } : { status: 503, body: `${why}\n` };
+  });
   if (sources.api !== null) serve(config.api?.entryPoint, sources.api.path, sources.api.service);
   for (const entryPoint of challengeEntryPoints(config.certificatesResolvers))
     serve(entryPoint, CHALLENGE, ({ host, path }) => {

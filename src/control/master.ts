@@ -32,6 +32,7 @@ import { Bans } from "./bans.ts";
 import { BrokerKeeper } from "./broker.ts";
 import { Desk } from "./desk.ts";
 import { Drains } from "./drains.ts";
+import { hangOf } from "./hang.ts";
 import { HealthKeeper } from "./health.ts";
 import { LogFaults } from "./log-faults.ts";
 import { proveLogFiles } from "./log-files.ts";
@@ -49,6 +50,9 @@ const CHALLENGE_SETTLE_MS = 10_000;
 
 /** How long after the grace time a worker may take to go before it is killed. Milliseconds. */
 const KILL_AFTER_MS = 2000;
+
+/** How long workers may take to have a new configuration before it is said which ones are without it. Milliseconds. */
+const LOADED_MS = 5000;
 
 const NOTHING_NAMED: Compiled["named"] = { routers: new Set(), services: new Set(), partial: new Set() };
 
@@ -200,7 +204,7 @@ export class Master {
     this.#admin = await openAdmin(config, {
       api: this.#api,
       metrics: () => this.#render(),
-      ping: () => this.#phase === "running",
+      ping: () => this.#whyNotWell(),
       challenge: (host, token) => this.#httpChallenges.find(host, token),
     });
     this.#metrics.reloaded(compiled, refused.length === 0, failures);
@@ -263,6 +267,11 @@ export class Master {
     await this.flush();
   }
 
+  #whyNotWell(): string | null {
+    if (this.#phase !== "running") return "stopping";
+    return this.#supervisor.areServed ? null : "no worker answers";
+  }
+
   /** Prints among the lines of the log. */
   print(text: string): void {
     this.#log.write(`${text}\n`);
@@ -316,6 +325,11 @@ export class Master {
             reject(new StartError(`worker ${index} cannot run: it ended with ${how}`));
           this.#logger.error({ worker: index, pid, how, restartInMs }, "a worker died and is replaced");
         },
+        onHung: (index, pid, silentMs, standing) =>
+          this.#logger.error(
+            { worker: index, pid, silentMs: Math.round(silentMs), ...hangOf(standing) },
+            "a worker hangs",
+          ),
         onCommitted: (index, version) => this.#logger.debug({ worker: index, version }, "snapshot in force"),
         onOutcomes: (_index, outcomes) => this.#health.heard(outcomes),
         onFailures: (failures) => this.#bans.heard(failures),
@@ -373,15 +387,17 @@ export class Master {
     this.#acme?.want(compiled.orders);
     // What others have changed, and new certificates, are in force beside what was refused.
     if (isRefused) return;
-    this.#logger.info(
-      {
-        version,
-        routers: compiled.routers.length,
-        certificates: compiled.certificates.length,
-        ms: Math.round(durationMs),
-      },
-      "configuration loaded",
-    );
+    const { routers, certificates } = compiled;
+    const facts = { version, routers: routers.length, certificates: certificates.length, ms: Math.round(durationMs) };
+    void this.#whenLoaded(version).then(() => this.#logger.info(facts, "configuration loaded"));
+  }
+
+  /** Resolves when all workers have a version. Never when it comes to no end: then Sluice is stopping. */
+  async #whenLoaded(version: number): Promise<void> {
+    if (await this.#supervisor.settled(version, LOADED_MS)) return;
+    const workers = this.#supervisor.lacking(version);
+    if (!this.#stopping) this.#logger.warn({ version, workers }, "a new configuration is not in force in all workers");
+    await this.#supervisor.settled(version, null);
   }
 
   async #openApi(): Promise<OpenApi | null> {
@@ -495,6 +511,7 @@ export class Master {
     this.#metrics.banFigures(this.#bans.figures());
     this.#metrics.drainStates(this.#drains.states());
     this.#metrics.serverStates(this.#health.states());
+    this.#metrics.workerStates(this.#supervisor.states(), this.#supervisor.hangs);
     return this.#metrics.render(collected, this.#supervisor.restarts, this.#log.dropped(), this.#processes());
   }
 }

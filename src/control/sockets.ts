@@ -92,6 +92,12 @@ export class Sockets {
     return this.#numbersOf(fds, worker).map((at) => fds[at]!);
   }
 
+  /** A worker has begun to accept: the runtime has listened once more, with a backlog of its own. */
+  accepted(worker: number): void {
+    for (const { fds } of this.#groups.values())
+      for (const at of this.#numbersOf(fds, worker)) listenOn(fds[at]!, BACKLOG);
+  }
+
   /** The ports by entry point, also where the configuration leaves them to the system. */
   get ports(): Readonly<Record<string, number>> {
     return Object.fromEntries([...this.#groups.values()].map(({ point, fds }) => [point.name, boundTo(fds[0]!)!.port]));

@@ -4,8 +4,10 @@ import type { Subprocess } from "bun";
 import { addUp, type MetricJson, onlyTotals } from "../observe/metric-json.ts";
 import { diff, NO_ROWS, type RowMap } from "../protocol/diff.ts";
 import type { Answers, Asked, DrainPace, FromWorker, Question, ServerOutcome, ToWorker } from "../protocol/messages.ts";
+import { type Standing, standingOf, waitedForCpu } from "../system/processes.ts";
 import { FIRST_INHERITED, spawnSelf } from "../system/spawn.ts";
 import { NEW_SERVER, type ServerChange, type ServerReport } from "../upstream/server-state.ts";
+import { Liveness, LOOK_MS } from "./liveness.ts";
 import { Questions } from "./questions.ts";
 import { Restarts } from "./restarts.ts";
 import { Sharing } from "./sharing.ts";
@@ -15,12 +17,17 @@ import type { CommonSettings } from "./worker-settings.ts";
 /** How long a worker that was killed may take to be gone: one whose thread waits for a frozen file system cannot end. Milliseconds. */
 const GONE_MS = 1000;
 
+/** The state of a process that a debugger has stopped (proc(5)). */
+const TRACED = "t";
+
 export interface SupervisorEvents {
   /** A worker accepts connections. */
   onListening(index: number): void;
   /** A worker could not accept connections. */
   onFailed(index: number, entryPoint: string, error: Pick<NodeJS.ErrnoException, "code" | "message">): void;
   onDeath(index: number, pid: number, how: string, restartInMs: number): void;
+  /** A worker has said nothing for so long that it hangs. It is killed, unless a debugger holds it. */
+  onHung(index: number, pid: number, silentMs: number, standing: Standing | null): void;
   onCommitted(index: number, version: number): void;
   /** How its connections to servers went. */
   onOutcomes(index: number, outcomes: readonly ServerOutcome[]): void;
@@ -49,6 +56,19 @@ interface Worker {
   inForce: number;
   /** Its totals as it last told them. */
   metrics: MetricJson[] | null;
+  /** It hangs, and that has been said. */
+  isHung: boolean;
+}
+
+/** How a worker is, for the metrics. */
+export interface WorkerState {
+  readonly index: number;
+  /** It accepts connections, and answers. */
+  readonly isWell: boolean;
+  /** The version of the configuration that it has; 0 while it has none, or does not run. */
+  readonly version: number;
+  /** Milliseconds since it last said anything; null: it does not run. */
+  readonly silentMs: number | null;
 }
 
 export class Supervisor {
@@ -67,11 +87,18 @@ export class Supervisor {
     },
   });
   readonly #settling = new Set<() => void>();
+  readonly #liveness = new Liveness(waitedForCpu);
+  #looking: ReturnType<typeof setInterval> | null = null;
+  /** All have accepted connections: from then on those that do not are steered around. */
+  #areComplete = false;
+  /** Numbers of workers whose next start waits, because they have died too often. */
+  readonly #resting = new Set<number>();
   /** What is said of servers, by key. */
   readonly #servers = new Map<string, ServerReport>();
   /** The totals of workers that are gone. */
   #retired: MetricJson[] | null = null;
   restarts = 0;
+  hangs = 0;
   #rows: RowMap = NO_ROWS;
   #version = 0;
   #stopping = false;
@@ -88,6 +115,7 @@ export class Supervisor {
     this.#rows = rows;
     this.#version = 1;
     for (const index of this.#restarts.keys()) this.#spawn(index);
+    this.#looking = setInterval(() => this.#look(), LOOK_MS);
   }
 
   /** Brings all workers to a new snapshot. */
@@ -99,22 +127,46 @@ export class Supervisor {
     return this.#version;
   }
 
-  /** Resolves when every worker that runs has this version in force; after `patienceMs` in any case. */
-  settled(version: number, patienceMs: number): Promise<void> {
+  /**
+   * Resolves to true when every worker has this version in force, also those that are being replaced; after `patienceMs`, null is for ever,
+   * to false.
+   */
+  settled(version: number, patienceMs: number | null): Promise<boolean> {
     return new Promise((resolve) => {
       const check = () => {
-        if ([...this.#workers.values()].some((worker) => worker.inForce < version)) return;
-        done();
+        if (this.lacking(version).length === 0) done(true);
       };
-      const done = () => {
-        clearTimeout(timer);
+      const done = (areSettled: boolean) => {
+        if (timer !== null) clearTimeout(timer);
         this.#settling.delete(check);
-        resolve();
+        resolve(areSettled);
       };
-      const timer = setTimeout(done, patienceMs);
+      const timer = patienceMs === null ? null : setTimeout(() => done(false), patienceMs);
       this.#settling.add(check);
       check();
     });
+  }
+
+  /** The numbers of the workers that do not have this version. One that died so often that it waits with its next start serves nobody. */
+  lacking(version: number): number[] {
+    return [...this.#restarts.keys()].filter(
+      (index) => !this.#resting.has(index) && (this.#workers.get(index)?.inForce ?? 0) < version,
+    );
+  }
+
+  /** How the workers are, in the order of their numbers. */
+  states(): WorkerState[] {
+    return [...this.#restarts.keys()].map((index) => ({
+      index,
+      isWell: this.#liveness.isWell(index),
+      version: this.#workers.get(index)?.inForce ?? 0,
+      silentMs: this.#liveness.silentMs(index),
+    }));
+  }
+
+  /** Whether new connections are served, or will be in a moment. */
+  get areServed(): boolean {
+    return this.#liveness.areServed;
   }
 
   /** Tells all workers what has changed with servers. What is left out of a change stays as it was last told. */
@@ -145,16 +197,21 @@ export class Supervisor {
 
   /** The counters of every living worker, and those of the dead. Of a hung one its last word counts. */
   async collect(): Promise<MetricJson[][]> {
-    const answers = await this.#questions.ask(this.#workers.values(), "metrics", null);
+    const answers = await this.#questions.ask(this.#answering(), "metrics", null);
     for (const [worker, metrics] of answers) worker.metrics = metrics;
     return [this.#retired, ...[...this.#workers.values()].map((worker) => worker.metrics)].filter(
       (each) => each !== null,
     );
   }
 
+  /** One that says nothing would be waited for in vain. */
+  #answering(): Worker[] {
+    return [...this.#workers.values()].filter(({ index }) => this.#liveness.isWell(index));
+  }
+
   /** What each worker answers; one that is hung or dies is left out. */
   async ask<Q extends Question>(question: Q, about: Asked[Q]): Promise<Answers[Q][]> {
-    return [...(await this.#questions.ask(this.#workers.values(), question, about)).values()];
+    return [...(await this.#questions.ask(this.#answering(), question, about)).values()];
   }
 
   /** Lets every worker open its log files anew. */
@@ -167,7 +224,7 @@ export class Supervisor {
    * worker has gone, and a second after the killing in any case.
    */
   async drain(graceMs: number, pace: DrainPace, patienceMs: number): Promise<void> {
-    this.#stopping = true;
+    this.#stop();
     const workers = [...this.#workers.values()];
     for (const worker of workers) this.#send(worker, { type: "drain", graceMs, pace });
     const killer = setTimeout(() => this.kill(), graceMs + patienceMs);
@@ -180,11 +237,17 @@ export class Supervisor {
 
   /** At once. */
   kill(): void {
-    this.#stopping = true;
+    this.#stop();
     for (const worker of this.#workers.values()) worker.process.kill("SIGKILL");
   }
 
+  #stop(): void {
+    this.#stopping = true;
+    if (this.#looking !== null) clearInterval(this.#looking);
+  }
+
   #spawn(index: number): void {
+    this.#resting.delete(index);
     const sockets: number[] = [];
     const entryPoints = this.#settings.entryPoints.map((point) => ({
       ...point,
@@ -203,8 +266,10 @@ export class Supervisor {
       committed: 0,
       inForce: 0,
       metrics: null,
+      isHung: false,
     };
     this.#workers.set(index, worker);
+    this.#liveness.started(index, worker.process.pid);
     const settings = { ...this.#settings, entryPoints, index, workers: this.#restarts.length };
     this.#send(worker, { type: "start", settings });
     if (this.#servers.size > 0) this.#send(worker, { type: "servers", servers: [...this.#servers.values()] });
@@ -238,9 +303,47 @@ export class Supervisor {
     }
   }
 
+  #look(): void {
+    for (const index of this.#liveness.look()) {
+      const worker = this.#workers.get(index)!;
+      if (!worker.isHung) this.#onHung(worker);
+    }
+    this.#steer();
+  }
+
+  #onHung(worker: Worker): void {
+    const { index, process } = worker;
+    worker.isHung = true;
+    this.hangs++;
+    const standing = standingOf(process.pid);
+    this.#events.onHung(index, process.pid, this.#liveness.silentMs(index)!, standing);
+    if (standing?.state === TRACED) return;
+    process.kill("SIGKILL");
+    setTimeout(() => this.#onExit(worker, "SIGKILL, but is not gone yet"), GONE_MS);
+  }
+
+  /** Nobody new goes where nobody answers. */
+  #steer(): void {
+    if (this.#stopping) return;
+    const off = [...this.#restarts.keys()].filter((index) => !this.#liveness.isWell(index));
+    this.#areComplete ||= off.length === 0;
+    if (this.#areComplete) this.#sockets.steer(new Set(off));
+  }
+
   #onMessage(worker: Worker, message: FromWorker): void {
+    // Of one that was given up the last word may still come.
+    const isCurrent = this.#workers.get(worker.index) === worker;
+    if (isCurrent && this.#liveness.heard(worker.index)) {
+      worker.isHung = false;
+      this.#steer();
+    }
     switch (message.type) {
+      case "alive":
+        return;
       case "listening":
+        if (isCurrent) this.#liveness.serves(worker.index);
+        this.#sockets.accepted(worker.index);
+        this.#steer();
         this.#events.onListening(worker.index);
         return;
       case "failed":
@@ -273,7 +376,7 @@ export class Supervisor {
         return;
       case "shares":
         // The last word of one that is gone may come after its end.
-        if (this.#workers.get(worker.index) === worker) this.#sharing.take(worker.index, message);
+        if (isCurrent) this.#sharing.take(worker.index, message);
         return;
       case "log-fault":
         this.#events.onLogFault(message.message);
@@ -283,6 +386,7 @@ export class Supervisor {
   #onExit(worker: Worker, how: string): void {
     if (this.#workers.get(worker.index) !== worker) return;
     this.#workers.delete(worker.index);
+    this.#liveness.gone(worker.index);
     this.#questions.gone(worker);
     this.#sharing.gone(worker.index);
     this.#events.onGone(worker.index);
@@ -290,6 +394,9 @@ export class Supervisor {
     if (this.#stopping) return;
     this.restarts++;
     const wait = this.#restarts[worker.index]!.next(performance.now() - worker.startedAt);
+    if (wait > 0) this.#resting.add(worker.index);
+    this.#steer();
+    for (const check of this.#settling) check();
     this.#events.onDeath(worker.index, worker.process.pid, how, wait);
     setTimeout(() => {
       if (!this.#stopping) this.#spawn(worker.index);

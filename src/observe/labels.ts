@@ -30,5 +30,6 @@ export const LABELS: Readonly<Record<string, string>> = {
   source: "The path of the file or directory.",
   table:
     "Whose clients are counted: an [entry point](protection.md#admission) or a [middleware](configuration.md#limits-for-clients), with what it counts them by.",
+  worker: "The number of the worker. The one that replaces a worker has the same.",
   version: "Of handshakes, the TLS version; of the build, Sluice's.",
 };

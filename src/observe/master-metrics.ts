@@ -63,6 +63,10 @@ export class MasterMetrics {
   readonly #fds: Gauge<"process">;
   readonly #maxFds: Gauge<"process">;
   readonly #workers: Gauge;
+  readonly #workerUp: Gauge<"worker">;
+  readonly #workerVersion: Gauge<"worker">;
+  readonly #workerSilence: Gauge<"worker">;
+  readonly #hangs: Counter;
   readonly #wantedWorkers: Gauge;
 
   constructor(version: string) {
@@ -247,7 +251,34 @@ export class MasterMetrics {
       help: "The master's log lines dropped because they could not be written.",
       registers,
     });
-    this.#workers = new Gauge({ name: "sluice_workers", help: "Workers running now.", registers });
+    this.#workers = new Gauge({
+      name: "sluice_workers",
+      help: "Workers that accept connections and answer the master now.",
+      registers,
+    });
+    this.#workerUp = new Gauge({
+      name: "sluice_worker_up",
+      help: "1 for each worker that accepts connections and answers the master; 0 while it starts, hangs or is gone.",
+      labelNames: ["worker"],
+      registers,
+    });
+    this.#workerVersion = new Gauge({
+      name: "sluice_worker_snapshot_version",
+      help: "The version of the configuration that each worker has in force; 0 while it has none. They are equal but for moments.",
+      labelNames: ["worker"],
+      registers,
+    });
+    this.#workerSilence = new Gauge({
+      name: "sluice_worker_silence_seconds",
+      help: "Time since each worker last said anything to the master, which it does at least once a second.",
+      labelNames: ["worker"],
+      registers,
+    });
+    this.#hangs = new Counter({
+      name: "sluice_worker_hangs_total",
+      help: "Workers that hung: they said nothing for 4.5 seconds and were killed. Their replacements are among the restarts.",
+      registers,
+    });
     this.#wantedWorkers = new Gauge({ name: "sluice_workers_configured", help: "Workers that should run.", registers });
     this.#cpu = new Counter({
       name: "sluice_process_cpu_seconds_total",
@@ -416,6 +447,28 @@ export class MasterMetrics {
     }
   }
 
+  /** How workers are, those included that do not run just now; and how many have hung so far. */
+  workerStates(
+    states: readonly {
+      readonly index: number;
+      readonly isWell: boolean;
+      readonly version: number;
+      readonly silentMs: number | null;
+    }[],
+    hangs: number,
+  ): void {
+    this.#workers.set(states.filter(({ isWell }) => isWell).length);
+    this.#hangs.reset();
+    this.#hangs.inc(hangs);
+    this.#workerSilence.reset();
+    for (const { index, isWell, version, silentMs } of states) {
+      const worker = String(index);
+      this.#workerUp.set({ worker }, isWell ? 1 : 0);
+      this.#workerVersion.set({ worker }, version);
+      if (silentMs !== null) this.#workerSilence.set({ worker }, silentMs / 1000);
+    }
+  }
+
   /** How many workers the supervisor keeps running. */
   wanted(workers: number): void {
     this.#wantedWorkers.set(workers);
@@ -432,7 +485,6 @@ export class MasterMetrics {
     this.#restarts.inc(restarts);
     this.#dropped.reset();
     this.#dropped.inc(droppedLines);
-    this.#workers.set(processes.get("worker")?.length ?? 0);
     const queues = readAcceptQueues();
     this.#listenOverflows.reset();
     this.#listenDrops.reset();

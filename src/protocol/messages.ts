@@ -248,6 +248,8 @@ export type ToWorker =
   | { readonly type: "drain"; readonly graceMs: number; readonly pace: DrainPace };
 
 export type FromWorker =
+  /** Every BEAT_MS. */
+  | { readonly type: "alive" }
   | { readonly type: "listening" }
   /** It cannot accept there; the error as the system gave it. */
   | {
@@ -283,6 +285,9 @@ export type FromWorker =
     }
   /** Its log lines cannot be written. */
   | { readonly type: "log-fault"; readonly message: string };
+
+/** How often a worker says that it lives. Milliseconds. */
+export const BEAT_MS = 1000;
 
 /** The key under which a row is kept. */
 export function rowKey(row: Row): string {

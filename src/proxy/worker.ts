@@ -13,7 +13,15 @@ import { createLog, type Log } from "../observe/log.ts";
 import { isRefusal, Refusals } from "../observe/refusals.ts";
 import { Shortages } from "../observe/shortages.ts";
 import { WorkerMetrics } from "../observe/worker-metrics.ts";
-import type { Answers, Asked, FromWorker, Question, ToWorker, WorkerSettings } from "../protocol/messages.ts";
+import {
+  type Answers,
+  type Asked,
+  BEAT_MS,
+  type FromWorker,
+  type Question,
+  type ToWorker,
+  type WorkerSettings,
+} from "../protocol/messages.ts";
 import type { Shares } from "../protocol/shares.ts";
 import { ownDescriptorLimit } from "../system/processes.ts";
 import { revocationsOf } from "../tls/revocations.ts";
@@ -118,6 +126,7 @@ class Worker implements Observer {
         this.#bans.set(point.name, new BanDoor(point, point.ban, (failures) => send({ type: "failures", failures })));
     setInterval(() => this.#tellRefused(), REFUSED_MS);
     this.#lookAtDescriptors();
+    setInterval(() => send({ type: "alive" }), BEAT_MS);
     setInterval(() => {
       this.#lookAtDescriptors();
       const seen = this.#ended + this.#edge.pool.chunksDirect + this.#edge.connections.size;

@@ -56,3 +56,38 @@ export function readProcess(pid: number): ProcessFigures | null {
     return null;
   }
 }
+
+/** What a process is doing, as its main thread's state in the kernel says it. */
+export interface Standing {
+  /** As in proc(5): R runs, S sleeps, D cannot be interrupted, T is stopped, t is traced. */
+  readonly state: string;
+  /** Where in the kernel it waits, and how it came there, as far as the system tells. */
+  readonly kernel: readonly string[];
+}
+
+/** How many frames say enough. */
+const MAX_FRAMES = 6;
+
+/** null when it is gone, or the system has no /proc. */
+export function standingOf(pid: number): Standing | null {
+  const state = /^State:\s+(\w)/m.exec(readOr(`/proc/${pid}/status`, ""))?.[1];
+  if (state === undefined) return null;
+  // The stack is for root alone, the name of the place for the same user; "0" is no place.
+  const stack = [...readOr(`/proc/${pid}/stack`, "").matchAll(/^\[<\w+>\] (\w+)/gm)].map((frame) => frame[1]!);
+  const place = readOr(`/proc/${pid}/wchan`, "0").trim();
+  return { state, kernel: stack.length > 0 ? stack.slice(0, MAX_FRAMES) : place === "0" ? [] : [place] };
+}
+
+/** How long the main thread of a process was ready to run and had no processor so far, in milliseconds; null where that is not told. */
+export function waitedForCpu(pid: number): number | null {
+  const nanoseconds = Number(readOr(`/proc/${pid}/schedstat`, "").split(" ")[1]);
+  return Number.isNaN(nanoseconds) ? null : nanoseconds / 1e6;
+}
+
+function readOr(path: string, otherwise: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return otherwise;
+  }
+}

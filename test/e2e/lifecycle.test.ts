@@ -59,6 +59,8 @@ test("kill -9 of a worker: the others go on, a new one accepts, and the totals a
 });
 
 test("traffic in the other worker arrives whole, both ways, while one is killed", async () => {
+  // While one is being replaced, the other one gets everybody.
+  await waitFor("both workers to accept", async () => (await sluice.metric("sluice_workers")) === 2);
   const clients = await Promise.all(Array.from({ length: 16 }, () => tlsClient(sluice.port)));
   const total = 1024 * 1024;
   const results = clients.map(async (socket) => {
