@@ -12,6 +12,7 @@ import type { ConvertOptions } from "./certs-convert.ts";
 import type { ShowOptions } from "./certs-show.ts";
 import type { CheckOptions } from "./check.ts";
 import type { ExplainOptions } from "./explain.ts";
+import { addOperatorCommands } from "./operator-commands.ts";
 import type { Given } from "./static-file.ts";
 import { TERMINAL, type Terminal } from "./terminal.ts";
 
@@ -126,6 +127,14 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     .action(async (file: string | undefined, options: { configFile?: string }) => {
       code = await (await import("./healthcheck.ts")).healthcheck(given(options, file), terminal);
     });
+  addOperatorCommands(program, FILE_OPTION, {
+    terminal,
+    given: (options) => given(options),
+    done: (result) => {
+      code = result;
+    },
+    refuseFlags,
+  });
   const certs = program.command("certs").description("issue certificates, and look into them, keys and key stores");
   certs
     .command("show")

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import Ajv from "ajv";
 import { Authority } from "../support/certs.ts";
 import { sluiceCli } from "../support/cli.ts";
-import { Sluice } from "../support/sluice.ts";
-import { temporaryDirectory } from "../support/tools.ts";
+import { SLUICE, Sluice } from "../support/sluice.ts";
+import { exec, temporaryDirectory } from "../support/tools.ts";
 
 const authority = await Authority.create();
 const pair = await authority.issue({ names: ["a.test", "c.test", "127.0.0.1", "::1"] });
@@ -217,8 +217,9 @@ test("the Unix socket is the owner's alone, takes the place of one that a killed
   expect(statSync(path).mode & 0o777).toBe(0o600);
   const response = await fetch("http://localhost/api/version", { unix: path });
   expect(response.status).toBe(200);
-  const second = await sluiceCli(
+  const second = await exec(
     [
+      SLUICE,
       "run",
       `--configFile=${sluice.directory}/sluice.yml`,
       "--entryPoints.mqtts.address=127.0.0.1:0",
