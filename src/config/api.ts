@@ -75,7 +75,7 @@ export const api = section({
         z.object({
           sha256: field(
             "The SHA-256 of the token, in hexadecimal: `sluice token` makes a token and its hash.",
-            z.string().regex(/^[\da-f]{64}$/i, "must be 64 hexadecimal digits, the SHA-256 of the token"),
+            z.string().regex(/^[\da-fA-F]{64}$/, "must be 64 hexadecimal digits, the SHA-256 of the token"),
             { otherwise: "required", example: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" },
           ),
           role: field(ROLE, role, { example: "viewer" }),
