@@ -2,7 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { inspectStorages, resolverFacts } from "../acme/facts.ts";
+import { resolverFacts } from "../acme/facts.ts";
+import { inspectStorages } from "../acme/inspect.ts";
 import type { StoredCertificate } from "../acme/storage.ts";
 import { developmentAuthority, developmentFiles, developmentServer } from "../authority/development.ts";
 import { chainWarnings } from "../certs/chain.ts";

@@ -1,8 +1,8 @@
 // What is wrong with a middleware of the configuration.
 
-import { RE2JS } from "re2js";
 import type { Code } from "../config/codes.ts";
 import type { MiddlewareRow } from "../middlewares/row.ts";
+import { compileRe2 } from "../text/re2.ts";
 
 export interface MiddlewareFault {
   readonly code: Code;
@@ -21,7 +21,7 @@ export interface CompiledMiddleware {
 /** What is wrong with a regular expression; null: nothing. */
 export function regexpFault(source: string): string | null {
   try {
-    RE2JS.compile(source);
+    compileRe2(source);
     return null;
   } catch (error) {
     return `${JSON.stringify(source.slice(0, 60))} is no regular expression: ${(error as Error).message}`;

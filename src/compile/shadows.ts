@@ -2,7 +2,6 @@
 // What is told of is sure. Whatever the configuration, the cost is bounded: names are looked up, of rules without names only so many
 // are compared, and all comparing together takes only so many steps.
 
-import type { RE2JS } from "re2js";
 import type { Diagnostics, Place } from "../config/diagnostics.ts";
 import { bareName, shortName } from "../config/names.ts";
 import { isForPlain, type RouterRow } from "../protocol/messages.ts";
@@ -10,6 +9,7 @@ import { isMqtt } from "../rules/ast.ts";
 import { type Alternative, alternativeImplies, alternativesOf, Comparison, suffixOf } from "../rules/implies.ts";
 import { compile as compileRule } from "../rules/matchers.ts";
 import { orderRoutes } from "../rules/table.ts";
+import type { Re2 } from "../text/re2.ts";
 
 /** Alternatives of one name, or without a name, with which one more is compared. */
 const MAX_COMPARED = 50;
@@ -124,7 +124,7 @@ function nameOf(alternative: Alternative): string | null {
 }
 
 /** Without TLS there is no name and no ALPN. */
-function isPossiblePlain(alternative: Alternative, regexps: Map<string, RE2JS>): boolean {
+function isPossiblePlain(alternative: Alternative, regexps: Map<string, Re2>): boolean {
   return alternative.every(
     ({ leaf, negated }) =>
       leaf.kind === "clientIP" ||

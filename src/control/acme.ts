@@ -13,36 +13,13 @@ import type { StaticConfig } from "../config/static.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Row } from "../protocol/messages.ts";
 import { VERSION } from "../version.ts";
-
-/** How long an authority may take to look at an answer that is in place. Milliseconds. */
-const PATIENCE_MS = 90_000;
+import { type HttpChallenges, PATIENCE_MS, pause } from "./http-challenges.ts";
 
 /** What a challenge needs of the rest of Sluice. */
 export interface ChallengeHost {
   /** Has `row` in force in every worker when it resolves. */
   publish(row: Row): Promise<void>;
   withdraw(row: Row): void;
-}
-
-/** HTTP-01 answers that are under way: the host that is proved, and its token. */
-export class HttpChallenges {
-  readonly #answers = new Map<string, string>();
-
-  find(host: string, token: string): string | null {
-    return this.#answers.get(`${host.toLowerCase()} ${token}`) ?? null;
-  }
-
-  responder(delayMs: number): Responder {
-    return {
-      type: "http-01",
-      patienceMs: PATIENCE_MS,
-      present: async (name, token, keyAuthorization) => {
-        this.#answers.set(`${name} ${token}`, keyAuthorization);
-        await pause(delayMs);
-        return async () => void this.#answers.delete(`${name} ${token}`);
-      },
-    };
-  }
 }
 
 function tlsResponder(host: ChallengeHost, delayMs: number): Responder {
@@ -65,9 +42,8 @@ export function createManager(
   http: HttpChallenges,
   logger: Logger,
   events: Pick<ManagerEvents, "onObtained" | "onResult">,
-): AcmeManager | null {
+): AcmeManager {
   const resolvers = acmeOf(config).map(([name, acme]) => resolverOf(name, acme, host, http));
-  if (resolvers.length === 0) return null;
   return new AcmeManager(resolvers, { ...events, log: (level, message, fields) => logger[level](fields, message) });
 }
 
@@ -108,8 +84,4 @@ function trustOf(name: string, acme: AcmeConfig): string | null {
     return outcome.value.pem;
   });
   return [...own, ...(acme.caSystemCertPool ? rootCertificates : [])].join("\n");
-}
-
-function pause(ms: number): Promise<void> {
-  return ms === 0 ? Promise.resolve() : new Promise((next) => setTimeout(next, ms));
 }

@@ -1,12 +1,11 @@
 // The master: reads the configuration, keeps workers and the embedded broker running, reloads, serves metrics, and stops it all.
 
 import { availableParallelism } from "node:os";
-import { resolverFacts } from "../acme/facts.ts";
+import { acmeOf, resolverFacts } from "../acme/facts.ts";
 import type { AcmeManager } from "../acme/manager.ts";
 import type { StoredCertificate } from "../acme/storage.ts";
 import type { AdminServer } from "../admin/server.ts";
 import type { ApiSources } from "../api/sources.ts";
-import { ensureDevelopmentCertificate } from "../authority/development.ts";
 import type { Compiled } from "../compile/compile.ts";
 import type { Code } from "../config/codes.ts";
 import { type Diagnostic, Diagnostics, describeDiagnostic, formatDiagnostic } from "../config/diagnostics.ts";
@@ -24,7 +23,6 @@ import { describeError } from "../system/errors.ts";
 import type { Inherited } from "../system/inherited.ts";
 import { issueDefaultCertificate } from "../tls/default-certificate.ts";
 import { VERSION } from "../version.ts";
-import { createManager, HttpChallenges } from "./acme.ts";
 import { openAdmin } from "./admin.ts";
 import type { OpenApi } from "./api.ts";
 import { drainLook, processLook, providerLook } from "./api-looks.ts";
@@ -34,6 +32,7 @@ import { Desk } from "./desk.ts";
 import { Drains } from "./drains.ts";
 import { hangOf } from "./hang.ts";
 import { HealthKeeper } from "./health.ts";
+import { HttpChallenges } from "./http-challenges.ts";
 import { LogFaults } from "./log-faults.ts";
 import { proveLogFiles } from "./log-files.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
@@ -159,7 +158,7 @@ export class Master {
     await prove(config.entryPoints.values(), this.#inherited);
     await this.#ensureCertificate();
     const selfSigned = await issueDefaultCertificate();
-    this.#acme = this.#createAcme();
+    this.#acme = await this.#createAcme();
     const resolvers = resolverFacts(config);
     this.#providers = providersOf(config, {
       onBack: (provider, awayMs) => this.#logger.info({ provider, awayMs }, "a provider is there again"),
@@ -298,6 +297,7 @@ export class Master {
   async #ensureCertificate(): Promise<void> {
     const wanted = this.#config.developmentCertificate;
     if (wanted === undefined) return;
+    const { ensureDevelopmentCertificate } = await import("../authority/development.ts");
     try {
       if (await ensureDevelopmentCertificate(wanted.directory, wanted.names))
         this.#logger.info({ directory: wanted.directory, names: wanted.names }, "made a development certificate");
@@ -468,7 +468,9 @@ export class Master {
     if (!this.#stopping && this.#supervisor !== undefined && !this.#awaitsNames) this.#setDrains(this.#publish());
   }
 
-  #createAcme(): AcmeManager | null {
+  async #createAcme(): Promise<AcmeManager | null> {
+    if (acmeOf(this.#config).length === 0) return null;
+    const { createManager } = await import("./acme.ts");
     const host = {
       publish: async (row: Row) => {
         this.#challenges.set(rowKey(row), row);

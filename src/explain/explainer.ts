@@ -2,7 +2,6 @@
 // it is only described, together with the routers that were not chosen.
 
 import { isIP } from "node:net";
-import type { RE2JS } from "re2js";
 import type { Compiled } from "../compile/compile.ts";
 import type { Merged } from "../compile/merge.ts";
 import type { Diagnostics } from "../config/diagnostics.ts";
@@ -15,6 +14,7 @@ import type { Facts } from "../rules/ast.ts";
 import { formatAddress, judge, type Unknown } from "../rules/explain.ts";
 import { networksOf, type Region, regionsOf } from "../rules/regions.ts";
 import { ruleNames } from "../rules/table.ts";
+import type { Re2 } from "../text/re2.ts";
 import { didYouMean } from "../text/spelling.ts";
 import { certificateChoices, tlsFacts } from "./certificates.ts";
 import { chooserOf } from "./chooser.ts";
@@ -58,7 +58,7 @@ export class Explainer {
   readonly #merged: Merged;
   readonly #problems: Problems;
   readonly #tables: RoutingTables;
-  readonly #regexps = new Map<string, RE2JS>();
+  readonly #regexps = new Map<string, Re2>();
   readonly #report: RouterReport;
   /** Routers in the order in which they are asked, by entry point and kind. */
   readonly #ordered = new Map<string, readonly Router[]>();

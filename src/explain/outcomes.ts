@@ -1,13 +1,13 @@
 // What may become of a client by what its CONNECT says: who is asked for it, who is right in the end, and on what that depends where it is
 // not known. Decisions are those of workers.
 
-import type { RE2JS } from "re2js";
 import { type Decision, decideRoute, isProvisional } from "../proxy/decide.ts";
 import type { Route, Router, RoutingTables } from "../proxy/tables.ts";
 import type { Facts, MqttFacts } from "../rules/ast.ts";
 import { judge, shortRule, type Unknown, type Why } from "../rules/explain.ts";
 import { remainder } from "../rules/remainder.ts";
 import type { RouteTable } from "../rules/table.ts";
+import type { Re2 } from "../text/re2.ts";
 
 /** Routers of which each may be the one, by what is not known of the CONNECT. */
 const MAX_OUTCOMES = 20;
@@ -44,7 +44,7 @@ export function outcomesOf(
   table: RouteTable<Router>,
   facts: Facts,
   connect: Connect,
-  regexps: Map<string, RE2JS>,
+  regexps: Map<string, Re2>,
 ): Outcome[] {
   const decide = (route: Route | null, of: Facts) => decideRoute(kind, table, route, of);
   const first = decide(tables.match(table, facts), facts);

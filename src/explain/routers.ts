@@ -1,12 +1,12 @@
 // The router that takes a client, and those beside it that do not: why each one before it does not match, and each one after it would
 // have had to wait.
 
-import type { RE2JS } from "re2js";
 import type { Merged } from "../compile/merge.ts";
 import type { RouterRow } from "../protocol/messages.ts";
 import type { Facts } from "../rules/ast.ts";
 import { formatRule, judge, type Unknown } from "../rules/explain.ts";
 import { type RouteEntry, specificity } from "../rules/table.ts";
+import type { Re2 } from "../text/re2.ts";
 import { type Explanation, MAX_SHOWN, type RouterFacts } from "./explanation.ts";
 import { placeOf } from "./places.ts";
 
@@ -20,10 +20,10 @@ export type Router = RouteEntry<{ readonly row: RouterRow }>;
 
 export class RouterReport {
   readonly #merged: Merged;
-  readonly #regexps: Map<string, RE2JS>;
+  readonly #regexps: Map<string, Re2>;
 
   /** `regexps` are those compiled so far. */
-  constructor(merged: Merged, regexps: Map<string, RE2JS>) {
+  constructor(merged: Merged, regexps: Map<string, Re2>) {
     this.#merged = merged;
     this.#regexps = regexps;
   }

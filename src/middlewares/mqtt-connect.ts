@@ -1,9 +1,9 @@
 // mqttConnect: what a client's CONNECT may be. That it conforms to MQTT at all has been seen to by who has read it.
 
-import { RE2JS } from "re2js";
 import type { Connect } from "../mqtt/connect.ts";
 import { MQTT_VERSIONS, type MqttVersion } from "../mqtt/version.ts";
 import { matchesWhole } from "../text/matching.ts";
+import { compileRe2, type Re2 } from "../text/re2.ts";
 import type { Client, ConnectLimits, Middleware, Refused, Verdict } from "./middleware.ts";
 
 /** The settings as they go from master to worker. */
@@ -41,7 +41,7 @@ export class MqttConnect implements Middleware {
   readonly stage = "connect";
   readonly connectLimits: ConnectLimits;
   readonly #row: MqttConnectRow;
-  readonly #pattern: RE2JS | null;
+  readonly #pattern: Re2 | null;
   readonly #pass: Verdict;
 
   /** The pattern of `row` is one that compiles. */
@@ -49,7 +49,7 @@ export class MqttConnect implements Middleware {
     const { timeoutMs, maxSize, clientIdPattern, keepAliveZeroMs } = row;
     this.#row = row;
     this.connectLimits = { timeoutMs, maxSize };
-    this.#pattern = clientIdPattern === null ? null : RE2JS.compile(clientIdPattern);
+    this.#pattern = clientIdPattern === null ? null : compileRe2(clientIdPattern);
     this.#pass =
       keepAliveZeroMs === null
         ? { kind: "pass", lease: null }

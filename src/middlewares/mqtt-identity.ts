@@ -1,10 +1,10 @@
 // mqttIdentity: who the broker is told that the client is. Made of what the client has proved, so that none speaks as another.
 
-import { RE2JS } from "re2js";
 import { ClientIdentity, type IdentityField } from "../certs/client-identity.ts";
 import type { ConnectChanges } from "../mqtt/rewrite.ts";
 import { type Filled, fill, type Placeholder, type Template, type Value } from "../mqtt/template.ts";
 import { matchesWhole } from "../text/matching.ts";
+import { compileRe2, type Re2 } from "../text/re2.ts";
 import type { Client, Middleware, MiddlewareReject, Verdict } from "./middleware.ts";
 
 /** What the broker gets for the client's password. */
@@ -39,13 +39,13 @@ export type Identified =
 export class MqttIdentity implements Middleware {
   readonly stage = "connect";
   readonly #row: MqttIdentityRow;
-  readonly #patterns: readonly (RE2JS | null)[];
+  readonly #patterns: readonly (Re2 | null)[];
   readonly #secret: Buffer | null;
 
   /** The patterns of `row` are such as compile. */
   constructor(row: MqttIdentityRow) {
     this.#row = row;
-    this.#patterns = row.require.map((each) => ("matches" in each ? RE2JS.compile(each.matches) : null));
+    this.#patterns = row.require.map((each) => ("matches" in each ? compileRe2(each.matches) : null));
     this.#secret = row.password.kind === "secret" ? Buffer.from(row.password.secret) : null;
   }
 
@@ -83,7 +83,7 @@ export class MqttIdentity implements Middleware {
 
   #check(
     requirement: Requirement,
-    pattern: RE2JS | null,
+    pattern: Re2 | null,
     lookUp: (placeholder: Placeholder) => Value,
   ): Extract<Identified, { kind: "refuse" }> | null {
     const value = fill(requirement.value, lookUp);

@@ -1,7 +1,8 @@
 // Why a rule is true or false for a client: the part of it that decides, in words. `sluice explain` shows it; nothing routes by it.
-import type { RE2JS } from "re2js";
+
 import { formatIp, isMapped } from "../ip/address.ts";
 import { MAX_MATCHED } from "../text/matching.ts";
+import type { Re2 } from "../text/re2.ts";
 import { type Facts, isMqtt, type MqttFacts, type MqttLeaf, type Rule } from "./ast.ts";
 import { compile } from "./matchers.ts";
 
@@ -29,7 +30,7 @@ const MAX_ALTERNATIVES = 3;
 const MAX_PART = 200;
 
 /** The part of `rule` that keeps this client out; null exactly if the rule matches, or could match when the CONNECT is read. */
-export function why(rule: Rule, facts: Facts, regexps?: Map<string, RE2JS>): Why | null {
+export function why(rule: Rule, facts: Facts, regexps?: Map<string, Re2>): Why | null {
   const { value, part, reason } = judge(rule, facts, {}, regexps);
   return value === "false" ? { part, reason } : null;
 }
@@ -39,7 +40,7 @@ export function judge(
   rule: Rule,
   facts: Facts,
   unknown: Unknown = {},
-  regexps: Map<string, RE2JS> = new Map(),
+  regexps: Map<string, Re2> = new Map(),
   helps = true,
 ): Judgement {
   switch (rule.kind) {
@@ -74,7 +75,7 @@ const NEGATED = { true: "false", false: "true", depends: "depends" } as const;
 
 type Leaf = Exclude<Rule, { kind: "not" | "and" | "or" }>;
 
-function judgeLeaf(rule: Leaf, facts: Facts, unknown: Unknown, regexps: Map<string, RE2JS>, helps: boolean): Judgement {
+function judgeLeaf(rule: Leaf, facts: Facts, unknown: Unknown, regexps: Map<string, Re2>, helps: boolean): Judgement {
   const part = shortRule(rule);
   if (rule.kind === "clientIP" && unknown.address)
     return { value: "depends", part, reason: "it depends on the client's address" };

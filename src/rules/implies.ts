@@ -1,7 +1,8 @@
 // Whether every connection that one rule matches is matched by another one too. "Yes" is sure; where it would take more than comparing
 // conditions one by one, or more than a bounded time, the answer is "not known".
-import { RE2JS } from "re2js";
+
 import { type Network, networkHolds, parseNetwork } from "../ip/address.ts";
+import { compileRe2, type Re2 } from "../text/re2.ts";
 import { isMqtt, type MqttLeaf, type Rule } from "./ast.ts";
 
 type Leaf = Exclude<Rule, { kind: "any" | "not" | "and" | "or" }>;
@@ -24,7 +25,7 @@ const STATES_PER_STEP = 64;
 
 /** What comparing many rules shares. When no steps are left, nothing more is sure. */
 export class Comparison {
-  readonly regexps = new Map<string, RE2JS>();
+  readonly regexps = new Map<string, Re2>();
   readonly #networks = new Map<string, Network>();
   #left: number;
 
@@ -46,7 +47,7 @@ export class Comparison {
 
   finds(source: string, name: string): boolean {
     let regexp = this.regexps.get(source);
-    if (regexp === undefined) this.regexps.set(source, (regexp = RE2JS.compile(source)));
+    if (regexp === undefined) this.regexps.set(source, (regexp = compileRe2(source)));
     this.spend(REGEXP_STEPS + Math.floor((regexp.programSize() * name.length) / STATES_PER_STEP));
     return regexp.test(name);
   }

@@ -1,10 +1,10 @@
 // The matchers that exist and what their values may be: from a name and a text to a leaf of the rule, or to words of help.
 
-import { RE2JS } from "re2js";
 import { formatNetwork, isLostIpv4, LOST_IPV4, parseNetwork } from "../ip/address.ts";
 import { isMqttText } from "../mqtt/text.ts";
 import { readVersion } from "../mqtt/version.ts";
 import { isNoHost } from "../text/host-name.ts";
+import { compileRe2 } from "../text/re2.ts";
 import { didYouMean } from "../text/spelling.ts";
 import type { Rule } from "./ast.ts";
 import { inV3, isTemplate } from "./other-forms.ts";
@@ -117,7 +117,7 @@ function readHostSNIRegexp(value: string): ValueResult {
 
 function readRegexp(source: string, rule: Rule): ValueResult {
   try {
-    RE2JS.compile(source);
+    compileRe2(source);
   } catch (error) {
     return { kind: "error", message: error instanceof Error ? error.message : "bad regexp" };
   }

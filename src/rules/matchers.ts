@@ -1,8 +1,8 @@
 // Turns a rule into a function that answers for one connection.
 
-import { RE2JS } from "re2js";
 import { isMapped, networkHolds, parseNetwork } from "../ip/address.ts";
 import { MAX_MATCHED } from "../text/matching.ts";
+import { compileRe2, type Re2 } from "../text/re2.ts";
 import type { Facts, MqttFacts, MqttLeaf, Rule } from "./ast.ts";
 
 export type Matcher = (facts: Facts) => boolean;
@@ -17,7 +17,7 @@ const MANY_NAMES = 4;
  * `helps` is what a matcher of MQTT is while no CONNECT is read: true, and false below a "!", so that the rule is true where it could be.
  * A regular expression that is not tried, because a name is too long for it, is the opposite: neither it nor its "!" lets anybody in.
  */
-export function compile(rule: Rule, regexps: Map<string, RE2JS> = new Map(), helps = true): Matcher {
+export function compile(rule: Rule, regexps: Map<string, Re2> = new Map(), helps = true): Matcher {
   switch (rule.kind) {
     case "any":
       return () => true;
@@ -69,7 +69,7 @@ export function compile(rule: Rule, regexps: Map<string, RE2JS> = new Map(), hel
   }
 }
 
-function compileMqtt(rule: MqttLeaf, regexps: Map<string, RE2JS>, helps: boolean): (connect: MqttFacts) => boolean {
+function compileMqtt(rule: MqttLeaf, regexps: Map<string, Re2>, helps: boolean): (connect: MqttFacts) => boolean {
   switch (rule.kind) {
     case "mqttClientId": {
       const { value } = rule;
@@ -92,13 +92,13 @@ function compileMqtt(rule: MqttLeaf, regexps: Map<string, RE2JS>, helps: boolean
   }
 }
 
-function regexpOf(source: string, regexps: Map<string, RE2JS>): RE2JS {
+function regexpOf(source: string, regexps: Map<string, Re2>): Re2 {
   let regexp = regexps.get(source);
-  if (regexp === undefined) regexps.set(source, (regexp = RE2JS.compile(source)));
+  if (regexp === undefined) regexps.set(source, (regexp = compileRe2(source)));
   return regexp;
 }
 
-function compileOr(rules: readonly Rule[], regexps: Map<string, RE2JS>, helps: boolean): Matcher {
+function compileOr(rules: readonly Rule[], regexps: Map<string, Re2>, helps: boolean): Matcher {
   const names = new Set<string>();
   for (const child of rules) if (child.kind === "hostSNI") names.add(child.name);
   const useNames = names.size > MANY_NAMES;

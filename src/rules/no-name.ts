@@ -1,6 +1,6 @@
 // Whether a rule may take a client that sends no SNI.
 
-import { RE2JS } from "re2js";
+import { compileRe2 } from "../text/re2.ts";
 import type { Rule } from "./ast.ts";
 
 /** true also where it depends on what else a client is: its address, the protocols that it offers, or its CONNECT. */
@@ -12,7 +12,7 @@ export function mayTakeNoName(rule: Rule, negated = false): boolean {
     case "hostSNIWildcard":
       return negated;
     case "hostSNIRegexp":
-      return RE2JS.compile(rule.source).test("") !== negated;
+      return compileRe2(rule.source).test("") !== negated;
     case "clientIP":
     case "alpn":
     case "mqttClientId":

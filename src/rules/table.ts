@@ -1,6 +1,6 @@
 // Finds the best router for a connection. An exact name costs one map lookup, however many routes there are: only rules that are
 // not bound to names (regexps, addresses, negations) are tried one after the other.
-import type { RE2JS } from "re2js";
+import type { Re2 } from "../text/re2.ts";
 import type { Facts, Rule } from "./ast.ts";
 import { compile, type Matcher } from "./matchers.ts";
 
@@ -65,7 +65,7 @@ export class RouteTable<T> {
   readonly #suffixes = new Map<string, Slot<T>[]>();
   readonly #scan: Slot<T>[] = [];
   /** What rules share of their regexps, compiled on first use. */
-  readonly #regexps = new Map<string, RE2JS>();
+  readonly #regexps = new Map<string, Re2>();
   /** How often each regexp stands in the rules of the table: what no rule has any more is forgotten. */
   readonly #uses = new Map<string, number>();
 

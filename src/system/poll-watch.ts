@@ -2,7 +2,7 @@
 
 import type { Stats } from "node:fs";
 import { resolve } from "node:path";
-import { type FSWatcher, watch } from "chokidar";
+import type { FSWatcher } from "chokidar";
 import { statOf } from "./files.ts";
 import { changedSince, type Watch } from "./watch.ts";
 
@@ -30,6 +30,7 @@ export class PollWatch implements Watch {
     this.#watched = watched;
     if (this.#watcher !== null) this.#formers.add(this.#watcher);
     const before = looksOf(paths);
+    const { watch } = require("chokidar") as typeof import("chokidar"); // not before it is needed
     const watcher = watch(paths, {
       usePolling: true,
       interval: this.#interval,

@@ -40,7 +40,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
   // ThingsBoard's and Tempus's variables.
   keygen: { values: ["authority", "certs", "keystores", "text"] },
   acme: { values: ["asn1", "certs", "system"], types: ["config"] },
-  tls: { values: ["authority", "certs", "text", "wire"], types: ["config", "net"] },
+  tls: { values: ["asn1", "certs", "text", "wire"], types: ["config", "net"] },
   // A server as its clients see it.
   survey: { values: ["asn1", "certs", "net", "tls", "wire"] },
   // It shows what the others have, and asks nothing of them.
