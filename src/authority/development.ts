@@ -3,10 +3,10 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import { join } from "node:path";
 import { loadPair } from "../certs/pem.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import { leaf, newSerial, selfSigned } from "./certificate.ts";
+import { developmentFiles } from "./development-files.ts";
 import { keyText, newKey } from "./keys.ts";
 import type { AlternativeName } from "./names.ts";
 
@@ -46,12 +46,6 @@ export async function developmentServer(authority: Issued, names: readonly strin
     signer,
   );
   return { cert, key: keyText(key, null) };
-}
-
-/** The files of a development certificate in its directory. */
-export function developmentFiles(directory: string) {
-  const file = (name: string) => join(directory, name);
-  return { caCert: file("ca.crt"), caKey: file("ca.key"), cert: file("localhost.crt"), key: file("localhost.key") };
 }
 
 /**

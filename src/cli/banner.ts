@@ -4,7 +4,7 @@ import { lookup } from "node:dns/promises";
 import { readdirSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
-import { developmentFiles } from "../authority/development.ts";
+import { developmentFiles } from "../authority/development-files.ts";
 import { parseHostPort } from "../config/scalars.ts";
 import type { StaticConfig } from "../config/static.ts";
 import type { Started } from "../control/master.ts";

@@ -6,7 +6,6 @@ import { Master } from "../control/master.ts";
 import { StartError } from "../control/start-error.ts";
 import { formatOf } from "../observe/log.ts";
 import { takeInherited } from "../system/inherited.ts";
-import { banner } from "./banner.ts";
 import { type Given, printDiagnostics, readStatic } from "./static-file.ts";
 import { TERMINAL } from "./terminal.ts";
 
@@ -52,7 +51,10 @@ async function serve(master: Master, config: StaticConfig, diagnostics: Diagnost
     const started = await master.start(diagnostics);
     if (isStopping()) return;
     phase = "running";
-    if (formatOf(config.log) === "common") master.print(await banner(config, started));
+    if (formatOf(config.log) === "common") {
+      const { banner } = await import("./banner.ts");
+      master.print(await banner(config, started));
+    }
   } catch (error) {
     if (isStopping()) return;
     master.kill();

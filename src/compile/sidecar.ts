@@ -1,6 +1,6 @@
 // The section `sidecar` of the static configuration as the dynamic configuration that it stands for.
 
-import { developmentFiles } from "../authority/development.ts";
+import { developmentFiles } from "../authority/development-files.ts";
 import { Diagnostics } from "../config/diagnostics.ts";
 import { type DynamicFile, decodeDynamic } from "../config/dynamic.ts";
 import { parsePort } from "../config/scalars.ts";

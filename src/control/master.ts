@@ -21,6 +21,7 @@ import type { Provider } from "../providers/provider.ts";
 import { providersOf } from "../providers/providers.ts";
 import { describeError } from "../system/errors.ts";
 import type { Inherited } from "../system/inherited.ts";
+import { GivingBack } from "../system/memory.ts";
 import { issueDefaultCertificate } from "../tls/default-certificate.ts";
 import { VERSION } from "../version.ts";
 import { openAdmin } from "./admin.ts";
@@ -69,6 +70,7 @@ export class Master {
   #sockets!: Sockets;
   readonly #log: Log;
   readonly #logFaults = new LogFaults();
+  readonly #givingBack = new GivingBack();
   readonly #metrics = new MasterMetrics(VERSION);
   #admin: readonly AdminServer[] = [];
   #api: OpenApi | null = null;
@@ -215,6 +217,7 @@ export class Master {
       address: formatHostPort(point.host || "*", ports[point.name] ?? point.port),
       admin: point.admin,
     }));
+    this.#givingBack.soon();
     // For people the banner says it.
     this.#logger[this.#log.format === "json" ? "info" : "debug"](
       {
@@ -359,6 +362,7 @@ export class Master {
   async #onReload(outcome: ReloadOutcome): Promise<void> {
     if (this.#stopping) return;
     const { compiled, refused, diagnostics, failures, durationMs } = outcome;
+    this.#givingBack.soon();
     this.#logDiagnostics(diagnostics.list);
     this.#metrics.diagnosed([this.#staticDiagnostics, diagnostics]);
     const isRefused = compiled === null || refused.length > 0;

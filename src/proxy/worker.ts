@@ -23,6 +23,7 @@ import {
   type WorkerSettings,
 } from "../protocol/messages.ts";
 import type { Shares } from "../protocol/shares.ts";
+import { giveBack } from "../system/memory.ts";
 import { ownDescriptorLimit } from "../system/processes.ts";
 import { revocationsOf } from "../tls/revocations.ts";
 import { DEFAULT_PASSIVE } from "../upstream/health.ts";
@@ -259,7 +260,11 @@ class Worker implements Observer {
     this.#edge.contexts.prune(options, certificates);
     this.#closeRevoked();
     this.#forgetServers();
-    if (this.#listeners.length === 0 && !this.#listen()) return;
+    if (this.#listeners.length === 0) {
+      // What a start needs is over, and nobody waits yet.
+      giveBack();
+      if (!this.#listen()) return;
+    }
     send({ type: "committed", version });
   }
 

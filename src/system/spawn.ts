@@ -20,6 +20,7 @@ export interface ChildEvents {
  * - Freed memory goes back to the system after a second instead of 10 ms: buffers of large messages are reused, not faulted in anew.
  */
 const RUNTIME: Readonly<Record<string, string>> = {
+  BUN_FEATURE_FLAG_DISABLE_ASYNC_TRANSPILER: "1",
   BUN_JSC_useFTLJIT: "0",
   MIMALLOC_PURGE_DELAY: "1000",
   UV_THREADPOOL_SIZE: "8",

@@ -267,25 +267,42 @@ test("docs/architecture.md has every room, and no other", () => {
   expect(listed.sort()).toEqual([...new Set(sources().map(roomOf))].sort());
 });
 
-test("what only some commands write with is not loaded by a proxy that runs: libraries for stores, requests and certificates", () => {
-  const LIBRARIES = /^(?:import|export) (?!type )[^;]*?from "(node-forge|asn1js|@peculiar\/[^"]+)"/gm;
-  const STATIC = /^(?:import|export) (?!type )(?:[^;"]*? from )?"(\.[^"]+)"/gm;
-  const loaded: string[] = [];
-  const seen = new Set<string>();
-  const left = [
-    "main.ts",
-    "cli/run.ts",
-    "cli/program.ts",
-    ...sources().filter((file) => /^(?:proxy|control)\//.test(file)),
-  ];
+/** What is loaded with these files, before anything is asked for: files, and libraries with the file that imports them. */
+function loadedWith(starts: readonly string[]): { files: ReadonlySet<string>; libraries: readonly string[] } {
+  const STATIC = /^(?:import|export) (?!type )(?:[^;"]*? from )?"([^"]+)"/gm;
+  const files = new Set<string>();
+  const libraries: string[] = [];
+  const left = [...starts];
   for (let next = left.pop(); next !== undefined; next = left.pop()) {
-    if (seen.has(next)) continue;
-    seen.add(next);
-    const file = next;
-    const text = readFileSync(join(ROOT, "src", file), "utf8");
-    for (const [, library] of text.matchAll(LIBRARIES)) loaded.push(`${file}: ${library}`);
-    left.push(...[...text.matchAll(STATIC)].map(([, named]) => posix.join(dirname(file), named!)));
+    if (files.has(next)) continue;
+    files.add(next);
+    for (const [, name] of readFileSync(join(ROOT, "src", next), "utf8").matchAll(STATIC)) {
+      if (name!.startsWith(".")) left.push(posix.join(dirname(next), name!));
+      else if (!/^(node|bun):/.test(name!)) libraries.push(`${name} by ${next}`);
+    }
   }
-  expect(seen.size).toBeGreaterThan(100);
-  expect(loaded).toEqual([]);
+  return { files, libraries };
+}
+
+test("what only some commands write with is not loaded by a proxy that runs: libraries for stores, requests and certificates", () => {
+  const running = sources().filter((file) => /^(?:proxy|control)\//.test(file));
+  const { files, libraries } = loadedWith(["main.ts", "cli/run.ts", "cli/program.ts", ...running]);
+  expect(files.size).toBeGreaterThan(100);
+  expect(libraries.filter((each) => /^(node-forge|asn1js|@peculiar\/)/.test(each))).toEqual([]);
+});
+
+test("a worker loads no library, and nothing that reads configurations", () => {
+  const { files, libraries } = loadedWith(["main.ts", "proxy/worker.ts"]);
+  expect(files.size).toBeGreaterThan(100);
+  expect(libraries).toEqual([]);
+  const FOREIGN = ["acme", "authority", "cli", "compile", "config", "control", "fleet", "providers"];
+  expect([...files].filter((file) => FOREIGN.includes(roomOf(file)))).toEqual([]);
+});
+
+test("a master loads the libraries that read a configuration, and no others before they are needed", () => {
+  const { files, libraries } = loadedWith(["main.ts", "cli/program.ts", "cli/run.ts"]);
+  expect(new Set(libraries.map((each) => each.split(" ")[0]!))).toEqual(new Set(["commander", "js-yaml", "zod"]));
+  // The names of things alone may be known: commands list them in their help.
+  const LATER = /^(acme|authority|broker|fleet|keygen|survey)\/(?!facts|names|development-files)/;
+  expect([...files].filter((file) => LATER.test(file))).toEqual([]);
 });

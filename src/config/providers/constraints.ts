@@ -1,7 +1,7 @@
 // Which containers count, by their labels: Label(`edge`, `mqtt`) && !LabelRegex(`stage`, `^test`). Traefik's language, with its functions.
 
-import { RE2JS } from "re2js";
 import { columnAt, lex, type Token } from "../../rules/lexer.ts";
+import { compileRe2, type Re2 } from "../../text/re2.ts";
 import { suggestion } from "../../text/spelling.ts";
 
 /** What an expression asks of labels. Names of labels are case-sensitive here, and a label that is missing is empty, as in Traefik. */
@@ -126,9 +126,9 @@ class Parser {
   }
 }
 
-function compiled(value: Token & { kind: "string" }): RE2JS {
+function compiled(value: Token & { kind: "string" }): Re2 {
   try {
-    return RE2JS.compile(value.text);
+    return compileRe2(value.text);
   } catch (error) {
     throw new Wrong(value, `the regular expression is not one: ${(error as Error).message}`);
   }
