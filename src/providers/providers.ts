@@ -1,11 +1,10 @@
 // The providers that a configuration has.
 
 import type { StaticConfig } from "../config/static.ts";
-import { dockerEngine, swarmEngine } from "./docker/make.ts";
 import type { Engine } from "./engine.ts";
 import { FileProvider } from "./file.ts";
 import type { Provider } from "./provider.ts";
-import { RemoteProvider } from "./remote.ts";
+import type { RemoteOptions } from "./remote.ts";
 import { storesOf } from "./stores.ts";
 
 export interface ProviderOptions {
@@ -22,15 +21,23 @@ export function providersOf(config: StaticConfig, { once = false, onBack }: Prov
   const options = { entryPoints, cache, once, ...(onBack !== undefined && { onBack }) };
   return [
     ...(file === undefined ? [] : [new FileProvider({ ...file, poll: file.poll ?? null }, once)]),
-    ...enginesOf(config).map((engine) => new RemoteProvider(engine, options)),
+    ...remoteOf(enginesOf(config), options),
   ];
+}
+
+/** What only some configurations need is loaded with them: the rest would have it in memory for nothing. */
+function remoteOf(engines: readonly Engine[], options: RemoteOptions): Provider[] {
+  if (engines.length === 0) return [];
+  const { RemoteProvider } = require("./remote.ts") as typeof import("./remote.ts");
+  return engines.map((engine) => new RemoteProvider(engine, options));
 }
 
 function enginesOf(config: StaticConfig): Engine[] {
   const { docker, swarm } = config.providers;
-  return [
-    ...(docker === undefined ? [] : [dockerEngine(docker)]),
-    ...(swarm === undefined ? [] : [swarmEngine(swarm)]),
-    ...storesOf(config),
-  ];
+  const engines = storesOf(config);
+  if (docker === undefined && swarm === undefined) return engines;
+  const { dockerEngine, swarmEngine } = require("./docker/make.ts") as typeof import("./docker/make.ts");
+  if (swarm !== undefined) engines.unshift(swarmEngine(swarm));
+  if (docker !== undefined) engines.unshift(dockerEngine(docker));
+  return engines;
 }
