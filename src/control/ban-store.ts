@@ -1,5 +1,6 @@
 // The file in which bans outlive a restart: JSON, mode 0600, replaced as a whole.
 
+import { lstatSync, renameSync } from "node:fs";
 import { describeError } from "../system/errors.ts";
 import { isThere, readTextFile } from "../system/files.ts";
 import { replaceFile } from "../system/replace-file.ts";
@@ -20,11 +21,13 @@ export interface StoredBan {
 }
 
 const MODE = 0o600;
+/** What several entry points may write together: some 10 MB each, when all their tables are full. */
+const MAX_BYTES = 256 * 1024 * 1024;
 
 /** What is there; none where there is no file yet. What is no ban is left out. @throws an Error with a message for the operator */
 export function readBans(path: string): StoredBan[] {
   if (!isThere(path)) return [];
-  const read = readTextFile(path);
+  const read = readTextFile(path, MAX_BYTES);
   if (read.kind === "error") throw new Error(read.message);
   let parsed: unknown;
   try {
@@ -35,6 +38,18 @@ export function readBans(path: string): StoredBan[] {
   const bans = (parsed as { bans?: unknown } | null)?.bans;
   if (!Array.isArray(bans)) throw new Error(`${path} has no list of bans`);
   return bans.filter(isBan);
+}
+
+/** Puts a file aside that cannot be read, so that somebody can mend it. @returns its new name; null: it stays, and is lost with the next ban */
+export function putAside(path: string): string | null {
+  const aside = `${path}.broken`;
+  try {
+    if (!lstatSync(path).isFile()) return null;
+    renameSync(path, aside);
+    return aside;
+  } catch {
+    return null;
+  }
 }
 
 /** @throws an Error with a message for the operator */

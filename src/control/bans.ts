@@ -9,7 +9,7 @@ import { formatNetwork, type Network, parseNetwork } from "../ip/address.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { BanKey, FromWorker, ToWorker } from "../protocol/messages.ts";
 import { Batch } from "../protocol/shares.ts";
-import { readBans, type StoredBan, writeBans } from "./ban-store.ts";
+import { putAside, readBans, type StoredBan, writeBans } from "./ban-store.ts";
 
 const SWEEP_MS = 1000;
 /** Bans in one message. */
@@ -184,9 +184,10 @@ export class Bans {
       try {
         stored = readBans(path);
       } catch (error) {
+        const aside = putAside(path);
         this.#logger.error(
           { code: "ban-storage" satisfies Code },
-          `the bans in it are not taken up: ${(error as Error).message}`,
+          `the bans in it are not taken up: ${(error as Error).message}${aside === null ? "" : `; it is ${aside} now: mend it, and put it back while Sluice is stopped`}`,
         );
       }
       for (const { entryPoint, network, until, ms, level, reason } of stored) {
@@ -194,7 +195,7 @@ export class Bans {
         const key = point?.config.storage === path ? keyOf(network, point.config) : null;
         // A file of other times, with other prefixes, must not ban a network for one address of it.
         if (until > now && key !== null && networkOf(key, point!.config) === network)
-          point!.book.put(key, { until, ms, level, reason });
+          point!.book.put(key, shortened({ until, ms, level, reason }, level > 0 ? point!.config.maxTime : ms, now));
       }
     }
     // So it is known now whether bans can be kept, and not when one comes.
@@ -229,6 +230,12 @@ export class Bans {
     for (const { config } of this.#points.values()) if (config.storage !== undefined) files.add(config.storage);
     return files;
   }
+}
+
+/** A ban that was decided under other rules, or by a clock that was ahead, lasts no longer than one of now may. */
+function shortened(ban: Ban, most: number, now: number): Ban {
+  const ms = Math.min(ban.ms, most);
+  return { ...ban, ms, until: Math.min(ban.until, now + ms) };
 }
 
 /** null: it is neither an address nor the network that one stands for. */

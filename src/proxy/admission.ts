@@ -25,6 +25,12 @@ export interface Applicant extends Yielding {
   stay(place: PlaceHeld): void;
 }
 
+/** A place in a handshake, or among those who wait for one. */
+export interface HandshakePlace extends PlaceHeld {
+  /** It waits because its own address has as many under way as it may. */
+  readonly waitsForOwn: boolean;
+}
+
 export type Admitted =
   /** After so many milliseconds; 0: now. */
   | { readonly kind: "wait"; readonly ms: number; readonly reason: AdmissionReject }
@@ -147,15 +153,16 @@ export class Admission {
    * Calls `go` when a handshake may begin, which may be within this call. What is returned is given back when it is over, or when nobody
    * waits for it any more; null: nothing is limited, and `go` was called.
    */
-  beginHandshake(key: Key | null, go: () => void): PlaceHeld | null {
+  beginHandshake(key: Key | null, go: () => void): HandshakePlace | null {
     const [ofAddress, all] = [key === null ? null : this.#underWayOfAddress, this.#underWay];
     if (ofAddress === null && all === null) {
       go();
       return null;
     }
     const held: PlaceHeld[] = [];
-    let isOver = false;
+    let [isOver, waitsForOwn] = [false, ofAddress !== null];
     const intoAll = () => {
+      waitsForOwn = false;
       if (isOver) return;
       if (all === null) go();
       else held.push(all.enter(ALL, go));
@@ -164,16 +171,14 @@ export class Admission {
     else held.push(ofAddress.enter(key, intoAll));
     this.#lookLater();
     return {
+      get waitsForOwn() {
+        return waitsForOwn;
+      },
       release: () => {
         isOver = true;
         for (const place of held.splice(0)) place.release();
       },
     };
-  }
-
-  /** Which limit is waited for. */
-  get queueReason(): AdmissionReject {
-    return (this.#underWay?.size ?? 0) > 0 ? "too-many-handshakes" : "address-too-many-handshakes";
   }
 
   #await(rates: Rates, key: Key, reason: AdmissionReject, maxWaitMs = this.#settings.maxWaitMs): Admitted {

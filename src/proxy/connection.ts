@@ -2,7 +2,7 @@
 
 import type { PlaceHeld } from "../admission/in-order.ts";
 import type { Key } from "../admission/keys.ts";
-import { Newcomer } from "../admission/newcomers.ts";
+import { Newcomer, type Newcomers } from "../admission/newcomers.ts";
 import type { AdmissionReject } from "../admission/reject.ts";
 import { fingerprintOf } from "../certs/client-identity.ts";
 import type { Client, IdleLimit, Lease, Middleware, Passed, Refused, Verdict } from "../middlewares/middleware.ts";
@@ -95,6 +95,8 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
   #gated: Gated | null = null;
   /** null: it has come in, or waits for Sluice. */
   #newcomer: Newcomer<Yielding> | null = null;
+  /** Where it is one: among those who may yet come in, or those who wait for their own address. */
+  #crowd: Newcomers<Yielding> | null = null;
   /** null while only a balancer's is known, which never counts. */
   addressKey: Key | null = null;
   /** It is not asked by the entry point's admission. */
@@ -397,8 +399,19 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
   /** It has come a step further, and has its time anew before it gives way to others. */
   progress(stage: Stage): void {
     this.#stage = stage;
+    this.#join(this.entryPoint.newcomers);
+  }
+
+  /** It waits, because its address has more handshakes than it may. */
+  waitForOwn(): void {
+    this.#join(this.entryPoint.waiters);
+  }
+
+  #join(crowd: Newcomers<Yielding>): void {
     this.#newcomer ??= new Newcomer<Yielding>(this);
-    this.entryPoint.newcomers.enter(this.#newcomer, this.addressKey);
+    if (this.#crowd !== crowd) this.#crowd?.leave(this.#newcomer);
+    this.#crowd = crowd;
+    crowd.enter(this.#newcomer, this.addressKey);
   }
 
   stay(place: PlaceHeld): void {
@@ -421,8 +434,9 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
 
   /** It has said what there is to say, and waits for others; or it is over. It gives way to nobody. */
   comeIn(): void {
-    if (this.#newcomer !== null) this.entryPoint.newcomers.leave(this.#newcomer);
+    if (this.#newcomer !== null) this.#crowd?.leave(this.#newcomer);
     this.#newcomer = null;
+    this.#crowd = null;
   }
 
   giveWay(): void {

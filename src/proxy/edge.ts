@@ -92,6 +92,8 @@ export interface EntryPoint {
   readonly meters: EntryMeters;
   /** Its connections that have not come in yet: some of them go where there is no room. */
   readonly newcomers: Newcomers<Yielding>;
+  /** Those who wait because their address has more handshakes than it may: an address with many of them makes room too. */
+  readonly waiters: Newcomers<Yielding>;
   readonly admission: Admission;
 }
 
@@ -156,6 +158,7 @@ export class Edge {
       bans,
       meters: new EntryMeters(name),
       newcomers: new Newcomers<Yielding>(),
+      waiters: new Newcomers<Yielding>(),
       admission: new Admission(name, admission, this.limits.maxConnections, this.keyed),
     };
     this.entryPoints.push(entryPoint);

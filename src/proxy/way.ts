@@ -182,7 +182,8 @@ function awaitTurn(connection: Connection, decision: Terminating, facts: Facts, 
     } else handshake(connection, decision, facts, hello, bytes);
   });
   if (!connection.isIn(turn)) return;
-  connection.comeIn();
+  if (turn.waitsForOwn) connection.waitForOwn();
+  else connection.comeIn();
   // It has to wait: its hello, of up to 64 kB, is held like what may come behind it.
   first = NOTHING;
   connection.holdAhead(received);

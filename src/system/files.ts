@@ -27,8 +27,8 @@ export function readFileBytes(path: string, most = MAX_FILE_BYTES): FileBytes {
 }
 
 /** The same for text, which must be in UTF-8: of anything else no message can quote a line. */
-export function readTextFile(path: string): FileText {
-  const read = readFileBytes(path);
+export function readTextFile(path: string, most = MAX_FILE_BYTES): FileText {
+  const read = readFileBytes(path, most);
   if (read.kind === "error") return read;
   switch (encodingOf(read.bytes)) {
     case "UTF-8":

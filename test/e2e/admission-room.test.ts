@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { recordedHellos } from "../fixtures/hello/hellos.ts";
 import { Authority } from "../support/certs.ts";
-import { tlsClient } from "../support/clients.ts";
+import { helloFor, tlsClient } from "../support/clients.ts";
 import { echoEdge, echoes } from "../support/echo.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { mqttClient } from "../support/mqtt.ts";
@@ -86,4 +86,18 @@ tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }
   // Twelve have come in, and nobody goes for a thirteenth.
   await expect(mqttClient(endpoint, { clientId: "one-too-many" })).rejects.toThrow();
   expect(await sluice.metric("sluice_connections_total", { result: "limit" })).toBe(1);
+});
+
+test("those who wait because their address has too many handshakes make room as well, where they are many", async () => {
+  const admission =
+    "{ trustedIPs: [], perAddress: { silent: 100 }, handshakes: { perAddress: { rate: 1, burst: 1 } }, maxWait: 60s }";
+  const sluice = await Sluice.start({ dynamic, extra, entryPoint: `    admission: ${admission}` });
+  const hello = await helloFor("localhost");
+  for (const client of await crowd(sluice.port, MAX, () => "127.0.0.9")) client.socket.write(hello);
+  await waitFor("them to wait", async () => (await sluice.metric("sluice_admission_waiting")) > MAX - 10);
+  const from = (index: number) => tlsClient(sluice.port, { localAddress: `127.0.0.${20 + index}` });
+  const stay = await Promise.all(Array.from({ length: 20 }, (_, index) => from(index)));
+  expect(stay.filter(({ destroyed }) => destroyed)).toEqual([]);
+  expect(await sluice.metric("sluice_connections_total", { result: "limit" })).toBe(0);
+  for (const socket of stay) socket.destroy();
 });

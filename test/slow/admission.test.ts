@@ -1,9 +1,8 @@
 // Admission of an entry point: who comes too fast waits in his order and is then refused, others notice nothing, and all workers count.
 
 import { expect, test } from "bun:test";
-import { connect } from "node:tls";
 import { Authority } from "../support/certs.ts";
-import { tcpServer, tlsClient } from "../support/clients.ts";
+import { helloFor, tlsClient } from "../support/clients.ts";
 import { echoEdge, echoes } from "../support/echo.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { mqttClient } from "../support/mqtt.ts";
@@ -27,15 +26,6 @@ const handshakes = (port: number, localAddress: string) =>
     },
     () => false,
   );
-
-/** What a real client sends first. */
-async function helloFor(name: string): Promise<Buffer> {
-  return new Promise((resolve) => {
-    void tcpServer((socket) => socket.once("data", resolve)).then(({ port }) =>
-      connect({ host: "127.0.0.1", port, servername: name, rejectUnauthorized: false }).on("error", () => {}),
-    );
-  });
-}
 
 test("connections of an address over its rate wait, read by nobody, and what would wait too long is closed before TLS", async () => {
   const sluice = await start("perAddress: { rate: 1, burst: 2 }, maxWait: 1500ms");

@@ -157,3 +157,12 @@ export async function sendPattern(
   }
   return hash.copy().digest("hex");
 }
+
+/** What a real client sends first. */
+export async function helloFor(name: string): Promise<Buffer> {
+  return new Promise((resolve) => {
+    void tcpServer((socket) => socket.once("data", resolve)).then(({ port }) =>
+      connectTls({ host: "127.0.0.1", port, servername: name, rejectUnauthorized: false }).on("error", () => {}),
+    );
+  });
+}

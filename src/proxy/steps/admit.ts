@@ -1,8 +1,9 @@
 // Admit: takes a connection in, or closes it where the worker is full. With the last descriptor gone, accept would fail without end.
 // Where there is no room, one that has not come in yet makes room: who says nothing keeps nobody out.
 
-import { FEW } from "../../admission/newcomers.ts";
+import { FEW, type Newcomers } from "../../admission/newcomers.ts";
 import { type NativeSocket, NOBODY, unmap } from "../../net/socket.ts";
+import type { Yielding } from "../admission.ts";
 import { Connection } from "../connection.ts";
 import type { Edge, EntryPoint } from "../edge.ts";
 import type { Reason } from "../reasons.ts";
@@ -18,7 +19,7 @@ export function admit(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket):
   if (mostCrowded(edge) !== null) {
     // The one who comes counts already: of an address that has most of them, one of its own makes room.
     const connection = new Connection(edge, entryPoint, socket);
-    mostCrowded(edge)?.newcomers.first()?.who.giveWay();
+    mostCrowded(edge)?.first()?.who.giveWay();
     return connection.isOver ? null : connection;
   }
   return turnAway(edge, entryPoint, socket, isShort ? "descriptors" : "limit");
@@ -37,15 +38,18 @@ function addressOf(socket: NativeSocket): string {
   return unmap(socket.remoteAddress ?? "");
 }
 
-/** Where one is to make room: where an address has many newcomers, and else where there are most of them. null: there are none. */
-function mostCrowded(edge: Edge): EntryPoint | null {
-  let found: EntryPoint | null = null;
-  for (const entryPoint of edge.entryPoints)
-    if (entryPoint.newcomers.size > 0 && (found === null || isMoreCrowded(entryPoint, found))) found = entryPoint;
+/** Among whom one is to make room: where an address has many, and else where there are most newcomers. null: there are none. */
+function mostCrowded(edge: Edge): Newcomers<Yielding> | null {
+  let found: Newcomers<Yielding> | null = null;
+  for (const { newcomers, waiters } of edge.entryPoints) {
+    if (newcomers.size > 0 && (found === null || isMoreCrowded(newcomers, found))) found = newcomers;
+    // Who waits in a line of a few does not go.
+    if (waiters.most > FEW && (found === null || waiters.most > found.most)) found = waiters;
+  }
   return found;
 }
 
-function isMoreCrowded({ newcomers }: EntryPoint, other: EntryPoint): boolean {
-  if (Math.max(newcomers.most, other.newcomers.most) > FEW) return newcomers.most > other.newcomers.most;
-  return newcomers.size > other.newcomers.size;
+function isMoreCrowded(crowd: Newcomers<Yielding>, other: Newcomers<Yielding>): boolean {
+  if (Math.max(crowd.most, other.most) > FEW) return crowd.most > other.most;
+  return crowd.size > other.size;
 }

@@ -1,17 +1,19 @@
 // Turn: a handshake waits here while others are under way, so that a crowd that comes at once does not stop the clients that are served;
 // and while it would be over a limit of the entry point. Who waits for a limit is paused: what it sends stays with the system.
 
-import type { PlaceHeld } from "../../admission/in-order.ts";
 import type { AdmissionReject } from "../../admission/reject.ts";
 import type { Wait } from "../../admission/waits.ts";
 import { fault } from "../../net/socket.ts";
+import type { HandshakePlace } from "../admission.ts";
 import { Step } from "../connection.ts";
 
 export class Turn extends Step {
   #wait: Wait | null = null;
   /** Waited for, or held and not handed on yet. */
-  #place: PlaceHeld | null = null;
+  #place: HandshakePlace | null = null;
   #isPaused = false;
+  /** It waits because its address has more handshakes than it may. */
+  waitsForOwn = false;
 
   /**
    * `next` runs now or later; never for a client that has left meanwhile. What it sends meanwhile is held. `onRefused` is called within this
@@ -33,7 +35,7 @@ export class Turn extends Step {
 
   override onDeadline(): void {
     const { connection } = this;
-    connection.turnAway(connection.entryPoint.admission.queueReason, "hello");
+    connection.turnAway(reasonOf(this.#place), "hello");
   }
 
   override leave(): void {
@@ -53,7 +55,7 @@ export class Turn extends Step {
     });
     isWithin = false;
     if (mayBegin) return this.#begin(next);
-    this.#pause(admission.queueReason);
+    this.#pause(reasonOf(this.#place));
     connection.edge.deadlines.set(this, admission.maxWaitMs);
   }
 
@@ -68,6 +70,7 @@ export class Turn extends Step {
   #pause(reason: AdmissionReject): void {
     if (this.#isPaused) return;
     this.#isPaused = true;
+    this.waitsForOwn = reason === "address-too-many-handshakes";
     this.connection.socket.pause();
     this.connection.entryPoint.meters.waited(reason);
   }
@@ -86,4 +89,8 @@ export class Turn extends Step {
       }
     });
   }
+}
+
+function reasonOf(place: HandshakePlace | null): AdmissionReject {
+  return place?.waitsForOwn ? "address-too-many-handshakes" : "too-many-handshakes";
 }

@@ -118,6 +118,31 @@ test("what is stored is taken up where it still means the same, and longer than 
   ).toEqual(["2001:db8::/64"]);
 });
 
+test("a ban from a file lasts no longer than the rules of now allow, whatever the file or a clock that was ahead says", () => {
+  const storage = join(temporaryDirectory(), "bans.json");
+  const ban = { entryPoint: "mqtts", network: "192.0.2.7/32", reason: "not-tls", level: 3 };
+  const century = { ...ban, ms: 3e12, until: START + 3e12 };
+  const byHand = { ...ban, network: "192.0.2.8/32", level: 0, ms: 1e9, until: START + 2e9 };
+  writeFileSync(storage, JSON.stringify({ bans: [century, byHand] }));
+  const { bans } = master({ storage, maxTime: 3_600_000 });
+  expect(bans.list().map(({ until, ms }) => [until - START, ms])).toEqual([
+    [3_600_000, 3_600_000],
+    [1e9, 1e9],
+  ]);
+});
+
+test("a file that cannot be read is put aside whole, for somebody to mend, and its place is used", () => {
+  const storage = join(temporaryDirectory(), "bans.json");
+  const broken = '{"version":1,"bans":[ {"network": ';
+  writeFileSync(storage, broken);
+  const { bans, lines, fail } = master({ storage });
+  expect(lines.find(({ level }) => level === "error")!.text).toContain(`it is ${storage}.broken now`);
+  fail("192.0.2.7");
+  bans.close();
+  expect(readFileSync(`${storage}.broken`, "utf8")).toBe(broken);
+  expect(JSON.parse(readFileSync(storage, "utf8")).bans).toHaveLength(1);
+});
+
 test("a file that cannot be written is said at once, and once", () => {
   const { bans, lines, fail } = master({ storage: join(temporaryDirectory(), "none", "bans.json") });
   const errors = () => lines.filter(({ level }) => level === "error");
