@@ -48,6 +48,11 @@ export class FileLock {
     }
   }
 
+  /** Waits no more. Work that is under way goes on, and keeps the lock. */
+  giveUp(): void {
+    this.#closed = true;
+  }
+
   /** Waits no more, and lets the next one in at once: for a program that stops. */
   close(): void {
     this.#closed = true;

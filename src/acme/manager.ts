@@ -84,6 +84,13 @@ export class AcmeManager {
     return this.#plan.states();
   }
 
+  /** Another process orders from now on. An order that is under way comes to its end, and the other waits for that. */
+  retire(): void {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const lock of this.#locks) lock.giveUp();
+  }
+
   close(): void {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);

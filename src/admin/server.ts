@@ -5,6 +5,8 @@
 
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { Clients } from "./clients.ts";
+import { listenOn, listenShared } from "./listener.ts";
 
 export interface Answer {
   readonly status?: number;
@@ -52,25 +54,22 @@ export interface Service {
 /** Handlers by path; one that ends with "/" is for all paths that begin with it. */
 export type Paths = ReadonlyMap<string, Handler>;
 
-/** Where it listens; a Unix socket is made with mode 0600. */
-export type ListenAt = { readonly host: string; readonly port: number } | { readonly path: string };
+/** Where it listens; a Unix socket is made with mode 0600. `isShared`: a Sluice that this one is to follow listens there too. */
+export type ListenAt =
+  | { readonly host: string; readonly port: number; readonly isShared?: boolean }
+  | { readonly path: string };
 
 export interface AdminServer {
   /** 0 for a Unix socket. */
   readonly port: number;
-  /** Closes every connection. */
+  /** Accepts no more. Connections are closed when their answer is out, and at once where none is under way, or where it has no end. */
   stop(): void;
 }
 
-/** Who sends a request slower than this, or is silent between two, is closed. Milliseconds. */
-const REQUEST_TIMEOUT_MS = 10_000;
-const IDLE_TIMEOUT_MS = 30_000;
 /** Who does not take an answer within this is closed. Milliseconds. */
 const ANSWER_TIMEOUT_MS = 30_000;
 /** Requests of one connection; the last one's answer says that the connection ends. So one that never reads holds no more answers. */
 const MAX_REQUESTS = 100;
-/** Connections at a time. */
-const MAX_CONNECTIONS = 512;
 /** Requests to one handler that wait for an answer or whose answer is not taken yet; over it the answer is 503. */
 const MAX_ANSWERS = 64;
 /** Answers without an end at a time. */
@@ -81,15 +80,17 @@ const MAX_BEHIND = 1024 * 1024;
 const GET: readonly string[] = ["GET", "HEAD"];
 
 /** @throws the system's error when it cannot listen. */
-export function serveAdmin(at: ListenAt, paths: Paths): Promise<AdminServer> {
+export async function serveAdmin(at: ListenAt, paths: Paths): Promise<AdminServer> {
   const answering = new Map<Handler, number>();
   const asked = new WeakMap<Socket, number>();
+  const clients = new Clients();
   let streams = 0;
   const server = createServer((request, response) => {
     const { socket } = request;
     const requests = (asked.get(socket) ?? 0) + 1;
     asked.set(socket, requests);
     if (requests > MAX_REQUESTS) return void socket.destroy();
+    clients.asks(socket, response);
     if (requests === MAX_REQUESTS) response.setHeader("connection", "close");
     const timer = setTimeout(() => socket.destroy(), ANSWER_TIMEOUT_MS);
     response.once("close", () => clearTimeout(timer));
@@ -124,6 +125,7 @@ export function serveAdmin(at: ListenAt, paths: Paths): Promise<AdminServer> {
       if (streams >= MAX_STREAMS) return send(request, response, BUSY);
       answered();
       clearTimeout(timer);
+      clients.isStream(socket);
       streams++;
       response.once("close", () => streams--);
       stream(response, found);
@@ -131,32 +133,20 @@ export function serveAdmin(at: ListenAt, paths: Paths): Promise<AdminServer> {
     // The client has gone while its body was read.
     reply().catch(() => socket.destroy());
   });
-  server.maxConnections = MAX_CONNECTIONS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
-  server.keepAliveTimeout = IDLE_TIMEOUT_MS;
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    const listening = () => {
-      server.off("error", reject);
-      const address = server.address();
-      resolve({
-        port: typeof address === "object" && address !== null ? address.port : 0,
-        stop: () => {
-          server.close();
-          server.closeAllConnections();
-        },
-      });
-    };
-    if ("path" in at) {
-      // Nobody may come in between the making of the socket and the change of its mode.
-      const before = process.umask(0o177);
-      try {
-        server.listen(at.path, listening);
-      } finally {
-        process.umask(before);
-      }
-    } else server.listen(at.port, at.host, listening);
-  });
+  const accept = (socket: Socket) => {
+    if (clients.add(socket)) server.emit("connection", socket);
+  };
+  const listener = await ("path" in at
+    ? listenOn({ path: at.path }, accept)
+    : listenShared(at.host, at.port, at.isShared === true, accept));
+  const address = listener.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : 0,
+    stop: () => {
+      listener.close();
+      clients.close();
+    },
+  };
 }
 
 function split(url: string): { readonly path: string; readonly query: string } {

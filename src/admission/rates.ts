@@ -39,6 +39,7 @@ const SWEEP = 2;
 
 export class Rates {
   readonly #workers: number;
+  readonly #tellers: number;
   readonly #onChange: () => void;
   readonly #buckets = new Map<Key, Bucket>();
   readonly #withToken = new Line<Bucket>();
@@ -49,10 +50,11 @@ export class Rates {
   /** Keys that were forgotten before their bucket was full, or that found no room. */
   evictions = 0;
 
-  /** `onChange`: there is something to tell the others. */
-  constructor(settings: RatesSettings, workers: number, onChange: () => void) {
+  /** `onChange`: there is something to tell the others. `tellers` are the workers, and those of other generations. */
+  constructor(settings: RatesSettings, workers: number, onChange: () => void, tellers = workers) {
     this.#settings = settings;
     this.#workers = workers;
+    this.#tellers = tellers;
     this.#onChange = onChange;
   }
 
@@ -136,8 +138,8 @@ export class Rates {
   }
 
   #tell(bucket: Bucket): void {
-    if (this.#workers === 1 || bucket.spent === 0) return;
-    if (!bucket.isWatched && bucket.spent <= this.#settings.burst / (2 * this.#workers)) return;
+    if (this.#tellers === 1 || bucket.spent === 0) return;
+    if (!bucket.isWatched && bucket.spent <= this.#settings.burst / (2 * this.#tellers)) return;
     this.#changed.add(bucket);
     this.#onChange();
   }

@@ -28,6 +28,7 @@ export interface TableStatus {
 export class Tables {
   /** How many there are. */
   readonly workers: number;
+  readonly #tellers: number;
   readonly #clock: () => number;
   readonly #counts = new Map<string, Counts>();
   readonly #rates = new Map<string, Rates>();
@@ -38,9 +39,13 @@ export class Tables {
   /** There is something to tell the others. */
   onChange: () => void = () => {};
 
-  /** `workers` is their number; `clock` gives milliseconds, as `take` of rates gets them. */
-  constructor(workers: number, clock: () => number = () => performance.now()) {
+  /**
+   * `workers` is their number; `clock` gives milliseconds, as `take` of rates gets them. `tellers` are more than one where a lone worker has
+   * something to tell all the same: to those of another generation.
+   */
+  constructor(workers: number, clock: () => number = () => performance.now(), tellers = workers) {
     this.workers = workers;
+    this.#tellers = tellers;
     this.#clock = clock;
   }
 
@@ -49,7 +54,7 @@ export class Tables {
     let counts = this.#counts.get(name);
     if (counts !== undefined) counts.change(settings);
     else {
-      counts = new Counts(settings, this.workers, () => this.onChange());
+      counts = new Counts(settings, this.#tellers, () => this.onChange());
       this.#counts.set(name, counts);
       for (const [, key, elsewhere] of this.#early.get(name) ?? []) counts.learn(key, elsewhere);
       this.#early.delete(name);
@@ -60,8 +65,10 @@ export class Tables {
   /** The rates of this name, with these settings from now on. */
   rates(name: string, settings: RatesSettings): Rates {
     let rates = this.#rates.get(name);
-    if (rates === undefined) this.#rates.set(name, (rates = new Rates(settings, this.workers, () => this.onChange())));
-    else rates.change(settings);
+    if (rates === undefined) {
+      rates = new Rates(settings, this.workers, () => this.onChange(), this.#tellers);
+      this.#rates.set(name, rates);
+    } else rates.change(settings);
     return rates;
   }
 

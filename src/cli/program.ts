@@ -12,9 +12,9 @@ import type { ConvertOptions } from "./certs-convert.ts";
 import type { ShowOptions } from "./certs-show.ts";
 import type { CheckOptions } from "./check.ts";
 import type { ExplainOptions } from "./explain.ts";
-import { addOperatorCommands } from "./operator-commands.ts";
 import type { Given } from "./static-file.ts";
 import { TERMINAL, type Terminal } from "./terminal.ts";
+import type { UpgradeOptions } from "./upgrade.ts";
 
 const FILE_OPTION = [
   "--configFile <file>",
@@ -127,14 +127,16 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     .action(async (file: string | undefined, options: { configFile?: string }) => {
       code = await (await import("./healthcheck.ts")).healthcheck(given(options, file), terminal);
     });
-  addOperatorCommands(program, FILE_OPTION, {
-    terminal,
-    given: (options) => given(options),
-    done: (result) => {
-      code = result;
-    },
-    refuseFlags,
-  });
+  program
+    .command("upgrade")
+    .description("let a running Sluice be followed by new processes, of what bears its name now; connections go on")
+    .argument(...FILE_ARGUMENT)
+    .option(...FILE_OPTION)
+    .option("--pid <pid>", "the process to ask; its log says what comes of it")
+    .option("--pidFile <file>", "where its process ID is (default: lifeCycle.pidFile of the configuration)")
+    .action(async (file: string | undefined, options: { configFile?: string } & UpgradeOptions) => {
+      code = await (await import("./upgrade.ts")).upgrade(given(options, file), options, terminal);
+    });
   const certs = program.command("certs").description("issue certificates, and look into them, keys and key stores");
   certs
     .command("show")

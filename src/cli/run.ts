@@ -1,8 +1,9 @@
-// sluice run: the proxy itself, until SIGTERM or SIGINT. SIGHUP reloads.
+// sluice run: the proxy itself, until SIGTERM or SIGINT. SIGHUP reloads, SIGUSR2 upgrades.
 
-import type { Diagnostics } from "../config/diagnostics.ts";
+import { type Diagnostics, formatDiagnostic } from "../config/diagnostics.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { Master } from "../control/master.ts";
+import { Predecessor } from "../control/predecessor.ts";
 import { StartError } from "../control/start-error.ts";
 import { formatOf } from "../observe/log.ts";
 import { takeInherited } from "../system/inherited.ts";
@@ -12,15 +13,24 @@ import { TERMINAL } from "./terminal.ts";
 export async function run(given: Given): Promise<void> {
   // Before the configuration is read, which has variables too.
   const inherited = takeInherited(process.env);
-  const { config, diagnostics } = readStatic(given);
-  if (config === null) {
-    printDiagnostics(diagnostics, TERMINAL);
-    notStarted();
-  }
+  let predecessor: Predecessor | null = null;
   try {
-    await serve(new Master(config, inherited), config, diagnostics);
+    predecessor = await Predecessor.find(process.env);
+    const { config, diagnostics } = readStatic(given);
+    if (config === null) {
+      const errors = diagnostics.list.filter(({ severity }) => severity === "error");
+      predecessor?.failed(errors.map(formatDiagnostic).join("\n"));
+      printDiagnostics(diagnostics, TERMINAL);
+      notStarted();
+    }
+    const end = (code: number) => void master.flush().then(() => process.exit(code));
+    const readAgain = () => readStatic(given);
+    const args = process.argv.slice(2);
+    const master: Master = new Master(config, { inherited, predecessor, arguments: args, readStatic: readAgain, end });
+    await serve(master, config, diagnostics);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
+    predecessor?.failed(error.message);
     console.error(error.message);
     notStarted();
   }
@@ -31,7 +41,9 @@ async function serve(master: Master, config: StaticConfig, diagnostics: Diagnost
   let phase: "starting" | "running" | "stopping" = "starting";
   const end = (code: number, last: Promise<void>) => void last.then(() => process.exit(code));
   /** While it starts there is nothing to finish; who says it again does not want to wait. */
-  const stop = () => {
+  const stop = (signal: "SIGTERM" | "SIGINT") => {
+    // It is for the one that serves now, each time.
+    if (master.isOld) return void master.stop(signal);
     if (phase === "stopping") {
       master.kill();
       process.exit(1);
@@ -40,12 +52,18 @@ async function serve(master: Master, config: StaticConfig, diagnostics: Diagnost
     end(0, phase === "starting" ? master.flush() : master.stop());
     phase = "stopping";
   };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", once(stop));
+  process.on("SIGTERM", () => stop("SIGTERM"));
+  process.on(
+    "SIGINT",
+    once(() => stop("SIGINT")),
+  );
   process.on("SIGHUP", () => {
-    if (phase === "running") master.reload();
+    if (phase === "running") void master.reload();
   });
   process.on("SIGUSR1", () => master.reopenLogs());
+  process.on("SIGUSR2", () => {
+    if (phase === "running") void master.upgrade();
+  });
   const isStopping = () => phase === "stopping";
   try {
     const started = await master.start(diagnostics);

@@ -7,6 +7,7 @@ import { admission } from "./admission.ts";
 import { api } from "./api.ts";
 import { ban } from "./ban.ts";
 import { duration, field, LATER, otherHalf, section, unsupported } from "./field.ts";
+import { lifeCycle } from "./life-cycle.ts";
 import { PRECEDENCE } from "./precedence.ts";
 import { consul } from "./providers/consul.ts";
 import { docker } from "./providers/docker.ts";
@@ -274,6 +275,10 @@ export const staticSchema = z.object({
     "How brokers are dialled for services that name no `serversTransport`.",
     transport.optional(),
     { otherwise: "the defaults of its fields" },
+  ),
+  lifeCycle: field(
+    "What an [upgrade](operations.md#upgrade), or a change of the static configuration, does with the processes that served before.",
+    section(lifeCycle.shape).prefault({}),
   ),
   workers: field(
     "How many processes move the traffic: a number from 1 to 999, or `auto`, the number of cores that this process may use.",

@@ -20,17 +20,22 @@ export interface AdminSources {
 
 const CHALLENGE = "/.well-known/acme-challenge/";
 
-/** @throws StartError when one cannot listen. */
-export async function openAdmin(config: StaticConfig, sources: AdminSources): Promise<AdminServer[]> {
+/** @param shared addresses where a Sluice listens that this one is to follow. @throws StartError when one cannot listen. */
+export async function openAdmin(
+  config: StaticConfig,
+  sources: AdminSources,
+  shared: readonly string[],
+): Promise<AdminServer[]> {
   const tables = pathsByEntryPoint(config, sources);
   const points = [...config.entryPoints.values()].filter((point) => point.admin);
   return Promise.all(
     points.map((point) =>
-      serveAdmin({ host: addressOf(point.host), port: point.port }, tables.get(point.name) ?? new Map()).catch(
-        (error) => {
-          throw cannotListen(point, error);
-        },
-      ),
+      serveAdmin(
+        { host: addressOf(point.host), port: point.port, isShared: shared.includes(point.address) },
+        tables.get(point.name) ?? new Map(),
+      ).catch((error) => {
+        throw cannotListen(point, error);
+      }),
     ),
   );
 }

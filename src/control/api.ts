@@ -1,6 +1,6 @@
 // The API within the master: what it is told, and what it says in the log. It is loaded only where it is configured.
 
-import { lstatSync, rmSync } from "node:fs";
+import { lstatSync, renameSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { type AdminServer, type Service, serveAdmin } from "../admin/server.ts";
 import { baseOf, serveApi } from "../api/api.ts";
@@ -15,11 +15,25 @@ export interface OpenApi {
   readonly service: Service;
   /** Path of the service on its entry point. */
   readonly path: string;
+  /** The Unix socket, an absolute path; null: there is none. */
+  readonly socket: string | null;
+  /** From now on the Unix socket has its name. */
+  appear(): void;
+  /** Serves no more; the Unix socket's name is another one's. */
+  leave(): void;
   stop(): void;
 }
 
-/** @throws StartError when the Unix socket cannot be made. */
-export async function openApi(config: ApiConfig, sources: ApiSources, logger: Logger): Promise<OpenApi> {
+/**
+ * @param former the Unix socket of a Sluice that this one is to follow.
+ * @throws StartError when the Unix socket cannot be made.
+ */
+export async function openApi(
+  config: ApiConfig,
+  sources: ApiSources,
+  logger: Logger,
+  former: string | null,
+): Promise<OpenApi> {
   const service = serveApi(config, sources, {
     onBadUsers: (message) => logger.error(message),
     onFault: (error) => logger.error({ err: error }, "a defect in Sluice failed a request to the API"),
@@ -32,25 +46,34 @@ export async function openApi(config: ApiConfig, sources: ApiSources, logger: Lo
       logger.info({ who, from, what, ...(reason !== "" && { why: reason }), status }, "asked for by the API"),
   });
   const path = `${baseOf(config)}/api/`;
-  const socket = config.socket === undefined ? null : await listenOnSocket(resolve(config.socket), path, service);
-  return { service, path, stop: () => socket?.stop() };
+  if (config.socket === undefined) return { service, path, socket: null, appear() {}, leave() {}, stop() {} };
+  const file = resolve(config.socket);
+  // A listener removes the name under which it was made when it closes: by then that is perhaps another one's.
+  const made = `${file}.${process.pid}`;
+  const server = await listenOnSocket(file, made, file === former, path, service);
+  return {
+    ...{ service, path, socket: file },
+    appear: () => renameSync(made, file),
+    leave: () => server.stop(),
+    stop: () => {
+      server.stop();
+      rmSync(file, { force: true });
+    },
+  };
 }
 
-async function listenOnSocket(file: string, path: string, service: Service): Promise<AdminServer> {
+async function listenOnSocket(
+  file: string,
+  made: string,
+  isFormer: boolean,
+  path: string,
+  service: Service,
+): Promise<AdminServer> {
   try {
-    if (lstatSync(file, { throwIfNoEntry: false })?.isSocket()) {
-      if (await isAnswered(file)) throw new StartError(`api.socket: another process listens on ${file}`);
-      // What a killed Sluice has left behind.
-      rmSync(file, { force: true });
-    }
-    const server = await serveAdmin({ path: file }, new Map([[path, service]]));
-    return {
-      ...server,
-      stop: () => {
-        server.stop();
-        rmSync(file, { force: true });
-      },
-    };
+    if (!isFormer && lstatSync(file, { throwIfNoEntry: false })?.isSocket() && (await isAnswered(file)))
+      throw new StartError(`api.socket: another process listens on ${file}`);
+    rmSync(made, { force: true });
+    return await serveAdmin({ path: made }, new Map([[path, service]]));
   } catch (error) {
     if (error instanceof StartError) throw error;
     throw new StartError(`api.socket: cannot listen on ${file}: ${describeError(error)}`);

@@ -134,6 +134,23 @@ export class Bans {
     this.#sayRest(now);
   }
 
+  /** Bans that another process has held until now. */
+  inherit(bans: readonly StoredBan[]): void {
+    const now = this.#now();
+    for (const { entryPoint, network, until, ms, level, reason } of bans) {
+      const point = this.#points.get(entryPoint);
+      const key = point === undefined ? null : keyOf(network, point.config);
+      if (point === undefined || key === null || until <= now) continue;
+      point.book.put(key, { until, ms, level, reason });
+      this.#note(entryPoint, key);
+    }
+  }
+
+  /** They are another process's from now on, which writes the files. */
+  retire(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+  }
+
   close(): void {
     if (this.#timer === null) return;
     clearInterval(this.#timer);

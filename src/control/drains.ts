@@ -81,6 +81,12 @@ export class Drains {
     return true;
   }
 
+  /** What is drained by hand. */
+  *ordered(): Iterable<{ readonly service: string; readonly server: string; readonly policy: LivePolicy }> {
+    for (const { about, policy } of this.#ordered.values())
+      yield { service: about.service ?? "", server: about.server ?? "", policy };
+  }
+
   /** A worker has started. */
   started(worker: number): void {
     this.#departures.started(worker);

@@ -14,15 +14,19 @@ import type { StaticConfig } from "../config/static.ts";
 import { createLog, type Log, type LogSettings } from "../observe/log.ts";
 import type { Logger } from "../observe/logger.ts";
 import { MasterMetrics } from "../observe/master-metrics.ts";
-import { addUp } from "../observe/metric-json.ts";
+import { addUp, type MetricJson } from "../observe/metric-json.ts";
+import type { Inheritance, LentBroker } from "../protocol/generations.ts";
 import type { Traced } from "../protocol/looking.ts";
 import { type Row, rowKey } from "../protocol/messages.ts";
 import type { Provider } from "../providers/provider.ts";
 import { providersOf } from "../providers/providers.ts";
 import { describeError } from "../system/errors.ts";
-import type { Inherited } from "../system/inherited.ts";
+import { describeSockets, type Inherited, SOCKETS_VARIABLE } from "../system/inherited.ts";
 import { GivingBack } from "../system/memory.ts";
+import { monotonicMicroseconds, ServiceManager } from "../system/service-manager.ts";
+import { FIRST_INHERITED, programOnDisk, sameProgram } from "../system/spawn.ts";
 import { issueDefaultCertificate } from "../tls/default-certificate.ts";
+import type { ServerChange } from "../upstream/server-state.ts";
 import { VERSION } from "../version.ts";
 import { openAdmin } from "./admin.ts";
 import type { OpenApi } from "./api.ts";
@@ -34,12 +38,16 @@ import { Drains } from "./drains.ts";
 import { hangOf } from "./hang.ts";
 import { HealthKeeper } from "./health.ts";
 import { HttpChallenges } from "./http-challenges.ts";
+import { Lineage, type LineageHost } from "./lineage.ts";
 import { LogFaults } from "./log-faults.ts";
 import { proveLogFiles } from "./log-files.ts";
+import { provePidFile, removePidFile, writePidFile } from "./pid-file.ts";
+import type { Predecessor } from "./predecessor.ts";
 import { Reloader, type ReloadOutcome } from "./reloader.ts";
 import { ServerNames } from "./server-names.ts";
-import { NOTHING_INHERITED, prove, Sockets } from "./sockets.ts";
+import { prove, Sockets } from "./sockets.ts";
 import { StartError } from "./start-error.ts";
+import { changedFields } from "./static-changes.ts";
 import { stopPlan } from "./stop-plan.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TopRefused } from "./top-refused.ts";
@@ -54,6 +62,13 @@ const KILL_AFTER_MS = 2000;
 /** How long workers may take to have a new configuration before it is said which ones are without it. Milliseconds. */
 const LOADED_MS = 5000;
 
+/** How often a service manager hears that all is well, in the time after which it would take this process for hung. */
+const WATCHDOG_SHARE = 3;
+
+/** As what processes of other generations are known to the supervisor: by numbers below 0. */
+const NEWEST = -1;
+const neighbourOf = (generation: number) => NEWEST - generation;
+
 const NOTHING_NAMED: Compiled["named"] = { routers: new Set(), services: new Set(), partial: new Set() };
 
 export interface Started {
@@ -64,9 +79,23 @@ export interface Started {
   readonly workers: number;
 }
 
+/** Where this process comes from, and what it can begin anew with. */
+export interface Origin {
+  /** Listening sockets that it was started with. */
+  readonly inherited: Inherited;
+  /** Whom it is to follow. */
+  readonly predecessor: Predecessor | null;
+  /** Those of the command line, behind the program. */
+  readonly arguments: readonly string[];
+  /** The static configuration as it is now. */
+  readStatic(): { readonly config: StaticConfig | null; readonly diagnostics: Diagnostics };
+  /** Ends this process, which is of no use any more. */
+  end(code: number): void;
+}
+
 export class Master {
   readonly #config: StaticConfig;
-  readonly #inherited: Inherited;
+  readonly #origin: Origin;
   #sockets!: Sockets;
   readonly #log: Log;
   readonly #logFaults = new LogFaults();
@@ -88,6 +117,11 @@ export class Master {
   readonly #topRefused: TopRefused;
   #providers: readonly Provider[] = [];
   readonly #broker: BrokerKeeper | null;
+  /** The embedded broker that this generation has started, or one before it. */
+  #ownBroker: LentBroker | null = null;
+  #lentBroker: LentBroker | null = null;
+  readonly #lineage: Lineage;
+  readonly #manager = new ServiceManager(process.env);
   #acme: AcmeManager | null = null;
   readonly #httpChallenges = new HttpChallenges();
   /** What the configuration makes; DNS says which servers its names are, and answers to challenges go with it. */
@@ -102,17 +136,16 @@ export class Master {
   readonly #health: HealthKeeper;
   /** Of the static file, which is read once: they hold as long as Sluice runs. */
   #staticDiagnostics = new Diagnostics();
-  /** `leaving`: all goes on, but /ping says that nobody should come any more. */
-  #phase: "running" | "leaving" | "stopping" = "running";
+  #watchdog: ReturnType<typeof setInterval> | null = null;
+  /** `leaving`: all goes on, but /ping says that nobody should come any more. `old`: another master serves. */
+  #phase: "running" | "leaving" | "stopping" | "old" = "running";
 
-  /**
-   * @param inherited listening sockets that it was started with.
-   * @throws StartError when a log file cannot be opened.
-   */
-  constructor(config: StaticConfig, inherited: Inherited = NOTHING_INHERITED) {
+  /** @throws StartError when a log file cannot be opened. */
+  constructor(config: StaticConfig, origin: Origin) {
     this.#config = config;
-    this.#inherited = inherited;
+    this.#origin = origin;
     proveLogFiles(config);
+    provePidFile(config.lifeCycle.pidFile);
     const desk = config.api === undefined ? null : new Desk();
     this.#desk = desk;
     this.#level = config.log.level;
@@ -125,12 +158,12 @@ export class Master {
     this.#drains = new Drains(
       {
         tell: (message, worker) => this.#supervisor.tell(message, worker),
-        tellServers: (changes) => this.#supervisor.tellServers(changes),
+        tellServers: (changes) => this.#tellServers(changes),
         workers: () => this.#supervisor.indexes,
       },
       this.#logger,
     );
-    this.#health = new HealthKeeper(this.#logger, (changes) => this.#supervisor.tellServers(changes));
+    this.#health = new HealthKeeper(this.#logger, (changes) => this.#tellServers(changes));
     this.#bans = new Bans(
       config.entryPoints.values(),
       // A file with more bans than there is room for is told of before there are workers.
@@ -141,6 +174,23 @@ export class Master {
     const { embeddedBroker } = config;
     this.#names = new ServerNames(this.#logger, () => this.#onNames());
     this.#broker = embeddedBroker === undefined ? null : new BrokerKeeper(embeddedBroker.address, this.#logger);
+    const { predecessor } = origin;
+    this.#lineage = new Lineage(
+      this.#lineageHost(),
+      config,
+      {
+        generation: predecessor?.welcome.generation ?? 1,
+        // A service manager that asks to be told follows the process that serves; others wait for the one that they have started.
+        isKeeper: predecessor === null && !this.#manager.isThere,
+        broker: () => this.#ownBroker,
+      },
+      this.#logger,
+    );
+  }
+
+  /** Another master serves. */
+  get isOld(): boolean {
+    return this.#lineage.isOld;
   }
 
   get #stopping(): boolean {
@@ -157,7 +207,13 @@ export class Master {
    */
   async start(staticDiagnostics: Diagnostics): Promise<Started> {
     const config = this.#config;
-    await prove(config.entryPoints.values(), this.#inherited);
+    const { inherited, predecessor } = this.#origin;
+    const shared = predecessor?.welcome.admin ?? [];
+    const points = [...config.entryPoints.values()];
+    await prove(
+      points.filter((point) => !(point.admin && shared.includes(point.address))),
+      inherited,
+    );
     await this.#ensureCertificate();
     const selfSigned = await issueDefaultCertificate();
     this.#acme = await this.#createAcme();
@@ -192,22 +248,31 @@ export class Master {
     this.#named = compiled.named;
     this.#checks = compiled.checks;
     this.#names.want(compiled.rows.values());
-    const broker = (await this.#broker?.start()) ?? null;
+    const broker = await this.#startBroker();
     await this.#names.ready();
     const workers = config.workers === "auto" ? availableParallelism() : config.workers;
-    const points = [...config.entryPoints.values()].filter((point) => !point.admin);
-    this.#sockets = await Sockets.open(points, workers, this.#logger, this.#inherited);
-    await this.#startWorkers(workers);
-    this.#metrics.wanted(workers);
     this.#desk?.came(started, compiled, 1, staticDiagnostics.list);
     this.#desk?.loaded(started, 1);
     this.#api = await this.#openApi();
-    this.#admin = await openAdmin(config, {
+    const sources = {
       api: this.#api,
       metrics: () => this.#render(),
       ping: () => this.#whyNotWell(),
-      challenge: (host, token) => this.#httpChallenges.find(host, token),
-    });
+      challenge: (host: string, token: string) => this.#httpChallenges.find(host, token),
+    };
+    // What may fail comes before workers accept: until then nobody is the worse for it.
+    if (predecessor !== null) this.#admin = await openAdmin(config, sources, shared);
+    this.#sockets = await Sockets.open(
+      points.filter((point) => !point.admin),
+      workers,
+      this.#logger,
+      inherited,
+    );
+    await this.#startWorkers(workers);
+    this.#metrics.wanted(workers);
+    if (predecessor === null) this.#admin = await openAdmin(config, sources, []);
+    this.#api?.appear();
+    if (predecessor !== null) await this.#takeOver(predecessor);
     this.#metrics.reloaded(compiled, refused.length === 0, failures);
     this.#reloader.open();
     this.#acme?.want(compiled.orders);
@@ -218,6 +283,7 @@ export class Master {
       admin: point.admin,
     }));
     this.#givingBack.soon();
+    this.#serves();
     // For people the banner says it.
     this.#logger[this.#log.format === "json" ? "info" : "debug"](
       {
@@ -232,16 +298,47 @@ export class Master {
     return { entryPoints, routers: compiled.routers, broker, workers };
   }
 
-  /** Reads everything anew. */
-  reload(): void {
-    if (this.#stopping) return;
+  /**
+   * Reads everything anew. Where the static configuration has changed, new processes are started with it, which follow these. One that is
+   * wrong changes nothing.
+   */
+  async reload(): Promise<void> {
+    if (this.#stopping || this.#lineage.forward("SIGHUP")) return;
+    this.#manager.tell("RELOADING=1", `MONOTONIC_USEC=${monotonicMicroseconds()}`);
+    const { config, diagnostics } = this.#origin.readStatic();
+    if (config === null) {
+      this.#logDiagnostics(diagnostics.list);
+      this.#logger.error("the static configuration is not loaded: the one that is in force goes on");
+    } else {
+      const changed = changedFields(this.#config.value, config.value);
+      if (changed.length > 0) {
+        this.#logger.info({ changed }, "the static configuration has changed: new processes are started with it");
+        if (await this.#lineage.follow(sameProgram(), this.#origin.arguments)) return;
+      }
+    }
+    this.#reloadDynamic();
+    this.#lineage.olds.tell({ type: "reload" });
+  }
+
+  /** Starts what bears this program's name now, to follow these processes. */
+  async upgrade(): Promise<void> {
+    if (this.#stopping || this.#lineage.forward("SIGUSR2")) return;
+    const program = programOnDisk();
+    this.#logger.info({ program: program.name }, "an upgrade: new processes are started");
+    await this.#lineage.follow(program, this.#origin.arguments);
+  }
+
+  #reloadDynamic(): void {
     this.#names.refresh();
     void this.#reloader.refresh();
   }
 
   /** Says at /ping that it stops, then accepts nobody any more, lets connections finish for the longest graceTimeOut, and closes them. */
-  async stop(): Promise<void> {
+  async stop(signal: "SIGTERM" | "SIGINT" = "SIGTERM"): Promise<void> {
+    if (this.#lineage.forward(signal)) return new Promise(() => {}); // the newest one says when it is over
     if (this.#phase !== "running") return;
+    this.#lineage.stopping();
+    this.#manager.tell("STOPPING=1");
     const { acceptMs, graceMs, pace } = stopPlan(this.#config);
     this.#phase = "leaving";
     if (acceptMs > 0) {
@@ -256,7 +353,10 @@ export class Master {
     this.#drains.close();
     this.#health.close();
     await this.#reloader.close();
-    const drained = this.#supervisor.drain(graceMs, pace, KILL_AFTER_MS);
+    const drained = Promise.all([
+      this.#supervisor.drain(graceMs, pace, KILL_AFTER_MS),
+      this.#lineage.olds.stop(graceMs, pace, KILL_AFTER_MS),
+    ]);
     // The last to hold them, once the workers have stopped accepting: from then on connections are refused.
     this.#sockets.close();
     await drained;
@@ -265,6 +365,9 @@ export class Master {
     this.#broker?.kill();
     this.#api?.stop();
     for (const server of this.#admin) server.stop();
+    this.#lineage.olds.tell({ type: "ending", code: 0 });
+    const { pidFile } = this.#config.lifeCycle;
+    if (pidFile !== undefined) removePidFile(pidFile);
     this.#logger.info("stopped");
     await this.flush();
   }
@@ -286,6 +389,12 @@ export class Master {
 
   /** Opens the log files anew, here and in the workers. */
   reopenLogs(): void {
+    if (this.#lineage.forward("SIGUSR1")) return;
+    this.#reopenLogs();
+    this.#lineage.olds.tell({ type: "reopen-logs" });
+  }
+
+  #reopenLogs(): void {
     this.#log.reopen();
     this.#supervisor?.reopenLogs();
   }
@@ -293,8 +402,156 @@ export class Master {
   /** At once, whatever is open. */
   kill(): void {
     this.#phase = "stopping";
+    this.#lineage.stopping();
+    this.#lineage.olds.tell({ type: "kill" });
     this.#supervisor?.kill();
     this.#broker?.kill("SIGKILL");
+    const { pidFile } = this.#config.lifeCycle;
+    if (pidFile !== undefined) removePidFile(pidFile);
+  }
+
+  /** The address of the embedded broker: its clients stay with the one that there is. */
+  async #startBroker(): Promise<string | null> {
+    if (this.#broker === null) return null;
+    const lent = this.#origin.predecessor?.welcome.broker ?? null;
+    const configured = this.#config.embeddedBroker!.address;
+    if (lent?.configured === configured) {
+      this.#lentBroker = lent;
+      return lent.address;
+    }
+    const address = await this.#broker.start();
+    this.#ownBroker = { configured, address };
+    return address;
+  }
+
+  /** From now on this master is the newest one. */
+  async #takeOver(predecessor: Predecessor): Promise<void> {
+    const inheritance = await predecessor.takeOver(await this.#lineage.serve());
+    if (inheritance === null) {
+      this.#logger.error("the Sluice that this one follows died while this one started: what it counted is lost");
+      return;
+    }
+    this.#supervisor.addTotals(inheritance.totals);
+    this.#metrics.inherit(inheritance.masterTotals);
+    this.#bans.inherit(inheritance.bans);
+    for (const { service, server, policy } of inheritance.drains) this.#drains.drain(service, server, policy);
+  }
+
+  /** Says it to whom it concerns. */
+  #serves(): void {
+    this.#manager.tell("READY=1", `STATUS=Serves, generation ${this.#lineage.generation}`);
+    this.#writePid();
+    const { watchdogMs } = this.#manager;
+    if (watchdogMs !== null)
+      this.#watchdog = setInterval(() => this.#manager.tell("WATCHDOG=1"), watchdogMs / WATCHDOG_SHARE);
+  }
+
+  #writePid(): void {
+    const { pidFile } = this.#config.lifeCycle;
+    if (pidFile === undefined) return;
+    try {
+      writePidFile(pidFile);
+    } catch (error) {
+      this.#logger.error(`lifeCycle.pidFile: cannot write to ${pidFile}: ${describeError(error)}`);
+    }
+  }
+
+  /** Another master serves: here only the connections that are open go on. */
+  #handOver(pid: number): Inheritance {
+    this.#fillMetrics();
+    this.#phase = "old";
+    if (this.#watchdog !== null) clearInterval(this.#watchdog);
+    this.#manager.tell(`MAINPID=${pid}`);
+    this.#acme?.retire();
+    this.#health.close();
+    this.#bans.retire();
+    this.#api?.leave();
+    for (const server of this.#admin) server.stop();
+    this.#sockets.close();
+    return {
+      totals: this.#supervisor.takeTotals(),
+      masterTotals: this.#metrics.totals(this.#supervisor.restarts, this.#log.dropped()),
+      bans: this.#bans.list(),
+      drains: [...this.#drains.ordered()],
+    };
+  }
+
+  #tellServers(changes: readonly ServerChange[]): void {
+    this.#lineage.olds.tell({ type: "servers", servers: this.#supervisor.tellServers(changes) });
+  }
+
+  #lineageHost(): LineageHost {
+    return {
+      welcome: () => ({
+        admin: [...this.#config.entryPoints.values()].filter(({ admin }) => admin).map(({ address }) => address),
+        apiSocket: this.#api?.socket ?? null,
+        broker: this.#lentBroker ?? this.#ownBroker,
+      }),
+      sockets: () => {
+        const { fds, about } = this.#sockets.handedOn();
+        const environment = { [SOCKETS_VARIABLE]: describeSockets(about, FIRST_INHERITED), WATCHDOG_PID: "" };
+        return { descriptors: fds, environment };
+      },
+      handOver: (pid) => this.#handOver(pid),
+      replaced: (isGood) => {
+        this.#metrics.upgraded(isGood);
+        if (isGood) return;
+        this.#manager.tell("READY=1");
+        this.#writePid();
+      },
+      old: {
+        collect: () => this.#supervisor.collect(),
+        pids: () => this.#supervisor.pids,
+        drain: (graceMs, pace) => this.#supervisor.drain(graceMs, pace, KILL_AFTER_MS),
+        joined: () =>
+          this.#supervisor.followNeighbour(NEWEST, (shares) => this.#lineage.tellNewest({ type: "shares", shares })),
+        heard: (message) => {
+          if (message.type === "servers") this.#supervisor.tellServers(message.servers);
+          else if (message.type === "shares") this.#supervisor.hearNeighbour(NEWEST, message.shares);
+          else if (message.type === "reload") this.#reloadDynamic();
+          else this.#reopenLogs();
+        },
+        kill: () => {
+          this.#supervisor.kill();
+          this.#broker?.kill("SIGKILL");
+        },
+        end: (code) => this.#origin.end(code),
+      },
+      olds: {
+        joined: (generation) => {
+          const { olds } = this.#lineage;
+          olds.tell({ type: "servers", servers: this.#supervisor.servers }, generation);
+          this.#supervisor.joinNeighbour(neighbourOf(generation), (shares) =>
+            olds.tell({ type: "shares", shares }, generation),
+          );
+          void this.#lineage.limit();
+        },
+        isWanted: (broker) => this.#lentBroker?.configured === broker.configured,
+        drained: (generation, totals) => {
+          this.#supervisor.leaveNeighbour(neighbourOf(generation));
+          this.#supervisor.addTotals(totals);
+        },
+        brokerGone: () => void this.#replaceBroker(),
+        heard: (generation, message) => {
+          if (message.type === "shares") this.#supervisor.hearNeighbour(neighbourOf(generation), message.shares);
+          else if (message.type === "outcomes") this.#health.heard(message.outcomes);
+          else if (message.type === "failures") this.#bans.heard(message.failures);
+          else process.emit(message.signal);
+        },
+      },
+    };
+  }
+
+  /** The one that another generation had is gone with it. */
+  async #replaceBroker(): Promise<void> {
+    this.#lentBroker = null;
+    if (this.#stopping) return;
+    this.#logger.error("the embedded broker is gone with the generation that had it, and is started anew");
+    try {
+      await this.#startBroker();
+    } catch (error) {
+      this.#logger.error((error as Error).message);
+    }
   }
 
   async #ensureCertificate(): Promise<void> {
@@ -310,7 +567,7 @@ export class Master {
   }
 
   async #startWorkers(count: number): Promise<void> {
-    const settings = workerSettings(this.#config);
+    const settings = workerSettings(this.#config, this.#lineage.generation);
     return new Promise((resolve, reject) => {
       const listening = new Set<number>();
       this.#supervisor = new Supervisor(count, settings, this.#sockets, {
@@ -334,8 +591,14 @@ export class Master {
             "a worker hangs",
           ),
         onCommitted: (index, version) => this.#logger.debug({ worker: index, version }, "snapshot in force"),
-        onOutcomes: (_index, outcomes) => this.#health.heard(outcomes),
-        onFailures: (failures) => this.#bans.heard(failures),
+        onOutcomes: (_index, outcomes) => {
+          if (this.#phase === "old") this.#lineage.tellNewest({ type: "outcomes", outcomes });
+          else this.#health.heard(outcomes);
+        },
+        onFailures: (failures) => {
+          if (this.#phase === "old") this.#lineage.tellNewest({ type: "failures", failures });
+          else this.#bans.heard(failures);
+        },
         onRefused: (message) => this.#topRefused.heard(message),
         onStarted: (index) => {
           this.#drains.started(index);
@@ -363,11 +626,14 @@ export class Master {
     if (this.#stopping) return;
     const { compiled, refused, diagnostics, failures, durationMs } = outcome;
     this.#givingBack.soon();
-    this.#logDiagnostics(diagnostics.list);
+    this.#manager.tell("READY=1");
+    // An old one loads what is new for the connections that it has; the newest says what there is to say of it.
+    const isOld = this.#phase === "old";
+    if (!isOld) this.#logDiagnostics(diagnostics.list);
     this.#metrics.diagnosed([this.#staticDiagnostics, diagnostics]);
     const isRefused = compiled === null || refused.length > 0;
     this.#metrics.reloaded(compiled, !isRefused, failures);
-    if (isRefused)
+    if (isRefused && !isOld)
       this.#logger.error({ providers: refused }, "the configuration is not loaded: what served before goes on serving");
     if (compiled === null) {
       this.#desk?.loaded(outcome, null);
@@ -388,9 +654,11 @@ export class Master {
     this.#desk?.came(outcome, compiled, version, this.#staticDiagnostics.list);
     this.#desk?.loaded(outcome, version);
     this.#setDrains(version);
-    this.#acme?.want(compiled.orders);
+    if (!isOld) this.#acme?.want(compiled.orders);
     // What others have changed, and new certificates, are in force beside what was refused.
     if (isRefused) return;
+    // Old workers go one by one, and none replaces them.
+    if (isOld) return;
     const { routers, certificates } = compiled;
     const facts = { version, routers: routers.length, certificates: certificates.length, ms: Math.round(durationMs) };
     void this.#whenLoaded(version).then(() => this.#logger.info(facts, "configuration loaded"));
@@ -423,12 +691,12 @@ export class Master {
       acme: () => this.#acme?.states() ?? [],
       providers: () => this.#providers.map(providerLook),
       processes: () => [...this.#processes()].flatMap(([role, pids]) => pids.map((pid) => processLook(role, pid))),
-      figures: async () => addUp(await this.#supervisor.collect()),
+      figures: async () => addUp(await this.#collect()),
       drain: (service, server, policy) => this.#drains.drain(service, server, policy),
       undrain: (service, server) => this.#drains.undrain(service, server),
       ban: (entryPoint, network, ms) => this.#bans.ban(entryPoint, network, ms),
       lift: (entryPoint, network) => this.#bans.lift(entryPoint, network),
-      reload: () => this.reload(),
+      reload: () => void this.reload(),
       renew: (name) => this.#acme?.renew(name) ?? false,
       traced: () => this.#traced,
       trace: (traced) => {
@@ -443,7 +711,7 @@ export class Master {
       },
     };
     const { openApi } = await import("./api.ts");
-    return openApi(api, sources, this.#logger);
+    return openApi(api, sources, this.#logger, this.#origin.predecessor?.welcome.apiSocket ?? null);
   }
 
   #processes(): Map<string, readonly number[]> {
@@ -453,12 +721,14 @@ export class Master {
     ]);
     const broker = this.#broker?.pid ?? null;
     if (broker !== null) processes.set("broker", [broker]);
+    const { pids } = this.#lineage.olds;
+    if (pids.length > 0) processes.set("old", pids);
     return processes;
   }
 
   #publish(): number {
     const rows = this.#names.apply(this.#rows);
-    this.#health.want(rows, this.#checks);
+    if (this.#phase !== "old") this.#health.want(rows, this.#checks);
     return this.#supervisor.publish(this.#challenges.size === 0 ? rows : new Map([...rows, ...this.#challenges]));
   }
 
@@ -507,8 +777,22 @@ export class Master {
       this.#logger[each.severity === "error" ? "error" : "warn"]({ code: each.code }, describeDiagnostic(each));
   }
 
+  /** What all workers count, those of old generations too. */
+  async #collect(): Promise<MetricJson[][]> {
+    const [own, old] = await Promise.all([this.#supervisor.collect(), this.#lineage.olds.collect()]);
+    // They accept nobody any more.
+    return [...own, ...old.map((each) => each.filter(({ name }) => name !== "sluice_connections_limit"))];
+  }
+
   async #render(): Promise<string> {
-    const collected = await this.#supervisor.collect();
+    const collected = await this.#collect();
+    this.#fillMetrics();
+    return this.#metrics.render(collected, this.#supervisor.restarts, this.#log.dropped(), this.#processes());
+  }
+
+  #fillMetrics(): void {
+    const { olds, generation } = this.#lineage;
+    this.#metrics.generations(generation, olds.count, olds.connections);
     this.#metrics.nameStates(this.#names.states());
     this.#metrics.providerStates(
       this.#providers.flatMap((each) => (each.state === undefined ? [] : [{ name: each.name, ...each.state() }])),
@@ -518,6 +802,5 @@ export class Master {
     this.#metrics.drainStates(this.#drains.states());
     this.#metrics.serverStates(this.#health.states());
     this.#metrics.workerStates(this.#supervisor.states(), this.#supervisor.hangs);
-    return this.#metrics.render(collected, this.#supervisor.restarts, this.#log.dropped(), this.#processes());
   }
 }

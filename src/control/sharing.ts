@@ -34,10 +34,17 @@ export class Sharing {
   readonly #tables = new Map<string, StickyTable>();
   #sticky: ClientAt[] = [];
   #letIn: LetIn[] = [];
+  /** null: it is here. */
+  #leader: number | null = null;
   readonly #batch = new Batch(() => this.#flush());
 
   constructor(host: SharingHost) {
     this.#host = host;
+  }
+
+  /** From now on this one, a worker or what stands for other processes, says in which order clients came, for all. */
+  follow(leader: number): void {
+    this.#leader = leader;
   }
 
   take(worker: number, { counts, sticky, letIn, keys }: Shares): void {
@@ -45,9 +52,15 @@ export class Sharing {
     for (const [table, key, open] of keys.open) this.#keysOpen.set(worker, nameOf(table, key), [table, key], open);
     for (const [table, key, spent] of keys.spent) this.#keysSpent.add(worker, nameOf(table, key), [table, key], spent);
     for (const each of sticky) this.#tableOf(each.service)?.put(each.client, each.address);
+    this.#batch.note();
+    if (worker === this.#leader) {
+      if (sticky.length + letIn.length === 0) return;
+      for (const each of this.#host.workers())
+        if (each !== worker) this.#host.tell(each, { ...NOTHING, sticky, letIn });
+      return;
+    }
     this.#sticky.push(...sticky);
     this.#letIn.push(...letIn);
-    this.#batch.note();
   }
 
   /** A new worker, which knows nothing yet. */
@@ -80,8 +93,10 @@ export class Sharing {
     this.#letIn = [];
     for (const worker of this.#host.workers()) {
       const counts = [...this.#open.changed(worker)];
-      if (counts.length + sticky.length + letIn.length > 0)
-        this.#host.tell(worker, { counts, sticky, letIn, keys: NO_KEYS });
+      // The leader puts it in order, and says it again to all.
+      const came = this.#leader === null || this.#leader === worker ? { sticky, letIn } : { sticky: [], letIn: [] };
+      if (counts.length + came.sticky.length + came.letIn.length > 0)
+        this.#host.tell(worker, { ...NOTHING, counts, ...came });
       const spent = [...this.#keysSpent.changed(worker)].filter(([, number]) => number > 0);
       this.#tellKeys(worker, [...this.#keysOpen.changed(worker)].map(keyNumber), spent.map(keyNumber));
     }

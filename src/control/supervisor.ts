@@ -4,6 +4,7 @@ import type { Subprocess } from "bun";
 import { addUp, type MetricJson, onlyTotals } from "../observe/metric-json.ts";
 import { diff, NO_ROWS, type RowMap } from "../protocol/diff.ts";
 import type { Answers, Asked, DrainPace, FromWorker, Question, ServerOutcome, ToWorker } from "../protocol/messages.ts";
+import type { Shares } from "../protocol/shares.ts";
 import { type Standing, standingOf, waitedForCpu } from "../system/processes.ts";
 import { FIRST_INHERITED, spawnSelf } from "../system/spawn.ts";
 import { NEW_SERVER, type ServerChange, type ServerReport } from "../upstream/server-state.ts";
@@ -78,9 +79,15 @@ export class Supervisor {
   readonly #workers = new Map<number, Worker>();
   readonly #restarts: Restarts[];
   readonly #questions = new Questions<Worker>((worker, message) => this.#send(worker, message));
+  /** What stands for the workers of other generations, by a number below 0. */
+  readonly #neighbours = new Map<number, (shares: Shares) => void>();
   readonly #sharing = new Sharing({
-    workers: () => this.#workers.keys(),
-    tell: (index, shares) => this.#send(this.#workers.get(index)!, { type: "shares", ...shares }),
+    workers: () => [...this.#workers.keys(), ...this.#neighbours.keys()],
+    tell: (index, shares) => {
+      const neighbour = this.#neighbours.get(index);
+      if (neighbour !== undefined) neighbour(shares);
+      else this.#send(this.#workers.get(index)!, { type: "shares", ...shares });
+    },
     serviceOf: (name) => {
       const row = this.#rows.get(`service/${name}`);
       return row?.kind === "service" ? row.value : null;
@@ -169,8 +176,11 @@ export class Supervisor {
     return this.#liveness.areServed;
   }
 
-  /** Tells all workers what has changed with servers. What is left out of a change stays as it was last told. */
-  tellServers(changes: readonly ServerChange[]): void {
+  /**
+   * Tells all workers what has changed with servers. What is left out of a change stays as it was last told.
+   * @returns what they were told.
+   */
+  tellServers(changes: readonly ServerChange[]): readonly ServerReport[] {
     const servers = changes.map((change): ServerReport => {
       const report = { ...NEW_SERVER, ...this.#servers.get(change.key), ...change };
       if (report.health === "unknown" && !report.isDraining) this.#servers.delete(report.key);
@@ -178,6 +188,44 @@ export class Supervisor {
       return report;
     });
     for (const worker of this.#workers.values()) this.#send(worker, { type: "servers", servers });
+    return servers;
+  }
+
+  /** What workers know of servers. */
+  get servers(): readonly ServerReport[] {
+    return [...this.#servers.values()];
+  }
+
+  /** Workers of another generation share limits with these: `number` is below 0. */
+  joinNeighbour(number: number, tell: (shares: Shares) => void): void {
+    this.#neighbours.set(number, tell);
+    this.#sharing.joined(number);
+  }
+
+  /** The same, and it says in which order clients came. */
+  followNeighbour(number: number, tell: (shares: Shares) => void): void {
+    this.#sharing.follow(number);
+    this.joinNeighbour(number, tell);
+  }
+
+  leaveNeighbour(number: number): void {
+    if (this.#neighbours.delete(number)) this.#sharing.gone(number);
+  }
+
+  hearNeighbour(number: number, shares: Shares): void {
+    if (this.#neighbours.has(number)) this.#sharing.take(number, shares);
+  }
+
+  /** What was counted by processes that are gone, of this generation and of those before. It is counted elsewhere from now on. */
+  takeTotals(): MetricJson[] {
+    const totals = this.#retired ?? [];
+    this.#retired = null;
+    return totals;
+  }
+
+  /** What others have counted, and is counted here from now on. */
+  addTotals(totals: readonly MetricJson[]): void {
+    this.#retired = addUp([this.#retired ?? [], totals]);
   }
 
   /** Tells one worker, or all of them. */
@@ -405,7 +453,6 @@ export class Supervisor {
 
   /** Only totals outlive a worker; what it had open is gone with it. Those of the dead are added up, so that they do not gather. */
   #retire(metrics: MetricJson[]): void {
-    const totals = onlyTotals(metrics);
-    this.#retired = this.#retired === null ? totals : addUp([this.#retired, totals]);
+    this.addTotals(onlyTotals(metrics));
   }
 }

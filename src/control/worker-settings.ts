@@ -20,7 +20,7 @@ export interface CommonSettings extends Omit<WorkerSettings, "index" | "workers"
 }
 
 /** @throws StartError when the descriptor limit does not allow as many connections as are configured. */
-export function workerSettings(config: StaticConfig): CommonSettings {
+export function workerSettings(config: StaticConfig, generation: number): CommonSettings {
   const limit = descriptorLimit();
   const most = Math.max(1, Math.floor((limit - RESERVED_DESCRIPTORS) / 2));
   const maxConnections = config.limits.maxConnections ?? most;
@@ -36,6 +36,7 @@ export function workerSettings(config: StaticConfig): CommonSettings {
         ...{ name, readTimeoutMs, connectTimeoutMs, proxyProtocol, admission },
         ban: banSettings(ban),
       })),
+    generation,
     maxConnections,
     heldBytesPerConnection: config.limits.heldBytesPerConnection,
     heldBytesPerWorker: config.limits.heldBytesPerWorker,

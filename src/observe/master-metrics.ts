@@ -7,7 +7,7 @@ import type { Diagnostics } from "../config/diagnostics.ts";
 import type { WatchedState } from "../health/watch.ts";
 import { readAcceptQueues } from "../system/accept-queues.ts";
 import { readProcess } from "../system/processes.ts";
-import { addUp, type MetricDescription, type MetricJson } from "./metric-json.ts";
+import { addUp, type MetricDescription, type MetricJson, onlyTotals } from "./metric-json.ts";
 import { Counter, Gauge, metricsText, Registry } from "./registry.ts";
 
 /** Failing sources that are told apart: with more, the first ones say enough. */
@@ -25,7 +25,17 @@ export interface NameState {
   readonly failed: number;
 }
 
+/** Totals that a new process counts from its own beginning: of what runs now, of the kernel, and of what may be gone. */
+const OF_NOW: ReadonlySet<string> = new Set([
+  "sluice_process_cpu_seconds_total",
+  "sluice_listen_overflows_total",
+  "sluice_listen_drops_total",
+  "sluice_server_checks_total",
+  "sluice_server_name_lookups_total",
+]);
+
 export class MasterMetrics {
+  #inherited: readonly MetricJson[] = [];
   readonly #registry = new Registry();
   readonly #reloads: Counter<"result">;
   readonly #lastSuccess: Gauge;
@@ -57,6 +67,10 @@ export class MasterMetrics {
   readonly #listenOverflows: Counter;
   readonly #listenDrops: Counter;
   readonly #restarts: Counter;
+  readonly #upgrades: Counter<"result">;
+  readonly #generation: Gauge;
+  readonly #oldGenerations: Gauge;
+  readonly #oldConnections: Gauge;
   readonly #dropped: Counter;
   readonly #cpu: Counter<"process">;
   readonly #memory: Gauge<"process">;
@@ -251,6 +265,27 @@ export class MasterMetrics {
       help: "The master's log lines dropped because they could not be written.",
       registers,
     });
+    this.#upgrades = new Counter({
+      name: "sluice_upgrades_total",
+      help: "Times that new processes were to follow these, after SIGUSR2 or a change of the static configuration.",
+      labelNames: ["result"],
+      registers,
+    });
+    this.#generation = new Gauge({
+      name: "sluice_generation",
+      help: "The generation of processes that serves, counted from 1: each upgrade begins one.",
+      registers,
+    });
+    this.#oldGenerations = new Gauge({
+      name: "sluice_old_generations",
+      help: "Generations before the one that serves, that have connections.",
+      registers,
+    });
+    this.#oldConnections = new Gauge({
+      name: "sluice_old_generation_connections",
+      help: "Connections of old generations, as they last told. They are counted among the open connections too.",
+      registers,
+    });
     this.#workers = new Gauge({
       name: "sluice_workers",
       help: "Workers that accept connections and answer the master now.",
@@ -317,7 +352,10 @@ export class MasterMetrics {
       registers,
     });
     info.set({ version }, 1);
-    for (const result of ["success", "failure"]) this.#reloads.inc({ result }, 0);
+    for (const result of ["success", "failure"]) {
+      this.#reloads.inc({ result }, 0);
+      this.#upgrades.inc({ result }, 0);
+    }
   }
 
   describe(): MetricDescription[] {
@@ -447,6 +485,17 @@ export class MasterMetrics {
     }
   }
 
+  upgraded(isGood: boolean): void {
+    this.#upgrades.inc({ result: isGood ? "success" : "failure" });
+  }
+
+  /** The generation of this process, and those before it that have connections. */
+  generations(generation: number, old: number, connections: number): void {
+    this.#generation.set(generation);
+    this.#oldGenerations.set(old);
+    this.#oldConnections.set(connections);
+  }
+
   /** How workers are, those included that do not run just now; and how many have hung so far. */
   workerStates(
     states: readonly {
@@ -474,6 +523,25 @@ export class MasterMetrics {
     this.#wantedWorkers.set(workers);
   }
 
+  /** What masters before this one have counted. */
+  inherit(totals: readonly MetricJson[]): void {
+    this.#inherited = addUp([this.#inherited, totals]);
+  }
+
+  /** What this one has counted and those before it, for the one that follows. */
+  totals(restarts: number, droppedLines: number): MetricJson[] {
+    this.#fill(restarts, droppedLines);
+    const own = onlyTotals(this.#registry.toJson()).filter(({ name }) => !OF_NOW.has(name));
+    return addUp([this.#inherited, own]);
+  }
+
+  #fill(restarts: number, droppedLines: number): void {
+    this.#restarts.reset();
+    this.#restarts.inc(restarts);
+    this.#dropped.reset();
+    this.#dropped.inc(droppedLines);
+  }
+
   /** Prometheus' text format. `workers` is what the supervisor collected; `processes` are pids by name. */
   render(
     workers: readonly MetricJson[][],
@@ -481,10 +549,7 @@ export class MasterMetrics {
     droppedLines: number,
     processes: ReadonlyMap<string, readonly number[]>,
   ): string {
-    this.#restarts.reset();
-    this.#restarts.inc(restarts);
-    this.#dropped.reset();
-    this.#dropped.inc(droppedLines);
+    this.#fill(restarts, droppedLines);
     const queues = readAcceptQueues();
     this.#listenOverflows.reset();
     this.#listenDrops.reset();
@@ -506,6 +571,6 @@ export class MasterMetrics {
         this.#maxFds.inc({ process: name }, figures.maxFds);
       }
     }
-    return metricsText([...this.#registry.toJson(), ...addUp(workers)]);
+    return metricsText([...addUp([this.#registry.toJson(), this.#inherited]), ...addUp(workers)]);
   }
 }

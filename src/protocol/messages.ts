@@ -161,6 +161,8 @@ export interface AdmissionSettings {
 export interface WorkerSettings {
   /** How many workers there are. */
   readonly workers: number;
+  /** The generation of processes that it is of: each upgrade begins one. The first is 1. */
+  readonly generation: number;
   /** The worker's number; the one that replaces a dead one has the same. */
   readonly index: number;
   readonly entryPoints: readonly EntryPointSettings[];

@@ -53,6 +53,8 @@ export interface EdgeLimits {
   readonly helloBytesPerWorker: number;
   /** How many workers there are; 1 when it is left out. */
   readonly workers?: number;
+  /** The generation of processes that they are of, counted from 1. */
+  readonly generation?: number;
 }
 
 /** A connection that is open, as the worker sees it. */
@@ -96,6 +98,9 @@ export interface EntryPoint {
   readonly waiters: Newcomers<Yielding>;
   readonly admission: Admission;
 }
+
+/** `workers` is at most so large: so no two workers of different generations have the same number. */
+const MOST_WORKERS = 1000;
 
 export class Edge {
   readonly observer: Observer;
@@ -141,10 +146,12 @@ export class Edge {
     this.dialer = new Dialer(this.deadlines);
     this.pool = new RelayPool(this.deadlines, this.turns, limits.heldBytesPerConnection, limits.heldBytesPerWorker);
     this.hellos = new HelloPool(limits.helloBytesPerWorker);
-    this.keyed = new Tables(limits.workers ?? 1);
+    const { workers = 1, generation = 1 } = limits;
+    // A lone worker may get a successor, which is to know what clients have here.
+    this.keyed = new Tables(workers, undefined, tellShares === null ? workers : Math.max(2, workers));
     const onAuthentication: Observer["onAuthentication"] = (result, ms) => observer.onAuthentication(result, ms);
     this.tables = new RoutingTables(this.meters, start, onAuthentication, this.keyed);
-    this.sharing = new Sharing(start, this.tables.servers, this.keyed, tellShares);
+    this.sharing = new Sharing(generation * MOST_WORKERS + start, this.tables.servers, this.keyed, tellShares);
     this.tables.balancers.onSticky = (at) => this.sharing.came(at);
   }
 

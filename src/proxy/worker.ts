@@ -107,7 +107,7 @@ class Worker implements Observer {
     const own = accessLog?.filePath === undefined ? null : open(accessLog.filePath);
     this.#logs = own === null ? [this.#log] : [this.#log, own];
     this.#accessLog = accessLog === null ? null : new AccessLog(own ?? this.#log, accessLog.filters);
-    const tellShares = settings.workers > 1 ? (shares: Shares) => send({ type: "shares", ...shares }) : null;
+    const tellShares = (shares: Shares) => send({ type: "shares", ...shares });
     this.#edge = new Edge(settings, this, settings.index, tellShares);
     this.#leaving = new LeavingConnections(this.#edge.connections, this.#edge.turns, send);
     this.#inspection = settings.isInspected ? new Inspection(settings.index, this.#edge, this.#log.always) : null;

@@ -7,7 +7,7 @@ import { getSystemErrorName } from "node:util";
 /** glibc, and musl. */
 const LIBRARIES = ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
 
-/** socket(2), bind(2), listen(2), setsockopt(2), getsockopt(2), getsockname(2), fcntl(2), close(2), errno(3). */
+/** socket(2), bind(2), listen(2), setsockopt(2), getsockopt(2), getsockname(2), sendto(2), fcntl(2), close(2), waitpid(2), errno(3). */
 const CALLS = {
   socket: { args: ["int", "int", "int"], returns: "int" },
   bind: { args: ["int", "ptr", "u32"], returns: "int" },
@@ -15,6 +15,8 @@ const CALLS = {
   setsockopt: { args: ["int", "int", "int", "ptr", "u32"], returns: "int" },
   getsockopt: { args: ["int", "int", "int", "ptr", "ptr"], returns: "int" },
   getsockname: { args: ["int", "ptr", "ptr"], returns: "int" },
+  sendto: { args: ["int", "ptr", "u64", "int", "ptr", "u32"], returns: "i64" },
+  waitpid: { args: ["int", "ptr", "int"], returns: "int" },
   fcntl: { args: ["int", "int", "int"], returns: "int" },
   close: { args: ["int"], returns: "int" },
   __errno_location: { args: [], returns: "ptr" },

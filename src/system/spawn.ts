@@ -38,6 +38,9 @@ function childEnvironment(role: Role): Record<string, string> {
   return { ...RUNTIME, ...Object.fromEntries(inherited), [ROLE_VARIABLE]: role };
 }
 
+/** Of the source. */
+const ROOT = resolve(import.meta.dir, "../..");
+
 /** On Linux this opens the file that the process runs from, whatever bears its name since; readlink tells the name. */
 const OWN_FILE = "/proc/self/exe";
 
@@ -47,16 +50,47 @@ const OWN_FILE = "/proc/self/exe";
  */
 function ownProgram(): string[] {
   if (!Bun.isStandaloneExecutable) {
-    const root = resolve(import.meta.dir, "../..");
     // As in bin/sluice: the directory that it is started in does not configure its runtime.
-    const flags = ["--no-env-file", "--config=/dev/null", `--tsconfig-override=${root}/tsconfig.json`];
-    return [process.execPath, ...flags, `${root}/src/main.ts`];
+    const flags = ["--no-env-file", "--config=/dev/null", `--tsconfig-override=${ROOT}/tsconfig.json`];
+    return [process.execPath, ...flags, `${ROOT}/src/main.ts`];
   }
   try {
     // By its name while that is right: the name is what `ps` and `pgrep` show.
     if (readlinkSync(OWN_FILE) !== process.execPath) return [OWN_FILE];
   } catch {} // no /proc: another system
   return [process.execPath];
+}
+
+/** A program, and as what it shall know itself. */
+export interface Program {
+  readonly command: readonly string[];
+  readonly name: string;
+  /** Beside what this process has. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** How bin/sluice tells by what name it was started. */
+const PROGRAM_VARIABLE = "SLUICE_PROGRAM";
+
+/** By what name it was started, as that was understood then: the working directory and PATH may be others later. */
+const STARTED_AS = startedAs();
+delete process.env[PROGRAM_VARIABLE];
+
+function startedAs(): string {
+  if (!Bun.isStandaloneExecutable) return process.env[PROGRAM_VARIABLE] ?? `${ROOT}/bin/sluice`;
+  const typed = process.argv0;
+  return typed.includes("/") ? resolve(typed) : (Bun.which(typed) ?? process.execPath);
+}
+
+/** What bears this program's name now: another version, where one has been put in its place. Links in its name are followed anew. */
+export function programOnDisk(): Program {
+  return { command: [STARTED_AS], name: STARTED_AS, environment: {} };
+}
+
+/** This program as it is, whatever bears its name now. */
+export function sameProgram(): Program {
+  const name = Bun.isStandaloneExecutable ? STARTED_AS : process.execPath;
+  return { command: ownProgram(), name, environment: { [PROGRAM_VARIABLE]: STARTED_AS } };
 }
 
 /** The number of the first descriptor that a child is given. */

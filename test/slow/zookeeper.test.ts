@@ -8,8 +8,6 @@ import { ZooKeeperEngine } from "../../src/providers/zookeeper/engine.ts";
 import { multi } from "../../src/providers/zookeeper/requests.ts";
 import { Authority } from "../support/certs.ts";
 import { Followed } from "../support/followed.ts";
-import { keyStore } from "../support/key-store.ts";
-import { providerSuite } from "../support/provider-suite.ts";
 import { cleanup, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 import { ZooKeeper } from "../support/zookeeper.ts";
 
@@ -28,27 +26,15 @@ const reasonOf = async (engine: ZooKeeperEngine): Promise<string> => {
   }
 };
 
-const authority = await Authority.create("zookeeper");
-const [server, client] = await Promise.all([
-  authority.issue({ names: ["127.0.0.1", "localhost"] }),
-  authority.issue({ names: ["sluice"], usage: "clientAuth" }),
-]);
-const pem = join(temporaryDirectory(), "server.pem");
-writeFileSync(pem, readFileSync(server.cert, "utf8") + readFileSync(server.key, "utf8"));
-const zooKeeper = await ZooKeeper.start({ ca: authority.cert, pem });
-/** As `deleteall` does it: nothing is left of a service whose nodes are deleted. */
-const pruned = {
-  port: zooKeeper.port,
-  change: (changes: Readonly<Record<string, string | null>>) => zooKeeper.change(changes, true),
-  kill: () => zooKeeper.kill(),
-  run: (emptied?: boolean) => zooKeeper.run(emptied),
-};
-
-providerSuite("ZooKeeper, as a provider", async () =>
-  keyStore("zookeeper", pruned, (rootKey) => engineOf(zooKeeper, { rootKey }), true),
-);
-
-describe("ZooKeeper", () => {
+describe("ZooKeeper", async () => {
+  const authority = await Authority.create("zookeeper");
+  const [server, client] = await Promise.all([
+    authority.issue({ names: ["127.0.0.1", "localhost"] }),
+    authority.issue({ names: ["sluice"], usage: "clientAuth" }),
+  ]);
+  const pem = join(temporaryDirectory(), "server.pem");
+  writeFileSync(pem, readFileSync(server.cert, "utf8") + readFileSync(server.key, "utf8"));
+  const zooKeeper = await ZooKeeper.start({ ca: authority.cert, pem });
   let roots = 0;
   /** A part of the store that no other test has. */
   const rootOf = async (keys: Readonly<Record<string, string>>) => {

@@ -6,10 +6,8 @@ import { dirname, join } from "node:path";
 import type { Subprocess } from "bun";
 import { cleanup, exec, waitFor } from "./tools.ts";
 
-const PROGRAMS = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto_pub", "/usr/bin/mosquitto_sub"];
-export const IMAGE = "localhost/broker";
-/** There is nothing in it: containers of it are made in no time, and never started. */
-const EMPTY_IMAGE = "localhost/empty";
+const PROGRAMS = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto_pub"];
+const IMAGE = "localhost/broker";
 
 /** A network of each daemon, as its containers know it. */
 export const BRIDGE = "brokers";
@@ -22,8 +20,6 @@ export interface NewContainer {
   /** A health check that publishes a message, so often in milliseconds. */
   readonly healthEveryMs?: number;
   readonly published?: Readonly<Record<string, { readonly HostIp: string; readonly HostPort: string }>>;
-  /** Instead of the broker. */
-  readonly command?: readonly string[];
   /** It is created and not started. */
   readonly isIdle?: boolean;
 }
@@ -70,8 +66,8 @@ export abstract class ContainerDaemon {
   }
 
   /** Ends it; containers may go on. */
-  async suspend(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
-    this.#process?.kill(signal);
+  async suspend(): Promise<void> {
+    this.#process?.kill();
     await this.#process?.exited;
     this.#process = null;
   }
@@ -117,15 +113,13 @@ export abstract class ContainerDaemon {
     network = BRIDGE,
     healthEveryMs,
     published = {},
-    command,
     isIdle = false,
   }: NewContainer): Promise<string> {
     const interval = (healthEveryMs ?? 0) * 1e6;
     const made = await this.post(`/containers/create?name=${name}`, {
-      Image: isIdle ? EMPTY_IMAGE : IMAGE,
+      Image: IMAGE,
       Labels: labels,
-      ...(command !== undefined && { Entrypoint: command }),
-      ...(!network.startsWith("container:") && { ExposedPorts: { "1883/tcp": {} } }),
+      ExposedPorts: { "1883/tcp": {} },
       ...(healthEveryMs !== undefined && {
         Healthcheck: {
           Test: ["CMD", "/usr/bin/mosquitto_pub", "-t", "health", "-m", "", "-q", "1"],
@@ -145,18 +139,8 @@ export abstract class ContainerDaemon {
     return Id;
   }
 
-  /** The process of a container, as this machine sees it. */
-  async signal(name: string, signal: NodeJS.Signals): Promise<void> {
-    process.kill((await this.inspect(name)).State.Pid, signal);
-  }
-
   async remove(name: string): Promise<void> {
     await this.delete(`/containers/${name}?force=true&v=true`);
-  }
-
-  /** What is known of it by its own API, as JSON. */
-  async json<T>(path: string): Promise<T> {
-    return JSON.parse(await this.get(path)) as T;
   }
 
   async inspect(name: string): Promise<{
@@ -182,20 +166,10 @@ export abstract class ContainerDaemon {
     mkdirSync(join(tree, "etc"), { recursive: true });
     writeFileSync(join(tree, "etc/passwd"), "root:x:0:0::/:/\nmosquitto:x:1883:1883::/:/\n");
     writeFileSync(join(tree, "etc/mosquitto.conf"), "listener 1883 0.0.0.0\nallow_anonymous true\nuser root\n");
-    await this.#importTree(IMAGE, tree, [
-      "EXPOSE 1883",
-      'ENTRYPOINT ["/usr/sbin/mosquitto","-c","/etc/mosquitto.conf"]',
-    ]);
-    const empty = join(this.directory, "empty");
-    mkdirSync(empty);
-    writeFileSync(join(empty, "nothing"), "");
-    await this.#importTree(EMPTY_IMAGE, empty, ['ENTRYPOINT ["/nothing"]']);
-  }
-
-  async #importTree(image: string, tree: string, changes: readonly string[]): Promise<void> {
     const tar = Bun.spawnSync(["tar", "-C", tree, "-c", "."], { stdout: "pipe" }).stdout;
+    const changes = ["EXPOSE 1883", 'ENTRYPOINT ["/usr/sbin/mosquitto","-c","/etc/mosquitto.conf"]'];
     const query = changes.map((change) => `&changes=${encodeURIComponent(change)}`).join("");
-    await this.post(`/images/create?fromSrc=-&repo=${image}&tag=latest${query}`, tar);
+    await this.post(`/images/create?fromSrc=-&repo=${IMAGE}&tag=latest${query}`, tar);
   }
 
   /** Takes away whatever is left, also after a test that has failed. */
@@ -203,9 +177,6 @@ export abstract class ContainerDaemon {
     if (this.#process === null) await this.resume().catch(() => {});
     await this.takeDown().catch(() => {});
     await this.suspend();
-    // What watches over containers outlives a daemon that was killed.
-    const found = await exec(["pgrep", "-f", this.directory]);
-    for (const pid of found.stdout.split("\n").filter(Boolean)) process.kill(Number(pid), "SIGKILL");
     const mounts = readFileSync("/proc/mounts", "utf8").split("\n");
     const own = mounts.map((line) => line.split(" ")[1] ?? "").filter((path) => path.startsWith(this.directory));
     for (const path of own.sort().reverse()) await exec(["umount", "-l", path]);
@@ -221,40 +192,21 @@ export abstract class ContainerDaemon {
   }
 }
 
-/** What a daemon asks of its clients over TCP. */
-export interface DaemonTls {
-  readonly port: number;
-  /** Paths. */
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
-}
-
 /** Debian's docker.io: it needs root, and no rules of a firewall, for nothing but this machine reaches its containers. */
 export class Dockerd extends ContainerDaemon {
   readonly kind = "docker";
-  readonly #tls: DaemonTls | null;
 
-  private constructor(tls: DaemonTls | null) {
-    super();
-    this.#tls = tls;
-  }
-
-  /** With `tls` it listens on 127.0.0.1 too. */
-  static async start(tls: DaemonTls | null = null): Promise<Dockerd> {
-    const daemon = new Dockerd(tls);
+  static async start(): Promise<Dockerd> {
+    const daemon = new Dockerd();
     await daemon.start();
     return daemon;
   }
 
   protected command() {
     const at = (name: string) => join(this.directory, name);
-    const tls = this.#tls;
     return {
       command: [
         "/usr/sbin/dockerd",
-        ...(tls === null ? [] : [`--host=tcp://127.0.0.1:${tls.port}`, "--tlsverify"]),
-        ...(tls === null ? [] : [`--tlscacert=${tls.ca}`, `--tlscert=${tls.cert}`, `--tlskey=${tls.key}`]),
         ...[
           `--data-root=${at("data")}`,
           `--exec-root=${at("exec")}`,

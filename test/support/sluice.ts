@@ -20,6 +20,8 @@ export interface SluiceOptions {
   /** Further YAML of the entry point `mqtts`, indented by four spaces. */
   readonly entryPoint?: string;
   readonly workers?: number;
+  /** What is started, instead of SLUICE. */
+  readonly program?: string;
   /** Run inside this command, such as ["unshare", "-m", ...]. */
   readonly within?: readonly string[];
   readonly env?: Record<string, string>;
@@ -113,7 +115,12 @@ log: { level: debug, format: json }
 ${options.extra ?? ""}
 `,
     );
-    const command = [...(options.within ?? []), SLUICE, "run", `--configFile=${directory}/sluice.yml`];
+    const command = [
+      ...(options.within ?? []),
+      options.program ?? SLUICE,
+      "run",
+      `--configFile=${directory}/sluice.yml`,
+    ];
     const child = Bun.spawn(command, {
       cwd: directory,
       stdio: ["ignore", "pipe", "pipe"],
