@@ -14,6 +14,8 @@ import { isDynamic } from "./other-half.ts";
 import { checkNamespaces } from "./providers/consul.ts";
 import { checkDaemon } from "./providers/docker.ts";
 import { checkStore } from "./providers/store.ts";
+import { checkHttp } from "./providers/http.ts";
+import { checkRedis } from "./providers/redis.ts";
 import { checkProxyProtocol } from "./proxy-protocol.ts";
 import { checkSidecar } from "./sidecar.ts";
 import { type Path, readSource, type SourceFile } from "./source.ts";
@@ -110,6 +112,8 @@ export function parseStatic(
   checkDaemon("swarm", rest.providers.swarm, problem, warn);
   for (const name of ["etcd", "consul", "zooKeeper"] as const) checkStore(name, rest.providers[name], problem);
   checkNamespaces(rest.providers.consul, problem);
+  checkRedis(rest.providers.redis, problem);
+  checkHttp(rest.providers.http, problem);
   const files = rest.providers.file;
   if (files !== undefined && files.directory === undefined && files.filename === undefined) {
     problem("field-missing", ["providers", "file"], "providers.file needs a directory or a filename");

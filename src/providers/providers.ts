@@ -33,8 +33,16 @@ function remoteOf(engines: readonly Engine[], options: RemoteOptions): Provider[
 }
 
 function enginesOf(config: StaticConfig): Engine[] {
-  const { docker, swarm } = config.providers;
+  const { docker, swarm, redis, http } = config.providers;
   const engines = storesOf(config);
+  if (redis !== undefined) {
+    const { RedisEngine } = require("./redis/engine.ts") as typeof import("./redis/engine.ts");
+    engines.push(new RedisEngine(redis));
+  }
+  if (http !== undefined) {
+    const { HttpEngine } = require("./http/engine.ts") as typeof import("./http/engine.ts");
+    engines.push(new HttpEngine(http));
+  }
   if (docker === undefined && swarm === undefined) return engines;
   const { dockerEngine, swarmEngine } = require("./docker/make.ts") as typeof import("./docker/make.ts");
   if (swarm !== undefined) engines.unshift(swarmEngine(swarm));
