@@ -31,8 +31,10 @@ export function within(schema: z.ZodType): { object: z.ZodObject; through: "" | 
   const { type } = unwrap(schema);
   const inner = (child: unknown) => unwrap(child as z.ZodType).type;
   if (type.def.type === "object") return { object: type as z.ZodObject, through: "" };
-  if (type.def.type === "record")
-    return { object: inner((type as z.ZodRecord).valueType) as z.ZodObject, through: "<name>" };
+  if (type.def.type === "record") {
+    const value = inner((type as z.ZodRecord).valueType);
+    return value.def.type === "object" ? { object: value as z.ZodObject, through: "<name>" } : null;
+  }
   if (type.def.type !== "array") return null;
   const element = inner((type as z.ZodArray).element);
   return element.def.type === "object" ? { object: element as z.ZodObject, through: "[]" } : null;

@@ -135,6 +135,8 @@ function typeOf(schema: z.ZodType): string {
   if (inner?.through === "[]") return "list of sections";
   const unit = meta.unit === undefined ? "" : ` of ${meta.unit}`;
   switch (type.def.type) {
+    case "record":
+      return "texts by name";
     case "array":
       return `list of ${meta.kind === undefined ? "words" : meta.kind === "file" || meta.kind === "network" ? `${meta.kind}s` : meta.kind}`;
     case "boolean":
@@ -166,6 +168,10 @@ function byDefault(schema: z.ZodType): string {
 /** A value as YAML on one line. */
 function flow(value: unknown, brackets = "[]"): string {
   const word = (each: unknown) => (typeof each === "string" && /^[*:]|: |^$/.test(each) ? `"${each}"` : String(each));
+  if (typeof value === "object" && !Array.isArray(value))
+    return `{ ${Object.entries(value as object)
+      .map(([name, each]) => `${name}: ${word(each)}`)
+      .join(", ")} }`;
   if (!Array.isArray(value)) return word(value);
   return `${brackets[0] ?? ""}${value.map(word).join(", ")}${brackets[1] ?? ""}`;
 }

@@ -1,7 +1,7 @@
 // providers.http: a whole dynamic configuration from a web server.
 
 import { z } from "zod";
-import { duration, field, section } from "../field.ts";
+import { duration, type FieldMeta, field, section } from "../field.ts";
 import type { Path } from "../source.ts";
 import type { Say } from "../subject.ts";
 import { checkClientTls, clientTls } from "./client-tls.ts";
@@ -25,8 +25,8 @@ const fields = section({
   ),
   headers: field(
     "Headers of each request, by their names.",
-    z.record(z.string(), field("The value.", z.string(), { secret: true, example: "Bearer 6f1b" })).default({}),
-    { otherwise: "none" },
+    z.record(z.string(), z.string().meta({ secret: true } satisfies FieldMeta)).default({}),
+    { otherwise: "none", example: { Authorization: "Bearer 6f1b" } },
   ),
   maxResponseBodySize: field(
     "The most bytes of an answer. `-1`: the default.",
