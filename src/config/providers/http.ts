@@ -9,11 +9,8 @@ import { checkClientTls, clientTls } from "./client-tls.ts";
 const MEBIBYTE = 1024 * 1024;
 
 const fields = section({
-  endpoint: field("The URL, `http://` or `https://`.", z.string().min(1).optional(), {
-    otherwise: "required",
+  endpoint: field("The URL, `http://` or `https://`.", z.string().min(1), {
     example: "https://config.internal/sluice.yml",
-    // A password may be in it.
-    secret: true,
   }),
   pollInterval: field("How often to ask. At least `100ms`.", duration(100, "must be at least 100ms").default(5000), {
     example: "30s",
@@ -54,9 +51,15 @@ const HEADER = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 export function checkHttp(config: HttpConfig | undefined, problem: Say): void {
   if (config === undefined) return;
   const path: Path = ["providers", "http"];
-  if (config.endpoint === undefined) problem("field-missing", path, "providers.http.endpoint is missing");
-  else if (!/^https?:$/.test(URL.parse(config.endpoint)?.protocol ?? ""))
+  const url = URL.parse(config.endpoint);
+  if (url === null || !/^https?:$/.test(url.protocol))
     problem("field-value", [...path, "endpoint"], "providers.http.endpoint must be a URL with http:// or https://");
+  else if (url.username !== "" || url.password !== "")
+    problem(
+      "field-value",
+      [...path, "endpoint"],
+      "providers.http.endpoint: a user and a password in it would be seen: give them as headers.Authorization: Basic BASE64",
+    );
   for (const [name, value] of Object.entries(config.headers))
     if (!HEADER.test(name) || /[\r\n\0]/.test(value))
       problem("field-value", [...path, "headers", name], `providers.http.headers.${name} is no header`);

@@ -19,8 +19,8 @@ const fields = section({
     nothingIsWrong: true,
   }),
   poll: field(
-    "How often to look for changes where Redis cannot tell of them: see [Redis](providers.md#redis). At least `1s`.",
-    duration(1000, "must be at least 1s").default(5000),
+    "How often to look for changes where Redis cannot tell of them: see [Redis](providers.md#redis). At least `100ms`.",
+    duration(100, "must be at least 100ms").default(5000),
     { example: "30s" },
   ),
   sentinel: field(

@@ -14,20 +14,13 @@ export class HttpEngine implements Engine {
   readonly name = "http";
   readonly place: string;
   readonly #config: HttpConfig;
-  /** Without its user and password. */
   readonly #url: URL;
-  readonly #authorization: string | null;
   /** The last answer, and what the server calls that version of it. */
   #last: { readonly document: Document; readonly etag: string | null; readonly modified: string | null } | null = null;
 
   constructor(config: HttpConfig) {
     this.#config = config;
-    this.#url = new URL(config.endpoint!);
-    const { username, password } = this.#url;
-    const [user, secret] = [decoded(username), decoded(password)];
-    this.#authorization = username === "" ? null : `Basic ${Buffer.from(`${user}:${secret}`).toString("base64")}`;
-    this.#url.username = "";
-    this.#url.password = "";
+    this.#url = new URL(config.endpoint);
     // A token may be behind the path.
     this.place = `${this.#url.origin}${this.#url.pathname}`;
   }
@@ -89,7 +82,6 @@ export class HttpEngine implements Engine {
 
   #headers(isOwn: boolean): Headers {
     const headers = new Headers({ accept: "application/yaml, application/json, */*;q=0.5", "user-agent": "sluice" });
-    if (isOwn && this.#authorization !== null) headers.set("authorization", this.#authorization);
     if (isOwn) for (const [name, value] of Object.entries(this.#config.headers)) headers.set(name, value);
     if (this.#last?.etag) headers.set("if-none-match", this.#last.etag);
     else if (this.#last?.modified) headers.set("if-modified-since", this.#last.modified);
@@ -116,15 +108,6 @@ export class HttpEngine implements Engine {
     } catch {
       throw new Error("the answer is not in UTF-8");
     }
-  }
-}
-
-/** A percent sign that begins no code stands for itself. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
   }
 }
 
