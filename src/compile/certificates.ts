@@ -90,6 +90,7 @@ class CertificateCompiler implements CompiledCertificates {
   #notBegun: { readonly place: Place; first: number } | null = null;
   /** A certificate could not be loaded: which names it was for is not known. */
   #broken = false;
+  #below: ReadonlySet<string> | null = null;
 
   constructor(input: CertificatesInput, diagnostics: Diagnostics) {
     this.#input = input;
@@ -246,12 +247,18 @@ class CertificateCompiler implements CompiledCertificates {
     }
   }
 
+  /** The wildcards that would serve a name which a router terminates. */
+  #terminatedBelow(): ReadonlySet<string> {
+    this.#below ??= new Set(this.#input.wanted.terminated.keys().map(wildcardOf));
+    return this.#below;
+  }
+
   #checkUse(item: Item<CertificateConfig>, names: readonly string[]): void {
     const { terminated, catchAll } = this.#input.wanted;
     if (catchAll || names.length === 0) return;
     const used = names.some((name) => {
       if (terminated.has(name)) return true;
-      if (name.startsWith("*.")) return [...terminated.keys()].some((each) => wildcardOf(each) === name);
+      if (name.startsWith("*.")) return this.#terminatedBelow().has(name);
       return terminated.has(wildcardOf(name));
     });
     if (!used)
@@ -274,7 +281,7 @@ class CertificateCompiler implements CompiledCertificates {
       warned.add(router);
       this.#diagnostics.warn(
         "certificate-missing",
-        this.#input.merged.routers.get(router)!.at("rule"),
+        () => this.#input.merged.routers.get(router)!.at("rule"),
         `the router "${bareName(router)}" has no certificate for ${name}: clients get a self-signed one (add one under tls.certificates)`,
         { kind: "router", name: router },
       );

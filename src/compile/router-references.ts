@@ -44,7 +44,7 @@ export function entryPointsOf(
         : "serves /metrics or /ping, and no routers";
     diagnostics.warn(
       point === undefined ? "entry-point-unknown" : "entry-point-admin",
-      item.at("entryPoints", index),
+      () => item.at("entryPoints", index),
       `the router "${bareName(about.name)}": the entry point "${wanted}" ${why}`,
       about,
     );
@@ -59,7 +59,7 @@ export function serviceOf(
   fail: Fail,
 ): string | null {
   if (router.service === undefined || router.service === "") {
-    fail("service-missing", at(), "it names no service");
+    fail("service-missing", () => at(), "it names no service");
     return null;
   }
   const name = qualify(router.service, provider);
@@ -67,13 +67,13 @@ export function serviceOf(
   if (draft === undefined) {
     fail(
       "service-unknown",
-      at("service"),
+      () => at("service"),
       `the service "${router.service}" does not exist${suggestReference(router.service, provider, input.services.keys())}`,
     );
     return null;
   }
   if (draft.row === null)
-    fail("service-off", at("service"), `the service "${router.service}" is off`, { kind: "service", name });
+    fail("service-off", () => at("service"), `the service "${router.service}" is off`, { kind: "service", name });
   return name;
 }
 
@@ -91,11 +91,11 @@ export function actionOf(
   if (sound === undefined) {
     fail(
       "options-unknown",
-      at("tls", "options"),
+      () => at("tls", "options"),
       `the TLS option "${reference}" does not exist${suggestReference(reference, provider, input.options.keys())}`,
     );
   } else if (!sound)
-    fail("options-off", at("tls"), `the TLS option "${reference}" is broken`, { kind: "tlsOptions", name });
+    fail("options-off", () => at("tls"), `the TLS option "${reference}" is broken`, { kind: "tlsOptions", name });
   return { kind: "terminate", options: name };
 }
 
@@ -111,7 +111,7 @@ export function middlewaresOf(
     const name = qualify(reference, provider);
     const row = input.middlewares.get(name);
     const wrong = (code: Code, message: string, because?: Subject) =>
-      fail(code, at("middlewares", index), `the middleware "${reference}" ${message}`, because);
+      fail(code, () => at("middlewares", index), `the middleware "${reference}" ${message}`, because);
     if (row === undefined)
       wrong("middleware-unknown", `does not exist${suggestReference(reference, provider, input.middlewares.keys())}`);
     else if (row === null) wrong("middleware-off", "is off", { kind: "middleware", name });

@@ -45,7 +45,7 @@ export function warnAddresses(
   if (address === undefined) return;
   diagnostics.warn(
     "rule-of-address",
-    place(),
+    place,
     `the router "${bareName(about.name)}": ${address} is an address, and clients that dial an address ask for no name (RFC 6066), except a few such as mosquitto_pub: use HostSNI(\`*\`) for them`,
     about,
   );
@@ -71,7 +71,7 @@ function warnUnproven({ middlewares, fullName, item }: Router, input: RoutersInp
   if (own === undefined || !told.every((each) => each.startsWith("mqtt.") && !isProven(each, rows))) return;
   diagnostics.warn(
     "identity-unproven",
-    item.at("middlewares"),
+    () => item.at("middlewares"),
     `the router "${bareName(fullName)}" tells its server {${own}} for the user name, by its middleware "${bareName(middlewares[at]!)}", and clients may send any: add a require that holds it to what they have shown${own === "mqtt.username" ? ", or mqttAuth" : ""}`,
     { kind: "router", name: fullName },
   );
@@ -105,7 +105,7 @@ function warnNoCertificate(
       : "its TLS options do not verify clients' certificates: give them clientAuth with caFiles";
   diagnostics.warn(
     "auth-without-certificates",
-    item.at("middlewares"),
+    () => item.at("middlewares"),
     `the router "${bareName(fullName)}" lets nobody in for a certificate, as its middleware "${bareName(name)}" says: ${why}`,
     { kind: "router", name: fullName },
   );
@@ -129,7 +129,7 @@ function warnBypass(
     : `keeps its clients' passwords from ${open.address}`;
   diagnostics.warn(
     "identity-bypass",
-    item.at("service"),
+    () => item.at("service"),
     `the router "${bareName(fullName)}" ${does}, and that server seems to be reached over a public network without TLS: whoever reaches it can say any user name. Let it listen for Sluice alone, or dial it by TLS`,
     { kind: "router", name: fullName },
   );
@@ -146,7 +146,7 @@ function warnPlainPassthrough(
   if (plain === undefined) return;
   diagnostics.warn(
     "passthrough-to-plain",
-    item.at("tls", "passthrough"),
+    () => item.at("tls", "passthrough"),
     `the router "${bareName(fullName)}" passes TLS through to ${plain.address}, and 1883 is the port of plain MQTT: no client can connect. Drop "passthrough: true" to terminate TLS here`,
     { kind: "router", name: fullName },
   );

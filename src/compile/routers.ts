@@ -99,17 +99,17 @@ class RouterCompiler {
       off = true;
     };
     // A router keeps its names while it is off. Where they are not known, others would get what was meant for it.
-    const refuse = (code: Code, place: Place, message: string) => {
+    const refuse = (code: Code, place: Place | (() => Place), message: string) => {
       this.#diagnostics.error(code, place, `the router "${name}" refuses the load: ${message}`, about);
       this.#refused.add(item.provider);
       return null;
     };
-    if (router.rule === undefined || router.rule === "") return refuse("rule-missing", at(), "it has no rule");
+    if (router.rule === undefined || router.rule === "") return refuse("rule-missing", () => at(), "it has no rule");
     const parsed = parseRule(router.rule);
     if (parsed.kind === "error") {
       return refuse(
         "rule-syntax",
-        at("rule"),
+        () => at("rule"),
         `its rule ${quote(router.rule)}, column ${parsed.column}: ${parsed.message}`,
       );
     }
@@ -163,7 +163,7 @@ class RouterCompiler {
     if (action.kind === "passthrough" && asksMqtt(rule))
       fail(
         "rule-of-mqtt",
-        at("rule"),
+        () => at("rule"),
         "its rule asks for what is in the CONNECT, and the router passes TLS through, so nobody reads that. Clients that it could match are refused",
       );
     return { ...draft, off };
@@ -182,7 +182,7 @@ class RouterCompiler {
     draft.off = true;
     this.#diagnostics.error(
       "rule-of-mqtt-tls",
-      item.at("tls"),
+      () => item.at("tls"),
       `the router "${bareName(fullName)}" is off: "${nameOther}" differs from it only in what it asks of the CONNECT, which comes after TLS, and has ${settings(other)}, where "${bareName(fullName)}" has ${settings(draft)}. Give both the same TLS settings`,
       { kind: "router", name: fullName },
     );

@@ -56,12 +56,19 @@ export class Diagnostics {
   errors = 0;
   warnings = 0;
 
-  error(code: Code, place: Place, message: string, about?: Subject | null, because?: Subject | null): void {
+  /** `place` may be found when it is wanted: of the 100 000 routers that may have the same mistake most are only counted. */
+  error(
+    code: Code,
+    place: Place | (() => Place),
+    message: string,
+    about?: Subject | null,
+    because?: Subject | null,
+  ): void {
     this.errors++;
     this.#add("error", code, place, message, about ?? null, because ?? null);
   }
 
-  warn(code: Code, place: Place, message: string, about?: Subject | null): void {
+  warn(code: Code, place: Place | (() => Place), message: string, about?: Subject | null): void {
     this.warnings++;
     this.#add("warning", code, place, message, about ?? null, null);
   }
@@ -88,7 +95,7 @@ export class Diagnostics {
   #add(
     severity: Severity,
     code: Code,
-    { file, line, column }: Place,
+    place: Place | (() => Place),
     text: string,
     about: Subject | null,
     because: Subject | null,
@@ -96,6 +103,7 @@ export class Diagnostics {
     const counts = this.counts[severity];
     counts.set(code, (counts.get(code) ?? 0) + 1);
     if (this.list.length >= Diagnostics.LIMIT) return;
+    const { file, line, column } = typeof place === "function" ? place() : place;
     // A message that quotes a value in the wrong place could quote a private key.
     const message = shortened(withoutPemBodies(text));
     this.list.push({ file, line, column, severity, code, message, about, because });

@@ -8,6 +8,9 @@ import type { YamlText } from "./yaml-text.ts";
 /** Pairs that all merge keys of a file bring in together: each could bring in all of the file. */
 const MAX_MERGED = 1_000_000;
 
+/** Keys of a mapping that are looked through faster than an index of them is made. */
+const FEW = 30;
+
 export class YamlTree {
   readonly name: string;
   #root: YamlNode | null = null;
@@ -116,23 +119,28 @@ export class YamlTree {
 
   /** The pair of a mapping whose key is `step`; of keys that differ in case the exact one is meant, else the first. */
   protected pairOf(map: YamlMap, step: string | number): YamlPair | undefined {
-    const index = this.#byKey(map);
-    return index.get(String(step)) ?? index.get(String(step).toLowerCase());
+    const name = String(step);
+    const key = name.toLowerCase();
+    const pairs = this.pairs(map);
+    if (pairs.length <= FEW) {
+      const named = (wanted: string) => pairs.find((pair) => nameOf(pair) === wanted);
+      return named(name) ?? named(key) ?? pairs.find((pair) => keyOf(pair) === key);
+    }
+    const index = this.#byKey(map, pairs);
+    return index.get(name) ?? index.get(key);
   }
 
   /**
    * By name and, where no other has that name, by the name in lower case; of equal keys the first. Kept, because one mapping may hold
    * 100 000 routers and each may be asked for.
    */
-  #byKey(map: YamlMap): ReadonlyMap<string, YamlPair> {
+  #byKey(map: YamlMap, pairs: readonly YamlPair[]): ReadonlyMap<string, YamlPair> {
     let index = this.#indexed.get(map);
     if (index === undefined) {
-      const reversed = this.pairs(map).toReversed();
-      index = new Map([
-        ...reversed.map((pair): [string, YamlPair] => [keyOf(pair), pair]),
-        ...reversed.map((pair): [string, YamlPair] => [nameOf(pair), pair]),
-      ]);
-      this.#indexed.set(map, index);
+      const made = new Map<string, YamlPair>();
+      for (const pair of pairs) if (!made.has(nameOf(pair))) made.set(nameOf(pair), pair);
+      for (const pair of pairs) if (!made.has(keyOf(pair))) made.set(keyOf(pair), pair);
+      this.#indexed.set(map, (index = made));
     }
     return index;
   }

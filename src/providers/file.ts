@@ -19,12 +19,24 @@ export interface FileProviderOptions {
   readonly poll: Polling;
 }
 
+/** A file as it was read: of 1000 files mostly one changes at a time, and the others need not be decoded again. */
+interface ReadFile {
+  readonly text: string;
+  readonly file: DynamicFile | null;
+  /** What was found in it. */
+  readonly diagnostics: Diagnostics;
+}
+
 export class FileProvider implements Provider {
   readonly name = "file";
   readonly #options: FileProviderOptions;
   readonly #once: boolean;
   #watch: Watch | null = null;
   #current: Current | null = null;
+  /** What each file held when it was last read. */
+  #read = new Map<string, ReadFile>();
+  /** How many files have been decoded so far: one that holds what it held is not. */
+  decoded = 0;
   /** Something may have changed since `#current` was read. */
   #isStale = true;
 
@@ -51,7 +63,7 @@ export class FileProvider implements Provider {
     const readAt = Date.now();
     const diagnostics = new Diagnostics();
     const tree = this.#tree(diagnostics);
-    const offer = this.#read(tree, diagnostics);
+    const offer = this.#readAll(tree, diagnostics);
     this.#checkFileSystem(tree, diagnostics);
     this.#current = {
       offer: offer ?? this.#current?.offer ?? null,
@@ -78,19 +90,30 @@ export class FileProvider implements Provider {
   }
 
   /** null when anything cannot be read: what it held is not known, and without it the rest may mean something else. */
-  #read({ files: paths }: Tree, diagnostics: Diagnostics): Offer | null {
+  #readAll({ files: paths }: Tree, diagnostics: Diagnostics): Offer | null {
     const files: DynamicFile[] = [];
+    const read = new Map<string, ReadFile>();
     for (const path of paths) {
       const text = readTextFile(path);
       if (text.kind === "error") diagnostics.error("file-unreadable", placeOf(path), text.message);
       else {
         if (text.text.trim() === "") this.#sayEmpty(path, diagnostics);
-        const file = parseDynamic(path, text.text, diagnostics, this.name);
-        if (file !== null) files.push(file);
+        const known = this.#read.get(path);
+        const each = known?.text === text.text ? known : this.#decode(path, text.text);
+        read.set(path, each);
+        diagnostics.take(each.diagnostics);
+        if (each.file !== null) files.push(each.file);
       }
     }
+    this.#read = read;
     this.#checkVanished(new Set(paths), diagnostics);
     return diagnostics.errors > 0 ? null : files;
+  }
+
+  #decode(path: string, text: string): ReadFile {
+    this.decoded++;
+    const diagnostics = new Diagnostics();
+    return { text, file: parseDynamic(path, text, diagnostics, this.name), diagnostics };
   }
 
   /** A file without a byte is one that is being written, or that lost what was in it. Nobody empties a configuration like that. */

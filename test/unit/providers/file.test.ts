@@ -199,3 +199,38 @@ describe("a directory tree is bounded", () => {
     ]);
   });
 });
+
+test("a file of a directory that holds what it held is not decoded again, and what was wrong with it is said again", async () => {
+  const directory = temporaryDirectory();
+  const put = (name: string, content: string) => writeFileSync(join(directory, name), content);
+  for (let index = 0; index < 100; index++) put(`${index}.yml`, text([`s${index}`]));
+  put("odd.yml", "http: {}\nudp: {}\n");
+  const provider = new FileProvider({ directory, watch: false, poll: null });
+  const services = async () => {
+    await provider.refresh();
+    const { offer, diagnostics } = provider.current();
+    const names = offer?.flatMap((file) => Object.keys(file.value.tcp.services)) ?? [];
+    return {
+      names,
+      lacks: offer?.flatMap((file) => file.unsupported).length,
+      errors: diagnostics.list.map(formatDiagnostic),
+    };
+  };
+  const before = await services();
+  expect(before.names.length).toBe(100);
+  expect(provider.decoded).toBe(101);
+
+  put("50.yml", text(["other"]));
+  const after = await services();
+  expect(after.names).toEqual(before.names.map((name) => (name === "s50" ? "other" : name)));
+  expect(after.lacks).toBe(2);
+  expect(provider.decoded).toBe(102);
+
+  put("50.yml", "oops: 1\n");
+  const wrong = (await services()).errors;
+  expect(wrong.length).toBe(1);
+  expect((await services()).errors).toEqual(wrong);
+  expect(provider.decoded).toBe(103);
+  put("50.yml", text(["s50"]));
+  expect(await services()).toEqual(before);
+});
