@@ -3,7 +3,7 @@
 
 import type { CertificateConfig, CertificateDirectoryConfig } from "../config/certificate.ts";
 import { type Diagnostics, formatPlace, type Place, type Subject } from "../config/diagnostics.ts";
-import type { DynamicFile, GeneratedCertificateConfig } from "../config/dynamic.ts";
+import type { DynamicFile, GeneratedCertificateConfig, Places } from "../config/dynamic.ts";
 import type { MiddlewareConfig } from "../config/middlewares.ts";
 import { bareName, DEFAULT_OPTIONS, fullName } from "../config/names.ts";
 import type { RouterConfig } from "../config/router.ts";
@@ -41,6 +41,31 @@ export interface Merged {
   readonly refused: Set<string>;
 }
 
+/** There may be 100 000 of them, so none has functions of its own until it is asked for a place. */
+class FileItem<T> implements Item<T> {
+  readonly value: T;
+  readonly provider: string;
+  readonly off: boolean;
+  readonly #source: Places;
+  readonly #path: Path;
+
+  constructor(value: T, provider: string, off: boolean, source: Places, path: Path) {
+    this.value = value;
+    this.provider = provider;
+    this.off = off;
+    this.#source = source;
+    this.#path = path;
+  }
+
+  get at(): Item<T>["at"] {
+    return (...rest) => this.#source.locate([...this.#path, ...rest]);
+  }
+
+  get from(): Item<T>["from"] {
+    return (...rest) => this.#source.find([...this.#path, ...rest]);
+  }
+}
+
 /** `former` is what is in force; null where nothing is. */
 export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics, former: Merged | null = null): Merged {
   const merged: Merged = {
@@ -68,13 +93,8 @@ export function merge(files: readonly DynamicFile[], diagnostics: Diagnostics, f
         off.add(lack.path.slice(0, 3).join("\0"));
       }
     }
-    const item = <T>(value: T, ...path: Path): Item<T> => ({
-      value,
-      at: (...rest) => source.locate([...path, ...rest]),
-      from: (...rest) => source.find([...path, ...rest]),
-      provider,
-      off: off.has(path.slice(0, 3).join("\0")),
-    });
+    const item = <T>(value: T, ...path: Path): Item<T> =>
+      new FileItem(value, provider, off.size > 0 && off.has(path.slice(0, 3).join("\0")), source, path);
     const add = <T>(
       kind: string,
       into: Map<string, Item<T>>,

@@ -54,4 +54,9 @@ export interface RouterDraft {
 }
 
 /** Says what is wrong, and turns the router off. `because`: what is broken itself. */
-export type Fail = (code: Code, place: Place | (() => Place), message: string, because?: Subject) => void;
+export type Fail = (
+  code: Code,
+  place: Place | (() => Place),
+  message: string | (() => string),
+  because?: Subject,
+) => void;

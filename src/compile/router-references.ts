@@ -12,22 +12,35 @@ import type { Item } from "./merge.ts";
 import { suggestReference } from "./references.ts";
 import type { Fail, RoutersInput } from "./router-draft.ts";
 
+function servingNames(entryPoints: RoutersInput["entryPoints"]): string[] {
+  return [...entryPoints.values()].filter((point) => !point.admin).map((point) => point.name);
+}
+
+const usual = new WeakMap<RoutersInput["entryPoints"], readonly string[]>();
+
+/** Those that serve routers which name none: one list for all of them. */
+function usualOf(entryPoints: RoutersInput["entryPoints"]): readonly string[] {
+  let names = usual.get(entryPoints);
+  if (names === undefined) {
+    const serving = [...entryPoints.values()].filter((point) => !point.admin);
+    const defaults = serving.filter((point) => point.asDefault);
+    // As in Traefik, the entry point "traefik" serves routers only when they name it.
+    const all = serving.filter((point) => point.name !== "traefik");
+    names = (defaults.length > 0 ? defaults : all).map((point) => point.name);
+    usual.set(entryPoints, names);
+  }
+  return names;
+}
+
 /** Those of them that exist; all that serve by default where it names none. */
 export function entryPointsOf(
   about: Subject,
   item: Item<RouterConfig>,
   input: RoutersInput,
   diagnostics: Diagnostics,
-): string[] {
+): readonly string[] {
   const { value: router } = item;
-  const all = [...input.entryPoints.values()];
-  const serving = all.filter((point) => !point.admin);
-  if (router.entryPoints === undefined || router.entryPoints.length === 0) {
-    const defaults = serving.filter((point) => point.asDefault);
-    // As in Traefik, the entry point "traefik" serves routers only when they name it.
-    const usual = serving.filter((point) => point.name !== "traefik");
-    return (defaults.length > 0 ? defaults : usual).map((point) => point.name);
-  }
+  if (router.entryPoints === undefined || router.entryPoints.length === 0) return usualOf(input.entryPoints);
   const found: string[] = [];
   for (const [index, wanted] of router.entryPoints.entries()) {
     const point = input.entryPoints.get(wanted);
@@ -37,10 +50,7 @@ export function entryPointsOf(
     }
     const why =
       point === undefined
-        ? `does not exist${suggestion(
-            wanted,
-            serving.map((each) => each.name),
-          )}`
+        ? `does not exist${suggestion(wanted, servingNames(input.entryPoints))}`
         : "serves /metrics or /ping, and no routers";
     diagnostics.warn(
       point === undefined ? "entry-point-unknown" : "entry-point-admin",
@@ -68,7 +78,8 @@ export function serviceOf(
     fail(
       "service-unknown",
       () => at("service"),
-      `the service "${router.service}" does not exist${suggestReference(router.service, provider, input.services.keys())}`,
+      () =>
+        `the service "${router.service}" does not exist${suggestReference(router.service!, provider, input.services.keys())}`,
     );
     return null;
   }
@@ -92,7 +103,8 @@ export function actionOf(
     fail(
       "options-unknown",
       () => at("tls", "options"),
-      `the TLS option "${reference}" does not exist${suggestReference(reference, provider, input.options.keys())}`,
+      () =>
+        `the TLS option "${reference}" does not exist${suggestReference(reference, provider, input.options.keys())}`,
     );
   } else if (!sound)
     fail("options-off", () => at("tls"), `the TLS option "${reference}" is broken`, { kind: "tlsOptions", name });
@@ -110,10 +122,18 @@ export function middlewaresOf(
   for (const [index, reference] of router.middlewares.entries()) {
     const name = qualify(reference, provider);
     const row = input.middlewares.get(name);
-    const wrong = (code: Code, message: string, because?: Subject) =>
-      fail(code, () => at("middlewares", index), `the middleware "${reference}" ${message}`, because);
+    const wrong = (code: Code, message: string | (() => string), because?: Subject) =>
+      fail(
+        code,
+        () => at("middlewares", index),
+        () => `the middleware "${reference}" ${typeof message === "string" ? message : message()}`,
+        because,
+      );
     if (row === undefined)
-      wrong("middleware-unknown", `does not exist${suggestReference(reference, provider, input.middlewares.keys())}`);
+      wrong(
+        "middleware-unknown",
+        () => `does not exist${suggestReference(reference, provider, input.middlewares.keys())}`,
+      );
     else if (row === null) wrong("middleware-off", "is off", { kind: "middleware", name });
     else if (action.kind === "passthrough" && stageOf(row) !== "address")
       wrong("middleware-misplaced", "reads what TLS hides, and the router passes TLS through");

@@ -95,7 +95,8 @@ class RouterCompiler {
     let { off } = item;
     const about: Subject = { kind: "router", name: fullName };
     const fail: Fail = (code, place, message, because) => {
-      this.#diagnostics.error(code, place, `the router "${name}" is off: ${message}`, about, because);
+      const text = () => `the router "${name}" is off: ${typeof message === "string" ? message : message()}`;
+      this.#diagnostics.error(code, place, text, about, because);
       off = true;
     };
     // A router keeps its names while it is off. Where they are not known, others would get what was meant for it.

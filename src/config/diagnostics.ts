@@ -60,7 +60,7 @@ export class Diagnostics {
   error(
     code: Code,
     place: Place | (() => Place),
-    message: string,
+    message: string | (() => string),
     about?: Subject | null,
     because?: Subject | null,
   ): void {
@@ -96,7 +96,7 @@ export class Diagnostics {
     severity: Severity,
     code: Code,
     place: Place | (() => Place),
-    text: string,
+    text: string | (() => string),
     about: Subject | null,
     because: Subject | null,
   ): void {
@@ -105,7 +105,7 @@ export class Diagnostics {
     if (this.list.length >= Diagnostics.LIMIT) return;
     const { file, line, column } = typeof place === "function" ? place() : place;
     // A message that quotes a value in the wrong place could quote a private key.
-    const message = shortened(withoutPemBodies(text));
+    const message = shortened(withoutPemBodies(typeof text === "function" ? text() : text));
     this.list.push({ file, line, column, severity, code, message, about, because });
   }
 }
