@@ -74,6 +74,7 @@ function check(router: CheckedRouter, possible: Alternative[], before: number, t
       ? 'a connection: its rule asks for what cannot be true at once, such as two names (join them with "||")'
       : "a connection: without TLS a client gives neither a server name nor ALPN (add  tls: {}  to terminate TLS)";
   const parts = possible.map((each) => ({ name: nameOf(each), by: taken.takersOf(each, router.row.entryPoints) }));
+  if (parts.every(({ by }) => by === null)) return null;
   const isReached = parts.some(({ by }) => by === null);
   const reached = new Set(parts.filter(({ by }) => by === null).map(({ name }) => name));
   // One of which nothing is reached loses all; another one the names of which nothing is.
@@ -180,6 +181,7 @@ class Taken {
       this.#all,
       equal ?? NONE,
     ];
+    if (this.#others.length === 0 && candidates.every((claims) => claims.length === 0)) return null;
     const takers: CheckedRouter[] = [];
     let open = entryPoints;
     const ask = ({ alternative: wider, router }: Claim): boolean => {

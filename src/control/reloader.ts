@@ -22,6 +22,8 @@ const RETRY_MS = 1000;
 const MAX_RETRIES = 10;
 /** A load that took longer has left much behind. */
 const LARGE_LOAD_MS = 500;
+/** The rows of a large load are with the workers by then. */
+const SENT_MS = 3000;
 
 export interface ReloadOutcome {
   /** null: refused as a whole, the former one goes on serving. */
@@ -161,8 +163,11 @@ export class Reloader {
       this.#reminder.set(momentsOf(compiled, waiting), startedAt);
     }
     const durationMs = this.#lastAt - started;
-    // The syntax trees of large files are many times their size: freed now, in one pause of a process that moves no traffic.
-    if (durationMs > LARGE_LOAD_MS) setTimeout(() => Bun.gc(true), 0);
+    // Freed before the rows go to workers, which takes memory too; and what they are copied into, when they are there.
+    if (durationMs > LARGE_LOAD_MS) {
+      Bun.gc(true);
+      setTimeout(() => Bun.gc(true), SENT_MS).unref();
+    }
     const failures = files.length === 0 ? null : files.flatMap((each) => each.failures);
     const { merged } = this.#accepted;
     return { compiled, refused, diagnostics, merged, failures, durationMs };

@@ -19,6 +19,9 @@ export interface FileProviderOptions {
   readonly poll: Polling;
 }
 
+/** Characters of files that are decoded together, from which on the memory for it matters. */
+const LARGE = 2_000_000;
+
 /** A file as it was read: of 1000 files mostly one changes at a time, and the others need not be decoded again. */
 interface ReadFile {
   readonly text: string;
@@ -93,19 +96,24 @@ export class FileProvider implements Provider {
   #readAll({ files: paths }: Tree, diagnostics: Diagnostics): Offer | null {
     const files: DynamicFile[] = [];
     const read = new Map<string, ReadFile>();
+    let decodedSize = 0;
     for (const path of paths) {
       const text = readTextFile(path);
       if (text.kind === "error") diagnostics.error("file-unreadable", placeOf(path), text.message);
       else {
         if (text.text.trim() === "") this.#sayEmpty(path, diagnostics);
         const known = this.#read.get(path);
-        const each = known?.text === text.text ? known : this.#decode(path, text.text);
+        const isKnown = known?.text === text.text;
+        const each = isKnown ? known : this.#decode(path, text.text);
+        if (!isKnown) decodedSize += text.text.length;
         read.set(path, each);
         diagnostics.take(each.diagnostics);
         if (each.file !== null) files.push(each.file);
       }
     }
     this.#read = read;
+    // Reading them leaves much behind that compiling would come on top of.
+    if (decodedSize > LARGE) Bun.gc(true);
     this.#checkVanished(new Set(paths), diagnostics);
     return diagnostics.errors > 0 ? null : files;
   }

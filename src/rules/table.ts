@@ -284,6 +284,8 @@ function isSurrogate(unit: number): boolean {
 
 /** The host names a rule serves: every exact name, and wildcards as "*.d", outside "!"; in order, each once. For certificates. */
 export function ruleNames(rule: Rule): string[] {
+  // As nearly all rules are.
+  if (rule.kind === "hostSNI") return [rule.name];
   const names = new Set<string>();
   const walk = (part: Rule): void => {
     if (part.kind === "hostSNI") names.add(part.name);
