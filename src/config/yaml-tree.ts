@@ -11,6 +11,8 @@ const MAX_MERGED = 1_000_000;
 /** Keys of a mapping that are looked through faster than an index of them is made. */
 const FEW = 30;
 
+type ByKey = Map<string, YamlPair> | readonly YamlPair[];
+
 export class YamlTree {
   readonly name: string;
   #root: YamlNode | null = null;
@@ -23,7 +25,7 @@ export class YamlTree {
   #mergedPairs = 0;
   /** Values have been put over what the text says: its nodes are not to be forgotten. */
   protected isChanged = false;
-  readonly #indexed = new WeakMap<YamlMap, ReadonlyMap<string, YamlPair>>();
+  readonly #indexed = new WeakMap<YamlMap, Map<string, YamlPair>>();
   /** Where nodes are from that the text does not hold. */
   readonly #placed = new WeakMap<YamlNode, Place>();
 
@@ -121,27 +123,23 @@ export class YamlTree {
   protected pairOf(map: YamlMap, step: string | number): YamlPair | undefined {
     const name = String(step);
     const key = name.toLowerCase();
-    const pairs = this.pairs(map);
-    if (pairs.length <= FEW) {
-      const named = (wanted: string) => pairs.find((pair) => nameOf(pair) === wanted);
-      return named(name) ?? named(key) ?? pairs.find((pair) => keyOf(pair) === key);
-    }
-    const index = this.#byKey(map, pairs);
-    return index.get(name) ?? index.get(key);
+    const index = this.#indexed.get(map) ?? this.#byKey(map);
+    if (index instanceof Map) return index.get(name) ?? index.get(key);
+    const named = (wanted: string) => index.find((pair) => nameOf(pair) === wanted);
+    return named(name) ?? named(key) ?? index.find((pair) => keyOf(pair) === key);
   }
 
   /**
    * By name and, where no other has that name, by the name in lower case; of equal keys the first. Kept, because one mapping may hold
-   * 100 000 routers and each may be asked for.
+   * 100 000 routers and each may be asked for. Of a few pairs there is no index.
    */
-  #byKey(map: YamlMap, pairs: readonly YamlPair[]): ReadonlyMap<string, YamlPair> {
-    let index = this.#indexed.get(map);
-    if (index === undefined) {
-      const made = new Map<string, YamlPair>();
-      for (const pair of pairs) if (!made.has(nameOf(pair))) made.set(nameOf(pair), pair);
-      for (const pair of pairs) if (!made.has(keyOf(pair))) made.set(keyOf(pair), pair);
-      this.#indexed.set(map, (index = made));
-    }
+  #byKey(map: YamlMap): ByKey {
+    const pairs = this.pairs(map);
+    if (pairs.length <= FEW) return pairs;
+    const index = new Map<string, YamlPair>();
+    for (const pair of pairs) if (!index.has(nameOf(pair))) index.set(nameOf(pair), pair);
+    for (const pair of pairs) if (!index.has(keyOf(pair))) index.set(keyOf(pair), pair);
+    this.#indexed.set(map, index);
     return index;
   }
 
