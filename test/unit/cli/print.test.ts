@@ -93,7 +93,7 @@ const ODD = [
 ];
 
 /** Sections whose fields depend on one another so that hardly any random ones would load. */
-const TOGETHER = new Set(["api", "etcd", "consul", "zooKeeper"]);
+const TOGETHER = new Set(["api", "docker", "swarm", "etcd", "consul", "zooKeeper", "redis", "http"]);
 
 const SEEDS = sized(600, 150);
 
@@ -114,7 +114,10 @@ class Maker {
     switch (type.def.type) {
       case "object": {
         const shape = (type as z.ZodObject).shape as Record<string, z.ZodType>;
-        const fields = Object.entries(shape).filter(([, field]) => this.#wanted(field));
+        // Most sidecars have two sources of the same, or none.
+        const wanted = ([name, field]: [string, z.ZodType]) =>
+          this.#wanted(field) && (name !== "sidecar" || this.#random.chance(0.2));
+        const fields = Object.entries(shape).filter(wanted);
         return Object.fromEntries(
           fields.map(([name, field]) => [name, TOGETHER.has(name) ? this.#example(field) : this.value(field)]),
         );
