@@ -5,6 +5,8 @@ import { ConsulEngine } from "../../src/providers/consul/engine.ts";
 import { Authority } from "../support/certs.ts";
 import { Consul } from "../support/consul.ts";
 import { Followed } from "../support/followed.ts";
+import { keyStore } from "../support/key-store.ts";
+import { providerSuite } from "../support/provider-suite.ts";
 import { freePort, waitFor } from "../support/tools.ts";
 
 const engineOf = (consul: Consul, more: object = {}) =>
@@ -16,8 +18,13 @@ const reasonOf = async (engine: ConsulEngine): Promise<string> =>
     (error) => (error as Error).message,
   );
 
-describe("Consul", async () => {
-  const consul = await Consul.start();
+const consul = await Consul.start();
+
+providerSuite("Consul, as a provider", async () =>
+  keyStore("consul", consul, (rootKey) => engineOf(consul, { rootKey }), false),
+);
+
+describe("Consul", () => {
   let roots = 0;
   /** A part of the store that no other test has. */
   const rootOf = async (keys: Readonly<Record<string, string>>) => {

@@ -7,6 +7,8 @@ import { EtcdEngine } from "../../src/providers/etcd/engine.ts";
 import { Authority } from "../support/certs.ts";
 import { Etcd } from "../support/etcd.ts";
 import { Followed } from "../support/followed.ts";
+import { keyStore } from "../support/key-store.ts";
+import { providerSuite } from "../support/provider-suite.ts";
 import { freePort, waitFor } from "../support/tools.ts";
 
 const engineOf = (etcd: Etcd, more: object = {}) =>
@@ -18,8 +20,13 @@ const reasonOf = async (engine: EtcdEngine): Promise<string> =>
     (error) => (error as Error).message,
   );
 
-describe("etcd", async () => {
-  const etcd = await Etcd.start();
+const etcd = await Etcd.start();
+
+providerSuite("etcd, as a provider", async () =>
+  keyStore("etcd", etcd, (rootKey) => engineOf(etcd, { rootKey }), true),
+);
+
+describe("etcd", () => {
   let roots = 0;
   /** A part of the store that no other test has. */
   const rootOf = async (keys: Readonly<Record<string, string>>) => {

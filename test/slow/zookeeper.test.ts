@@ -8,6 +8,8 @@ import { ZooKeeperEngine } from "../../src/providers/zookeeper/engine.ts";
 import { multi } from "../../src/providers/zookeeper/requests.ts";
 import { Authority } from "../support/certs.ts";
 import { Followed } from "../support/followed.ts";
+import { keyStore } from "../support/key-store.ts";
+import { providerSuite } from "../support/provider-suite.ts";
 import { cleanup, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 import { ZooKeeper } from "../support/zookeeper.ts";
 
@@ -26,15 +28,27 @@ const reasonOf = async (engine: ZooKeeperEngine): Promise<string> => {
   }
 };
 
-describe("ZooKeeper", async () => {
-  const authority = await Authority.create("zookeeper");
-  const [server, client] = await Promise.all([
-    authority.issue({ names: ["127.0.0.1", "localhost"] }),
-    authority.issue({ names: ["sluice"], usage: "clientAuth" }),
-  ]);
-  const pem = join(temporaryDirectory(), "server.pem");
-  writeFileSync(pem, readFileSync(server.cert, "utf8") + readFileSync(server.key, "utf8"));
-  const zooKeeper = await ZooKeeper.start({ ca: authority.cert, pem });
+const authority = await Authority.create("zookeeper");
+const [server, client] = await Promise.all([
+  authority.issue({ names: ["127.0.0.1", "localhost"] }),
+  authority.issue({ names: ["sluice"], usage: "clientAuth" }),
+]);
+const pem = join(temporaryDirectory(), "server.pem");
+writeFileSync(pem, readFileSync(server.cert, "utf8") + readFileSync(server.key, "utf8"));
+const zooKeeper = await ZooKeeper.start({ ca: authority.cert, pem });
+/** As `deleteall` does it: nothing is left of a service whose nodes are deleted. */
+const pruned = {
+  port: zooKeeper.port,
+  change: (changes: Readonly<Record<string, string | null>>) => zooKeeper.change(changes, true),
+  kill: () => zooKeeper.kill(),
+  run: (emptied?: boolean) => zooKeeper.run(emptied),
+};
+
+providerSuite("ZooKeeper, as a provider", async () =>
+  keyStore("zookeeper", pruned, (rootKey) => engineOf(zooKeeper, { rootKey }), true),
+);
+
+describe("ZooKeeper", () => {
   let roots = 0;
   /** A part of the store that no other test has. */
   const rootOf = async (keys: Readonly<Record<string, string>>) => {

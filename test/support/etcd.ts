@@ -78,7 +78,11 @@ export class Etcd {
         ? { request_delete_range: { key: base64(key) } }
         : { request_put: { key: base64(key), value: base64(value) } },
     );
-    const response = await fetch(`${this.#url}/v3/kv/txn`, { method: "POST", body: JSON.stringify({ success }) });
+    const response = await fetch(`${this.#url}/v3/kv/txn`, {
+      method: "POST",
+      body: JSON.stringify({ success }),
+      keepalive: false,
+    });
     if (!response.ok) throw new Error(await response.text());
   }
 

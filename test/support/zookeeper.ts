@@ -3,7 +3,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
-import { type Change, getData, multi } from "../../src/providers/zookeeper/requests.ts";
+import { type Change, getChildren, getData, multi } from "../../src/providers/zookeeper/requests.ts";
 import { Session } from "../../src/providers/zookeeper/session.ts";
 import { cleanup, exec, freePort, temporaryDirectory, waitFor } from "./tools.ts";
 
@@ -98,15 +98,23 @@ export class ZooKeeper {
     }
   }
 
-  /** One transaction: what has a value is put, with the nodes above it, and what is null is deleted. */
-  async change(changes: Readonly<Record<string, string | null>>): Promise<void> {
+  /**
+   * One transaction: what has a value is put, with the nodes above it, and what is null is deleted; with `prunes` the nodes above it too
+   * that nothing hangs on any more, down to the fourth level.
+   */
+  async change(changes: Readonly<Record<string, string | null>>, prunes = false): Promise<void> {
     await this.with(async (session) => {
       const made = new Set<string>();
       const list: Change[] = [];
       for (const [key, data] of Object.entries(changes)) {
         const path = `/${key}`;
-        if (data === null) list.push({ kind: "delete", path });
-        else {
+        if (data === null) {
+          list.push({ kind: "delete", path });
+          for (let above = parentOf(path); prunes && above.split("/").length > 5; above = parentOf(above)) {
+            if ((await getChildren(session, above)).length > 1) break;
+            list.push({ kind: "delete", path: above });
+          }
+        } else {
           const steps = key.split("/");
           for (let n = 1; n < steps.length; n++) {
             const above = `/${steps.slice(0, n).join("/")}`;
@@ -122,4 +130,8 @@ export class ZooKeeper {
       await multi(session, list, false);
     });
   }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
 }

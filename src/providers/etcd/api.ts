@@ -156,6 +156,8 @@ export class EtcdApi {
     const endpoint = endpoints[this.#at]!;
     this.#client ??= new Client(endpoint, credentialsOf(tls, hostOf(endpoint)), {
       "grpc.max_receive_message_length": MAX_BYTES,
+      // In the common pool connections outlive their clients.
+      "grpc.use_local_subchannel_pool": 1,
       // The library would ask for the address as a server name, which TLS does not allow.
       ...(isIP(hostOf(endpoint)) > 0 && { "grpc.ssl_target_name_override": "etcd" }),
     });
