@@ -12,6 +12,7 @@ import type { ConvertOptions } from "./certs-convert.ts";
 import type { ShowOptions } from "./certs-show.ts";
 import type { CheckOptions } from "./check.ts";
 import type { ExplainOptions } from "./explain.ts";
+import { addOperatorCommands } from "./operator-commands.ts";
 import type { Given } from "./static-file.ts";
 import { TERMINAL, type Terminal } from "./terminal.ts";
 import type { UpgradeOptions } from "./upgrade.ts";
@@ -137,6 +138,14 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
     .action(async (file: string | undefined, options: { configFile?: string } & UpgradeOptions) => {
       code = await (await import("./upgrade.ts")).upgrade(given(options, file), options, terminal);
     });
+  addOperatorCommands(program, FILE_OPTION, {
+    terminal,
+    given: (options) => given(options),
+    done: (result) => {
+      code = result;
+    },
+    refuseFlags,
+  });
   const certs = program.command("certs").description("issue certificates, and look into them, keys and key stores");
   certs
     .command("show")

@@ -221,7 +221,11 @@ test.each(ORIGINALS)(
 
 describe("commands", () => {
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-  const subcommands = [...read("src/cli/program.ts").matchAll(/\.command\("(\w+)"/g)].map((match) => match[1]!);
+  const subcommands = [
+    ...`${read("src/cli/program.ts")}${read("src/cli/operator-commands.ts")}`.matchAll(
+      /(?:\.command|look|act)\("(\w+)"/g,
+    ),
+  ].map((match) => match[1]!);
   const known = (command: string): boolean => {
     const [program, ...args] = command.split(/\s+/) as [string, ...string[]];
     if (program === "npm") return (args[0] === "run" ? args[1]! : args[0]!) in scripts;
