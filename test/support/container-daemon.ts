@@ -8,6 +8,8 @@ import { cleanup, exec, waitFor } from "./tools.ts";
 
 const PROGRAMS = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto_pub"];
 const IMAGE = "localhost/broker";
+/** There is nothing in it: containers of it are made in no time, and never started. */
+const EMPTY_IMAGE = "localhost/empty";
 
 /** A network of each daemon, as its containers know it. */
 export const BRIDGE = "brokers";
@@ -117,7 +119,7 @@ export abstract class ContainerDaemon {
   }: NewContainer): Promise<string> {
     const interval = (healthEveryMs ?? 0) * 1e6;
     const made = await this.post(`/containers/create?name=${name}`, {
-      Image: IMAGE,
+      Image: isIdle ? EMPTY_IMAGE : IMAGE,
       Labels: labels,
       ExposedPorts: { "1883/tcp": {} },
       ...(healthEveryMs !== undefined && {
@@ -166,10 +168,20 @@ export abstract class ContainerDaemon {
     mkdirSync(join(tree, "etc"), { recursive: true });
     writeFileSync(join(tree, "etc/passwd"), "root:x:0:0::/:/\nmosquitto:x:1883:1883::/:/\n");
     writeFileSync(join(tree, "etc/mosquitto.conf"), "listener 1883 0.0.0.0\nallow_anonymous true\nuser root\n");
+    await this.#importTree(IMAGE, tree, [
+      "EXPOSE 1883",
+      'ENTRYPOINT ["/usr/sbin/mosquitto","-c","/etc/mosquitto.conf"]',
+    ]);
+    const empty = join(this.directory, "empty");
+    mkdirSync(empty);
+    writeFileSync(join(empty, "nothing"), "");
+    await this.#importTree(EMPTY_IMAGE, empty, ['ENTRYPOINT ["/nothing"]']);
+  }
+
+  async #importTree(image: string, tree: string, changes: readonly string[]): Promise<void> {
     const tar = Bun.spawnSync(["tar", "-C", tree, "-c", "."], { stdout: "pipe" }).stdout;
-    const changes = ["EXPOSE 1883", 'ENTRYPOINT ["/usr/sbin/mosquitto","-c","/etc/mosquitto.conf"]'];
     const query = changes.map((change) => `&changes=${encodeURIComponent(change)}`).join("");
-    await this.post(`/images/create?fromSrc=-&repo=${IMAGE}&tag=latest${query}`, tar);
+    await this.post(`/images/create?fromSrc=-&repo=${image}&tag=latest${query}`, tar);
   }
 
   /** Takes away whatever is left, also after a test that has failed. */

@@ -70,7 +70,9 @@ export function mergeParts(all: readonly Given[]): { entries: Entry[]; remarks: 
         else remarks.push(contradiction(part, what, former.what, difference));
       }
     }
-  return { entries: [...merged.values()].flatMap(({ part }) => entriesOf(part)), remarks };
+  // By name: an order that does not change when a container is made anew.
+  const parts = [...merged].sort(([a], [b]) => (a < b ? -1 : 1));
+  return { entries: parts.flatMap(([, { part }]) => entriesOf(part)), remarks };
 }
 
 function entriesOf({ kind, name, values, servers }: Part): Entry[] {
