@@ -6,8 +6,8 @@ import { dirname, join } from "node:path";
 import type { Subprocess } from "bun";
 import { cleanup, exec, waitFor } from "./tools.ts";
 
-const PROGRAMS = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto_pub"];
-const IMAGE = "localhost/broker";
+const PROGRAMS = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto_pub", "/usr/bin/mosquitto_sub"];
+export const IMAGE = "localhost/broker";
 /** There is nothing in it: containers of it are made in no time, and never started. */
 const EMPTY_IMAGE = "localhost/empty";
 
@@ -22,6 +22,8 @@ export interface NewContainer {
   /** A health check that publishes a message, so often in milliseconds. */
   readonly healthEveryMs?: number;
   readonly published?: Readonly<Record<string, { readonly HostIp: string; readonly HostPort: string }>>;
+  /** Instead of the broker. */
+  readonly command?: readonly string[];
   /** It is created and not started. */
   readonly isIdle?: boolean;
 }
@@ -68,8 +70,8 @@ export abstract class ContainerDaemon {
   }
 
   /** Ends it; containers may go on. */
-  async suspend(): Promise<void> {
-    this.#process?.kill();
+  async suspend(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
+    this.#process?.kill(signal);
     await this.#process?.exited;
     this.#process = null;
   }
@@ -115,13 +117,15 @@ export abstract class ContainerDaemon {
     network = BRIDGE,
     healthEveryMs,
     published = {},
+    command,
     isIdle = false,
   }: NewContainer): Promise<string> {
     const interval = (healthEveryMs ?? 0) * 1e6;
     const made = await this.post(`/containers/create?name=${name}`, {
       Image: isIdle ? EMPTY_IMAGE : IMAGE,
       Labels: labels,
-      ExposedPorts: { "1883/tcp": {} },
+      ...(command !== undefined && { Entrypoint: command }),
+      ...(!network.startsWith("container:") && { ExposedPorts: { "1883/tcp": {} } }),
       ...(healthEveryMs !== undefined && {
         Healthcheck: {
           Test: ["CMD", "/usr/bin/mosquitto_pub", "-t", "health", "-m", "", "-q", "1"],
@@ -141,8 +145,18 @@ export abstract class ContainerDaemon {
     return Id;
   }
 
+  /** The process of a container, as this machine sees it. */
+  async signal(name: string, signal: NodeJS.Signals): Promise<void> {
+    process.kill((await this.inspect(name)).State.Pid, signal);
+  }
+
   async remove(name: string): Promise<void> {
     await this.delete(`/containers/${name}?force=true&v=true`);
+  }
+
+  /** What is known of it by its own API, as JSON. */
+  async json<T>(path: string): Promise<T> {
+    return JSON.parse(await this.get(path)) as T;
   }
 
   async inspect(name: string): Promise<{
@@ -189,6 +203,9 @@ export abstract class ContainerDaemon {
     if (this.#process === null) await this.resume().catch(() => {});
     await this.takeDown().catch(() => {});
     await this.suspend();
+    // What watches over containers outlives a daemon that was killed.
+    const found = await exec(["pgrep", "-f", this.directory]);
+    for (const pid of found.stdout.split("\n").filter(Boolean)) process.kill(Number(pid), "SIGKILL");
     const mounts = readFileSync("/proc/mounts", "utf8").split("\n");
     const own = mounts.map((line) => line.split(" ")[1] ?? "").filter((path) => path.startsWith(this.directory));
     for (const path of own.sort().reverse()) await exec(["umount", "-l", path]);
@@ -204,21 +221,40 @@ export abstract class ContainerDaemon {
   }
 }
 
+/** What a daemon asks of its clients over TCP. */
+export interface DaemonTls {
+  readonly port: number;
+  /** Paths. */
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** Debian's docker.io: it needs root, and no rules of a firewall, for nothing but this machine reaches its containers. */
 export class Dockerd extends ContainerDaemon {
   readonly kind = "docker";
+  readonly #tls: DaemonTls | null;
 
-  static async start(): Promise<Dockerd> {
-    const daemon = new Dockerd();
+  private constructor(tls: DaemonTls | null) {
+    super();
+    this.#tls = tls;
+  }
+
+  /** With `tls` it listens on 127.0.0.1 too. */
+  static async start(tls: DaemonTls | null = null): Promise<Dockerd> {
+    const daemon = new Dockerd(tls);
     await daemon.start();
     return daemon;
   }
 
   protected command() {
     const at = (name: string) => join(this.directory, name);
+    const tls = this.#tls;
     return {
       command: [
         "/usr/sbin/dockerd",
+        ...(tls === null ? [] : [`--host=tcp://127.0.0.1:${tls.port}`, "--tlsverify"]),
+        ...(tls === null ? [] : [`--tlscacert=${tls.ca}`, `--tlscert=${tls.cert}`, `--tlskey=${tls.key}`]),
         ...[
           `--data-root=${at("data")}`,
           `--exec-root=${at("exec")}`,
