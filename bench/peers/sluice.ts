@@ -116,7 +116,7 @@ async function start(o: PeerOptions, binary: string, workers: 1 | "auto"): Promi
 }
 
 /** A build of Sluice as a peer; `workers` is its setting of that name. */
-function sluicePeer(name: string, binary: string, workers: 1 | "auto"): Peer {
+export function sluicePeer(name: string, binary: string, workers: 1 | "auto"): Peer {
   return {
     name,
     note: `workers: ${workers}, metrics and access log on`,

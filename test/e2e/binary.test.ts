@@ -6,24 +6,16 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSyn
 import { join } from "node:path";
 import { BUN_VERSION, VERSION } from "../../src/version.ts";
 import { Command } from "../support/command.ts";
+import { builtExecutable } from "../support/executable.ts";
 import { Pebble } from "../support/pebble.ts";
 import { childrenOf } from "../support/proc.ts";
-import { ROOT } from "../support/sluice.ts";
 import { exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
 /** What our code, its bytecode and its maps may add to the size of the runtime: 13 MB when this was written. */
 const MAX_ADDED_BYTES = 20_000_000;
 
 /** scripts/run-tests has built one already. */
-const built = process.env.TEST_PROGRAM ?? (await build());
-
-async function build(): Promise<string> {
-  const outfile = join(temporaryDirectory(), "sluice");
-  const program = [process.execPath, join(ROOT, "scripts/build-binary.ts"), `--outfile=${outfile}`];
-  const { code, stdout, stderr } = await exec(program, { cwd: ROOT, timeoutMs: 60_000 });
-  if (code !== 0) throw new Error(`the build failed: ${stdout}${stderr}`);
-  return outfile;
-}
+const built = await builtExecutable();
 
 /** The executable alone in a directory, and what a user of it types there; no program is on its PATH. */
 function installed() {
