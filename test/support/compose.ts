@@ -15,6 +15,9 @@ export interface Service {
   readonly networks: readonly string[];
   readonly dns_opt?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly tmpfs?: readonly string[];
+  readonly depends_on?: readonly string[];
   readonly read_only?: boolean;
   readonly cap_drop?: readonly string[];
   readonly security_opt?: readonly string[];
@@ -34,10 +37,10 @@ export function readCompose(file: string): Compose {
   return parse(readFileSync(file, "utf8"));
 }
 
-/** Host paths that a service mounts. */
+/** Host paths that a service mounts, the system's own left out. */
 export function mountedPaths(file: string, service: Service): string[] {
   const sources = (service.volumes ?? []).map((volume) => volume.split(":")[0]!);
-  return sources.filter((source) => /^[./]/.test(source)).map((source) => resolve(dirname(file), source));
+  return sources.filter((source) => /^[.]/.test(source)).map((source) => resolve(dirname(file), source));
 }
 
 export interface Substitutes {
@@ -47,12 +50,15 @@ export interface Substitutes {
   readonly project: string;
   /** Published port to the one that is free here. */
   readonly ports?: ReadonlyMap<string, number>;
+  /** Path of the host to the one that stands in for it. */
+  readonly paths?: ReadonlyMap<string, string>;
 }
 
 /** What follows `podman run --detach --name=...` for a service; its name is known in its networks. */
 export function runArguments(file: string, name: string, service: Service, substitutes: Substitutes): string[] {
   const { project } = substitutes;
-  const path = (source: string) => (/^[./]/.test(source) ? resolve(dirname(file), source) : `${project}_${source}`);
+  const path = (source: string) =>
+    substitutes.paths?.get(source) ?? (/^[./]/.test(source) ? resolve(dirname(file), source) : `${project}_${source}`);
   const translate: { readonly [Field in keyof Service]-?: (value: NonNullable<Service[Field]>) => string[] } = {
     image: () => [],
     build: () => [],
@@ -71,6 +77,10 @@ export function runArguments(file: string, name: string, service: Service, subst
       }),
     networks: (networks) => networks.map((network) => `--network=${project}_${network}:alias=${name}`),
     dns_opt: (options) => options.map((option) => `--dns-option=${option}`),
+    labels: (labels) => Object.entries(labels).map(([key, value]) => `--label=${key}=${value.replaceAll("$$", "$")}`),
+    tmpfs: (all) => all.map((each) => `--tmpfs=${each}`),
+    // Whoever starts them has the order.
+    depends_on: () => [],
     environment: (variables) => Object.entries(variables).map(([key, value]) => `--env=${key}=${value}`),
     read_only: (on) => (on ? ["--read-only", "--read-only-tmpfs=false"] : []),
     cap_drop: (all) => all.map((each) => `--cap-drop=${each}`),
@@ -93,7 +103,8 @@ export function runArguments(file: string, name: string, service: Service, subst
     if (translated === undefined) throw new Error(`${file}: services.${name}.${field} is not translated for podman`);
     return translated(value);
   });
-  return [...options, substitutes.image ?? service.image, ...(service.command ?? [])];
+  const own = [`--label=com.docker.compose.project=${project}`, `--label=com.docker.compose.service=${name}`];
+  return [...own, ...options, substitutes.image ?? service.image, ...(service.command ?? [])];
 }
 
 /** A machine that may not raise its own hard limit of descriptors cannot give a container more. */

@@ -1,10 +1,10 @@
 // Real containers: the image built from the Dockerfile, stand-ins for the images that cannot be pulled, and what runs in them.
 // `scripts/run-image-tests` makes the podman that is used here, and takes it away again.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { ROOT } from "./sluice.ts";
-import { cleanup, exec, type Finished, waitFor } from "./tools.ts";
+import { cleanup, exec, type Finished, temporaryDirectory, waitFor } from "./tools.ts";
 
 const CACHE = join(ROOT, ".cache/image-tests");
 export const COMPOSE_SCHEMA = join(CACHE, "compose.schema.json");
@@ -57,6 +57,57 @@ export function mosquittoImage(name: string): Promise<unknown> {
   if (!imported.has(full))
     imported.set(full, podman(["import", ...options, join(CACHE, "mosquitto.tar"), full], BUILD_TIMEOUT_MS));
   return imported.get(full)!;
+}
+
+/**
+ * Debian's HAProxy under the name of a socket proxy: it lets through what that one's variables name, and GET alone. Its API is the same; what
+ * else is in the other one's image is not tested here.
+ */
+export async function socketProxyImage(name: string): Promise<void> {
+  const tree = temporaryDirectory();
+  const libraries = await exec(["ldd", "/usr/sbin/haproxy"]);
+  for (const file of ["/usr/sbin/haproxy", ...(libraries.stdout.match(/\/\S+\.so\S*/g) ?? [])]) {
+    const path = join(tree, file);
+    mkdirSync(dirname(path), { recursive: true });
+    copyFileSync(file, path);
+  }
+  const allowed = ["containers", "events", "_ping", "version"].map((section) => {
+    const variable = section.replace("_", "").toUpperCase();
+    return `  http-request allow if { path -m reg ^(/v[0-9.]+)?/${section} } { env(${variable}) -m bool }`;
+  });
+  mkdirSync(join(tree, "etc"), { recursive: true });
+  writeFileSync(
+    join(tree, "etc/haproxy.cfg"),
+    `defaults
+  mode http
+  timeout connect 10s
+  timeout client 10m
+  timeout server 10m
+frontend proxy
+  bind :2375
+  http-request deny unless METH_GET
+${allowed.join("\n")}
+  http-request deny
+  default_backend daemon
+backend daemon
+  server daemon unix@/var/run/docker.sock
+`,
+  );
+  const tar = join(temporaryDirectory(), "proxy.tar");
+  await exec(["tar", "-C", tree, "-cf", tar, "."]);
+  const command = 'ENTRYPOINT ["/usr/sbin/haproxy", "-db", "-f", "/etc/haproxy.cfg"]';
+  const options = [command, "ENV EVENTS=1", "ENV PING=1", "ENV VERSION=1"].flatMap((change) => ["--change", change]);
+  await podman(["import", ...options, tar, `docker.io/${name}`], BUILD_TIMEOUT_MS);
+}
+
+/** The API of the podman that is used here, at a socket. @returns its path */
+export async function podmanSocket(): Promise<string> {
+  const socket = join(temporaryDirectory(), "docker.sock");
+  const command = [process.env.TEST_PODMAN!, "system", "service", "--time=0", `unix://${socket}`];
+  const service = Bun.spawn(command, { stdio: ["ignore", "ignore", "ignore"] });
+  cleanup(() => service.kill());
+  await waitFor("podman's API", () => existsSync(socket));
+  return socket;
 }
 
 /** A bridge with DNS for the names of its containers. */
