@@ -24,7 +24,7 @@ export interface Container {
   readonly state: string;
   /** null: it has no health check, or the daemon does none. */
   readonly health: "starting" | "healthy" | "unhealthy" | null;
-  /** As the daemon writes it, a time that sorts as text. */
+  /** To the second, as a list has it; it sorts as text. */
   readonly created: string;
   /** `host`, `none`, `container:ID`, or the name of a network. */
   readonly networkMode: string;
@@ -35,7 +35,7 @@ export interface Container {
   readonly bindings: readonly Binding[];
 }
 
-/** What a list says of each container, beside what it says of all: enough to see whether it must be asked for anew. */
+/** What a list says of a container. */
 export interface Listed {
   readonly id: string;
   readonly names: readonly string[];
@@ -43,6 +43,8 @@ export interface Listed {
   readonly networks: readonly string[];
   /** Changes whenever something does that is of interest. */
   readonly mark: string;
+  /** All that there is to know, if the list says it: Docker's does, and Podman's leaves out the mode and ports. */
+  readonly container: Container | null;
 }
 
 const text = z.string().catch("");
@@ -75,15 +77,6 @@ const inspected = z.object({
   }),
 });
 
-const listed = z.object({
-  Id: z.string(),
-  Names: z.array(z.string()).nullish().catch(null),
-  Labels: labels,
-  State: text,
-  Status: text,
-  NetworkSettings: z.object({ Networks: networks }).nullish().catch(null),
-});
-
 /** @throws when it is no container. */
 export function readContainer(json: unknown): Container {
   const { Id, Name, Created, State, HostConfig, Config, NetworkSettings } = inspected.parse(json);
@@ -95,12 +88,12 @@ export function readContainer(json: unknown): Container {
     labels: Config.Labels ?? {},
     state: State.Status,
     health: healthOf(State.Health?.Status ?? ""),
-    created: Created,
+    created: Created.replace(/\..*/, ""),
     networkMode: HostConfig.NetworkMode,
     networks: Object.entries(NetworkSettings.Networks ?? {})
       .map(([name, each]) => ({ name, ipv4: each?.IPAddress ?? "", ipv6: each?.GlobalIPv6Address ?? "" }))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
-    ports: [...new Set(ports.filter((port) => port !== null))].sort((a, b) => a - b),
+    ports: ascending(ports.filter((port) => port !== null)),
     bindings: published.flatMap(([key, bound]) => {
       const port = tcpPort(key);
       if (port === null) return [];
@@ -109,29 +102,88 @@ export function readContainer(json: unknown): Container {
   };
 }
 
-/** The containers of a list; what is none is left out. */
+/**
+ * The containers of a list; what is none is left out. By hand, and not by a schema: the list of 1000 containers is read once a minute.
+ * @throws when it is no list
+ */
 export function readList(json: unknown): Listed[] {
-  const list = z.array(z.unknown()).parse(json);
-  return list.flatMap((each) => {
-    const { success, data } = listed.safeParse(each);
-    if (!success) return [];
-    const { Id, Names, Labels, State, Status, NetworkSettings } = data;
-    const attachedTo = NetworkSettings?.Networks ?? {};
-    // "Up 3 minutes (healthy)": the time is left out, and the health is not.
-    const health = /\(([^)]*)\)\s*$/.exec(Status)?.[1] ?? "";
-    const addresses = Object.entries(attachedTo).map(
-      ([name, at]) => `${name}=${at?.IPAddress}/${at?.GlobalIPv6Address}`,
-    );
-    return [
-      {
-        id: Id,
-        names: (Names ?? []).map((name) => name.replace(/^\//, "")),
-        labels: Labels ?? {},
-        networks: Object.keys(attachedTo),
-        mark: [State, State === "running" ? health : "", ...(Names ?? []), ...addresses.sort()].join("\0"),
-      },
-    ];
-  });
+  if (!Array.isArray(json)) throw new Error("it does not list containers as a Docker daemon does");
+  return json.flatMap((each) => (isRecord(each) && typeof each.Id === "string" ? [readListed(each, each.Id)] : []));
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+function readListed(json: Json, id: string): Listed {
+  const names = listOf(json.Names).map((name) => textOf(name).replace(/^\//, ""));
+  const state = textOf(json.State);
+  // "Up 3 minutes (healthy)", "Up 1 second (health: starting)": the time is left out.
+  const health = /\((?:health: )?(\w+)\)\s*$/.exec(textOf(json.Status))?.[1] ?? "";
+  const networks = Object.entries(recordOf(recordOf(json.NetworkSettings).Networks))
+    .map(([name, at]) => ({
+      name,
+      ipv4: textOf(recordOf(at).IPAddress),
+      ipv6: textOf(recordOf(at).GlobalIPv6Address),
+    }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const ports = listOf(json.Ports)
+    .map(recordOf)
+    .filter(({ Type }) => Type === "tcp");
+  const mode = textOf(recordOf(json.HostConfig).NetworkMode);
+  const labels = labelsOf(json.Labels);
+  const isRunning = state === "running";
+  // A list has no ports of containers that have no network of their own, and what their images expose is to be asked for.
+  const isWhole = mode !== "" && typeof json.Created === "number" && (ports.length > 0 || !isRunning);
+  return {
+    id,
+    names,
+    labels,
+    networks: networks.map(({ name }) => name),
+    mark: JSON.stringify([state, isRunning ? health : "", names, networks]),
+    container: !isWhole
+      ? null
+      : {
+          id,
+          name: names.find((name) => !name.includes("/")) ?? id,
+          labels,
+          state,
+          health: isRunning ? healthOf(health) : null,
+          created: new Date((json.Created as number) * 1000).toISOString().replace(/\..*/, ""),
+          networkMode: mode,
+          networks,
+          ports: ascending(ports.map(({ PrivatePort }) => Number(PrivatePort))),
+          bindings: ports.flatMap(({ PrivatePort, IP, PublicPort }) =>
+            typeof PublicPort === "number"
+              ? [{ port: Number(PrivatePort), hostIp: textOf(IP), hostPort: PublicPort }]
+              : [],
+          ),
+        },
+  };
+}
+
+function ascending(ports: readonly number[]): number[] {
+  return [...new Set(ports)].filter((port) => port > 0).sort((a, b) => a - b);
+}
+
+function isRecord(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function recordOf(value: unknown): Json {
+  return isRecord(value) ? value : {};
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function labelsOf(value: unknown): Readonly<Record<string, string>> {
+  const labels = recordOf(value);
+  const isSound = Object.values(labels).every((each) => typeof each === "string");
+  return isSound ? (labels as Record<string, string>) : {};
 }
 
 function healthOf(status: string): Container["health"] {

@@ -1,4 +1,4 @@
-// The provider docker: routes from the labels of containers. It asks about all of them once, and then about those that an event names.
+// The provider docker: routes from the labels of containers. It asks for all of them once, and then for those that an event names.
 
 import { lookup } from "node:dns/promises";
 import type { Engine, Reading } from "../engine.ts";
@@ -15,6 +15,8 @@ import { aborted, followEvents } from "./stream.ts";
 const RESYNC_MS = 60_000;
 /** Questions at a time. */
 const AT_ONCE = 8;
+/** Containers that are asked for by their ids; for more of them everything is. */
+const MAX_SOME = 32;
 /** Docker says die and destroy where Podman says died and remove. Others, such as each run of a health check, are not even sent. */
 const EVENTS = ["create", "start", "die", "died", "stop", "destroy", "remove", "rename", "pause", "unpause", "update"];
 const FILTERS = { type: ["container", "network"], event: [...EVENTS, "health_status", "connect", "disconnect"] };
@@ -35,6 +37,8 @@ export class DockerEngine implements Engine {
   readonly #isWatched: boolean;
   #known = new Map<string, Known>();
   #surroundings: Surroundings = { networks: null, host: "127.0.0.1" };
+  /** The container that Sluice runs in. */
+  #self: string | null = null;
   /** Everything is to be looked at. */
   #isAllStale = true;
   readonly #stale = new Set<string>();
@@ -73,9 +77,12 @@ export class DockerEngine implements Engine {
     const resync = setInterval(all, RESYNC_MS);
     try {
       await followEvents(this.#api, FILTERS, signal, all, (event) => {
-        const ids = aboutWhom(event).filter((id) => this.#matters(id));
-        for (const id of ids) this.#stale.add(id);
-        if (ids.length > 0) changed();
+        const id = aboutWhom(event);
+        if (id === null || !this.#matters(id)) return;
+        this.#stale.add(id);
+        // Sluice's own networks decide about everybody's.
+        if (id === this.#self || this.#stale.size > MAX_SOME) this.#isAllStale = true;
+        changed();
       });
     } finally {
       clearInterval(resync);
@@ -89,31 +96,48 @@ export class DockerEngine implements Engine {
   /** Whether something that happened to a container can change anything: one that was looked at, and is nobody's concern, stays so. */
   #matters(id: string): boolean {
     const known = this.#known.get(id);
-    return known === undefined || known.container !== null;
+    return known === undefined || known.container !== null || id === this.#self;
   }
 
   async #readAll(stale: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
     const list = readList(await this.#api.get("/containers/json?all=1", signal));
     const self = findSelf(list);
+    this.#self = self?.id ?? null;
     await this.#look(self);
     const former = this.#known;
-    this.#known = new Map(
-      list.map((listed) => {
-        const known = former.get(listed.id);
-        const isSame = known !== undefined && known.listed.mark === listed.mark && !stale.has(listed.id);
-        return [listed.id, isSame ? known : { listed, container: null, gift: null }];
-      }),
-    );
-    const wanted = list.filter(({ id, labels }) => isForSluice(labels) && this.#known.get(id)!.container === null);
-    await this.#inspect(
-      wanted.map(({ id }) => id),
-      signal,
-    );
-    await this.#inspectShared(signal);
+    this.#known = new Map();
+    for (const listed of list) {
+      const known = former.get(listed.id);
+      const isSame = known !== undefined && known.listed.mark === listed.mark && !stale.has(listed.id);
+      if (isSame) this.#known.set(listed.id, known);
+      else this.#take(listed);
+    }
+    await this.#complete(signal);
   }
 
+  /** Only those that something has happened to. */
   async #readSome(stale: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
-    await this.#inspect([...stale], signal);
+    const filters = encodeURIComponent(JSON.stringify({ id: [...stale] }));
+    const list = readList(await this.#api.get(`/containers/json?all=1&filters=${filters}`, signal));
+    for (const id of stale) this.#known.delete(id);
+    for (const listed of list) if (stale.has(listed.id)) this.#take(listed);
+    await this.#complete(signal);
+  }
+
+  #take(listed: Listed): void {
+    const container = isForSluice(listed.labels) ? listed.container : null;
+    this.#known.set(listed.id, { listed, container, gift: null });
+  }
+
+  /** Asks for what the list does not say of the containers that are for Sluice. */
+  async #complete(signal: AbortSignal): Promise<void> {
+    const lacking = [...this.#known.values()].filter(
+      ({ listed, container }) => container === null && isForSluice(listed.labels),
+    );
+    await this.#inspect(
+      lacking.map(({ listed }) => listed.id),
+      signal,
+    );
     await this.#inspectShared(signal);
   }
 
@@ -124,40 +148,32 @@ export class DockerEngine implements Engine {
         const id = /^container:(.+)$/.exec(container?.networkMode ?? "")?.[1];
         return id !== undefined && this.#known.get(id)?.container === null ? [id] : [];
       });
-      if (lacking.length === 0) return;
-      await this.#inspect([...new Set(lacking)], signal, true);
+      if (lacking.length === 0) break;
+      await this.#inspect([...new Set(lacking)], signal);
     }
+    // The other one may have another address by now.
+    for (const known of this.#known.values())
+      if (known.container?.networkMode.startsWith("container:")) known.gift = null;
   }
 
-  async #inspect(ids: readonly string[], signal: AbortSignal, isShared = false): Promise<void> {
+  async #inspect(ids: readonly string[], signal: AbortSignal): Promise<void> {
     const left = [...ids];
     const one = async () => {
-      for (let id = left.pop(); id !== undefined; id = left.pop()) await this.#inspectOne(id, isShared, signal);
+      for (let id = left.pop(); id !== undefined; id = left.pop()) await this.#inspectOne(id, signal);
     };
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, left.length) }, one));
   }
 
-  async #inspectOne(id: string, isShared: boolean, signal: AbortSignal): Promise<void> {
-    let container: Container;
+  async #inspectOne(id: string, signal: AbortSignal): Promise<void> {
+    const { listed } = this.#known.get(id)!;
     try {
-      container = readContainer(await this.#api.get(`/containers/${encodeURIComponent(id)}/json`, signal));
+      const container = readContainer(await this.#api.get(`/containers/${encodeURIComponent(id)}/json`, signal));
+      this.#known.set(id, { listed, container, gift: null });
     } catch (error) {
-      // Gone since it was listed, or an event was about it.
+      // Gone since it was listed.
       if (!(error instanceof ApiError) || error.status !== 404) throw error;
       this.#known.delete(id);
-      return;
     }
-    const { labels, name, networks } = container;
-    const listed = this.#known.get(id)?.listed ?? {
-      id,
-      names: [name],
-      labels,
-      networks: networks.map((each) => each.name),
-      mark: "",
-    };
-    // What shares its network may have been told another address.
-    for (const known of this.#known.values()) if (known.container?.networkMode === `container:${id}`) known.gift = null;
-    this.#known.set(id, { listed, container: isShared || isForSluice(labels) ? container : null, gift: null });
   }
 
   /** Looks around; when something is different, everybody's address may be. */
@@ -186,12 +202,13 @@ export class DockerEngine implements Engine {
   }
 }
 
-/** The containers that an event is about. */
-function aboutWhom(event: unknown): string[] {
+/** The id of the container that an event is about. */
+function aboutWhom(event: unknown): string | null {
   const { Type, Actor, id } = (event ?? {}) as { Type?: unknown; Actor?: unknown; id?: unknown };
   const { ID, Attributes } = (Actor ?? {}) as { ID?: unknown; Attributes?: { container?: unknown } | null };
-  const ids = Type === "network" ? [Attributes?.container ?? ID] : [ID ?? id];
-  return ids.filter((each) => typeof each === "string" && each !== "") as string[];
+  // Podman names the container in the place of the network.
+  const whom = Type === "network" ? (Attributes?.container ?? ID) : (ID ?? id);
+  return typeof whom === "string" && whom !== "" ? whom : null;
 }
 
 function compare(a: string, b: string): number {

@@ -126,6 +126,36 @@ describe("what a daemon sends", () => {
     expect(listed({}).mark).not.toBe(listed({ Names: ["/b"] }).mark);
   });
 
+  test("Docker's list says all of a container, and Podman's or one without ports has it asked for", () => {
+    const docker = {
+      Created: 1795684895,
+      State: "running",
+      Status: "Up 1 second (health: starting)",
+      HostConfig: { NetworkMode: "app" },
+      Ports: [
+        { PrivatePort: 8080, Type: "tcp" },
+        { IP: "127.0.0.1", PrivatePort: 1883, PublicPort: 2883, Type: "tcp" },
+        { PrivatePort: 53, Type: "udp" },
+      ],
+      NetworkSettings: { Networks: { app: { IPAddress: "10.0.0.2", GlobalIPv6Address: "" } } },
+    };
+    expect(listed({ ...docker, Names: ["/other/alias", "/a"] }).container).toEqual({
+      id: "1",
+      name: "a",
+      labels: {},
+      state: "running",
+      health: "starting",
+      created: "2026-11-26T09:21:35",
+      networkMode: "app",
+      networks: [{ name: "app", ipv4: "10.0.0.2", ipv6: "" }],
+      ports: [1883, 8080],
+      bindings: [{ port: 1883, hostIp: "127.0.0.1", hostPort: 2883 }],
+    });
+    expect(listed({ ...docker, Ports: [] }).container).toBeNull();
+    expect(listed({ ...docker, HostConfig: undefined }).container).toBeNull();
+    expect(listed({ ...docker, Ports: [], State: "exited" }).container).toMatchObject({ health: null, ports: [] });
+  });
+
   test("what is no container is left out, and what is no list is an error", () => {
     expect(readList([null, 1, {}, { Id: "2", Names: null, Labels: null, NetworkSettings: null }])).toHaveLength(1);
     expect(() => readList({ message: "no" })).toThrow();
