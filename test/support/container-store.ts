@@ -77,7 +77,7 @@ export async function containerStore(daemon: ContainerDaemon): Promise<Store> {
   const name = (entry: string) => `entry-${entry}`;
   /** As Compose does it: the former one goes when the new one is there. */
   const replace = async (entry: string, labels: Readonly<Record<string, string>>) => {
-    const next = `next-${entry}`;
+    const next = `${name(entry)}-next`;
     await daemon.run({ name: next, labels, network: "none", isIdle: true });
     await daemon.remove(name(entry));
     await daemon.post(`/containers/${next}/rename?name=${name(entry)}`);
