@@ -206,6 +206,11 @@ export const CODES = define({
         "An entry point believes the PROXY headers of more than the load balancers: whoever can reach it from there can pretend to come from any address.",
       remedy: "Name the addresses of the load balancers, and nothing else, in `proxyProtocol.trustedIPs`.",
     },
+    "worker-selection": {
+      means:
+        "An entry point steers clients by their addresses, and all of them come by a load balancer: one worker may get them all.",
+      remedy: "Take `workerSelection: address` out, or let the load balancer pass addresses on (transparent mode).",
+    },
     "routers-missing": {
       means: "There is no router, or nothing that routers could come from: every connection is refused.",
       remedy: "Configure `providers.file` or `sidecar`, and write a router.",

@@ -5,6 +5,7 @@ import type { BanConfig } from "./ban.ts";
 import { parseHostPort } from "./scalars.ts";
 import type { Path } from "./source.ts";
 import type { Say } from "./subject.ts";
+import type { WorkerSelection } from "./worker-selection.ts";
 
 export interface EntryPointConfig {
   readonly name: string;
@@ -23,6 +24,9 @@ export interface EntryPointConfig {
   readonly spread: boolean;
   /** How long a client may be unreachable; 0 is for ever. */
   readonly keepAliveMs: number;
+  /** How many connections may wait to be accepted by one worker. */
+  readonly backlog: number;
+  readonly workerSelection: WorkerSelection;
   /** Whose PROXY headers are believed; null: none is read. */
   readonly proxyProtocol: {
     readonly trustedIPs: readonly string[];
@@ -76,6 +80,8 @@ interface Decoded {
     };
     readonly keepAlive: number;
   };
+  readonly backlog: number;
+  readonly workerSelection: WorkerSelection;
   readonly admission: AdmissionValue;
   readonly proxyProtocol?: NonNullable<EntryPointConfig["proxyProtocol"]> | undefined;
   readonly ban?: BanConfig | undefined;
@@ -96,6 +102,8 @@ export function toEntryPoint(name: string, point: Decoded, admin: boolean): Entr
     graceTimeoutMs: point.transport.lifeCycle.graceTimeOut,
     spread: point.transport.lifeCycle.spread,
     keepAliveMs: point.transport.keepAlive,
+    backlog: point.backlog,
+    workerSelection: point.workerSelection,
     proxyProtocol: point.proxyProtocol ?? null,
     ban: point.ban ?? null,
     admission: toAdmission(point.admission),

@@ -20,6 +20,7 @@ import { proxyProtocolIn } from "./proxy-protocol.ts";
 import { parseHostPort } from "./scalars.ts";
 import { sidecar } from "./sidecar.ts";
 import { transport } from "./transport.ts";
+import { SELECTIONS } from "./worker-selection.ts";
 
 const address = z.string().superRefine((value, context) => {
   const parsed = parseHostPort(value);
@@ -86,6 +87,16 @@ const entryPoint = z.object({
       keepAliveMaxTime: unsupported("warn", "is for HTTP"),
       keepAliveMaxRequests: unsupported("warn", "is for HTTP"),
     }).prefault({}),
+  ),
+  backlog: field(
+    "How many connections may wait until a worker accepts them, of each worker. With more, the kernel drops them, and their clients try again after 1 s. The system's `net.core.somaxconn` is the most that it gives; Sluice warns at start where that is less.",
+    z.number().int().min(1).max(65_535).default(4096),
+    { unit: "connections", example: 16_384 },
+  ),
+  workerSelection: field(
+    "Which worker a connection comes to. `connection`: any, evenly. `address`: all of one client address, IPv6 by /64, come to one worker, also after it was replaced, so that they find the TLS sessions there which they want to resume. See [Resumption](operations.md#resumption).",
+    z.enum(SELECTIONS).default("connection"),
+    { example: "address" },
   ),
   reusePort: unsupported("warn", "is always on between Sluice's own workers, and refused between two Sluices"),
   proxyProtocol: field(

@@ -22,6 +22,7 @@ import { type Path, readSource, type SourceFile } from "./source.ts";
 import { type StaticValue, staticSchema } from "./static-schema.ts";
 import { type Say, subjectAt } from "./subject.ts";
 import { applyVariables, type Environment } from "./variables.ts";
+import { checkWorkerSelection } from "./worker-selection.ts";
 
 export interface StaticConfig extends Omit<StaticValue, "entryPoints" | "workers"> {
   /** The file, or what stands for it where there is none. */
@@ -103,6 +104,7 @@ export function parseStatic(
     if (acme !== undefined) checkResolver(name, acme, points, problem, warn);
   checkOverlaps([...points.values()], rest.embeddedBroker?.address, problem);
   checkProxyProtocol(points.values(), problem, warn);
+  checkWorkerSelection(points.values(), warn);
   checkBans(points.values(), problem, warn);
   checkAdmission(points.values(), (path) => source.find(path) !== null, problem, warn);
   checkAccessLog(rest.accessLog, problem);

@@ -35,6 +35,7 @@ import { Bans } from "./bans.ts";
 import { BrokerKeeper } from "./broker.ts";
 import { Desk } from "./desk.ts";
 import { Drains } from "./drains.ts";
+import { whereClientsSpeakFirst } from "./first-word.ts";
 import { hangOf } from "./hang.ts";
 import { HealthKeeper } from "./health.ts";
 import { HttpChallenges } from "./http-challenges.ts";
@@ -268,6 +269,7 @@ export class Master {
       this.#logger,
       inherited,
     );
+    this.#setFirstWord();
     await this.#startWorkers(workers);
     this.#metrics.wanted(workers);
     if (predecessor === null) this.#admin = await openAdmin(config, sources, []);
@@ -726,9 +728,16 @@ export class Master {
     return processes;
   }
 
+  #setFirstWord(): void {
+    this.#sockets.whereClientsSpeakFirst(whereClientsSpeakFirst(this.#config.entryPoints.keys(), this.#rows.values()));
+  }
+
   #publish(): number {
     const rows = this.#names.apply(this.#rows);
-    if (this.#phase !== "old") this.#health.want(rows, this.#checks);
+    if (this.#phase !== "old") {
+      this.#setFirstWord();
+      this.#health.want(rows, this.#checks);
+    }
     return this.#supervisor.publish(this.#challenges.size === 0 ? rows : new Map([...rows, ...this.#challenges]));
   }
 

@@ -4,6 +4,7 @@
 import type { EntryPointConfig } from "../config/entry-points.ts";
 import { formatHostPort } from "../config/scalars.ts";
 import type { Logger } from "../observe/logger.ts";
+import { longestBacklog } from "../system/accept-queues.ts";
 import { describeError } from "../system/errors.ts";
 import type { Inherited, InheritedSocket } from "../system/inherited.ts";
 import { NoLibraryError } from "../system/libc.ts";
@@ -16,6 +17,7 @@ import {
   closeSocket,
   listenOn,
   type SocketAddress,
+  setDeferAccept,
   setKeepAlive,
   setNoDelay,
 } from "../system/listening-socket.ts";
@@ -28,6 +30,8 @@ interface Group {
   readonly point: EntryPointConfig;
   /** In the order in which they began to listen. One alone is every worker's; of more than there are workers some get several. */
   readonly fds: readonly number[];
+  /** Connections are accepted when their client has said something. */
+  areAwaited?: boolean;
 }
 
 /**
@@ -70,9 +74,12 @@ export class Sockets {
     try {
       for (const point of points) {
         const own = takeOwn(rest, point);
-        const fds = grown(own.length > 0 ? own : [await open(point)], workers);
-        sockets.#groups.set(point.name, { point, fds });
-        for (const fd of fds) prepare(fd, point);
+        const group: Group = { point, fds: grown(own.length > 0 ? own : [await open(point)], workers, point.backlog) };
+        sockets.#groups.set(point.name, group);
+        for (const fd of group.fds) prepare(fd, point);
+        // What was inherited may be steered otherwise.
+        if (own.length > 0 || point.workerSelection === "address") sockets.#choose(group);
+        sayBacklog(point, logger);
       }
     } catch (error) {
       sockets.close();
@@ -94,8 +101,8 @@ export class Sockets {
 
   /** A worker has begun to accept: the runtime has listened once more, with a backlog of its own. */
   accepted(worker: number): void {
-    for (const { fds } of this.#groups.values())
-      for (const at of this.#numbersOf(fds, worker)) listenOn(fds[at]!, BACKLOG);
+    for (const { point, fds } of this.#groups.values())
+      for (const at of this.#numbersOf(fds, worker)) listenOn(fds[at]!, point.backlog);
   }
 
   /** The ports by entry point, also where the configuration leaves them to the system. */
@@ -108,6 +115,16 @@ export class Sockets {
     if (off.size === this.#off.size && [...off].every((each) => this.#off.has(each))) return;
     this.#off = new Set(off);
     for (const group of this.#groups.values()) this.#choose(group);
+  }
+
+  /** From now on connections of these entry points are accepted when their client has said something, those of others at once. */
+  whereClientsSpeakFirst(names: ReadonlySet<string>): void {
+    for (const [name, group] of this.#groups) {
+      const areAwaited = names.has(name);
+      if (group.areAwaited === areAwaited) continue;
+      group.areAwaited = areAwaited;
+      for (const fd of group.fds) setDeferAccept(fd, areAwaited ? AWAITED_S : 0);
+    }
   }
 
   /** What a successor gets: descriptors, and what is to be told of each, in the same order. */
@@ -134,18 +151,18 @@ export class Sockets {
     return [...fds.keys()].filter((at) => at % this.#workers === worker);
   }
 
-  #choose({ fds }: Group): void {
+  #choose({ point, fds }: Group): void {
     // One is everybody's: who is well takes what there is.
     if (fds.length < 2 || !this.#canSteer) return;
     const off = new Set(fds.keys());
     for (let worker = 0; worker < this.#workers; worker++)
       if (!this.#off.has(worker)) for (const at of this.#numbersOf(fds, worker)) off.delete(at);
     try {
-      attachChoice(fds[0]!, choiceProgram("connection", fds.length, off));
+      attachChoice(fds[0]!, choiceProgram(point.workerSelection, fds.length, off));
     } catch (error) {
       this.#canSteer = false;
       this.#logger.warn(
-        `the system does not let Sluice choose which worker gets a connection (${describeError(error)}): those for a worker that hangs or is gone wait for the next one`,
+        `the system does not let Sluice choose which worker gets a connection (${describeError(error)}): workerSelection does nothing, and connections for a worker that hangs or is gone wait for the next one`,
       );
     }
   }
@@ -170,14 +187,14 @@ function takeOwn(rest: Set<InheritedSocket>, { name, address, host, port }: Entr
  * One for each worker. Where the system does not let others listen beside what is there, all share that: systemd's are bound exclusively, or
  * by another user.
  */
-function grown(fds: readonly number[], workers: number): number[] {
+function grown(fds: readonly number[], workers: number, backlog: number): number[] {
   const where = boundTo(fds[0]!)!;
   const all = [...fds];
   try {
     while (all.length < workers) {
       const fd = bindBeside(where);
       all.push(fd);
-      listenOn(fd, BACKLOG);
+      listenOn(fd, backlog);
     }
     return all;
   } catch {
@@ -186,15 +203,24 @@ function grown(fds: readonly number[], workers: number): number[] {
   }
 }
 
-/** How many connections may wait to be accepted by one worker. */
-const BACKLOG = 4096;
+/** How long a connection whose client says nothing is kept from the workers. Seconds. */
+const AWAITED_S = 1;
+
+function sayBacklog({ name, backlog }: EntryPointConfig, logger: Logger): void {
+  const most = longestBacklog();
+  if (most !== null && most < backlog)
+    logger.warn(
+      { entryPoint: name, backlog, most },
+      "the system lets fewer connections wait than the backlog of an entry point: raise sysctl net.core.somaxconn, or lower backlog",
+    );
+}
 
 async function open(point: EntryPointConfig): Promise<number> {
   try {
     const addresses = await addressesOf(point.host);
     for (const [at, address] of addresses.entries()) {
       try {
-        return listening({ address, port: point.port });
+        return listening({ address, port: point.port }, point.backlog);
       } catch (error) {
         if (at === addresses.length - 1) throw error;
       }
@@ -206,10 +232,10 @@ async function open(point: EntryPointConfig): Promise<number> {
   throw cannotListen(point, Object.assign(new Error("the name has no address"), { code: "ENOTFOUND" }));
 }
 
-function listening(where: SocketAddress): number {
+function listening(where: SocketAddress, backlog: number): number {
   const fd = bindAlone(where);
   try {
-    listenOn(fd, BACKLOG);
+    listenOn(fd, backlog);
     return fd;
   } catch (error) {
     closeSocket(fd);
@@ -218,10 +244,10 @@ function listening(where: SocketAddress): number {
 }
 
 /** Options that every connection has from its listener. */
-function prepare(fd: number, { keepAliveMs }: EntryPointConfig): void {
+function prepare(fd: number, { keepAliveMs, backlog }: EntryPointConfig): void {
   setNoDelay(fd);
   setKeepAlive(fd, keepAliveMs);
-  listenOn(fd, BACKLOG);
+  listenOn(fd, backlog);
 }
 
 function noLibrary({ message }: NoLibraryError): StartError {

@@ -1,7 +1,7 @@
 // Keeps the workers running: starts them, brings each to the snapshot in force, replaces the dead, collects what they count.
 
 import type { Subprocess } from "bun";
-import { addUp, type MetricJson, onlyTotals } from "../observe/metric-json.ts";
+import { addUp, type MetricJson, onlyTotals, sumOf } from "../observe/metric-json.ts";
 import { diff, NO_ROWS, type RowMap } from "../protocol/diff.ts";
 import type { Answers, Asked, DrainPace, FromWorker, Question, ServerOutcome, ToWorker } from "../protocol/messages.ts";
 import type { Shares } from "../protocol/shares.ts";
@@ -17,6 +17,9 @@ import type { CommonSettings } from "./worker-settings.ts";
 
 /** How long a worker that was killed may take to be gone: one whose thread waits for a frozen file system cannot end. Milliseconds. */
 const GONE_MS = 1000;
+
+/** What a worker's open connections are called among what it tells. */
+const OPEN = "sluice_entrypoint_open_connections";
 
 /** The state of a process that a debugger has stopped (proc(5)). */
 const TRACED = "t";
@@ -70,6 +73,8 @@ export interface WorkerState {
   readonly version: number;
   /** Milliseconds since it last said anything; null: it does not run. */
   readonly silentMs: number | null;
+  /** Its open connections, as it last told them. */
+  readonly open: number;
 }
 
 export class Supervisor {
@@ -168,6 +173,7 @@ export class Supervisor {
       isWell: this.#liveness.isWell(index),
       version: this.#workers.get(index)?.inForce ?? 0,
       silentMs: this.#liveness.silentMs(index),
+      open: sumOf(this.#workers.get(index)?.metrics ?? [], OPEN),
     }));
   }
 

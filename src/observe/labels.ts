@@ -18,7 +18,7 @@ export const LABELS: Readonly<Record<string, string>> = {
   resource: "`descriptors`, `local-ports` or `source-addresses`.",
   resolver: "The name of the certificates resolver.",
   result:
-    "Of connections, [how they ended](operations.md#how-a-connection-ends); at a server also `closed` and `silent`, for clients that went on to another one. Of loads and of questions to DNS, `success` or `failure`. Of orders, `obtained`, `renewed`, `taken` (from another Sluice) or `failed`. Of checks, [what they found](brokers.md#what-a-check-finds).",
+    "Of connections, [how they ended](operations.md#how-a-connection-ends); at a server also `closed` and `silent`, for clients that went on to another one. Of loads and of questions to DNS, `success` or `failure`. Of orders, `obtained`, `renewed`, `taken` (from another Sluice) or `failed`. Of offered sessions, `resumed` or `not-resumed`. Of checks, [what they found](brokers.md#what-a-check-finds).",
   resumed: "Whether the client resumed a session: `true` or `false`.",
   router: "The name of the router.",
   sans: "The names in the certificate, in alphabetical order, with commas between them.",

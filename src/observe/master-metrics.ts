@@ -80,6 +80,8 @@ export class MasterMetrics {
   readonly #workerUp: Gauge<"worker">;
   readonly #workerVersion: Gauge<"worker">;
   readonly #workerSilence: Gauge<"worker">;
+  readonly #workerOpen: Gauge<"worker">;
+  readonly #imbalance: Gauge;
   readonly #hangs: Counter;
   readonly #wantedWorkers: Gauge;
 
@@ -309,6 +311,17 @@ export class MasterMetrics {
       labelNames: ["worker"],
       registers,
     });
+    this.#workerOpen = new Gauge({
+      name: "sluice_worker_open_connections",
+      help: "Connections open now, of each worker.",
+      labelNames: ["worker"],
+      registers,
+    });
+    this.#imbalance = new Gauge({
+      name: "sluice_worker_imbalance_ratio",
+      help: "The most connections that a worker has, over the mean of all: 1 is even, the number of workers is all in one.",
+      registers,
+    });
     this.#hangs = new Counter({
       name: "sluice_worker_hangs_total",
       help: "Workers that hung: they said nothing for 4.5 seconds and were killed. Their replacements are among the restarts.",
@@ -503,6 +516,7 @@ export class MasterMetrics {
       readonly isWell: boolean;
       readonly version: number;
       readonly silentMs: number | null;
+      readonly open: number;
     }[],
     hangs: number,
   ): void {
@@ -510,10 +524,13 @@ export class MasterMetrics {
     this.#hangs.reset();
     this.#hangs.inc(hangs);
     this.#workerSilence.reset();
-    for (const { index, isWell, version, silentMs } of states) {
+    const mean = states.reduce((sum, { open }) => sum + open, 0) / states.length;
+    this.#imbalance.set(mean === 0 ? 1 : Math.max(...states.map(({ open }) => open)) / mean);
+    for (const { index, isWell, version, silentMs, open } of states) {
       const worker = String(index);
       this.#workerUp.set({ worker }, isWell ? 1 : 0);
       this.#workerVersion.set({ worker }, version);
+      this.#workerOpen.set({ worker }, open);
       if (silentMs !== null) this.#workerSilence.set({ worker }, silentMs / 1000);
     }
   }

@@ -27,6 +27,12 @@ export function onlyTotals(metrics: readonly MetricJson[]): MetricJson[] {
   return metrics.filter((metric) => metric.type === "counter" || metric.type === "histogram");
 }
 
+/** The sum of all series of a metric; 0 where there is none. */
+export function sumOf(metrics: readonly MetricJson[], name: string): number {
+  const values = metrics.find((metric) => metric.name === name)?.values ?? [];
+  return values.reduce((sum, { value }) => sum + value, 0);
+}
+
 /** What all report together; each may have metrics and series that others have not. */
 export function addUp(reports: readonly (readonly MetricJson[])[]): MetricJson[] {
   const sums = new Map<

@@ -195,6 +195,17 @@ export class WorkerMetrics {
       },
     );
     counter(
+      "sluice_tls_sessions_offered_total",
+      "Handshakes of clients that wanted to resume a session: they did, or it was another worker's, or too old, and the handshake was a full one.",
+      ["entrypoint", "result"],
+      (metric, edge) => {
+        for (const { name: entrypoint, meters } of edge.entryPoints) {
+          metric.inc({ entrypoint, result: "resumed" }, meters.resumed);
+          metric.inc({ entrypoint, result: "not-resumed" }, meters.notResumed);
+        }
+      },
+    );
+    counter(
       "sluice_admission_refusals_total",
       "Clients that an entry point did not admit, or that made room for others (gave-way), by how far they had come: accepted, their hello read, or their handshake done.",
       ["entrypoint", "reason", "stage"],

@@ -24,6 +24,9 @@ export class EntryMeters {
   readonly name: string;
   open = 0;
   readonly results = new Map<Reason, number>();
+  /** Of the clients that wanted to resume a session and are in: those that did, and those that made a full handshake. */
+  resumed = 0;
+  notResumed = 0;
   /** Of the handshakes that failed. */
   readonly causes = new Map<HandshakeCause, number>();
 
@@ -52,6 +55,11 @@ export class EntryMeters {
 
   waited(reason: Reason): void {
     this.waits.set(reason, (this.waits.get(reason) ?? 0) + 1);
+  }
+
+  offered(isResumed: boolean): void {
+    if (isResumed) this.resumed++;
+    else this.notResumed++;
   }
 
   handshakeFailed(cause: HandshakeCause): void {

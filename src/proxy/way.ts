@@ -190,9 +190,10 @@ function awaitTurn(connection: Connection, decision: Terminating, facts: Facts, 
 }
 
 function handshake(connection: Connection, decision: Terminating, facts: Facts, hello: Hello, received: Buffer): void {
-  const { edge, record } = connection;
+  const { edge, record, entryPoint } = connection;
   connection.progress("hello");
   const { termination } = decision;
+  const { offersSession } = hello;
   // Without SNI the address that the client dialled is the name it wants, as in Traefik.
   const name = record.sni === "" ? connection.dialled.address : record.sni;
   const certificate = certificateFor(edge.tables.certificates, termination, name, hello);
@@ -200,7 +201,10 @@ function handshake(connection: Connection, decision: Terminating, facts: Facts, 
   if (context === null) return connection.refuse("no-certificate", UNRECOGNIZED_NAME);
   connection
     .pass(new Handshake(connection, new HandshakeWatch(termination.options, hello.versions)))
-    .start(received, upgradeOf(termination, hello, context), (shaken) => shook(connection, decision, facts, shaken));
+    .start(received, upgradeOf(termination, hello, context), (shaken) => {
+      if (offersSession) entryPoint.meters.offered((connection.socket as NativeTlsSocket).isSessionReused());
+      shook(connection, decision, facts, shaken);
+    });
 }
 
 function upgradeOf(termination: Termination, hello: Hello, context: ServerUpgrade["context"]): ServerUpgrade {

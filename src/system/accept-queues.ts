@@ -25,3 +25,12 @@ export function readAcceptQueues(path = "/proc/net/netstat"): AcceptQueues | nul
   const [overflows, drops] = [of("ListenOverflows"), of("ListenDrops")];
   return Number.isNaN(overflows) || Number.isNaN(drops) ? null : { overflows, drops };
 }
+
+/** The most connections that may wait for one listener; null where the system does not say. */
+export function longestBacklog(path = "/proc/sys/net/core/somaxconn"): number | null {
+  try {
+    return Number(readFileSync(path, "utf8"));
+  } catch {
+    return null;
+  }
+}

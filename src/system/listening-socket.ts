@@ -27,6 +27,7 @@ const TCP_NODELAY = 1;
 const TCP_KEEPIDLE = 4;
 const TCP_KEEPINTVL = 5;
 const TCP_KEEPCNT = 6;
+const TCP_DEFER_ACCEPT = 9;
 const TCP_USER_TIMEOUT = 18;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
@@ -115,6 +116,14 @@ export function setKeepAlive(fd: number, wantedMs: number): void {
 /** What is written goes out at once, of all that are accepted. */
 export function setNoDelay(fd: number): void {
   setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+/**
+ * Keeps connections whose client has said nothing for so many seconds: then they are accepted all the same. 0: accepts at once. The kernel
+ * counts in the times at which it repeats its SYN-ACK: 1, 3, 7 s.
+ */
+export function setDeferAccept(fd: number, seconds: number): void {
+  setOption(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, seconds);
 }
 
 /**

@@ -52,6 +52,8 @@ export interface HelloOffer {
   groups: number[];
   /** The most bytes of content that a record to this client may have (RFC 6066 4, RFC 8449); 0: it does not say. */
   maxRecord: number;
+  /** It brings a session that it wants to resume (RFC 5077 3.2, RFC 8446 4.2.11). */
+  offersSession: boolean;
   /** The kind of certificate that all its cipher suites of TLS 1.2 and before ask for; "any" if both, or it names none of these. */
   suites: "any" | "ecdsa" | "rsa";
 }
@@ -244,6 +246,8 @@ const EXTENSION_SUPPORTED_GROUPS = 10;
 const EXTENSION_SIGNATURE_ALGORITHMS = 13;
 const EXTENSION_ALPN = 16;
 const EXTENSION_RECORD_SIZE_LIMIT = 28;
+const EXTENSION_SESSION_TICKET = 35;
+const EXTENSION_PRE_SHARED_KEY = 41;
 const EXTENSION_SUPPORTED_VERSIONS = 43;
 
 /** Works with positions instead of subarrays: one of those costs a microsecond, and a hello has twenty vectors. */
@@ -267,6 +271,7 @@ function parseMessage(bytes: Uint8Array, start: number, end: number): HelloResul
     signatureAlgorithms,
     groups,
     maxRecord: 0,
+    offersSession: false,
     suites,
   };
   // Before TLS 1.3 the extension block may be missing altogether (RFC 5246 7.4.1.2): a valid hello that names no server.
@@ -301,6 +306,9 @@ function parseMessage(bytes: Uint8Array, start: number, end: number): HelloResul
       fragment = readFragmentLength(body);
     } else if (type === EXTENSION_RECORD_SIZE_LIMIT) {
       record = readRecordLimit(body);
+    } else if (type === EXTENSION_PRE_SHARED_KEY || (type === EXTENSION_SESSION_TICKET && body.length > 0)) {
+      // An empty ticket asks for one.
+      offer.offersSession = true;
     }
   }
   if (extensions.failed) return UNREADABLE;

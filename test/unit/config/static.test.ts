@@ -36,6 +36,8 @@ test("the defaults", () => {
       graceTimeoutMs: 10_000,
       spread: false,
       keepAliveMs: 120_000,
+      backlog: 4096,
+      workerSelection: "connection",
       proxyProtocol: null,
       admission: {
         ...{ maxConnections: null, connections: null, rate: null, silent: null },

@@ -1,15 +1,18 @@
 // The master's book of listening sockets: one for each worker, taken over from whoever had them.
 
 import { afterEach, expect, test } from "bun:test";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { EntryPointConfig } from "../../../src/config/entry-points.ts";
+import { whereClientsSpeakFirst } from "../../../src/control/first-word.ts";
 import { NOTHING_INHERITED, prove, Sockets } from "../../../src/control/sockets.ts";
 import { StartError } from "../../../src/control/start-error.ts";
 import { type Listener, listen } from "../../../src/net/listen.ts";
 import { NOBODY } from "../../../src/net/socket.ts";
 import { createLogger, jsonLines } from "../../../src/observe/logger.ts";
+import type { RouterAction, Row } from "../../../src/protocol/messages.ts";
 import { describeSockets, takeInherited } from "../../../src/system/inherited.ts";
 import { bindAlone, boundTo, closeSocket, listenOn } from "../../../src/system/listening-socket.ts";
+import { waitFor } from "../../support/tools.ts";
 
 const open: Sockets[] = [];
 afterEach(() => {
@@ -20,7 +23,15 @@ const lines: string[] = [];
 const logger = createLogger("debug", jsonLines("master"), (line) => lines.push(JSON.parse(line).msg));
 
 function point(name: string, port = 0, host = "127.0.0.1"): EntryPointConfig {
-  return { name, address: `${host}:${port}`, host, port, keepAliveMs: 0 } as EntryPointConfig;
+  return {
+    name,
+    address: `${host}:${port}`,
+    host,
+    port,
+    keepAliveMs: 0,
+    backlog: 128,
+    workerSelection: "connection",
+  } as EntryPointConfig;
 }
 
 async function opened(
@@ -181,4 +192,72 @@ test("what is said of inherited sockets and makes no sense is said, and costs no
   expect(takeInherited({ LISTEN_PID: "1", LISTEN_FDS: "2" }, 77)).toEqual(NOTHING_INHERITED);
   expect(takeInherited({ LISTEN_PID: "77", LISTEN_FDS: "x" }, 77)).toEqual(NOTHING_INHERITED);
   expect(takeInherited({})).toEqual(NOTHING_INHERITED);
+});
+
+test("each worker's socket has the backlog that is configured, also after it has begun to accept", async () => {
+  const sockets = await opened(
+    [
+      { ...point("a"), backlog: 77 },
+      { ...point("b"), backlog: 1000 },
+    ],
+    2,
+  );
+  const backlogs = (port: number) =>
+    `${Bun.spawnSync(["ss", "-Hltn", `sport = :${port}`]).stdout}`
+      .trim()
+      .split("\n")
+      .map((line) => Number(line.trim().split(/\s+/)[2]));
+  expect(backlogs(sockets.ports.a!)).toEqual([77, 77]);
+  const listener = listen(sockets.of("a", 1)[0]!, () => {});
+  expect(backlogs(sockets.ports.a!).sort()).not.toEqual([77, 77]);
+  sockets.accepted(1);
+  expect(backlogs(sockets.ports.a!)).toEqual([77, 77]);
+  expect(backlogs(sockets.ports.b!)).toEqual([1000, 1000]);
+  listener.stop();
+});
+
+test("a backlog over what the system gives is said, with the remedy", async () => {
+  lines.length = 0;
+  await opened([{ ...point("a"), backlog: 65_535 }], 1);
+  expect(lines).toEqual([expect.stringContaining("raise sysctl net.core.somaxconn")]);
+});
+
+test("a client that says nothing is kept from the workers only where clients speak first", async () => {
+  const sockets = await opened([point("a"), point("b")], 1);
+  const accepted: string[] = [];
+  const listeners = ["a", "b"].map((name) =>
+    listen(sockets.of(name, 0)[0]!, (socket) => {
+      accepted.push(name);
+      socket.data = NOBODY;
+    }),
+  );
+  const come = (name: string) =>
+    new Promise<Socket>((resolve) => {
+      const socket = connect(sockets.ports[name]!, "127.0.0.1", () => resolve(socket));
+    });
+  sockets.whereClientsSpeakFirst(new Set(["a"]));
+  const silent = await come("a");
+  await come("b");
+  await waitFor("who waits for the server's word", () => accepted.length > 0);
+  expect(accepted).toEqual(["b"]);
+  silent.write("hello");
+  await waitFor("who has spoken", () => accepted.length === 2);
+  // A reload brings a router for clients without TLS.
+  sockets.whereClientsSpeakFirst(new Set());
+  const late = await come("a");
+  await waitFor("the next one", () => accepted.length === 3);
+  for (const socket of [silent, late]) socket.destroy();
+  for (const each of listeners) each.stop();
+});
+
+test("clients speak first where no router is for clients without TLS", () => {
+  const router = (name: string, entryPoints: string[], action: RouterAction): Row =>
+    ({ kind: "router", name, value: { entryPoints, action } }) as unknown as Row;
+  const rows = [
+    router("tls", ["a", "b"], { kind: "terminate", options: "default" }),
+    router("through", ["c"], { kind: "passthrough" }),
+    router("plain", ["b"], { kind: "plain" }),
+    router("broken", ["d"], { kind: "off", tls: false }),
+  ];
+  expect(whereClientsSpeakFirst(["a", "b", "c", "d", "e"], rows)).toEqual(new Set(["a", "c", "e"]));
 });

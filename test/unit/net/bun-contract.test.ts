@@ -229,6 +229,18 @@ for (const version of ["TLSv1.2", "TLSv1.3"] as const)
       expect(seen.map((each) => each.reused)).toEqual([false, true, false]);
     });
 
+    // On the day this fails, workers can share keys: every client then resumes in every worker, and workerSelection has had its time.
+    test("fact 5: ticketKeys are ignored: two contexts with the same keys refuse each other's tickets", async () => {
+      const ticketKeys = Buffer.alloc(48, 7);
+      const { seen, handlers } = noting();
+      const one = tlsListener(handlers, { secureContext: context({ ticketKeys }), ticketKeys });
+      const other = tlsListener(handlers, { secureContext: context({ ticketKeys }), ticketKeys });
+      const { session } = await handshake(one.port, { maxVersion: version });
+      await handshake(one.port, { maxVersion: version, session });
+      await handshake(other.port, { maxVersion: version, session });
+      expect(seen.map((each) => each.reused)).toEqual([false, true, false]);
+    });
+
     test("fact 4: without requestCert `error` is set although all is well", async () => {
       const { seen, handlers } = noting();
       const listener = tlsListener(handlers, { secureContext: context() });

@@ -42,6 +42,7 @@ describe.each(hellos)("$name", ({ name, bytes: wire }) => {
       signatureAlgorithms: expect.any(Array),
       groups: expect.any(Array),
       maxRecord: expect.any(Number),
+      offersSession: expect.any(Boolean),
       suites: expect.stringMatching(/^(any|ecdsa|rsa)$/),
     } as never);
     if (whole.kind !== "ok" && whole.kind !== "none") throw new Error();
@@ -129,6 +130,7 @@ test("a hello with GREASE everywhere and an ML-KEM key share is read, and GREASE
       signatureAlgorithms: [0x0403, 0x0804],
       groups: [0x11ec, 0x001d],
       maxRecord: 0,
+      offersSession: true,
       suites: "ecdsa",
     });
   }

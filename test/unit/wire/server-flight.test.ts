@@ -110,6 +110,7 @@ test("a hello of ours is what our own reader of hellos takes for one", () => {
   expect(parsed({ ...common, recordSizeLimit: 512 })).toMatchObject({
     ...{ kind: "ok", sni: "mqtt.example.com", alpn: ["mqtt"], versions: [0x0304], groups: [29, 23], maxRecord: 511 },
   });
+  expect(parsed(common)).toMatchObject({ offersSession: false });
   expect(parsed({ ...common, version: "1.2", suites: [0xc02b], shortFragments: true })).toMatchObject({
     ...{ kind: "ok", legacyVersion: 0x0303, versions: [], maxRecord: 512, suites: "ecdsa" },
   });
