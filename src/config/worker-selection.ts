@@ -1,6 +1,5 @@
 // Which worker a connection comes to, as entry points say it.
 
-import type { EntryPointConfig } from "./entry-points.ts";
 import type { Say } from "./subject.ts";
 
 export const SELECTIONS = ["connection", "address"] as const;
@@ -8,8 +7,16 @@ export const SELECTIONS = ["connection", "address"] as const;
 /** `connection`: any. `address`: all of one address come to one. */
 export type WorkerSelection = (typeof SELECTIONS)[number];
 
+/** Of an entry point what matters here. */
+interface Point {
+  readonly name: string;
+  readonly workerSelection: WorkerSelection;
+  readonly proxyProtocol: object | null;
+  readonly admin: boolean;
+}
+
 /** What steers other than it seems to. */
-export function checkWorkerSelection(points: Iterable<EntryPointConfig>, warn: Say): void {
+export function checkWorkerSelection(points: Iterable<Point>, warn: Say): void {
   for (const { name, workerSelection, proxyProtocol, admin } of points) {
     if (workerSelection !== "address") continue;
     const path = ["entryPoints", name, "workerSelection"];
