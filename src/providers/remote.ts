@@ -52,6 +52,8 @@ export class RemoteProvider implements Provider {
   #awaySince: number | null = performance.now();
   /** Why it is away. */
   #away: string | null = "it has not answered yet";
+  /** Somebody has been told that it is away. */
+  #isMissed = false;
   /** Why no change is heard of, although reading works. */
   #deaf: string | null = null;
   #watchesEnded = 0;
@@ -77,7 +79,10 @@ export class RemoteProvider implements Provider {
     this.#running = this.#options.once ? this.#readOnce() : this.#run();
     await this.#within(this.#options.startMs ?? START_MS, promise);
     // One that hangs is away until it answers.
-    if (this.#lastSuccess === 0 && this.#content.offer === null) this.#content.recall();
+    if (this.#lastSuccess === 0) {
+      this.#isMissed = true;
+      if (this.#content.offer === null) this.#content.recall();
+    }
     this.#publish();
     this.#isTold = false;
     this.#changed = changed;
@@ -180,17 +185,19 @@ export class RemoteProvider implements Provider {
     } while (this.#isDirty && ++count < MAX_READINGS);
     this.#content.take(reading);
     const awayMs = this.#awaySince === null ? null : performance.now() - this.#awaySince;
-    const wasThere = this.#lastSuccess > 0;
     this.#lastSuccess = Date.now();
     this.#awaySince = null;
     this.#away = null;
     this.#publish();
-    if (awayMs !== null && wasThere) this.#options.onBack?.(this.name, Math.round(awayMs));
+    // At a start that did not have to do without it there is nothing to say.
+    if (awayMs !== null && this.#isMissed) this.#options.onBack?.(this.name, Math.round(awayMs));
+    this.#isMissed = false;
   }
 
   #isAway(error: unknown): void {
     this.#awaySince ??= performance.now();
     this.#away = inWords(error);
+    this.#isMissed = true;
     this.#deaf = null;
     this.#content.broken();
     if (this.#content.offer === null) this.#content.recall();
