@@ -1,7 +1,7 @@
 // Which part of the dynamic configuration an entry of a store belongs to: the router, the service, the certificate whose value it is.
 
 import type { z } from "zod";
-import type { Diagnostics } from "../config/diagnostics.ts";
+import { Diagnostics } from "../config/diagnostics.ts";
 import { dynamicSchema } from "../config/dynamic.ts";
 import { fieldNames, unwrap } from "../config/field.ts";
 import { subjectAt } from "../config/subject.ts";
@@ -34,28 +34,76 @@ const SECTIONS: ReadonlyMap<string, Section> = new Map(
 
 const ROOTS: ReadonlyMap<string, string> = fieldNames(dynamicSchema);
 
-/** The parts that entries make, by an id of their own, in the order in which they first come. What belongs to none is told of. */
-export function partsOf(entries: readonly Entry[], provider: string, diagnostics: Diagnostics): Map<string, Part> {
-  const sorter = new Sorter(provider, diagnostics);
-  for (const entry of entries) sorter.take(entry);
-  return sorter.parts();
+/** The part that an entry belongs to. */
+interface Placed {
+  readonly id: string;
+  readonly section: Section;
+  readonly name: string;
+  readonly rest: Rest;
 }
 
-class Sorter {
-  readonly #provider: string;
-  readonly #diagnostics: Diagnostics;
-  readonly #found = new Map<string, { section: Section; name: string; rests: Rest[] }>();
-  /** Of keys that belong elsewhere one of each root is told of. */
-  readonly #told = new Set<string>();
+interface Found extends Omit<Placed, "rest"> {
+  readonly rests: Rest[];
+}
 
-  constructor(provider: string, diagnostics: Diagnostics) {
+export class Sorter {
+  readonly #provider: string;
+  /** Where entries belong that were sorted before: an engine gives those that have not changed as the same objects. */
+  readonly #placed = new WeakMap<Entry, Placed>();
+  #diagnostics = new Diagnostics();
+  /** Of keys that belong elsewhere one of each root is told of. */
+  #told = new Set<string>();
+
+  constructor(provider: string) {
     this.#provider = provider;
-    this.#diagnostics = diagnostics;
   }
 
-  take(entry: Entry): void {
+  /**
+   * The parts that entries make, by an id of their own, in the order in which they first come; what belongs to none is told of. A part
+   * whose entries are those of `former` is that one.
+   */
+  sort(
+    entries: readonly Entry[],
+    diagnostics: Diagnostics,
+    former: (id: string) => Part | undefined,
+  ): Map<string, Part> {
+    this.#diagnostics = diagnostics;
+    this.#told = new Set();
+    const found = new Map<string, Found>();
+    for (const entry of entries) {
+      let placed = this.#placed.get(entry);
+      if (placed === undefined) {
+        const place = this.#place(entry);
+        if (place === null) continue;
+        placed = place;
+        this.#placed.set(entry, placed);
+      }
+      const part = found.get(placed.id);
+      if (part !== undefined) part.rests.push(placed.rest);
+      else found.set(placed.id, { id: placed.id, section: placed.section, name: placed.name, rests: [placed.rest] });
+    }
+    const parts = new Map<string, Part>();
+    const lists: Part[] = [];
+    for (const each of found.values()) {
+      const before = former(each.id);
+      const part = before !== undefined && isSame(before.rests, each.rests) ? before : this.#part(each);
+      if (each.section.isList) lists.push(part);
+      else parts.set(each.id, part);
+    }
+    lists.sort((a, b) => (a.path[2] as number) - (b.path[2] as number));
+    for (const part of lists) parts.set(part.id, part);
+    return parts;
+  }
+
+  #part({ id, section: { root, name: sectionName, isList, schema }, name, rests }: Found): Part {
+    const path = [root, sectionName, isList ? Number(name) : name] as const;
+    return { id, path, schema, rests, about: isList ? null : subjectAt(path, this.#provider) };
+  }
+
+  /** null: it belongs to no part, and what is to be said of that has been. */
+  #place(entry: Entry): Placed | null {
     // A folder, which some programs make for those that look at the store, or what stands for one.
-    if (entry.value === "" && entry.path.endsWith("/")) return;
+    if (entry.value === "" && entry.path.endsWith("/")) return null;
     const steps = entry.path.split("/");
     if (steps.length > MAX_STEPS || steps.includes(""))
       return this.#say(entry, "is no path of the configuration: a step of it is empty, or it has too many of them");
@@ -64,7 +112,7 @@ class Sorter {
     if (known !== "tcp" && known !== "tls") return this.#foreign(entry, root, known);
     if (sectionStep === undefined) {
       if (entry.value !== "") this.#say(entry, `${known} is a section: a value belongs to what is in it`);
-      return;
+      return null;
     }
     const bracket = /^(.+)\[(\d{1,9})\]$/.exec(sectionStep);
     const section = SECTIONS.get(`${known}/${(bracket?.[1] ?? sectionStep).toLowerCase()}`);
@@ -73,7 +121,7 @@ class Sorter {
       return this.#say(entry, `unknown field "${sectionStep}" in ${known}${suggestion(sectionStep, names)}`);
     }
     const [name, ...rest] = bracket === null ? below : [bracket[2]!, ...below];
-    if (name === undefined || (rest.length === 0 && entry.value === "")) return;
+    if (name === undefined || (rest.length === 0 && entry.value === "")) return null;
     if (section.isList && !/^\d{1,9}$/.test(name))
       return this.#say(
         entry,
@@ -85,31 +133,13 @@ class Sorter {
         `"${name}" cannot be a name: it must not contain @, which stands before the provider`,
         "name-invalid",
       );
-    const id = `${known}/${section.name}/${name}`;
-    const part = this.#found.get(id);
-    if (part === undefined) this.#found.set(id, { section, name, rests: [{ entry, steps: rest }] });
-    else part.rests.push({ entry, steps: rest });
-  }
-
-  parts(): Map<string, Part> {
-    const parts = new Map<string, Part>();
-    const lists: [string, Part][] = [];
-    for (const [id, { section, name, rests }] of this.#found) {
-      const { root, name: sectionName, isList, schema } = section;
-      const path = [root, sectionName, isList ? Number(name) : name] as const;
-      const part = { id, path, schema, rests, about: isList ? null : subjectAt(path, this.#provider) };
-      if (isList) lists.push([id, part]);
-      else parts.set(id, part);
-    }
-    lists.sort(([, a], [, b]) => (a.path[2] as number) - (b.path[2] as number));
-    for (const [id, part] of lists) parts.set(id, part);
-    return parts;
+    return { id: `${known}/${section.name}/${name}`, section, name, rest: { entry, steps: rest } };
   }
 
   /** What Traefik's other protocols, or other programs, have under the same key. */
-  #foreign(entry: Entry, root: string, known: string | undefined): void {
+  #foreign(entry: Entry, root: string, known: string | undefined): null {
     const id = known ?? root;
-    if (this.#told.has(id) || (entry.value === "" && !entry.path.includes("/"))) return;
+    if (this.#told.has(id) || (entry.value === "" && !entry.path.includes("/"))) return null;
     this.#told.add(id);
     const what =
       known === "http" || known === "udp"
@@ -118,9 +148,21 @@ class Sorter {
           ? `${known} belongs to the static configuration, which is not read from here`
           : `"${root}" is no part of the dynamic configuration${suggestion(root, ["tcp", "tls"])}`;
     this.#diagnostics.warn("entry-ignored", placeOf(entry), `${what}: nothing below it is read`);
+    return null;
   }
 
-  #say(entry: Entry, message: string, code: "unknown-field" | "name-invalid" = "unknown-field"): void {
+  #say(entry: Entry, message: string, code: "unknown-field" | "name-invalid" = "unknown-field"): null {
     this.#diagnostics.error(code, placeOf(entry), `${message}. Only this entry is left out`);
+    return null;
   }
+}
+
+function isSame(a: readonly Rest[], b: readonly Rest[]): boolean {
+  return (
+    a.length === b.length && a.every((rest, index) => rest === b[index] || isSameEntry(rest.entry, b[index]!.entry))
+  );
+}
+
+function isSameEntry(a: Entry, b: Entry): boolean {
+  return a.value === b.value && a.path === b.path && a.place === b.place;
 }

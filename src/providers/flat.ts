@@ -7,7 +7,7 @@ import { type DynamicFile, decodeDynamic } from "../config/dynamic.ts";
 import type { RouterConfig } from "../config/router.ts";
 import type { Entry } from "./engine.ts";
 import { compose, type Good, valueAt } from "./flat-file.ts";
-import { partsOf } from "./flat-parts.ts";
+import { Sorter } from "./flat-parts.ts";
 import { FlatSource, type Part, placeOf, type Rest } from "./flat-source.ts";
 import { routerFault } from "./router-fault.ts";
 
@@ -20,12 +20,16 @@ interface Known {
   readonly said: Diagnostics;
 }
 
+/** What `Diagnostics.error` is told. */
+type Fault = Parameters<Diagnostics["error"]>;
+
 const NOTHING_SAID = new Diagnostics();
 
 export class FlatConfiguration {
   readonly #name: string;
   readonly #provider: string;
   readonly #entryPoints: ReadonlySet<string>;
+  readonly #sorter: Sorter;
   #known: ReadonlyMap<string, Known> = new Map();
   #file: DynamicFile | null = null;
 
@@ -34,6 +38,7 @@ export class FlatConfiguration {
     this.#name = name;
     this.#provider = provider;
     this.#entryPoints = entryPoints;
+    this.#sorter = new Sorter(provider);
   }
 
   /** How many parts the entries have that were read last. */
@@ -45,10 +50,10 @@ export class FlatConfiguration {
   read(entries: readonly Entry[], diagnostics: Diagnostics): DynamicFile {
     const known = new Map<string, Known>();
     const changed: Part[] = [];
-    const parts = partsOf(entries, this.#provider, diagnostics);
+    const parts = this.#sorter.sort(entries, diagnostics, (id) => this.#known.get(id)?.part);
     for (const [id, part] of parts) {
       const former = this.#known.get(id);
-      if (former !== undefined && isSame(former.part, part)) known.set(id, former);
+      if (former?.part === part) known.set(id, former);
       else {
         known.set(id, { part, good: null, sound: former?.sound ?? null, said: NOTHING_SAID });
         changed.push(part);
@@ -80,8 +85,11 @@ export class FlatConfiguration {
     for (const [index, part] of parts.entries()) {
       const { sound } = known.get(part.id)!;
       // Where one part alone is read, what was said is of it; of several nothing was.
-      const own = parts.length === 1 ? said : new Diagnostics();
-      const good = this.#checked(part, goods?.[index] ?? null, sound, own);
+      let own = said;
+      const good = this.#checked(part, goods?.[index] ?? null, sound, (fault) => {
+        if (parts.length > 1) own = new Diagnostics();
+        own.error(...fault);
+      });
       known.set(part.id, {
         part,
         good: good ?? this.#standIn(part, sound, own),
@@ -106,12 +114,12 @@ export class FlatConfiguration {
   }
 
   /** A router whose rule cannot be read, or that is on none of the entry points, would have the whole offer refused. */
-  #checked(part: Part, good: Good | null, former: Good | null, said: Diagnostics): Good | null {
+  #checked(part: Part, good: Good | null, former: Good | null, say: (fault: Fault) => void): Good | null {
     if (good === null || part.path[1] !== "routers") return good;
     const fault = routerFault(good.value as RouterConfig, (former?.value as RouterConfig) ?? null, this.#entryPoints);
     if (fault === null) return good;
     const message = `the router "${part.path[2]}": ${fault.message}`;
-    said.error(fault.code, good.source.locate([...good.path, ...fault.path]), message, part.about);
+    say([fault.code, good.source.locate([...good.path, ...fault.path]), message, part.about]);
     return null;
   }
 
@@ -154,9 +162,8 @@ export class FlatConfiguration {
   /** A part with nothing but some of its entries; null where even those cannot be read. */
   #bare(part: Part, rests: readonly Rest[]): Good | null {
     if (rests.length === 0) return null;
-    const nobody = new Diagnostics();
     const bare = { ...part, rests };
-    return this.#checked(bare, this.#try([bare], nobody)?.[0] ?? null, null, nobody);
+    return this.#checked(bare, this.#try([bare], new Diagnostics())?.[0] ?? null, null, () => {});
   }
 }
 
@@ -171,14 +178,4 @@ function namesOnly(rests: readonly Rest[]): Rest[] {
     ...rests.filter((each) => ["rule", "entrypoints", "priority"].includes(fieldOf(each))),
     ...(tls === undefined ? [] : [{ entry: { ...tls.entry, value: "" }, steps: ["tls"] }]),
   ];
-}
-
-function isSame(a: Part, b: Part): boolean {
-  return (
-    a.rests.length === b.rests.length && a.rests.every(({ entry }, index) => isSameEntry(entry, b.rests[index]!.entry))
-  );
-}
-
-function isSameEntry(a: Entry, b: Entry): boolean {
-  return a === b || (a.value === b.value && a.path === b.path && a.place === b.place);
 }
