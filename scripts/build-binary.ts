@@ -11,6 +11,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { bundleDashboard } from "../src/dashboard/bundle.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
 
@@ -20,6 +21,17 @@ const { values } = parseArgs({
 // npm runs scripts in the package's directory; a path is relative to where npm was called.
 const outfile = resolve(process.env.INIT_CWD ?? ".", values.outfile);
 const bun = process.env.BUN_EXECUTABLE;
+
+/** The executable has the dashboard inside, bundled: there is no source beside it to do so later. */
+const dashboard: Bun.BunPlugin = {
+  name: "dashboard",
+  setup(build) {
+    build.onLoad({ filter: /src\/dashboard\/assets\.ts$/ }, async () => {
+      const assets = await bundleDashboard(join(ROOT, "src/dashboard/page"));
+      return { loader: "ts", contents: `export const loadAssets = async () => (${JSON.stringify(assets)});\n` };
+    });
+  },
+};
 
 mkdirSync(dirname(outfile), { recursive: true });
 // Beside the result, so that it takes its name at once: a Sluice that runs from there is not disturbed, and the maps that Bun writes
@@ -33,6 +45,7 @@ try {
     // A chunk for each role and command: without it every process parses all of them (measured: `version` 50 ms instead of 10, a worker
     // 3 MB more).
     splitting: true,
+    plugins: [dashboard],
     // Compiled ahead: 2.5 MB less private memory per worker and 4 MB less in the master, for 7 MB in the file.
     bytecode: true,
     format: "esm",

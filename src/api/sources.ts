@@ -58,6 +58,18 @@ export interface Event {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+/** Sums over all workers at one moment, in milliseconds since the epoch. All but `open` only grow. */
+export interface Sample {
+  readonly at: number;
+  readonly open: number;
+  readonly ended: number;
+  readonly refused: number;
+  readonly handshakes: number;
+  readonly handshakeFailures: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
 export interface DrainLook {
   readonly service: string;
   readonly server: string;
@@ -108,6 +120,8 @@ export interface ApiSources {
   events(): readonly Event[];
   /** `listener` hears of each event from now on, until the function that comes back is called. */
   onEvent(listener: (event: Event) => void): () => void;
+  /** The last quarter of an hour, the oldest first. */
+  history(): readonly Sample[];
   drains(): readonly DrainLook[];
   bans(): readonly BanLook[];
   acme(): readonly CertificateState[];

@@ -1,10 +1,11 @@
 // Which entry points serve the admin side, and what each of them serves.
 
-import { type AdminServer, type Handler, type Service, serveAdmin } from "../admin/server.ts";
+import { type AdminServer, type Handler, serveAdmin } from "../admin/server.ts";
 import { shared } from "../admin/shared.ts";
 import { challengeEntryPoints } from "../config/acme.ts";
 import type { StaticConfig } from "../config/static.ts";
 import { addressOf } from "../system/listen-addresses.ts";
+import type { OpenApi } from "./api.ts";
 import { cannotListen } from "./start-error.ts";
 
 export interface AdminSources {
@@ -15,7 +16,7 @@ export interface AdminSources {
   /** What answers an HTTP-01 challenge (RFC 8555 8.3); null for one that is not under way. */
   challenge(host: string, token: string): string | null;
   /** null where there is none. */
-  readonly api: { readonly path: string; readonly service: Service } | null;
+  readonly api: Pick<OpenApi, "path" | "service" | "dashboard"> | null;
 }
 
 const CHALLENGE = "/.well-known/acme-challenge/";
@@ -57,7 +58,14 @@ function pathsByEntryPoint(config: StaticConfig, sources: AdminSources): Map<str
     const why = sources.ping();
     return why === null ? { body: "OK" } : { status: 503, body: `${why}\n` };
   });
-  if (sources.api !== null) serve(config.api?.entryPoint, sources.api.path, sources.api.service);
+  if (sources.api !== null) {
+    serve(config.api?.entryPoint, sources.api.path, sources.api.service);
+    const { dashboard } = sources.api;
+    if (dashboard !== null) {
+      serve(config.api?.entryPoint, dashboard.path, dashboard.handle);
+      serve(config.api?.entryPoint, dashboard.path.slice(0, -1), dashboard.handle);
+    }
+  }
   for (const entryPoint of challengeEntryPoints(config.certificatesResolvers))
     serve(entryPoint, CHALLENGE, ({ host, path }) => {
       const text = sources.challenge(host, path.slice(CHALLENGE.length));

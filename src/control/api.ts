@@ -2,7 +2,7 @@
 
 import { lstatSync, renameSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
-import { type AdminServer, type Service, serveAdmin } from "../admin/server.ts";
+import { type AdminServer, type Handle, type Service, serveAdmin } from "../admin/server.ts";
 import { baseOf, serveApi } from "../api/api.ts";
 import type { ApiSources } from "../api/sources.ts";
 import type { ApiConfig } from "../config/api.ts";
@@ -12,6 +12,8 @@ import { describeError } from "../system/errors.ts";
 import { StartError } from "./start-error.ts";
 
 export interface OpenApi {
+  /** Path and handler of the dashboard; null: it is not wanted. */
+  readonly dashboard: { readonly path: string; readonly handle: Handle } | null;
   readonly service: Service;
   /** Path of the service on its entry point. */
   readonly path: string;
@@ -46,13 +48,15 @@ export async function openApi(
       logger.info({ who, from, what, ...(reason !== "" && { why: reason }), status }, "asked for by the API"),
   });
   const path = `${baseOf(config)}/api/`;
-  if (config.socket === undefined) return { service, path, socket: null, appear() {}, leave() {}, stop() {} };
+  const dashboard = config.dashboard ? await openDashboard(config) : null;
+  if (config.socket === undefined)
+    return { ...{ service, path, dashboard, socket: null }, appear() {}, leave() {}, stop() {} };
   const file = resolve(config.socket);
   // A listener removes the name under which it was made when it closes: by then that is perhaps another one's.
   const made = `${file}.${process.pid}`;
   const server = await listenOnSocket(file, made, file === former, path, service);
   return {
-    ...{ service, path, socket: file },
+    ...{ service, path, dashboard, socket: file },
     appear: () => renameSync(made, file),
     leave: () => server.stop(),
     stop: () => {
@@ -60,6 +64,12 @@ export async function openApi(
       rmSync(file, { force: true });
     },
   };
+}
+
+async function openDashboard(config: ApiConfig): Promise<NonNullable<OpenApi["dashboard"]>> {
+  const { serveDashboard } = await import("../dashboard/serve.ts");
+  const path = `${baseOf(config)}/dashboard/`;
+  return { path, handle: serveDashboard(path) };
 }
 
 async function listenOnSocket(

@@ -38,6 +38,7 @@ import { Drains } from "./drains.ts";
 import { whereClientsSpeakFirst } from "./first-word.ts";
 import { hangOf } from "./hang.ts";
 import { HealthKeeper } from "./health.ts";
+import { History } from "./history.ts";
 import { HttpChallenges } from "./http-challenges.ts";
 import { Lineage, type LineageHost } from "./lineage.ts";
 import { LogFaults } from "./log-faults.ts";
@@ -106,6 +107,7 @@ export class Master {
   #api: OpenApi | null = null;
   /** null: there is no API. */
   readonly #desk: Desk | null;
+  #history: History | null = null;
   #traced: readonly Traced[] = [];
   #level: LogSettings["level"];
   readonly #startedAt = new Date();
@@ -366,6 +368,7 @@ export class Master {
     this.#topRefused.close();
     this.#broker?.kill();
     this.#api?.stop();
+    this.#history?.close();
     for (const server of this.#admin) server.stop();
     this.#lineage.olds.tell({ type: "ending", code: 0 });
     const { pidFile } = this.#config.lifeCycle;
@@ -688,6 +691,7 @@ export class Master {
       loads: () => desk.loads,
       events: () => desk.events,
       onEvent: (listener) => desk.listen(listener),
+      history: () => this.#history?.samples ?? [],
       drains: () => this.#drains.states().map(drainLook),
       bans: () => this.#bans.list(),
       acme: () => this.#acme?.states() ?? [],
@@ -712,6 +716,7 @@ export class Master {
         this.#supervisor.tell({ type: "log-level", level });
       },
     };
+    this.#history = new History(() => this.#supervisor.told());
     const { openApi } = await import("./api.ts");
     return openApi(api, sources, this.#logger, this.#origin.predecessor?.welcome.apiSocket ?? null);
   }

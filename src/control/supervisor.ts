@@ -253,6 +253,11 @@ export class Supervisor {
   async collect(): Promise<MetricJson[][]> {
     const answers = await this.#questions.ask(this.#answering(), "metrics", null);
     for (const [worker, metrics] of answers) worker.metrics = metrics;
+    return this.told();
+  }
+
+  /** The same as they were last told, at most some seconds ago; nobody is asked. */
+  told(): MetricJson[][] {
     return [this.#retired, ...[...this.#workers.values()].map((worker) => worker.metrics)].filter(
       (each) => each !== null,
     );

@@ -9,7 +9,7 @@ import type { Log } from "./log.ts";
 const PERIOD_MS = 60_000;
 
 /** Ends that are nobody's refusal. */
-const ROUTINE: ReadonlySet<Reason> = new Set<Reason>([
+const ROUTINE: ReadonlySet<string> = new Set<Reason>([
   "client-closed",
   "server-closed",
   "client-reset",
@@ -25,7 +25,7 @@ const ROUTINE: ReadonlySet<Reason> = new Set<Reason>([
   "acme-challenge",
 ]);
 
-export function isRefusal(reason: Reason): boolean {
+export function isRefusal(reason: string): boolean {
   return !ROUTINE.has(reason);
 }
 

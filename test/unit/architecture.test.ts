@@ -101,6 +101,8 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     ],
     types: ["acme", "admin", "compile", "health", "observe", "protocol", "upstream"],
   },
+  // Its page runs in a browser, and knows nothing of Sluice but the API.
+  dashboard: { values: [], types: ["admin"] },
   control: {
     values: [
       "acme",
@@ -111,6 +113,7 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
       "certs",
       "compile",
       "config",
+      "dashboard",
       "health",
       "ip",
       "net",

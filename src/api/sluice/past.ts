@@ -28,6 +28,17 @@ const refusal = z.object({
 
 const event = z.object({ id: number, at: moment, level: text, message: text, fields: z.record(text, z.unknown()) });
 
+const sample = z.object({
+  at: number.meta({ description: "Milliseconds since the epoch." }),
+  open: number,
+  ended: number,
+  refused: number,
+  handshakes: number,
+  handshakeFailures: number,
+  bytesIn: number,
+  bytesOut: number,
+});
+
 const load = z.object({
   at: moment,
   durationMs: number,
@@ -117,6 +128,15 @@ export function pastEndpoints(sources: ApiSources): Endpoint[] {
           },
         });
       },
+    },
+    {
+      method: "GET",
+      path: "/api/sluice/history",
+      role: "viewer",
+      summary:
+        "Sums over all workers every 5 s, for the last quarter of an hour, the oldest first. All but `open` only grow.",
+      answer: z.object({ samples: z.array(sample) }),
+      handle: () => ({ samples: sources.history() }),
     },
     {
       method: "GET",
