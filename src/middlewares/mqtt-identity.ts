@@ -60,8 +60,9 @@ export class MqttIdentity implements Middleware {
   identify(client: Client): Identified {
     const values = new ClientValues(client);
     const lookUp = (placeholder: Placeholder): Value => values.of(placeholder);
-    for (const [index, requirement] of this.#row.require.entries()) {
-      const refused = this.#check(requirement, this.#patterns[index] ?? null, lookUp);
+    const { require: requirements } = this.#row;
+    for (let index = 0; index < requirements.length; index++) {
+      const refused = this.#check(requirements[index]!, this.#patterns[index] ?? null, lookUp);
       if (refused !== null) return refused;
     }
     const username = this.#row.username === null ? null : fill(this.#row.username, lookUp);

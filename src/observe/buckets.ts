@@ -24,18 +24,20 @@ export class Buckets {
     this.#bounds = bounds;
   }
 
-  /** Adds to the series `key`; `labels` is asked for when the series is new. */
-  observe(key: string, seconds: number, labels: () => Record<string, string>): void {
-    let series = this.#series.get(key);
-    if (series === undefined) {
-      series = { labels: labels(), counts: new Float64Array(this.#bounds.length + 1), sum: 0 };
-      this.#series.set(key, series);
-    }
+  /** Adds to the series `key`; `labelsOf` is asked for its labels when the series is new. It is no closure: this is done for every client. */
+  observe<T>(key: string, seconds: number, labelsOf: (of: T) => Record<string, string>, of: T): void {
+    const series = this.#series.get(key) ?? this.#begin(key, labelsOf(of));
     const bounds = this.#bounds;
     let index = 0;
     while (index < bounds.length && seconds > bounds[index]!) index++;
     series.counts[index]!++;
     series.sum += seconds;
+  }
+
+  #begin(key: string, labels: Record<string, string>): Series {
+    const series = { labels, counts: new Float64Array(this.#bounds.length + 1), sum: 0 };
+    this.#series.set(key, series);
+    return series;
   }
 
   /** Forgets the other series. */

@@ -36,6 +36,18 @@ const ALERTED: readonly Reason[] = [
   "client-certificate-unchecked",
 ];
 
+/** The series of resumed handshakes, by version; the versions themselves are those of full ones. */
+const RESUMED_KEYS: ReadonlyMap<string, string> = new Map(
+  ["TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1"].map((version) => [version, `${version} resumed`]),
+);
+
+// What a series is called by, asked for once per series.
+const labelsOfFull = (version: string) => ({ version, resumed: "false" });
+const labelsOfResumed = (version: string) => ({ version, resumed: "true" });
+const labelsOfTarget = ({ service, server }: Target) => ({ service, server: server.address });
+const labelsOfResult = (result: AuthResult) => ({ result });
+const noLabels = () => ({});
+
 export class WorkerMetrics {
   readonly #registry = new Registry();
   readonly #edge: () => Edge;
@@ -95,18 +107,17 @@ export class WorkerMetrics {
   }
 
   handshake(version: string, resumed: boolean, ms: number): void {
-    this.#handshake.observe(resumed ? `${version} resumed` : version, ms / 1000, () => ({
-      version,
-      resumed: String(resumed),
-    }));
+    if (resumed)
+      this.#handshake.observe(RESUMED_KEYS.get(version) ?? `${version} resumed`, ms / 1000, labelsOfResumed, version);
+    else this.#handshake.observe(version, ms / 1000, labelsOfFull, version);
   }
 
   connect(ms: number): void {
-    this.#connect.observe("", ms / 1000, () => ({}));
+    this.#connect.observe("", ms / 1000, noLabels, null);
   }
 
-  dial({ key, service, server }: Target, ms: number): void {
-    this.#dial.observe(key, ms / 1000, () => ({ service, server: server.address }));
+  dial(target: Target, ms: number): void {
+    this.#dial.observe(target.key, ms / 1000, labelsOfTarget, target);
   }
 
   dialFailed({ key, service, server: { address: server } }: Target, reason: string): void {
@@ -127,17 +138,22 @@ export class WorkerMetrics {
   }
 
   authentication(result: AuthResult, ms: number): void {
-    this.#authentication.observe(result, ms / 1000, () => ({ result }));
+    this.#authentication.observe(result, ms / 1000, labelsOfResult, result);
   }
 
   loopDelay(ms: number): void {
-    this.#loop.observe("", ms / 1000, () => ({}));
+    this.#loop.observe("", ms / 1000, noLabels, null);
   }
 
   /** Everything as JSON, for the master to add up. */
   collect(): MetricJson[] {
     for (const fill of this.#fill) fill();
-    return [...this.#registry.toJson(), ...this.#histograms().map((buckets) => buckets.toJson())];
+    return [...this.#registry.toJson(), ...this.histograms()];
+  }
+
+  /** What was timed. */
+  histograms(): MetricJson[] {
+    return this.#histograms().map((buckets) => buckets.toJson());
   }
 
   #histograms(): Buckets[] {
