@@ -481,6 +481,15 @@ export class Master {
     };
   }
 
+  /** Nothing is left but to wait: what it takes of the machine is given back. */
+  #rest(): void {
+    this.#names.close();
+    this.#drains.close();
+    this.#topRefused.close();
+    void this.#reloader.close();
+    this.#givingBack.soon();
+  }
+
   #tellServers(changes: readonly ServerChange[]): void {
     this.#lineage.olds.tell({ type: "servers", servers: this.#supervisor.tellServers(changes) });
   }
@@ -516,6 +525,7 @@ export class Master {
           else if (message.type === "reload") this.#reloadDynamic();
           else this.#reopenLogs();
         },
+        rest: () => this.#rest(),
         kill: () => {
           this.#supervisor.kill();
           this.#broker?.kill("SIGKILL");

@@ -4,6 +4,7 @@ import type { Logger } from "../observe/logger.ts";
 import { addUp, type MetricJson, onlyTotals } from "../observe/metric-json.ts";
 import type { FromOld, LentBroker, MasterAddress, ToOld } from "../protocol/generations.ts";
 import type { DrainPace } from "../protocol/messages.ts";
+import { Orphans } from "../system/orphans.ts";
 import { Newest } from "./newest.ts";
 
 /** How often it tells its figures unasked, so that little is lost when it is killed. Milliseconds. */
@@ -21,6 +22,8 @@ export interface OldGenerationHost {
   heard(message: Extract<ToOld, { type: "servers" | "shares" | "reload" | "reopen-logs" }>): void;
   /** The newest one shares limits from now on. */
   joined(): void;
+  /** Its connections are gone, and it waits for the end of the others alone. */
+  rest(): void;
   /** All that it has is to be closed. */
   kill(): void;
   /** The process ends. */
@@ -62,6 +65,8 @@ export class OldGeneration {
       lost: () => this.#lost(),
     });
     setInterval(() => void this.#report(0), REPORT_MS);
+    const orphans = process.pid === 1 ? new Orphans() : null;
+    if (orphans !== null) setInterval(() => orphans.reap(), REPORT_MS);
   }
 
   /** The newest one is there. Resolves when it is told of this one, or cannot be reached. */
@@ -151,7 +156,9 @@ export class OldGeneration {
   /** Whether it is of no use any more. */
   #look(): void {
     const isNeeded = this.#facts.isKeeper || (this.#facts.broker !== null && this.#isBrokerWanted);
-    if (this.#isTaken && !isNeeded) this.#end(0);
+    if (!this.#isTaken) return;
+    if (isNeeded) this.#host.rest();
+    else this.#end(0);
   }
 
   #killAndEnd(code: number): void {
