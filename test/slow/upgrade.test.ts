@@ -1,13 +1,15 @@
 // New processes follow the old ones on the same sockets: nobody is refused, connections of before go on, and what cannot start changes nothing.
 
 import { expect, test } from "bun:test";
-import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Authority } from "../support/certs.ts";
 import { tlsClient } from "../support/clients.ts";
 import { echoEdge } from "../support/echo.ts";
+import { mosquittoArguments, mosquittoPub } from "../support/mqtt.ts";
 import { isAlive } from "../support/proc.ts";
 import { SLUICE, Sluice, type SluiceOptions } from "../support/sluice.ts";
-import { exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
+import { cleanup, exec, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 
 const { dynamic } = await echoEdge();
 
@@ -274,4 +276,119 @@ test("lifeCycle.pidFile and sluice upgrade: it says what came of it", async () =
     code: 1,
     stderr: `${pidFile} names no process: is Sluice running?\n`,
   });
+}, 120_000);
+
+test("MQTT clients of before live on, with the embedded broker and its sessions, through three generations", async () => {
+  const broker = await freePort();
+  const authority = await Authority.create();
+  const { cert, key } = await authority.issue({ names: ["localhost"] });
+  const sluice = await Sluice.start({
+    dynamic: `tcp:
+  routers: { r: { rule: "HostSNI(\`*\`)", service: s, tls: {} } }
+  services: { s: { loadBalancer: { servers: [ { address: "127.0.0.1:${broker}" } ] } } }
+tls: { certificates: [ { certFile: ${cert}, keyFile: ${key} } ] }
+`,
+    extra: `embeddedBroker: { address: "127.0.0.1:${broker}" }`,
+  });
+  const endpoint = { port: sluice.port, ca: authority.cert };
+  expect(await mosquittoPub(endpoint, "-r", "-t", "t", "-m", "before")).toMatchObject({ code: 0 });
+  const listener = Bun.spawn(["mosquitto_sub", ...mosquittoArguments(endpoint), "-t", "t", "-q", "1", "-C", "4"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let heard = "";
+  const reading = (async () => {
+    for await (const chunk of listener.stdout) heard += Buffer.from(chunk).toString();
+  })();
+  await waitFor("its subscription", () => heard === "before\n");
+  for (let round = 0; round < 3; round++) {
+    await upgrade(sluice);
+    expect(await mosquittoPub(endpoint, "-t", "t", "-q", "1", "-m", `after ${round + 1}`)).toMatchObject({ code: 0 });
+  }
+  expect(await listener.exited).toBe(0);
+  await reading;
+  expect(heard).toBe("before\nafter 1\nafter 2\nafter 3\n");
+  // The generation that has the broker stays with it.
+  await waitFor("the old ones to be empty", async () => (await sluice.metric("sluice_old_generations")) === 0);
+  expect(await mosquittoPub(endpoint, "-t", "t", "-m", "late")).toMatchObject({ code: 0 });
+  expect(await sluice.stop()).toBe(0);
+}, 180_000);
+
+test("limits count clients of all generations, bans go over, and old connections hear of reloads", async () => {
+  const limited = dynamic
+    .replace("service: echo,", "service: echo, middlewares: [few],")
+    .replace("tcp:\n", "tcp:\n  middlewares: { few: { inFlightConn: { amount: 2 } } }\n");
+  expect(limited).toContain("middlewares: [few]");
+  const sluice = await Sluice.start({
+    dynamic: limited,
+    entryPoint: "    ban: { failures: 3, window: 1m, time: 10m, reasons: [http] }",
+  });
+  const first = await tlsClient(sluice.port);
+  expect(await echoes(first)).toBe(true);
+  await upgrade(sluice);
+  const second = await tlsClient(sluice.port);
+  expect(await echoes(second)).toBe(true);
+  const third = () => served(sluice.port).catch(() => false);
+  await waitFor("a third one to be too many", async () => !(await third()));
+  await sluice.access(({ reason }) => reason === "too-many-connections");
+  first.destroy();
+  await waitFor("room for a third one", third);
+
+  // What a reload takes away is taken from connections of before, too.
+  await upgrade(sluice);
+  expect(await echoes(second)).toBe(true);
+  const ended = new Promise((resolve) => second.once("end", resolve).resume());
+  sluice.replace("dynamic.yml", limited.replace("service: echo,", "service: echo, onRemove: close,"));
+  await sluice.logged("configuration loaded");
+  sluice.replace("dynamic.yml", "{}");
+  await ended;
+
+  for (let at = 0; at < 3; at++) await fetch(`http://127.0.0.1:${sluice.port}/`).catch(() => null);
+  await sluice.logged("an address is banned");
+  await upgrade(sluice);
+  expect(await sluice.metric("sluice_banned_addresses")).toBe(1);
+  expect(await sluice.metric("sluice_bans_total")).toBe(1);
+  await expect(tlsClient(sluice.port)).rejects.toThrow();
+  await waitFor("it to be refused", async () => {
+    return (await sluice.metric("sluice_connections_total", { result: "banned" })) > 0;
+  });
+  expect(await sluice.stop()).toBe(0);
+}, 180_000);
+
+test("systemd hears who serves, of reloads, of the end, and that all is well; the former process goes with its last connection", async () => {
+  const directory = temporaryDirectory();
+  const [socket, heard] = [join(directory, "notify"), join(directory, "heard")];
+  // The runtime has no Unix datagram sockets.
+  const program = `
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(sys.argv[1])
+with open(sys.argv[2], "a") as f:
+    while True: f.write(s.recv(4096).decode().replace("\\n", " ") + "\\n"); f.flush()
+`;
+  const listener = Bun.spawn(["python3", "-c", program, socket, heard]);
+  cleanup(() => listener.kill());
+  await waitFor("systemd's socket", () => existsSync(socket));
+  const told = () => (existsSync(heard) ? readFileSync(heard, "utf8").split("\n") : []);
+  const count = (text: string) => told().filter((line) => line.includes(text)).length;
+  const sluice = await Sluice.start({ dynamic, env: { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "600000" } });
+  await waitFor("READY", () => told().some((line) => line === "READY=1 STATUS=Serves, generation 1"));
+  await waitFor("signs of life", () => count("WATCHDOG=1") > 2);
+  await sluice.reload(() => process.kill(sluice.masterPid, "SIGHUP"));
+  await waitFor("a reload", () => count("RELOADING=1 MONOTONIC_USEC=") === 1);
+  await waitFor("its end", () => told().filter((line) => line === "READY=1").length === 1);
+
+  const client = await tlsClient(sluice.port);
+  expect(await echoes(client)).toBe(true);
+  await upgrade(sluice);
+  const { pid } = await sluice.logged("new processes serve");
+  await waitFor("the main process", () => told().includes(`MAINPID=${pid}`));
+  await waitFor("that it serves", () => told().includes("READY=1 STATUS=Serves, generation 2"));
+  const signs = count("WATCHDOG=1");
+  await waitFor("signs of life of the next one", () => count("WATCHDOG=1") > signs + 2);
+  expect(await echoes(client)).toBe(true);
+  client.destroy();
+  expect(await sluice.process.exited).toBe(0);
+  expect(await served(sluice.port)).toBe(true);
+  process.kill(Number(pid), "SIGTERM");
+  await waitFor("its end", () => !isAlive(Number(pid)));
+  expect(count("STOPPING=1")).toBe(1);
 }, 120_000);

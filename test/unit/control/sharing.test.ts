@@ -22,10 +22,14 @@ function make(count: number, service: ServiceRow | null = sticky(3)) {
   const workers = new Map<number, { states: ServerStates; sharing: WorkerSharing; table: StickyTable; keys: Tables }>();
   let row = service;
   let messages = 0;
+  /** What stands for other generations. */
+  const neighbours = new Map<number, (shares: Shares) => void>();
   const master = new Sharing({
-    workers: () => workers.keys(),
+    workers: () => [...workers.keys(), ...neighbours.keys()],
     tell: (index, shares) => {
       messages++;
+      const neighbour = neighbours.get(index);
+      if (neighbour !== undefined) return neighbour(shares);
       const { sharing, table } = workers.get(index)!;
       sharing.put(structuredClone(shares), (name) => (name === "s" ? table : null));
     },
@@ -48,6 +52,7 @@ function make(count: number, service: ServiceRow | null = sticky(3)) {
   const state = (index: number, key: string) => at(index).states.of(key);
   return {
     master,
+    neighbours,
     workers,
     at,
     state,
@@ -153,3 +158,40 @@ test("tokens that one worker spends are spent in all", async () => {
   expect(there.take(1, 0)).toBe(Number.POSITIVE_INFINITY);
   expect(there.take(1, 1000)).toBe(0);
 });
+
+test("another generation is one more worker, and the newest one puts in order who came last", async () => {
+  // Two masters: the newest knows the old one as -2, and that one the newest as -1.
+  const newest = make(2);
+  const old = make(1);
+  old.neighbours.set(-1, (shares) => newest.master.take(-2, structuredClone(shares)));
+  newest.neighbours.set(-2, (shares) => old.master.take(-1, structuredClone(shares)));
+  old.master.follow(-1);
+  old.master.joined(-1);
+  newest.master.joined(-2);
+
+  for (const { states } of [newest.at(0), newest.at(1), old.at(0)]) states.of("s a").count();
+  await waitFor("the old one to know of four", () => old.state(0, "s a").elsewhere === 4);
+  await waitFor("the newest ones to know of each other and the old one", () => newest.state(0, "s a").elsewhere === 4);
+
+  old.at(0).table.set("client", "old");
+  await waitFor("a client of the old one to be known", () => newest.at(1).table.get("client") === "old");
+  newest.at(0).table.set("client", "new");
+  await waitFor("where it came later", () => old.at(0).table.get("client") === "new");
+  expect(newest.at(1).table.get("client")).toBe("new");
+  // Nothing goes to and fro for ever.
+  const messages = () => old.messages() + newest.messages();
+  const before = await settled(messages);
+  expect(messages()).toBe(before);
+
+  newest.neighbours.delete(-2);
+  newest.master.gone(-2);
+  await waitFor("what it had to be gone", () => newest.state(0, "s a").elsewhere === 2);
+});
+
+/** The number, once it has not changed for some messages' time. */
+async function settled(number: () => number): Promise<number> {
+  for (let last = -1; ; last = number()) {
+    await Bun.sleep(150);
+    if (number() === last) return last;
+  }
+}
