@@ -145,8 +145,9 @@ export class FlatConfiguration {
     const [{ entry }] = part.rests as [Rest];
     const kept = section === "routers" ? namesOnly(part.rests) : [];
     const nothing: Rest = { entry: { ...entry, value: "" }, steps: [] };
-    // Its priority may be the very mistake.
-    const tries = section === "routers" ? [kept, kept.filter((each) => fieldOf(each) !== "priority")] : [[nothing]];
+    // One of these may be the very mistake, and is not needed.
+    const needed = kept.filter((each) => !["priority", "service"].includes(fieldOf(each)));
+    const tries = section === "routers" ? [kept, needed] : [[nothing]];
     const good = tries.reduce<Good | null>((found, rests) => found ?? this.#bare(part, rests), null);
     if (good === null) return null;
     const lack: Unsupported = {
@@ -175,7 +176,7 @@ function fieldOf({ steps }: Rest): string {
 function namesOnly(rests: readonly Rest[]): Rest[] {
   const tls = rests.find((each) => fieldOf(each) === "tls");
   return [
-    ...rests.filter((each) => ["rule", "entrypoints", "priority"].includes(fieldOf(each))),
+    ...rests.filter((each) => ["rule", "entrypoints", "priority", "service"].includes(fieldOf(each))),
     ...(tls === undefined ? [] : [{ entry: { ...tls.entry, value: "" }, steps: ["tls"] }]),
   ];
 }
