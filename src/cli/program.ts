@@ -12,6 +12,7 @@ import type { ConvertOptions } from "./certs-convert.ts";
 import type { ShowOptions } from "./certs-show.ts";
 import type { CheckOptions } from "./check.ts";
 import type { ExplainOptions } from "./explain.ts";
+import { addKvCommands } from "./kv-commands.ts";
 import { addOperatorCommands } from "./operator-commands.ts";
 import type { Given } from "./static-file.ts";
 import { TERMINAL, type Terminal } from "./terminal.ts";
@@ -236,6 +237,9 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
       code = await (await import("./certs-check.ts")).checkRemote(server, options, terminal);
     });
   addAuthorityCommands(certs, terminal, refuseFlags, (result) => {
+    code = result;
+  });
+  addKvCommands(program, FILE_OPTION, given, terminal, (result) => {
     code = result;
   });
   program

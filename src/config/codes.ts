@@ -99,6 +99,19 @@ export const CODES = define({
       remedy:
         "Put the routes back. If nothing shall be served, send SIGHUP, or restart Sluice while the store can be reached.",
     },
+    "import-unfinished": {
+      means:
+        "`sluice kv import` writes into the store, and has not come to its end. Of what it writes nothing is taken before that.",
+      remedy: "Wait. If the import was killed, run it again with `--resume`.",
+    },
+    "name-with-slash": {
+      means: "A name in a file has a slash or an @ in it, and no store can hold it.",
+      remedy: "Give it another name.",
+    },
+    "store-differs": {
+      means: "A part of a file would mean something else in a store, so nothing is written.",
+      remedy: "Write the part in another way. Please report it: it is a mistake of Sluice's.",
+    },
     "cache-unusable": {
       means:
         "What `providers.cache` holds cannot be read or written, so a restart while the store is away finds nothing.",

@@ -223,7 +223,7 @@ export class FlatSource extends SourceFile {
 
 const ANYTHING = z.unknown();
 
-interface Step {
+export interface Step {
   readonly key: string;
   /** `domains[0]` is an item of the list `domains`, as if it were `domains/0`. */
   readonly index: string | null;
@@ -233,7 +233,8 @@ interface Step {
   readonly isName: boolean;
 }
 
-function stepIn(schema: z.ZodType | null, step: string): Step {
+/** What one step of a path below a part of this schema means. */
+export function stepIn(schema: z.ZodType | null, step: string): Step {
   const type = schema === null ? null : unwrap(schema).type;
   switch (type?.def.type) {
     case "record":

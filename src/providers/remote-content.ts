@@ -3,9 +3,11 @@
 
 import { Diagnostics } from "../config/diagnostics.ts";
 import { type DynamicFile, parseDynamic } from "../config/dynamic.ts";
+import { printable } from "../text/printable.ts";
 import { Cache } from "./cache.ts";
 import type { Content, Document, Engine, Entry, Reading } from "./engine.ts";
 import { FlatConfiguration } from "./flat.ts";
+import { IMPORT_MARK } from "./kv/mark.ts";
 import type { Offer } from "./provider.ts";
 
 /** From a reading to its writing into the cache: of a burst only the last is written. Milliseconds. */
@@ -106,6 +108,15 @@ export class RemoteContent {
 
   #entries(entries: readonly Entry[], diagnostics: Diagnostics): boolean {
     this.isLoose = true;
+    const mark = entries.find(({ path }) => path === IMPORT_MARK);
+    if (mark !== undefined) {
+      diagnostics.warn(
+        "import-unfinished",
+        { file: mark.place, line: 0, column: 0 },
+        `an import that began on ${printable(mark.value)} is not finished: what was there before goes on serving. If it does not run any more, run it again with --resume`,
+      );
+      return false;
+    }
     if (entries.length === 0 && this.#flat.size > 0 && !this.#isUnbroken && !this.#isForced) {
       diagnostics.error(
         "provider-emptied",

@@ -6,6 +6,7 @@ import { Authority } from "../support/certs.ts";
 import { Consul } from "../support/consul.ts";
 import { Followed } from "../support/followed.ts";
 import { keyStore } from "../support/key-store.ts";
+import { kvSuite } from "../support/kv-suite.ts";
 import { providerSuite } from "../support/provider-suite.ts";
 import { freePort, waitFor } from "../support/tools.ts";
 
@@ -19,6 +20,14 @@ const reasonOf = async (engine: ConsulEngine): Promise<string> =>
   );
 
 const consul = await Consul.start();
+
+kvSuite({
+  name: "consul",
+  server: consul,
+  config: { endpoints: [consul.endpoint] },
+  engine: (rootKey) => engineOf(consul, { rootKey }),
+  routers: 50,
+});
 
 providerSuite("Consul, as a provider", async () =>
   keyStore("consul", consul, (rootKey) => engineOf(consul, { rootKey }), false),

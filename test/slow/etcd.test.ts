@@ -8,6 +8,7 @@ import { Authority } from "../support/certs.ts";
 import { Etcd } from "../support/etcd.ts";
 import { Followed } from "../support/followed.ts";
 import { keyStore } from "../support/key-store.ts";
+import { kvSuite } from "../support/kv-suite.ts";
 import { providerSuite } from "../support/provider-suite.ts";
 import { freePort, waitFor } from "../support/tools.ts";
 
@@ -21,6 +22,14 @@ const reasonOf = async (engine: EtcdEngine): Promise<string> =>
   );
 
 const etcd = await Etcd.start();
+
+kvSuite({
+  name: "etcd",
+  server: etcd,
+  config: { endpoints: [etcd.endpoint] },
+  engine: (rootKey) => engineOf(etcd, { rootKey }),
+  routers: 100,
+});
 
 providerSuite("etcd, as a provider", async () =>
   keyStore("etcd", etcd, (rootKey) => engineOf(etcd, { rootKey }), true),

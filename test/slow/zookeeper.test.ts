@@ -9,6 +9,7 @@ import { multi } from "../../src/providers/zookeeper/requests.ts";
 import { Authority } from "../support/certs.ts";
 import { Followed } from "../support/followed.ts";
 import { keyStore } from "../support/key-store.ts";
+import { kvSuite } from "../support/kv-suite.ts";
 import { providerSuite } from "../support/provider-suite.ts";
 import { cleanup, freePort, temporaryDirectory, waitFor } from "../support/tools.ts";
 import { ZooKeeper } from "../support/zookeeper.ts";
@@ -43,6 +44,14 @@ const pruned = {
   kill: () => zooKeeper.kill(),
   run: (emptied?: boolean) => zooKeeper.run(emptied),
 };
+
+kvSuite({
+  name: "zooKeeper",
+  server: pruned,
+  config: { endpoints: [zooKeeper.endpoint] },
+  engine: (rootKey) => engineOf(zooKeeper, { rootKey }),
+  routers: 900,
+});
 
 providerSuite("ZooKeeper, as a provider", async () =>
   keyStore("zookeeper", pruned, (rootKey) => engineOf(zooKeeper, { rootKey }), true),

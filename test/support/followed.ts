@@ -32,9 +32,13 @@ export class Followed {
 
   /** Until the store is read to hold exactly this. */
   async until(what: string, wanted: Readonly<Record<string, string>>): Promise<void> {
-    await waitFor(what, () => this.now !== undefined && Bun.deepEquals(this.now, wanted)).catch(() => {
+    await this.untilSo(what, (state) => Bun.deepEquals(state, wanted));
+  }
+
+  async untilSo(what: string, isSo: (state: Readonly<Record<string, string>>) => boolean): Promise<void> {
+    await waitFor(what, () => this.now !== undefined && isSo(this.now)).catch(() => {
       throw new Error(
-        `in vain for ${what}: ${JSON.stringify(this.now)}, ${[...new Set(this.failures)].join("; ").slice(0, 500)}`,
+        `in vain for ${what}: ${JSON.stringify(this.now)?.slice(0, 500)}, ${[...new Set(this.failures)].join("; ").slice(0, 500)}`,
       );
     });
   }

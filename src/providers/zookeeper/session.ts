@@ -230,6 +230,22 @@ export class Session {
   }
 }
 
+/** A session with the first of several servers that answers. @throws with what each of them says. */
+export async function openAny(
+  options: Omit<SessionOptions, "endpoint"> & { readonly endpoints: readonly string[] },
+  signal: AbortSignal,
+): Promise<Session> {
+  const failures: string[] = [];
+  for (const endpoint of options.endpoints) {
+    try {
+      return await Session.open({ ...options, endpoint }, signal);
+    } catch (error) {
+      failures.push(`${endpoint}: ${(error as Error).message}`);
+    }
+  }
+  throw new Error(failures.join("; "));
+}
+
 function socketOf({ endpoint, tls }: SessionOptions): ClientSocket {
   const colon = endpoint.lastIndexOf(":");
   const host = endpoint.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
