@@ -50,7 +50,7 @@ kvSuite({
   server: pruned,
   config: { endpoints: [zooKeeper.endpoint] },
   engine: (rootKey) => engineOf(zooKeeper, { rootKey }),
-  routers: 900,
+  routers: 300,
 });
 
 providerSuite("ZooKeeper, as a provider", async () =>

@@ -14,7 +14,7 @@ export interface SessionOptions {
 }
 
 /** After so long without a word the server ends the session. Milliseconds. */
-const SESSION_MS = 10_000;
+const SESSION_MS = 20_000;
 const CONNECT_MS = 5000;
 /** getChildren of 100 000 nodes is less. */
 const MAX_PACKET = 64 * 1024 * 1024;
