@@ -11,15 +11,12 @@ const PROVIDER = [
 ] as const;
 
 export function addKvCommands(
-  program: Command,
+  kv: Command,
   fileOption: readonly [string, string],
   given: (options: { configFile?: string }) => Given,
   terminal: Terminal,
   done: (code: number) => void,
 ): void {
-  const kv = program
-    .command("kv")
-    .description("move routes between files and a store (Redis, etcd, Consul, ZooKeeper)");
   kv.command("import")
     .argument("<paths...>", "files of the dynamic configuration, or directories of them")
     .description("write files into a store, all of them or nothing; print every key that changes")

@@ -239,7 +239,10 @@ export async function runCommand(args: readonly string[], terminal: Terminal = T
   addAuthorityCommands(certs, terminal, refuseFlags, (result) => {
     code = result;
   });
-  addKvCommands(program, FILE_OPTION, given, terminal, (result) => {
+  const kv = program
+    .command("kv")
+    .description("move routes between files and a store (Redis, etcd, Consul, ZooKeeper)");
+  addKvCommands(kv, FILE_OPTION, given, terminal, (result) => {
     code = result;
   });
   program

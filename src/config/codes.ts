@@ -101,7 +101,7 @@ export const CODES = define({
     },
     "import-unfinished": {
       means:
-        "`sluice kv import` writes into the store, and has not come to its end. Of what it writes nothing is taken before that.",
+        "An import (`sluice kv import`) writes into the store, and has not come to its end. Of what it writes nothing is taken before that.",
       remedy: "Wait. If the import was killed, run it again with `--resume`.",
     },
     "name-with-slash": {
