@@ -11,6 +11,7 @@ import { RedisEngine } from "../../src/providers/redis/engine.ts";
 import { RemoteProvider } from "../../src/providers/remote.ts";
 import { Authority } from "../support/certs.ts";
 import { sluiceCli } from "../support/cli.ts";
+import { kvSuite } from "../support/kv-suite.ts";
 import { Mosquitto } from "../support/mosquitto.ts";
 import { providerSuite, type Store } from "../support/provider-suite.ts";
 import { RedisServer } from "../support/redis.ts";
@@ -74,6 +75,14 @@ function store(more: Partial<RedisConfig> = {}): Store {
 }
 
 providerSuite("Redis", async () => store());
+
+kvSuite({
+  name: "redis",
+  server,
+  config: { endpoints: [server.endpoint] },
+  engine: (rootKey) => new RedisEngine(config({ rootKey })),
+  routers: 500,
+});
 
 async function started(settings: RedisConfig) {
   const it = provider(settings);

@@ -11,8 +11,14 @@ export interface WritableStore {
 }
 
 export function writableStores({ providers }: StaticConfig): WritableStore[] {
-  const { etcd, consul, zooKeeper } = providers;
+  const { redis, etcd, consul, zooKeeper } = providers;
   const stores: WritableStore[] = [];
+  if (redis !== undefined)
+    stores.push({
+      name: "redis",
+      rootKey: redis.rootKey,
+      open: async () => new (await import("../redis/writer.ts")).RedisWriter(redis),
+    });
   if (etcd !== undefined)
     stores.push({
       name: "etcd",

@@ -188,7 +188,7 @@ class Maker {
 const comparable = (value: unknown): unknown =>
   JSON.parse(
     JSON.stringify(value, (key, each) => {
-      if (/^(hmacEncoded|certFile|keyFile|token|\w*[pP]assword)$/.test(key)) return "hidden";
+      if (/^(hmacEncoded|certFile|keyFile|token|Authorization|\w*[pP]assword)$/.test(key)) return "hidden";
       return each instanceof Map ? [...each].map(([name, item]) => [name, item.value]) : each;
     }),
   );
