@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { Diagnostics } from "../../config/diagnostics.ts";
 import { type FieldMeta, unwrap } from "../../config/field.ts";
 import type { Entry } from "../engine.ts";
-import { partsOf } from "../flat-parts.ts";
+import { Sorter } from "../flat-parts.ts";
 import { type Part, type Rest, stepIn } from "../flat-source.ts";
 
 export interface Change {
@@ -33,7 +33,7 @@ interface Setting {
 }
 
 export function planImport(wanted: readonly Entry[], there: readonly Entry[], prunes: boolean): Plan {
-  const [after, before] = [wanted, there].map((entries) => [...partsOf(entries, "kv", new Diagnostics()).values()]);
+  const [after, before] = [wanted, there].map((entries) => partsOf(entries));
   const changes: Change[] = [];
   const kept: string[] = [];
   const left = new Map(before!.map((part) => [part.id, part]));
@@ -63,6 +63,10 @@ export function planImport(wanted: readonly Entry[], there: readonly Entry[], pr
     changes.push(...between({ ...part, path: [root, section, index] }, null));
   }
   return { changes: changes.sort((a, b) => rank(a) - rank(b)), kept };
+}
+
+function partsOf(entries: readonly Entry[]): Part[] {
+  return [...new Sorter("kv").sort(entries, new Diagnostics(), () => undefined).values()];
 }
 
 function usedOf(used: Map<string, Set<number>>, [root, section]: Part["path"]): Set<number> {

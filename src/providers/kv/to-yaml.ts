@@ -8,12 +8,12 @@ import { fieldNames, unwrap } from "../../config/field.ts";
 import { parseBool } from "../../config/scalars.ts";
 import { isList, isMap, isNothing, isScalar, type YamlNode } from "../../config/yaml-nodes.ts";
 import type { Entry } from "../engine.ts";
-import { partsOf } from "../flat-parts.ts";
+import { Sorter } from "../flat-parts.ts";
 import { FlatSource } from "../flat-source.ts";
 
 /** What belongs to no part of the configuration is left out, and told of. */
 export function toYaml(entries: readonly Entry[], provider: string, diagnostics: Diagnostics): string {
-  const parts = [...partsOf(entries, provider, diagnostics).values()];
+  const parts = [...new Sorter(provider).sort(entries, diagnostics, () => undefined).values()];
   const source = new FlatSource(provider, provider, parts, diagnostics);
   if (parts.length === 0) return "{}\n";
   return stringify(plain(dynamicSchema, source.root), { lineWidth: 0 });
