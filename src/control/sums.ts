@@ -18,6 +18,8 @@ export class Sums<T> {
       if (number === 0 || this.#numbers.size >= this.#maxKeys) return;
       this.#numbers.set(key, (entry = { of, byWorker: new Map() }));
     }
+    // Two masters that tell each other what they have heard would never come to an end otherwise.
+    if ((entry.byWorker.get(worker) ?? 0) === number) return;
     if (number === 0) entry.byWorker.delete(worker);
     else entry.byWorker.set(worker, number);
     if (entry.byWorker.size === 0) this.#numbers.delete(key);

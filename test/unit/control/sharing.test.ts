@@ -169,7 +169,7 @@ test("another generation is one more worker, and the newest one puts in order wh
   old.master.joined(-1);
   newest.master.joined(-2);
 
-  for (const { states } of [newest.at(0), newest.at(1), old.at(0)]) states.of("s a").count();
+  for (const state of [newest.state(0, "s a"), newest.state(1, "s a"), old.state(0, "s a")]) state.open = 2;
   await waitFor("the old one to know of four", () => old.state(0, "s a").elsewhere === 4);
   await waitFor("the newest ones to know of each other and the old one", () => newest.state(0, "s a").elsewhere === 4);
 
