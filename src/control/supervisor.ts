@@ -11,6 +11,7 @@ import { NEW_SERVER, type ServerChange, type ServerReport } from "../upstream/se
 import { Liveness, LOOK_MS } from "./liveness.ts";
 import { Questions } from "./questions.ts";
 import { Restarts } from "./restarts.ts";
+import { Settling } from "./settling.ts";
 import { Sharing } from "./sharing.ts";
 import type { Sockets } from "./sockets.ts";
 import type { CommonSettings } from "./worker-settings.ts";
@@ -98,7 +99,7 @@ export class Supervisor {
       return row?.kind === "service" ? row.value : null;
     },
   });
-  readonly #settling = new Set<() => void>();
+  readonly #settling = new Settling((version) => this.lacking(version));
   readonly #liveness = new Liveness(waitedForCpu);
   #looking: ReturnType<typeof setInterval> | null = null;
   /** All have accepted connections: from then on those that do not are steered around. */
@@ -144,19 +145,7 @@ export class Supervisor {
    * to false.
    */
   settled(version: number, patienceMs: number | null): Promise<boolean> {
-    return new Promise((resolve) => {
-      const check = () => {
-        if (this.lacking(version).length === 0) done(true);
-      };
-      const done = (areSettled: boolean) => {
-        if (timer !== null) clearTimeout(timer);
-        this.#settling.delete(check);
-        resolve(areSettled);
-      };
-      const timer = patienceMs === null ? null : setTimeout(() => done(false), patienceMs);
-      this.#settling.add(check);
-      check();
-    });
+    return this.#settling.settled(version, patienceMs);
   }
 
   /** The numbers of the workers that do not have this version. One that died so often that it waits with its next start serves nobody. */
@@ -412,7 +401,7 @@ export class Supervisor {
         // Before, it knows of no service whose clients it could be told.
         if (worker.inForce === 0) this.#sharing.joined(worker.index);
         worker.inForce = message.version;
-        for (const check of this.#settling) check();
+        this.#settling.look();
         this.#events.onCommitted(worker.index, message.version);
         return;
       case "answer":
@@ -455,7 +444,7 @@ export class Supervisor {
     const wait = this.#restarts[worker.index]!.next(performance.now() - worker.startedAt);
     if (wait > 0) this.#resting.add(worker.index);
     this.#steer();
-    for (const check of this.#settling) check();
+    this.#settling.look();
     this.#events.onDeath(worker.index, worker.process.pid, how, wait);
     setTimeout(() => {
       if (!this.#stopping) this.#spawn(worker.index);
