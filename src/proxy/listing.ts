@@ -15,7 +15,7 @@ import type { LiveConnection } from "./edge.ts";
 const TURN_MS = 2;
 const SLICE = 250;
 /** Rows that wait to be sorted beside a page. */
-const SPARE = 2000;
+const SPARE = 500;
 /** A rate is that of at least so long. Milliseconds. */
 const LEAST_RATE_MS = 500;
 
@@ -50,15 +50,19 @@ export class Listing {
     const order = (a: SortKey, b: SortKey) => sign * compare(a, b);
     let found: Candidate[] = [];
     let matched = 0;
+    /** Whoever stands behind it is on a later page. */
+    let last: SortKey | null = null;
     const cut = () => {
       found.sort((a, b) => order(a.key, b.key));
       found = found.slice(0, limit);
+      if (found.length === limit) last = found.at(-1)!.key;
     };
     await this.#each((connection) => {
       if (!isWanted(connection)) return;
       matched++;
       const key: SortKey = [this.#valueOf(connection, sort), sinceOf(connection)];
       if (after !== null && order(key, after) <= 0) return;
+      if (last !== null && order(key, last) > 0) return;
       found.push({ key, connection });
       if (found.length > limit + SPARE) cut();
     });
