@@ -1,15 +1,15 @@
 // The provider swarm with a real swarm of one node: services, their tasks as they come and go, their networks.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { formatDiagnostic } from "../../src/config/diagnostics.ts";
 import type { SwarmConfig } from "../../src/config/providers/swarm.ts";
 import { swarmEngine } from "../../src/providers/docker/make.ts";
 import { BackOff } from "../../src/providers/pause.ts";
 import { RemoteProvider } from "../../src/providers/remote.ts";
-import { Dockerd, IMAGE } from "../support/container-daemon.ts";
+import { Dockerd, daemonFor, IMAGE } from "../support/container-daemon.ts";
 import { cleanup, waitFor } from "../support/tools.ts";
 
-const daemon = await Dockerd.start();
+const { daemon, withContainers } = await daemonFor(() => Dockerd.start());
 
 async function followed(config: Partial<SwarmConfig> = {}) {
   const engine = swarmEngine({
@@ -84,12 +84,14 @@ async function tasksOf(name: string, network = "near"): Promise<string[]> {
     .sort();
 }
 
-test("a daemon that is no manager is away, and the reason is said", async () => {
-  const { said } = await followed();
-  expect(said()).toEqual([expect.stringContaining("is it a manager of a swarm? Only managers know its services")]);
+withContainers("a daemon alone", () => {
+  test("a daemon that is no manager is away, and the reason is said", async () => {
+    const { said } = await followed();
+    expect(said()).toEqual([expect.stringContaining("is it a manager of a swarm? Only managers know its services")]);
+  });
 });
 
-describe("a swarm", () => {
+withContainers("a swarm", () => {
   beforeAll(async () => {
     await daemon.post("/swarm/init", { ListenAddr: "127.0.0.1:0", AdvertiseAddr: "127.0.0.1" });
     for (const Name of ["near", "other"]) await daemon.post("/networks/create", { Name, Driver: "overlay" });

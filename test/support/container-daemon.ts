@@ -1,6 +1,7 @@
 // A real Docker daemon, or Podman's service, of the test's own: with storage, sockets and networks that are gone afterwards. Both speak the
 // same API, so containers are made by it. Their image has Debian's Mosquitto and nothing else, put together from this machine's files.
 
+import { describe } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Subprocess } from "bun";
@@ -26,6 +27,28 @@ export interface NewContainer {
   readonly command?: readonly string[];
   /** It is created and not started. */
   readonly isIdle?: boolean;
+}
+
+/**
+ * A daemon, and `describe` for tests with it. On a machine that has the programs and cannot run containers, as within some containers, these
+ * tests are left out, and it is said why.
+ */
+export async function daemonFor<T extends ContainerDaemon>(
+  start: () => Promise<T>,
+): Promise<{ readonly daemon: T; readonly withContainers: typeof describe | typeof describe.skip }> {
+  try {
+    const daemon = await start();
+    await daemon.run({ name: "probe" });
+    await daemon.remove("probe");
+    return { daemon, withContainers: describe };
+  } catch (error) {
+    // A program that is not installed is a mistake, and not a property of the machine.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw error;
+    console.error(
+      `LEFT OUT: this machine cannot run containers, so nothing is tested with them: ${(error as Error).message}`,
+    );
+    return { daemon: null as never, withContainers: describe.skip };
+  }
 }
 
 export abstract class ContainerDaemon {
@@ -62,11 +85,15 @@ export abstract class ContainerDaemon {
     const log = Bun.file(join(this.directory, "log"));
     const child = Bun.spawn([...command], { stdio: ["ignore", log, log], env: { ...process.env, ...env } });
     this.#process = child;
-    await waitFor("the daemon to answer", async () => {
-      if (child.exitCode !== null)
-        throw new Error(`${command[0]} ended:\n${readFileSync(join(this.directory, "log"), "utf8").slice(-2000)}`);
-      return existsSync(this.socket) && (await this.get("/_ping").catch(() => null)) !== null;
-    });
+    await waitFor(
+      "the daemon to answer",
+      async () => {
+        if (child.exitCode !== null)
+          throw new Error(`${command[0]} ended:\n${readFileSync(join(this.directory, "log"), "utf8").slice(-2000)}`);
+        return existsSync(this.socket) && (await this.get("/_ping").catch(() => null)) !== null;
+      },
+      60_000,
+    );
   }
 
   /** Ends it; containers may go on. */

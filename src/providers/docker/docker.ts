@@ -74,7 +74,10 @@ export class DockerEngine implements Engine {
       this.#isAllStale = true;
       changed();
     };
-    const resync = setInterval(all, RESYNC_MS);
+    const resync = setInterval(
+      () => this.#isAsKnown(signal).then((isSo) => isSo || signal.aborted || all()),
+      RESYNC_MS,
+    );
     try {
       await followEvents(this.#api, FILTERS, signal, all, (event) => {
         const id = aboutWhom(event);
@@ -96,7 +99,22 @@ export class DockerEngine implements Engine {
   /** Whether something that happened to a container can change anything: one that was looked at, and is nobody's concern, stays so. */
   #matters(id: string): boolean {
     const known = this.#known.get(id);
-    return known === undefined || known.container !== null || id === this.#self;
+    if (known === undefined || known.container !== null || id === this.#self) return true;
+    // It is being asked about, and the answer may be older than what has happened.
+    return isForSluice(known.listed.labels);
+  }
+
+  /** Whether the list is what it was: most of the time nothing has got lost. */
+  async #isAsKnown(signal: AbortSignal): Promise<boolean> {
+    try {
+      const list = readList(await this.#api.get("/containers/json?all=1", signal));
+      return (
+        list.length === this.#known.size && list.every(({ id, mark }) => this.#known.get(id)?.listed.mark === mark)
+      );
+    } catch {
+      // To be found out, and said, by a reading.
+      return false;
+    }
   }
 
   async #readAll(stale: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
