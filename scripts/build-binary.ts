@@ -22,14 +22,17 @@ const { values } = parseArgs({
 const outfile = resolve(process.env.INIT_CWD ?? ".", values.outfile);
 const bun = process.env.BUN_EXECUTABLE;
 
+/** Made before the executable: a build within a build may wait for ever. */
+const assets = await bundleDashboard(join(ROOT, "src/dashboard/page"));
+
 /** The executable has the dashboard inside, bundled: there is no source beside it to do so later. */
 const dashboard: Bun.BunPlugin = {
   name: "dashboard",
   setup(build) {
-    build.onLoad({ filter: /src\/dashboard\/assets\.ts$/ }, async () => {
-      const assets = await bundleDashboard(join(ROOT, "src/dashboard/page"));
-      return { loader: "ts", contents: `export const loadAssets = async () => (${JSON.stringify(assets)});\n` };
-    });
+    build.onLoad({ filter: /src\/dashboard\/assets\.ts$/ }, () => ({
+      loader: "ts",
+      contents: `export const loadAssets = async () => (${JSON.stringify(assets)});\n`,
+    }));
   },
 };
 
