@@ -15,7 +15,15 @@ export interface ReachOptions {
 }
 
 /** What went wrong, as a line for the operator. */
-export class ApiFailure extends Error {}
+export class ApiFailure extends Error {
+  /** Of the answer; null: there was none. */
+  readonly status: number | null;
+
+  constructor(message: string, status: number | null = null) {
+    super(message);
+    this.status = status;
+  }
+}
 
 const TIMEOUT_MS = 15_000;
 const MAX_TOKEN_FILE = 4096;
@@ -80,7 +88,7 @@ export class ApiClient {
   ): Promise<T> {
     const response = await this.#fetch(method, path, query, AbortSignal.timeout(TIMEOUT_MS), body);
     const text = await response.text();
-    if (!response.ok) throw new ApiFailure(messageOf(response.status, text));
+    if (!response.ok) throw new ApiFailure(messageOf(response.status, text), response.status);
     return JSON.parse(text) as T;
   }
 
@@ -91,7 +99,7 @@ export class ApiClient {
     signal: AbortSignal,
   ): AsyncGenerator<T> {
     const response = await this.#fetch("GET", path, query, signal);
-    if (!response.ok) throw new ApiFailure(messageOf(response.status, await response.text()));
+    if (!response.ok) throw new ApiFailure(messageOf(response.status, await response.text()), response.status);
     let rest = "";
     const decoder = new TextDecoder();
     for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {

@@ -25,8 +25,7 @@ export function addOperatorCommands(program: Command, fileOption: readonly [stri
         "where its API is, a URL or the path of a Unix socket; without it, where the configuration says",
       )
       .option("--tokenFile <file>", "the token to show is in this file")
-      .option("--tokenEnv <name>", "... or in this environment variable")
-      .option("--json", "print it as JSON");
+      .option("--tokenEnv <name>", "... or in this environment variable");
   const ask = async <O extends object>(
     all: Options & O,
     run: (operator: Operator, client: ApiClient, options: O) => Promise<number>,
@@ -41,10 +40,22 @@ export function addOperatorCommands(program: Command, fileOption: readonly [stri
     const client = Client.of(host.given({ ...(configFile !== undefined && { configFile }) }), reached, terminal);
     host.done(await operator.withApi(client, terminal, (found) => run(operator, found, options as unknown as O)));
   };
-  const look = (name: string, description: string) => reach(program.command(name).description(description));
+  const look = (name: string, description: string) =>
+    reach(program.command(name).description(description)).option("--json", "print it as JSON");
   const act = (name: string, description: string) =>
-    reach(program.command(name).description(description)).option("--reason <words>", "why, for the log");
+    look(name, description).option("--reason <words>", "why, for the log");
 
+  reach(
+    program.command("top").description("show what goes on, on the whole terminal: clients, routes, brokers, refusals"),
+  )
+    .option("--tab <name>", "begin with overview (the default), clients, routes, brokers, refusals or events")
+    .option("--search <text>", "begin with this text in the tab's filter")
+    .option("--interval <seconds>", "ask so often (default: 2)")
+    .option("--reason <words>", "why something is done, for the log (default: sluice top)")
+    .option("--once", "print one screen and end")
+    .action((options) =>
+      ask(options, async (_, client, rest) => (await import("./top/top.ts")).top(client, rest, terminal)),
+    );
   look("clients", "list who is connected now")
     .option("--clientId <id>", "those with this client id")
     .option("--username <name>", "those with this user name")
