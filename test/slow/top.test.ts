@@ -87,7 +87,11 @@ test("a client is found as it is typed and closed after a question, a server is 
   await shows(/[+ ]>(?:up|unknown)/);
 
   await tmux("resize-window", "-x", "120", "-y", "40");
-  await waitFor("40 lines", async () => /q end$/.test((await seen()).trimEnd().split("\n")[39] ?? ""));
+  const isLarge = (screen: string) => /as the configuration says again$/.test(screen.split("\n")[39] ?? "");
+  const large = await waitFor("40 lines", async () => [await seen()].find(isLarge));
+  expect(large).toMatch(/descending$|ascending$/m);
+  await type("x");
+  await shows(/q end$/m);
   await type("q");
   await shows("ended with 0.");
   expect(await seen()).not.toContain("[4 Brokers]");

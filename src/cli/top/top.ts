@@ -204,8 +204,9 @@ class Top {
       painted(each, this.#hasColours),
     );
     if (isAnew) this.#written = [];
+    // Each line fills its row: erasing behind it would take its last character, where the cursor stays.
     const changed = lines.flatMap((text, at) =>
-      text === this.#written[at] ? [] : [`\x1b[${at + 1};1H\x1b[0m${text}\x1b[K`],
+      text === this.#written[at] ? [] : [`\x1b[${at + 1};1H\x1b[0m${text}`],
     );
     this.#written = lines;
     if (isAnew) changed.unshift("\x1b[2J");
