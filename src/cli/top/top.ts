@@ -24,9 +24,12 @@ const INTERVAL_S = 2;
 /** Where nobody says how large it is. */
 const SIZE: Size = { width: 80, height: 24 };
 
-/** The alternate screen, without cursor and without the wrapping of long lines; and back. */
+/**
+ * The alternate screen, without cursor and without the wrapping of long lines; and back. It is emptied before: tmux would keep lines of it
+ * that were there before a resize.
+ */
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
-const LEAVE = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
+const LEAVE = "\x1b[0m\x1b[2J\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /** @returns the exit code. @throws ApiFailure where it cannot begin. */
 export async function top(client: ApiClient, options: TopOptions, terminal: Terminal): Promise<number> {
@@ -72,6 +75,7 @@ class Top {
   #isAsking = false;
   /** Something was changed while it was asked. */
   #isStale = false;
+  #hasEnded = false;
   #end: (code: number) => void = () => {};
 
   constructor(client: ApiClient, state: State, intervalMs: number, reason = "sluice top") {
@@ -119,6 +123,8 @@ class Top {
       this.#ask();
       return await ended;
     } finally {
+      // An answer may still be under way: what it says is not drawn over the shell.
+      this.#hasEnded = true;
       clearInterval(clock);
       clearInterval(asking);
       stdin.off("data", onKeys);
@@ -171,7 +177,7 @@ class Top {
 
   #ask(): void {
     if (this.#isAsking) this.#isStale = true;
-    else if (!this.#state.isFrozen) void this.#askOnce();
+    else if (!this.#state.isFrozen && !this.#hasEnded) void this.#askOnce();
   }
 
   async #askOnce(): Promise<void> {
@@ -200,6 +206,7 @@ class Top {
 
   /** `isAnew`: nothing of what stands there is trusted, as after a resize. */
   #draw(isAnew = false): void {
+    if (this.#hasEnded) return;
     const lines = screen(this.#state, this.#size, Date.now(), this.#isUnicode).map((each) =>
       painted(each, this.#hasColours),
     );
