@@ -23,6 +23,7 @@ import {
   type WorkerSettings,
 } from "../protocol/messages.ts";
 import type { Shares } from "../protocol/shares.ts";
+import { DescriptorDoor } from "../system/descriptor-door.ts";
 import { giveBack } from "../system/memory.ts";
 import { ownDescriptorLimit } from "../system/processes.ts";
 import { revocationsOf } from "../tls/revocations.ts";
@@ -301,7 +302,7 @@ class Worker implements Observer {
       const entryPoint: EntryPoint = this.#edge.entryPoint(point, this.#bans.get(point.name) ?? null);
       try {
         for (const fd of point.sockets)
-          this.#listeners.push(listen(fd, (socket) => accept(this.#edge, entryPoint, socket)));
+          this.#listeners.push(listen(fd, (socket) => accept(this.#edge, entryPoint, socket), new DescriptorDoor(fd)));
       } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException;
         send({ type: "failed", entryPoint: point.name, code, message });

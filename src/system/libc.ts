@@ -1,5 +1,6 @@
 // The few calls of the C library about sockets that the runtime does not offer: a listening socket that outlives the process which accepts
-// on it. Only the master loads this. Contract tests: test/unit/system/listening-socket.test.ts.
+// on it, which only the master makes; and, where a crowd comes, one for workers (descriptor-door.ts). Contract tests:
+// test/unit/system/listening-socket.test.ts.
 
 import { dlopen, type Pointer, ptr, read } from "bun:ffi";
 import { getSystemErrorName } from "node:util";
@@ -22,7 +23,9 @@ const CALLS = {
   __errno_location: { args: [], returns: "ptr" },
 } as const;
 
-type Libc = ReturnType<typeof dlopen<typeof CALLS>>["symbols"];
+type Calls = Parameters<typeof dlopen>[1];
+type Loaded<T extends Calls> = ReturnType<typeof dlopen<T>>["symbols"];
+type Libc = Loaded<typeof CALLS>;
 let loaded: Libc | null = null;
 
 /** The C library cannot be called in this process; the message is fit for an operator. */
@@ -30,16 +33,16 @@ export class NoLibraryError extends Error {}
 
 /** @throws NoLibraryError */
 export function libc(): Libc {
-  loaded ??= load(LIBRARIES);
+  loaded ??= load(CALLS);
   return loaded;
 }
 
-/** Exported for tests. */
-export function load(libraries: readonly string[]): Libc {
+/** Some calls alone: each one takes memory. `libraries`: for tests. @throws NoLibraryError */
+export function load<T extends Calls>(calls: T, libraries: readonly string[] = LIBRARIES): Loaded<T> {
   const problems: string[] = [];
   for (const library of libraries) {
     try {
-      return dlopen(library, CALLS).symbols;
+      return dlopen(library, calls).symbols;
     } catch (error) {
       problems.push((error as Error).message);
     }

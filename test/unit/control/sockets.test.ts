@@ -10,6 +10,7 @@ import { type Listener, listen } from "../../../src/net/listen.ts";
 import { NOBODY } from "../../../src/net/socket.ts";
 import { createLogger, jsonLines } from "../../../src/observe/logger.ts";
 import type { RouterAction, Row } from "../../../src/protocol/messages.ts";
+import { DescriptorDoor } from "../../../src/system/descriptor-door.ts";
 import { describeSockets, takeInherited } from "../../../src/system/inherited.ts";
 import { bindAlone, boundTo, closeSocket, listenOn } from "../../../src/system/listening-socket.ts";
 import { waitFor } from "../../support/tools.ts";
@@ -163,11 +164,15 @@ test("workers that are off get no new connections", async () => {
   for (const worker of [0, 1])
     for (const fd of sockets.of("a", worker))
       listeners.push(
-        listen(fd, (socket) => {
-          counts[worker]!++;
-          socket.data = NOBODY;
-          socket.end();
-        }),
+        listen(
+          fd,
+          (socket) => {
+            counts[worker]!++;
+            socket.data = NOBODY;
+            socket.end();
+          },
+          new DescriptorDoor(fd),
+        ),
       );
   const come = async (count: number) => {
     for (let i = 0; i < count; i++)

@@ -285,6 +285,7 @@ describe("a choice among sockets", () => {
 });
 
 test("a C library that cannot be loaded is said so", () => {
-  expect(() => load(["libc-of-nobody.so"])).toThrow(NoLibraryError);
-  expect(() => load(["libc-of-nobody.so"])).toThrow(/^the C library cannot be called: .*libc-of-nobody/);
+  const call = { close: { args: ["int"], returns: "int" } } as const;
+  expect(() => load(call, ["libc-of-nobody.so"])).toThrow(NoLibraryError);
+  expect(() => load(call, ["libc-of-nobody.so"])).toThrow(/^the C library cannot be called: .*libc-of-nobody/);
 });
