@@ -213,7 +213,8 @@ test("each worker's socket has the backlog that is configured, also after it has
       .split("\n")
       .map((line) => Number(line.trim().split(/\s+/)[2]));
   expect(backlogs(sockets.ports.a!)).toEqual([77, 77]);
-  const listener = listen(sockets.of("a", 1)[0]!, () => {});
+  const fd = sockets.of("a", 1)[0]!;
+  const listener = listen(fd, () => {}, new DescriptorDoor(fd));
   expect(backlogs(sockets.ports.a!).sort()).not.toEqual([77, 77]);
   sockets.accepted(1);
   expect(backlogs(sockets.ports.a!)).toEqual([77, 77]);
@@ -231,10 +232,14 @@ test("a client that says nothing is kept from the workers only where clients spe
   const sockets = await opened([point("a"), point("b")], 1);
   const accepted: string[] = [];
   const listeners = ["a", "b"].map((name) =>
-    listen(sockets.of(name, 0)[0]!, (socket) => {
-      accepted.push(name);
-      socket.data = NOBODY;
-    }),
+    listen(
+      sockets.of(name, 0)[0]!,
+      (socket) => {
+        accepted.push(name);
+        socket.data = NOBODY;
+      },
+      new DescriptorDoor(sockets.of(name, 0)[0]!),
+    ),
   );
   const come = (name: string) =>
     new Promise<Socket>((resolve) => {
