@@ -123,6 +123,8 @@ export async function serveAdmin(at: ListenAt, paths: Paths): Promise<AdminServe
       });
       if (!("stream" in found)) return send(request, response, found);
       if (streams >= MAX_STREAMS) return send(request, response, BUSY);
+      // It has no end, and who asks for the head alone waits for it.
+      if (request.method === "HEAD") return send(request, response, { ...found, body: "" });
       answered();
       clearTimeout(timer);
       clients.isStream(socket);

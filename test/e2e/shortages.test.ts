@@ -18,7 +18,7 @@ test("the last descriptors are for those who are in: silent clients make room, c
   expect(await limit(before + 30)).toMatchObject({ code: 0 });
   // It looks at its limit each second. Were they gone before, the runtime would try to accept without end (bun-contract: "fact 14").
   const lowered = performance.now();
-  await waitFor("it to look again", () => performance.now() - lowered > 1500);
+  await waitFor("it to look again", () => performance.now() - lowered > 3000);
   const sockets = new Set<Awaited<ReturnType<typeof tcpClient>>>();
   const counted = () => sluice.metric("sluice_connections_total", { result: "gave-way" });
   await waitFor("clients to be closed", async () => {
@@ -32,7 +32,8 @@ test("the last descriptors are for those who are in: silent clients make room, c
   });
   const [cpu, from] = [cpuSeconds(worker), performance.now()];
   await waitFor("a second to pass", () => performance.now() - from > 1000);
-  expect(cpuSeconds(worker) - cpu).toBeLessThan(0.5);
+  // One that spins takes all of it, however long this process has slept.
+  expect(cpuSeconds(worker) - cpu).toBeLessThan((0.6 * (performance.now() - from)) / 1000);
   expect(await sluice.metric("sluice_shortages_total", { resource: "descriptors" })).toBeGreaterThanOrEqual(
     await counted(),
   );

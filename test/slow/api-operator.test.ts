@@ -291,6 +291,14 @@ describe("the log", () => {
     await ask("PUT", "log/level", { body: { level: "debug" } });
   });
 
+  test("who asks for the head of a stream alone has its answer", async () => {
+    const head = await fetch(`http://127.0.0.1:${sluice.adminPort}/api/sluice/events/stream`, {
+      method: "HEAD",
+      headers: { authorization: "Bearer view" },
+    });
+    expect([head.status, head.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
+  });
+
   test("events are told as they happen, also to one who comes again, whatever the level of the log is", async () => {
     await ask("PUT", "log/level", { body: { level: "error" } });
     const { events } = await get("events");

@@ -3,9 +3,10 @@
 import { z } from "zod";
 import { ownCertificates } from "../../certs/pem.ts";
 import { Diagnostics } from "../../config/diagnostics.ts";
+import type { Explainer } from "../../explain/explainer.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { ApiError } from "../failure.ts";
-import type { ApiSources } from "../sources.ts";
+import type { ApiSources, InForce } from "../sources.ts";
 
 const text = z.string();
 
@@ -26,6 +27,8 @@ const body = z.strictObject({
 });
 
 export function explainEndpoint({ config, inForce }: ApiSources): Endpoint {
+  /** Of the configuration that was asked about last: with many routers the tables of one take a second to make. */
+  let known: { readonly of: InForce; readonly explainer: Explainer } | null = null;
   return {
     method: "POST",
     path: "/api/sluice/explain",
@@ -37,7 +40,7 @@ export function explainEndpoint({ config, inForce }: ApiSources): Endpoint {
     handle: async (call) => {
       const { certificate, entryPoint, ...options } = call.body as z.output<typeof body>;
       // Loaded with the first question: it brings the whole way of a connection with it.
-      const [{ Explainer }, { readClient }, { textOf }] = await Promise.all([
+      const [{ Explainer: Made }, { readClient }, { textOf }] = await Promise.all([
         import("../../explain/explainer.ts"),
         import("../../explain/client.ts"),
         import("../../explain/text.ts"),
@@ -48,18 +51,15 @@ export function explainEndpoint({ config, inForce }: ApiSources): Endpoint {
         chainOf(certificate),
       );
       if (typeof client === "string") throw new ApiError(400, client.replace(/^--/, ""));
-      const { merged, compiled, diagnostics } = inForce();
+      const now = inForce();
+      const { merged, compiled, diagnostics } = now;
       if (merged === null) throw new ApiError(409, "no configuration is in force");
       const points = [...config.entryPoints.values()].filter(
         (point) => !point.admin && (entryPoint === undefined || point.name === entryPoint),
       );
       if (points.length === 0) throw new ApiError(404, `entry point not found: ${entryPoint}`);
-      const said = new Diagnostics();
-      for (const { severity, code, message, about, because, ...place } of diagnostics) {
-        if (severity === "error") said.error(code, place, message, about, because);
-        else said.warn(code, place, message, about);
-      }
-      const explainer = new Explainer(compiled, merged, said);
+      if (known?.of !== now) known = { of: now, explainer: new Made(compiled, merged, saidAgain(diagnostics)) };
+      const { explainer } = known;
       const byPoint = points.map((point) => explainer.explain(point, client));
       return {
         served: byPoint.some((cases) => cases.every(({ verdict }) => verdict.served)),
@@ -68,6 +68,15 @@ export function explainEndpoint({ config, inForce }: ApiSources): Endpoint {
       };
     },
   };
+}
+
+function saidAgain(list: InForce["diagnostics"]): Diagnostics {
+  const said = new Diagnostics();
+  for (const { severity, code, message, about, because, ...place } of list) {
+    if (severity === "error") said.error(code, place, message, about, because);
+    else said.warn(code, place, message, about);
+  }
+  return said;
 }
 
 function chainOf(certificate: string | undefined): readonly Buffer[] {
