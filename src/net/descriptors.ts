@@ -3,6 +3,17 @@
 
 import { closeSync, openSync } from "node:fs";
 
+/** The number that the next one gets; Infinity where there is none. Costs some microseconds. */
+export function nextDescriptor(): number {
+  try {
+    const fd = openSync("/dev/null", "r");
+    closeSync(fd);
+    return fd;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
 /** Tries it: true where this process, or the system, has none left. Costs some microseconds. */
 export function isOutOfDescriptors(): boolean {
   try {

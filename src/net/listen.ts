@@ -39,8 +39,15 @@ export function listen(fd: number, accept: (socket: NativeSocket) => void, door:
   let isStopped = false;
   const nextTurn = (): void => {
     if (isStopped) return;
+    const isCrowd = accepted >= PER_TURN;
     accepted = 0;
     if (!door.open()) setImmediate(nextTurn);
+    else if (isCrowd) setImmediate(afterCrowd);
+    else door.release();
+  };
+  /** Whoever still waited has come by now. Without a crowd the door needs no descriptors. */
+  const afterCrowd = (): void => {
+    if (!isStopped && accepted === 0) door.release();
   };
   const open = (socket: NativeSocket): void => {
     if (accepted++ === 0) setImmediate(nextTurn);

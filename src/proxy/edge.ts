@@ -5,6 +5,7 @@ import { Newcomers } from "../admission/newcomers.ts";
 import { Tables } from "../admission/tables.ts";
 import type { AuthResult } from "../middlewares/mqtt-auth.ts";
 import { Deadlines } from "../net/deadlines.ts";
+import { nextDescriptor } from "../net/descriptors.ts";
 import { type DialError, Dialer } from "../net/dial.ts";
 import { Lingers } from "../net/linger.ts";
 import { RelayPool } from "../net/relay.ts";
@@ -102,6 +103,9 @@ export interface EntryPoint {
 /** `workers` is at most so large: so no two workers of different generations have the same number. */
 const MOST_WORKERS = 1000;
 
+/** For how long after the last shortage it is looked closely. Milliseconds. */
+const NEAR_MS = 10_000;
+
 export class Edge {
   readonly observer: Observer;
   readonly limits: EdgeLimits;
@@ -115,6 +119,8 @@ export class Edge {
   readonly lookup = new HostLookup();
   /** The first descriptor that no client gets: above it are those for dials under way, and for everything else. */
   lastDescriptor = Number.POSITIVE_INFINITY;
+  /** When a client last had one of the last descriptors, by the clock of `performance.now()`; null: never. */
+  #shortAt: number | null = null;
   /** The queue of handshakes, and of closings. */
   readonly turns = new Turns();
   readonly meters = new Meters();
@@ -170,6 +176,17 @@ export class Edge {
     };
     this.entryPoints.push(entryPoint);
     return entryPoint;
+  }
+
+  /**
+   * Whether a client with this descriptor is one too many. Who gives way leaves a low number, which the next one gets; so for a while after a high
+   * one it is asked whether there is another low one. Else each second client would take one of the last, until there are none.
+   */
+  isShort(fd: number): boolean {
+    const isNear = this.#shortAt !== null && performance.now() - this.#shortAt < NEAR_MS;
+    const isShort = fd >= this.lastDescriptor || (isNear && nextDescriptor() >= this.lastDescriptor);
+    if (isShort) this.#shortAt = performance.now();
+    return isShort;
   }
 
   /** null: it does not load, which is reported once for each certificate: clients that ask for it cause no further line. */

@@ -96,8 +96,7 @@ tls: { certificates: [{ certFile: ${pair.cert}, keyFile: ${pair.key} }] }`);
       "those that gave up to be counted",
       async () => (await sluice.metric("sluice_connections_total", { result: "client-gone" })) === ghosts,
     );
-    // Beside the dial of the silent server, the two numbers that a crowd is held up with (src/system/descriptor-door.ts).
-    await waitFor("their descriptors to be free", () => openDescriptors(worker) <= before + 2 * (DEVICES - ghosts) + 3);
+    await waitFor("their descriptors to be free", () => openDescriptors(worker) <= before + 2 * (DEVICES - ghosts) + 1);
   });
   expect(lost).toBe(0);
   // The dials were given up before their time.

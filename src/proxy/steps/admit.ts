@@ -13,7 +13,7 @@ export function admit(edge: Edge, entryPoint: EntryPoint, socket: NativeSocket):
   const { bans } = entryPoint;
   if (bans !== null && !bans.isEmpty && bans.refusesPeer(addressOf(socket)))
     return turnAway(edge, entryPoint, socket, "banned");
-  const isShort = socket.fd >= edge.lastDescriptor;
+  const isShort = edge.isShort(socket.fd);
   if (isShort) edge.observer.onOutOfDescriptors();
   if (!isShort && edge.connections.size < edge.limits.maxConnections) return new Connection(edge, entryPoint, socket);
   if (mostCrowded(edge) !== null) {
