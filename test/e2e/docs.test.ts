@@ -24,7 +24,7 @@ const pagesIn = (directory: string) =>
     .filter((name) => name.endsWith(".md"))
     .map((name) => `${directory}/${name}`);
 const PAGES = ["README.md", ...pagesIn("docs"), ...pagesIn("docs/reference")];
-/** Their commands and files are tried in guides.long.test.ts. */
+/** Their commands and files are tried in guides-whole.test.ts. */
 const GUIDES = pagesIn("docs/guides");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 const FENCE = /^```(\w*)\n([\s\S]*?)^```$/gm;

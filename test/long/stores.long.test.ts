@@ -6,7 +6,7 @@ import { random } from "../support/random.ts";
 import { judge, type Verdict, victims } from "../unit/keystores/hostile.ts";
 
 /** For each store. */
-const RUN_MS = Number(process.env.SLUICE_FUZZ_MS ?? 5_000);
+const RUN_MS = Number(process.env.SLUICE_FUZZ_MS ?? 3_000);
 /** BouncyCastle's iterations, four times over, are 0.2 s; the rest is room for a busy machine. */
 const SLOWEST_MS = 3_000;
 const TIMEOUT_MS = 10 * 60_000;
