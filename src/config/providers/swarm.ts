@@ -8,7 +8,7 @@ const fields = section({
   ...daemonFields("service", "swarm"),
   refreshSeconds: field(
     "How often tasks are looked at. Changes of services are heard of at once.",
-    duration(1000, "must be at least 1s").default(15_000),
+    duration(100, "must be at least 100ms").default(15_000),
     { example: "5s" },
   ),
   watch: field(
