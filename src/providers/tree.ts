@@ -97,7 +97,7 @@ class Walk implements Tree {
   #entry(path: string, name: string, depth: number): void {
     const info = statOf(path);
     if (info?.isDirectory()) {
-      if (!this.isNew(info)) this.#warn(path, `leads to ${realpathSync(path)}, which is read already: it is read once`);
+      if (!this.isNew(info)) this.#warn(path, `leads to ${targetOf(path)}, which is read already: it is read once`);
       else if (depth >= MAX_DEPTH) this.#error(path, `nested deeper than ${MAX_DEPTH} directories: is it meant?`);
       else this.directory(path, depth + 1);
     } else if (EXTENSIONS.test(name)) {
@@ -112,6 +112,15 @@ class Walk implements Tree {
 
   #warn(file: string, message: string): void {
     this.#diagnostics.warn("entry-not-read", { file, line: 0, column: 0 }, message);
+  }
+}
+
+/** Where a link leads; it may be gone by now. */
+function targetOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return "a directory";
   }
 }
 
