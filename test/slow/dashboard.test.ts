@@ -132,6 +132,7 @@ test("a dry run, the reason of a router that is off, and a ban after a question"
 test("it says that it is cut off, how old what it shows is, and goes on when Sluice is there again", async () => {
   const { page } = await openPage(browser, url("brokers"));
   await page.getByText("live, Sluice").waitFor();
+  await page.waitForSelector("tbody tr");
   process.kill(sluice.process.pid, "SIGSTOP");
   try {
     await page.getByText(/does not answer; what is shown is \d+s old/).waitFor({ timeout: 30_000 });
