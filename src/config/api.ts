@@ -76,7 +76,7 @@ export const api = section({
           sha256: field(
             "The SHA-256 of the token, in hexadecimal: `sluice token` makes a token and its hash.",
             z.string().regex(/^[\da-fA-F]{64}$/, "must be 64 hexadecimal digits, the SHA-256 of the token"),
-            { otherwise: "required", example: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" },
+            { otherwise: "required", example: "c3276fe71be74ccc33c39cee4384e09d41bba997a77c42abdd6e2458bf146ca4" },
           ),
           role: field(ROLE, role, { example: "viewer" }),
         }),
