@@ -34,7 +34,7 @@ export interface Endpoint {
   readonly role: Role;
   /** One line: what one gets, or what it does. */
   readonly summary: string;
-  /** What may stand behind the question mark, and what it means. Anything else there is ignored by Traefik's endpoints and refused by others. */
+  /** What may stand behind the question mark, and what it means. Anything else there is ignored. */
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: z.ZodType;
   /** It changes nothing, though it has a body. */

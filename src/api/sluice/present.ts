@@ -162,8 +162,7 @@ export function presentEndpoints(sources: ApiSources): Endpoint[] {
       method: "GET",
       path: "/api/sluice/configuration",
       role: "viewer",
-      summary:
-        "The static configuration in force, secrets covered, and which values are written where. The others are defaults.",
+      summary: "The static configuration in force, defaults included, secrets covered.",
       answer: z.object({ value: z.record(text, z.unknown()), limits: z.record(text, z.unknown()) }),
       handle: () => ({
         value: shown(staticSchema, sources.config.value) ?? {},
