@@ -1,4 +1,5 @@
-// What is asked of workers about single connections, and what they answer: for the API. All of it is plain data.
+// What is asked of workers about single connections, and what they answer: for the API. All of it is plain data, and the order that
+// both sides sort by.
 
 /** A connection that is open, as it is shown. Times in milliseconds since the epoch, texts are "" while they are not known. */
 export interface ConnectionLook {
@@ -73,6 +74,11 @@ export type SortColumn = (typeof SORT_COLUMNS)[number];
 
 /** Where a row stands in the order: its value in the column, and when it came. */
 export type SortKey = readonly [value: string | number, since: number];
+
+/** Ascending; of two equal values the older connection comes first. */
+export function compareKeys([a, aSince]: SortKey, [b, bSince]: SortKey): number {
+  return a < b ? -1 : a > b ? 1 : aSince - bSince;
+}
 
 export interface ListRequest {
   readonly filter: ConnectionFilter;

@@ -452,13 +452,16 @@ export class Connection implements Client, Chooser, RelayOwner, LiveConnection, 
 
   /** Closes whatever there is, for a shutdown. */
   shutdown(): void {
-    if (this.#charge instanceof Relay) this.#charge.close("shutdown");
-    else this.finish("shutdown");
+    this.#closeFor("shutdown");
   }
 
   closeByHand(): void {
-    if (this.#charge instanceof Relay) this.#charge.close("closed-by-hand");
-    else this.finish("closed-by-hand");
+    this.#closeFor("closed-by-hand");
+  }
+
+  #closeFor(reason: "shutdown" | "closed-by-hand"): void {
+    if (this.#charge instanceof Relay) this.#charge.close(reason);
+    else this.finish(reason);
   }
 
   traffic(): { readonly bytesIn: number; readonly bytesOut: number } {

@@ -1,13 +1,14 @@
 // A worker's connections as they are looked at: found, sorted and cut to a page, some in each turn of the event loop, so that nobody waits.
 
 import { networkHolds, parseAddress, parseNetwork } from "../ip/address.ts";
-import type {
-  CloseAnswer,
-  ConnectionFilter,
-  ConnectionLook,
-  ListAnswer,
-  ListRequest,
-  SortKey,
+import {
+  type CloseAnswer,
+  type ConnectionFilter,
+  type ConnectionLook,
+  compareKeys,
+  type ListAnswer,
+  type ListRequest,
+  type SortKey,
 } from "../protocol/looking.ts";
 import type { LiveConnection } from "./edge.ts";
 
@@ -47,7 +48,7 @@ export class Listing {
   async page({ filter, sort, descending, limit, after }: ListRequest): Promise<ListAnswer> {
     const isWanted = matcherOf(filter, (connection) => this.#idOf(connection));
     const sign = descending ? -1 : 1;
-    const order = (a: SortKey, b: SortKey) => sign * compare(a, b);
+    const order = (a: SortKey, b: SortKey) => sign * compareKeys(a, b);
     let found: Candidate[] = [];
     let matched = 0;
     /** Whoever stands behind it is on a later page. */
@@ -189,10 +190,6 @@ export class Listing {
 
 function sinceOf({ record }: LiveConnection): number {
   return performance.timeOrigin + record.startedAt;
-}
-
-export function compare([a, aSince]: SortKey, [b, bSince]: SortKey): number {
-  return a < b ? -1 : a > b ? 1 : aSince - bSince;
 }
 
 type Matcher = (connection: LiveConnection) => boolean;

@@ -5,6 +5,7 @@ import { parseNetwork } from "../../ip/address.ts";
 import {
   type ConnectionFilter,
   type ConnectionLook,
+  compareKeys,
   type ListRequest,
   SORT_COLUMNS,
   type SortKey,
@@ -100,7 +101,7 @@ export function connectionEndpoints({ ask }: ApiSources): Endpoint[] {
         const request = requestOf(query);
         const answers = await ask("connections", request);
         const sign = request.descending ? -1 : 1;
-        const rows = answers.flatMap(({ rows }) => rows).sort((a, b) => sign * compare(a.key, b.key));
+        const rows = answers.flatMap(({ rows }) => rows).sort((a, b) => sign * compareKeys(a.key, b.key));
         const page = rows.slice(0, request.limit);
         const hasMore = rows.length > request.limit || answers.some(({ rows }) => rows.length === request.limit);
         return {
@@ -203,10 +204,6 @@ function keyOf(cursor: string | null): SortKey | null {
     // No cursor of ours.
   }
   throw new ApiError(400, "after: `next` of the page before");
-}
-
-function compare([a, aSince]: SortKey, [b, bSince]: SortKey): number {
-  return a < b ? -1 : a > b ? 1 : aSince - bSince;
 }
 
 function lookOf(row: ConnectionLook): z.output<typeof connection> {

@@ -45,14 +45,14 @@ export function traefikEndpoints(sources: ApiSources): Endpoint[] {
       },
       ...providersOf(sources),
     })),
-    list_("/api/entrypoints", "Entry points.", list, PAGE_QUERY, (query) =>
+    listOf("/api/entrypoints", "Entry points.", list, PAGE_QUERY, (query) =>
       page(
         entryPointsOf(sources).sort((a, b) => (a.name < b.name ? -1 : 1)),
         query,
       ),
     ),
     one("/api/entrypoints/{name}", "One entry point.", "entry point", () => entryPointsOf(sources)),
-    list_(
+    listOf(
       "/api/tcp/routers",
       "Routers.",
       z.array(named),
@@ -82,7 +82,7 @@ export function traefikEndpoints(sources: ApiSources): Endpoint[] {
         ),
     ),
     one("/api/tcp/routers/{name}", "One router.", "router", routers),
-    list_("/api/tcp/services", "Services.", z.array(named), { ...SORT_QUERY, ...PAGE_QUERY }, (query) =>
+    listOf("/api/tcp/services", "Services.", z.array(named), { ...SORT_QUERY, ...PAGE_QUERY }, (query) =>
       page(
         sorted(
           filtered(services(), query, ({ name }) => [name]),
@@ -98,7 +98,7 @@ export function traefikEndpoints(sources: ApiSources): Endpoint[] {
       ),
     ),
     one("/api/tcp/services/{name}", "One service.", "service", services),
-    list_("/api/tcp/middlewares", "Middlewares.", z.array(named), { ...SORT_QUERY, ...PAGE_QUERY }, (query) =>
+    listOf("/api/tcp/middlewares", "Middlewares.", z.array(named), { ...SORT_QUERY, ...PAGE_QUERY }, (query) =>
       page(
         sorted(
           filtered(middlewares(), query, ({ name }) => [name]),
@@ -109,7 +109,7 @@ export function traefikEndpoints(sources: ApiSources): Endpoint[] {
       ),
     ),
     one("/api/tcp/middlewares/{name}", "One middleware.", "middleware", middlewares),
-    list_("/api/certificates", "Certificates in use, without keys.", list, { ...SORT_QUERY, ...PAGE_QUERY }, (query) =>
+    listOf("/api/certificates", "Certificates in use, without keys.", list, { ...SORT_QUERY, ...PAGE_QUERY }, (query) =>
       page(
         sorted(
           filtered(certificates(), query, (each) => [
@@ -143,7 +143,7 @@ export function traefikEndpoints(sources: ApiSources): Endpoint[] {
   // Traefik's dashboard asks for these too.
   for (const kind of ["http/routers", "http/services", "http/middlewares", "udp/routers", "udp/services"])
     reads.push(
-      list_(`/api/${kind}`, "Nothing: Sluice carries TCP.", list, { ...SORT_QUERY, ...PAGE_QUERY }, (query) =>
+      listOf(`/api/${kind}`, "Nothing: Sluice carries TCP.", list, { ...SORT_QUERY, ...PAGE_QUERY }, (query) =>
         page([], query),
       ),
     );
@@ -154,7 +154,7 @@ function get(path: string, summary: string, answer: z.ZodType, handle: () => unk
   return { method: "GET", path, role: "viewer", summary, answer, handle };
 }
 
-function list_(
+function listOf(
   path: string,
   summary: string,
   answer: z.ZodType,
@@ -165,21 +165,13 @@ function list_(
 }
 
 function one(path: string, summary: string, what: string, all: () => readonly { readonly name: string }[]): Endpoint {
-  return get2(path, summary, (name) => {
-    const found = all().find((each) => each.name === name);
-    if (found === undefined) throw new ApiError(404, `${what} not found: ${name}`);
-    return found;
-  });
-}
-
-function get2(path: string, summary: string, handle: (name: string) => unknown): Endpoint {
   return {
-    method: "GET",
-    path,
-    role: "viewer",
-    summary,
-    answer: object,
-    handle: ({ parameters }) => handle(parameters.name!),
+    ...{ method: "GET", path, role: "viewer", summary, answer: object },
+    handle: ({ parameters: { name } }) => {
+      const found = all().find((each) => each.name === name);
+      if (found === undefined) throw new ApiError(404, `${what} not found: ${name}`);
+      return found;
+    },
   };
 }
 
