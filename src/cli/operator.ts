@@ -3,9 +3,9 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { printable } from "../text/printable.ts";
+import { bytesIn, durationIn } from "../text/quantities.ts";
 import { count } from "../text/words.ts";
 import { type ApiClient, ApiFailure } from "./api-client.ts";
-import { bytesIn, durationIn } from "./quantities.ts";
 import { tableOf } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 

@@ -4,26 +4,12 @@
 import type { EntryMeters } from "../proxy/meters.ts";
 import type { Reason } from "../proxy/reasons.ts";
 import type { Log } from "./log.ts";
+import { ROUTINE_ENDS } from "./routine-ends.ts";
 
 /** How often they are summed up. Milliseconds. */
 const PERIOD_MS = 60_000;
 
-/** Ends that are nobody's refusal. */
-const ROUTINE: ReadonlySet<string> = new Set<Reason>([
-  "client-closed",
-  "server-closed",
-  "client-reset",
-  "server-reset",
-  "termination-timeout",
-  "keep-alive-timeout",
-  "drained",
-  "removed",
-  "taken-over",
-  "closed-by-hand",
-  "shutdown",
-  "client-gone",
-  "acme-challenge",
-]);
+const ROUTINE: ReadonlySet<string> = new Set<Reason>(ROUTINE_ENDS);
 
 export function isRefusal(reason: string): boolean {
   return !ROUTINE.has(reason);

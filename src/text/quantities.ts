@@ -1,6 +1,6 @@
 // Quantities in few characters: bytes and durations.
 
-const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
+const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"] as const;
 
 /** `1.5 MB`, in powers of 1000. */
 export function bytesIn(bytes: number): string {

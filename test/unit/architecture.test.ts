@@ -101,8 +101,8 @@ const KNOWS: Readonly<Record<string, { readonly values: readonly string[]; reado
     ],
     types: ["acme", "admin", "compile", "health", "observe", "protocol", "upstream"],
   },
-  // Its page runs in a browser, and knows nothing of Sluice but the API.
-  dashboard: { values: [], types: ["admin"] },
+  // Its page runs in a browser: it asks the API, and has what needs no Sluice around it.
+  dashboard: { values: ["observe/routine-ends.ts", "text/quantities.ts"], types: ["admin"] },
   control: {
     values: [
       "acme",
@@ -169,7 +169,7 @@ interface Import {
 const IMPORT = /^(?:import|export) (type )?(?:[^;"]*? from )?"(\.[^"]+)"|import\("(\.[^"]+)"\)/gm;
 
 function sources(): string[] {
-  return readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+  return readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" }).filter((file) => /\.tsx?$/.test(file));
 }
 
 function importsOf(file: string): Import[] {

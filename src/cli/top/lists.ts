@@ -1,6 +1,6 @@
 // The lists: columns, orders and items of clients, routes, brokers, refusals and events.
 
-import { bytesIn, durationIn } from "../quantities.ts";
+import { bytesIn, durationIn } from "../../text/quantities.ts";
 import type { Connection, Event, Refusal, Router, Server } from "./answers.ts";
 import type { Look } from "./figures.ts";
 import { grouped } from "./glyphs.ts";

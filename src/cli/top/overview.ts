@@ -1,6 +1,6 @@
 // The overview: figures with the last quarter of an hour, refusals by reason, and what needs a look.
 
-import { bytesIn } from "../quantities.ts";
+import { bytesIn } from "../../text/quantities.ts";
 import { type Growing, rateOf, ratesOf } from "./figures.ts";
 import { grouped, perSecond, sparkline } from "./glyphs.ts";
 import type { Mark } from "./item.ts";

@@ -1,6 +1,6 @@
 // The whole screen, from the state: as many lines as it has, each as wide as it is.
 
-import { durationIn } from "../quantities.ts";
+import { durationIn } from "../../text/quantities.ts";
 import type { Column, Fact, Item } from "./item.ts";
 import { cell, fitted, type Line, line, type Size, sides, span } from "./line.ts";
 import { itemsOf, LISTS, placeOf } from "./lists.ts";

@@ -1,15 +1,6 @@
 // Numbers, bytes and times in few characters.
 
-const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"] as const;
-
-export function bytes(value: number): string {
-  let unit = 0;
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
-}
+export { bytesIn as bytes } from "../../text/quantities.ts";
 
 export function number(value: number): string {
   return Math.round(value).toLocaleString("en");

@@ -3,6 +3,8 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Failure } from "./api.ts";
+import { number } from "./format.ts";
+import type { ServerLook } from "./shapes.ts";
 
 export function State({
   kind,
@@ -17,6 +19,13 @@ export function State({
       <span aria-hidden="true">{mark}</span> {children}
     </span>
   );
+}
+
+/** How a server is: drained, down, up, or nobody knows. */
+export function ServerState({ server }: { readonly server: ServerLook }) {
+  if (server.drain !== null) return <State kind="warn">drained, {number(server.open)} left</State>;
+  if (server.health === "down") return <State kind="bad">down</State>;
+  return server.health === "up" ? <State kind="good">up</State> : <State kind="idle">not checked</State>;
 }
 
 /** Waits, or says why there is nothing. */

@@ -4,6 +4,7 @@ import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { duration } from "./format.ts";
 import { useLink, useLive } from "./live.ts";
+import type { PageProps } from "./page-props.ts";
 import { Brokers } from "./pages/brokers.tsx";
 import { Certificates } from "./pages/certificates.tsx";
 import { Clients } from "./pages/clients.tsx";
@@ -12,11 +13,6 @@ import { Now } from "./pages/now.tsx";
 import { Refusals } from "./pages/refusals.tsx";
 import { Routes } from "./pages/routes.tsx";
 import { Notices } from "./parts.tsx";
-
-export interface PageProps {
-  /** What stands behind the page's name in the address, such as a search. */
-  readonly search: URLSearchParams;
-}
 
 const PAGES: Readonly<Record<string, { readonly title: string; readonly Page: ComponentType<PageProps> }>> = {
   now: { title: "Now", Page: Now },

@@ -4,10 +4,9 @@ import { useState } from "preact/hooks";
 import { ask, encode } from "../api.ts";
 import { number } from "../format.ts";
 import { useLive } from "../live.ts";
-import { attempt, Question, Search, Table, Text, Until } from "../parts.tsx";
+import type { PageProps } from "../page-props.ts";
+import { attempt, Question, Search, ServerState, Table, Text, Until } from "../parts.tsx";
 import type { ServerLook } from "../shapes.ts";
-import type { PageProps } from "../shell.tsx";
-import { ServerState } from "./now.tsx";
 
 const MOST = 500;
 

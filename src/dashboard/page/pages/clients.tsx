@@ -4,9 +4,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, encode, query } from "../api.ts";
 import { bytes, duration, number, since } from "../format.ts";
 import { useLive, useSettled } from "../live.ts";
+import type { PageProps } from "../page-props.ts";
 import { attempt, Question, Search, Select, State, Table, Text, Until } from "../parts.tsx";
 import type { Connection } from "../shapes.ts";
-import type { PageProps } from "../shell.tsx";
 
 interface Page {
   readonly connections: Connection[];

@@ -1,8 +1,9 @@
 // Now: what is going on at this moment and in the last quarter of an hour. A storm is to be seen at a glance.
 
+import { ROUTINE_ENDS } from "../../../observe/routine-ends.ts";
 import { bytes, number, rate, since } from "../format.ts";
 import { useLive } from "../live.ts";
-import { State, Table, Until } from "../parts.tsx";
+import { ServerState, State, Table, Until } from "../parts.tsx";
 import { Plot } from "../plot.tsx";
 import type { Figure, HistorySample, LogEvent, ServerLook } from "../shapes.ts";
 
@@ -17,12 +18,7 @@ const NAMES = [
   "sluice_workers",
 ].join(",");
 
-/** Ends that are nobody's refusal, as the log has them. */
-const ROUTINE = new Set(
-  "client-closed server-closed client-reset server-reset termination-timeout keep-alive-timeout drained removed taken-over closed-by-hand shutdown client-gone acme-challenge".split(
-    " ",
-  ),
-);
+const ROUTINE: ReadonlySet<string> = new Set(ROUTINE_ENDS);
 
 export function Now() {
   const history = useLive<{ samples: HistorySample[] }>("sluice/history", 5000);
@@ -310,13 +306,7 @@ function Servers({ all }: { readonly all: readonly ServerLook[] }) {
   );
 }
 
-export function ServerState({ server }: { readonly server: ServerLook }) {
-  if (server.drain !== null) return <State kind="warn">drained, {number(server.open)} left</State>;
-  if (server.health === "down") return <State kind="bad">down</State>;
-  return server.health === "up" ? <State kind="good">up</State> : <State kind="idle">not checked</State>;
-}
-
-export function factsOf(fields: Readonly<Record<string, unknown>>): string {
+function factsOf(fields: Readonly<Record<string, unknown>>): string {
   return Object.entries(fields)
     .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`)
     .join(" ");

@@ -4,9 +4,9 @@ import { useEffect, useState } from "preact/hooks";
 import { ask, encode, query } from "../api.ts";
 import { number, since } from "../format.ts";
 import { useLive, useSettled } from "../live.ts";
+import type { PageProps } from "../page-props.ts";
 import { attempt, Question, Search, Table, Text, Until } from "../parts.tsx";
 import type { Refusal } from "../shapes.ts";
-import type { PageProps } from "../shell.tsx";
 
 interface BanLook {
   readonly entryPoint: string;

@@ -4,10 +4,9 @@ import { useState } from "preact/hooks";
 import { ask, query } from "../api.ts";
 import { number } from "../format.ts";
 import { useLive, useSettled } from "../live.ts";
-import { notify, Search, Select, State, Until } from "../parts.tsx";
+import type { PageProps } from "../page-props.ts";
+import { notify, Search, Select, ServerState, State, Until } from "../parts.tsx";
 import type { Diagnostic, Figure, Router, ServerLook, Service } from "../shapes.ts";
-import type { PageProps } from "../shell.tsx";
-import { ServerState } from "./now.tsx";
 
 const STATUSES = { "": "All", enabled: "Working", warning: "With a warning", disabled: "Off" } as const;
 const SIZE = 50;
